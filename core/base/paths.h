@@ -1,0 +1,10 @@
+/* Where installed files lie; in a build tree, where the tree has them. */
+#ifndef FAB_BASE_PATHS_H
+#define FAB_BASE_PATHS_H
+
+/* Folder of plugins, of the catalogue, of scenarios. Static. */
+const char *fab_path_plugins(void);
+const char *fab_path_topologies(void);
+const char *fab_path_scenarios(void);
+
+#endif

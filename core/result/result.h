@@ -1,0 +1,49 @@
+/* What a run found out: plain data, one row for each size. Nothing here depends on how it was computed. */
+#ifndef FAB_RESULT_RESULT_H
+#define FAB_RESULT_RESULT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Use of one resource during one row. */
+typedef struct {
+    char *name;          /* as in the topology */
+    uint32_t link;       /* index of its link, UINT32_MAX: none */
+    uint32_t direction;  /* 0: a to b */
+    double bytes;        /* carried, protocol included */
+    double utilisation;  /* bytes / (capacity x time), 0..1 */
+} FabResultUse;
+
+typedef struct {
+    uint64_t size_bytes;
+    int64_t time_ps;
+    double algbw, busbw; /* B/s; busbw 0 where the collective defines none */
+    char *algorithm, *protocol;
+    uint32_t channels;
+    char *binding;       /* what limits: a resource, "channel copy rate", "latency" */
+    double binding_utilisation; /* share of the time that it is busy, 0..1 */
+    GArray *uses;        /* FabResultUse, busiest first; only resources that carried bytes */
+    uint64_t steps, slices; /* primitives and slices simulated */
+} FabResultRow;
+
+typedef struct {
+    char *name;            /* of the scenario */
+    char *topology, *topology_title, *plugin;
+    char *collective;      /* or "transfer" */
+    uint32_t ranks, gpus;  /* taking part; in the machine */
+    char *fidelity;        /* "chunk" */
+    char *redop, *datatype;
+    int32_t root;          /* -1: none */
+    GPtrArray *notes;      /* char *: what a reader must know ("GeForce: staged through host memory") */
+    GPtrArray *rows;       /* FabResultRow */
+} FabResult;
+
+FabResult *fab_result_new(void);
+void fab_result_free(FabResult *result);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabResult, fab_result_free)
+
+FabResultRow *fab_result_row_new(void);
+void fab_result_row_free(FabResultRow *row);
+
+#endif

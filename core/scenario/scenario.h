@@ -1,0 +1,64 @@
+/*
+ * What to run, as plain data read from a scenario file and the command line: the machine, overrides, and a
+ * collective sweep or a set of transfers. Names are checked against files only, not against the machine.
+ */
+#ifndef FAB_SCENARIO_SCENARIO_H
+#define FAB_SCENARIO_SCENARIO_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER } FabScenarioKind;
+
+/* [transfer]: simultaneous copies between GPUs. */
+typedef struct {
+    uint32_t from, to;
+} FabTransferPair;
+
+typedef struct {
+    char *path;      /* file, or "command line" */
+    char *name, *title;
+    /* [topology] */
+    char *topology;  /* catalogue id or file */
+    GHashTable *overrides; /* parameter -> value, texts */
+    FabScenarioKind kind;
+    /* [collective]; texts are NULL and numbers 0 where NCCL's choice is asked for */
+    char *operation;       /* "all_reduce" */
+    char *algorithm;       /* "auto", or a name of the table */
+    char *protocol;        /* "auto", "simple", "ll", "ll128" */
+    uint32_t channels;     /* 0: auto */
+    uint64_t chunk_bytes, slice_bytes; /* 0: the protocol's */
+    uint32_t slots;        /* 0: the protocol's */
+    uint32_t *ranks;       /* GPU of each rank; NULL: all GPUs in order */
+    uint32_t rank_count;   /* 0: all */
+    uint32_t root;
+    char *datatype;        /* "float" */
+    char *reduction;       /* "sum" */
+    char *peer;            /* "auto", "nvlink", "pix", "pxb", "phb", "node", "sys": how far GPUs talk directly */
+    bool nvlink;           /* false hides NVLink */
+    double launch_s;       /* launch overhead; negative: the GPU's default */
+    /* [transfer] */
+    FabTransferPair *pairs;
+    uint32_t pair_count;
+    /* both */
+    uint64_t *sizes;
+    uint32_t size_count;
+} FabScenario;
+
+/* Reads a file. `sets` holds "group.key=value" texts (NULL-terminated, may be NULL) that win over it. */
+FabScenario *fab_scenario_load(const char *path, char *const *sets, GError **error);
+
+/* From nothing but "group.key=value" texts, as the command line gives them. */
+FabScenario *fab_scenario_from_sets(char *const *sets, GError **error);
+
+void fab_scenario_free(FabScenario *scenario);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabScenario, fab_scenario_free)
+
+/*
+ * "8:8G" doubles from 8 B to 8 GiB, "1M:1G:4" multiplies by 4, "1M;2M;1000" is a list. At most 4096 sizes.
+ * Owned by the caller.
+ */
+uint64_t *fab_parse_sizes(const char *text, uint32_t *count, GError **error);
+
+#endif

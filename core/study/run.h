@@ -1,0 +1,19 @@
+/* Joins the stages: scenario -> topology -> program -> engine -> result. */
+#ifndef FAB_STUDY_RUN_H
+#define FAB_STUDY_RUN_H
+
+#include "result/result.h"
+#include "scenario/scenario.h"
+#include "topology/topology.h"
+
+/* Called now and then with the work done so far, 0..1; `user` is the caller's. */
+typedef void (*FabProgress)(double done, const char *what, void *user);
+
+/* Runs every size. `progress` may be NULL. Owned by the caller. */
+FabResult *fab_run(const FabScenario *scenario, FabProgress progress, void *user, GError **error);
+
+/* The same on a machine that was built already. */
+FabResult *fab_run_on(const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user,
+                      GError **error);
+
+#endif

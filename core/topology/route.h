@@ -1,0 +1,95 @@
+/*
+ * Ways between GPUs: the distance classes that `nvidia-smi topo -m` prints, and routes as sets of
+ * weighted resources. A FabRouter computes routes on demand and keeps them; it belongs to one run.
+ */
+#ifndef FAB_TOPOLOGY_ROUTE_H
+#define FAB_TOPOLOGY_ROUTE_H
+
+#include "topology/topology.h"
+
+/* Nearest first, as NCCL orders them. */
+typedef enum {
+    FAB_PATH_SELF,
+    FAB_PATH_NVL,  /* NVLink, direct or through NVSwitch */
+    FAB_PATH_NVB,  /* NVLink through one more GPU */
+    FAB_PATH_C2C,
+    FAB_PATH_PIX,  /* at most one PCIe switch */
+    FAB_PATH_PXB,  /* several PCIe switches, no host bridge */
+    FAB_PATH_PHB,  /* one host bridge */
+    FAB_PATH_NODE, /* several host bridges of one NUMA node */
+    FAB_PATH_SYS,  /* across NUMA nodes */
+    FAB_PATH_NET,
+    FAB_PATH_NONE
+} FabPathClass;
+
+const char *fab_path_class_name(FabPathClass class);
+
+/* How data crosses from one GPU to another. */
+typedef enum {
+    FAB_TRANSPORT_LOCAL,  /* the same GPU */
+    FAB_TRANSPORT_NVLINK, /* direct stores over NVLink */
+    FAB_TRANSPORT_PEER,   /* direct stores over PCIe */
+    FAB_TRANSPORT_STAGED  /* the sender writes to host memory, the receiver reads it from there */
+} FabTransport;
+
+const char *fab_transport_name(FabTransport transport);
+
+typedef struct {
+    uint32_t resource;
+    double weight; /* resource bytes used for each payload byte */
+} FabUse;
+
+/* A set of resources that one transfer uses, sorted by resource, each once. Belongs to its router. */
+typedef struct {
+    uint32_t id; /* dense, from 0, in order of creation */
+    uint32_t count;
+    int64_t latency_ps; /* from the first byte sent to the first byte there */
+    FabUse uses[];
+} FabRoute;
+
+typedef struct FabRouter FabRouter;
+
+/*
+ * Rules that decide between direct and staged. `peer_level`: the farthest PCIe class over which GPUs talk
+ * directly (FAB_PATH_PXB is NCCL's rule since 2.23); FAB_PATH_SELF stages everything but NVLink.
+ * `nvlink` false hides NVLink.
+ */
+typedef struct {
+    FabPathClass peer_level;
+    bool nvlink;
+} FabRouteRules;
+
+FabRouter *fab_router_new(const FabTopology *topology, const FabRouteRules *rules);
+void fab_router_free(FabRouter *router);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabRouter, fab_router_free)
+
+/* Class of the path between any two vertices over PCIe and sockets only, NVLink ignored. */
+FabPathClass fab_path_class(const FabTopology *topology, FabVertex a, FabVertex b);
+/* NVLinks that join two GPUs, directly or through one NVSwitch; 0: none. The number of `NV#`. */
+uint32_t fab_path_nvlinks(const FabTopology *topology, FabVertex a, FabVertex b);
+
+/* How GPU a reaches GPU b (indices of GPUs). FAB_TRANSPORT_LOCAL when equal. */
+FabTransport fab_router_transport(FabRouter *router, uint32_t a, uint32_t b);
+
+/*
+ * Resources used while the sender works (`push`) and while the receiver works (`pull`). Direct stores use
+ * everything in push and nothing in pull; staged transfers use the way to host memory and the way from it.
+ * NULL with an error when b cannot be reached from a.
+ */
+const FabRoute *fab_router_push(FabRouter *router, uint32_t a, uint32_t b, GError **error);
+const FabRoute *fab_router_pull(FabRouter *router, uint32_t a, uint32_t b, GError **error);
+
+/*
+ * One in-switch reduction with multicast among `count` GPUs: every GPU's port in both directions, each with
+ * `weight`. NULL with an error when no multicast switch joins them.
+ */
+const FabRoute *fab_router_multicast(FabRouter *router, const uint32_t *gpus, uint32_t count, double weight,
+                                     GError **error);
+
+/* The union of routes: weights add up, latency is the largest. `routes` may hold the same one twice. */
+const FabRoute *fab_router_union(FabRouter *router, const FabRoute *const *routes, uint32_t count);
+
+/* The lowest capacity/weight along a route in B/s; infinity for an empty route. */
+double fab_route_bandwidth(const FabTopology *topology, const FabRoute *route);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * A machine's fabric as plain data, fixed once built: vertices, links, resources that can saturate.
+ * Everything here belongs to the FabTopology and is read only.
+ */
+#ifndef FAB_TOPOLOGY_TOPOLOGY_H
+#define FAB_TOPOLOGY_TOPOLOGY_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <fabricast/plugin.h>
+
+typedef struct {
+    FabVertexKind kind;
+    char *name, *model;
+    const FabGpuModel *gpu; /* NULL unless kind is FAB_VERTEX_GPU */
+    uint32_t count, flags;
+    int32_t box, socket, numa;
+    double peer_limit, memory_limit;
+    uint32_t rank; /* index among the vertices of its kind */
+} FabTopologyVertex;
+
+typedef struct {
+    FabVertex a, b;
+    FabMedium medium;
+    char *label; /* "NVLink 4", "PCIe 5.0 x16", "UPI" */
+    uint32_t generation, lanes;
+    double bandwidth;  /* nominal, B/s per direction */
+    double efficiency; /* share of it that kernels reach, 0..1 */
+    double reverse;    /* bytes on the opposite direction for each byte */
+    int64_t latency_ps;
+    uint32_t resource[2]; /* a to b, b to a */
+} FabTopologyLink;
+
+typedef enum {
+    FAB_RESOURCE_LINK,      /* one direction of a link */
+    FAB_RESOURCE_PEER,      /* peer traffic through a host bridge or PCIe switch */
+    FAB_RESOURCE_HOST_PORT, /* a GPU's traffic to and from host memory, both directions together */
+    FAB_RESOURCE_MEMORY     /* DMA of a NUMA node's memory */
+} FabResourceKind;
+
+typedef struct {
+    FabResourceKind kind;
+    char *name;      /* "GPU 0 > NVSwitch", "GPU 0 host port" */
+    double capacity; /* effective, B/s */
+    uint32_t link;   /* FAB_RESOURCE_LINK: index of the link, else UINT32_MAX */
+    FabVertex vertex; /* the others: whose it is, else FAB_VERTEX_NONE */
+} FabResource;
+
+typedef struct {
+    char *name, *title;   /* catalogue id; what it is */
+    char *path;           /* machine file, or "" */
+    char *plugin;         /* name of the plugin that built it */
+    GStrv source;         /* "key: text" lines of [source] */
+    FabTopologyVertex *vertices;
+    FabTopologyLink *links;
+    FabResource *resources;
+    FabVertex *gpus; /* vertex of GPU i */
+    uint32_t vertex_count, link_count, resource_count, gpu_count;
+    uint32_t *host_port; /* resource of GPU i's traffic to host memory, UINT32_MAX: none */
+    GHashTable *no_peer; /* pairs without driver peer access; use fab_topology_peer_access() */
+} FabTopology;
+
+void fab_topology_free(FabTopology *topology);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabTopology, fab_topology_free)
+
+/* Whether the driver lets two GPUs (vertices) reach each other's memory over PCIe. */
+bool fab_topology_peer_access(const FabTopology *topology, FabVertex a, FabVertex b);
+
+/* "GPU", "NVSwitch", "PCIe switch", ... */
+const char *fab_vertex_kind_name(FabVertexKind kind);
+const char *fab_medium_name(FabMedium medium);
+
+/* Links at a vertex: indices in `links`, `count` of them. Belongs to the topology. */
+const uint32_t *fab_topology_links_at(const FabTopology *topology, FabVertex vertex, uint32_t *count);
+
+#endif
