@@ -12,6 +12,7 @@ struct FabKeyfile {
     char *path;
     GKeyFile *keys;
     GHashTable *known;  /* "group\nkey", and "group\n" for a group whose keys are free */
+    GHashTable *replaced; /* "group\nkey" of values that fab_keyfile_set() gave */
     GPtrArray *values;  /* texts lent to callers */
 };
 
@@ -63,6 +64,7 @@ fab_keyfile_parse(const char *path, const char *text, GError **error)
     file->path = g_strdup(path);
     file->keys = g_key_file_new();
     file->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    file->replaced = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     file->values = g_ptr_array_new_with_free_func(g_free);
     if (!g_utf8_validate(text, -1, NULL)) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: is not UTF-8 text", path);
@@ -111,6 +113,7 @@ fab_keyfile_free(FabKeyfile *file)
         return;
     g_clear_pointer(&file->keys, g_key_file_free);
     g_clear_pointer(&file->known, g_hash_table_destroy);
+    g_clear_pointer(&file->replaced, g_hash_table_destroy);
     g_clear_pointer(&file->values, g_ptr_array_unref);
     g_free(file->path);
     g_free(file);
@@ -171,12 +174,22 @@ void
 fab_keyfile_set(FabKeyfile *file, const char *group, const char *key, const char *value)
 {
     g_key_file_set_value(file->keys, group, key, value);
+    g_hash_table_add(file->replaced, known_id(group, key));
+}
+
+/* Who gave a value: the file or the command line. */
+static const char *
+origin_of(const FabKeyfile *file, const char *group, const char *key)
+{
+    g_autofree char *id = known_id(group, key);
+
+    return g_hash_table_contains(file->replaced, id) ? "command line" : file->path;
 }
 
 void
 fab_keyfile_prefix_error(const FabKeyfile *file, const char *group, const char *key, GError **error)
 {
-    g_prefix_error(error, "%s: [%s] %s: ", file->path, group, key);
+    g_prefix_error(error, "%s: [%s] %s: ", origin_of(file, group, key), group, key);
 }
 
 bool
@@ -195,7 +208,7 @@ fab_keyfile_get_integer(FabKeyfile *file, const char *group, const char *key, in
     if (number < min || number > max) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s: [%s] %s is %" G_GINT64_FORMAT ", must be between %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT,
-                    file->path, group, key, number, min, max);
+                    origin_of(file, group, key), group, key, number, min, max);
         return false;
     }
     *value = number;
@@ -216,8 +229,8 @@ fab_keyfile_get_quantity(FabKeyfile *file, const char *group, const char *key, c
         return false;
     }
     if (!(number >= min && number <= max)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] %s is %s, must be between %g and %g%s%s", file->path,
-                    group, key, text, min, max, unit[0] == '\0' ? "" : " ", unit);
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] %s is %s, must be between %g and %g%s%s",
+                    origin_of(file, group, key), group, key, text, min, max, unit[0] == '\0' ? "" : " ", unit);
         return false;
     }
     *value = number;
@@ -251,8 +264,8 @@ fab_keyfile_get_choice(FabKeyfile *file, const char *group, const char *key, con
         }
     }
     suggestion = fab_suggestion(text, choices);
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] %s is \"%.60s\", which is not known%s", file->path, group,
-                key, text, suggestion);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] %s is \"%.60s\", which is not known%s",
+                origin_of(file, group, key), group, key, text, suggestion);
     return false;
 }
 
@@ -282,6 +295,21 @@ known_words(const FabKeyfile *file, const char *group)
     return (char **)g_ptr_array_free(list, FALSE);
 }
 
+/* A group that only fab_keyfile_set() filled was given on the command line. */
+static const char *
+group_origin(const FabKeyfile *file, const char *group)
+{
+    g_auto(GStrv) keys = fab_keyfile_keys(file, group);
+    const char *origin = file->path;
+
+    for (guint i = 0; keys[i] != NULL; i++) {
+        origin = origin_of(file, group, keys[i]);
+        if (origin == file->path)
+            break;
+    }
+    return origin;
+}
+
 static bool
 refuse_unknown(const FabKeyfile *file, const char *group, const char *key, GError **error)
 {
@@ -289,10 +317,11 @@ refuse_unknown(const FabKeyfile *file, const char *group, const char *key, GErro
     g_autofree char *suggestion = fab_suggestion(key == NULL ? group : key, (const char *const *)words);
 
     if (key == NULL)
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: unknown group [%.60s]%s", file->path, group, suggestion);
-    else
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] unknown key %.60s%s", file->path, group, key,
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: unknown group [%.60s]%s", group_origin(file, group), group,
                     suggestion);
+    else
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] unknown key %.60s%s",
+                    origin_of(file, group, key), group, key, suggestion);
     return false;
 }
 

@@ -27,7 +27,7 @@ char **fab_keyfile_groups(const FabKeyfile *file);
 
 /* The raw value without surrounding blanks, or NULL when absent. Marks the key as known. Owned by `file`. */
 const char *fab_keyfile_get(FabKeyfile *file, const char *group, const char *key);
-/* Sets or replaces a value, as `--set group.key=value` does. */
+/* Sets or replaces a value, as `--set group.key=value` does: messages about it say "command line", not the path. */
 void fab_keyfile_set(FabKeyfile *file, const char *group, const char *key, const char *value);
 
 /* Typed reads. Absent leaves *value alone and succeeds. Errors name file, group and key. */
