@@ -25,7 +25,7 @@ typedef struct {
     FabScenarioKind kind;
     /* [collective]; texts are NULL and numbers 0 where NCCL's choice is asked for */
     char *operation;       /* "all_reduce" */
-    char *algorithm;       /* "auto", or a name of the table */
+    char *algorithm;       /* "auto", or a name of the table; never NULL for a collective */
     char *protocol;        /* "auto", "simple", "ll", "ll128" */
     uint32_t channels;     /* 0: auto */
     uint64_t chunk_bytes, slice_bytes; /* 0: the protocol's */
@@ -46,7 +46,11 @@ typedef struct {
     uint32_t size_count;
 } FabScenario;
 
-/* Reads a file. `sets` holds "group.key=value" texts (NULL-terminated, may be NULL) that win over it. */
+/*
+ * Reads a file; a bare name may also be a scenario shipped with the program. `sets` holds "group.key=value" texts
+ * (NULL-terminated, may be NULL) that win over it; "key=value" belongs to [collective] or [transfer], whichever the
+ * scenario has.
+ */
 FabScenario *fab_scenario_load(const char *path, char *const *sets, GError **error);
 
 /* From nothing but "group.key=value" texts, as the command line gives them. */
@@ -56,8 +60,8 @@ void fab_scenario_free(FabScenario *scenario);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabScenario, fab_scenario_free)
 
 /*
- * "8:8G" doubles from 8 B to 8 GiB, "1M:1G:4" multiplies by 4, "1M;2M;1000" is a list. At most 4096 sizes.
- * Owned by the caller.
+ * "8:8G" doubles from 8 B to 8 GiB, "1M:1G:4" multiplies by 4, "1M:8M:+1M" adds 1 MiB, "1M;2M;1000" is a list.
+ * At most 4096 sizes of 1 B to 16 TiB. Owned by the caller.
  */
 uint64_t *fab_parse_sizes(const char *text, uint32_t *count, GError **error);
 

@@ -1,0 +1,505 @@
+#include "scenario/scenario.h"
+
+#include <string.h>
+
+#include "base/datatype.h"
+#include "base/error.h"
+#include "base/keyfile.h"
+#include "base/paths.h"
+#include "base/units.h"
+
+enum { MAX_RANKS = 1 << 20, MAX_PAIRS = 1 << 16, MAX_CHANNELS = 1024, MAX_SLOTS = 1 << 16 };
+
+#define GROUP_COLLECTIVE "collective"
+#define GROUP_TRANSFER "transfer"
+
+/* A sweep that was not asked for: from where latency rules to where bandwidth does. */
+#define DEFAULT_SIZES "8:8G"
+
+static const char *const collective_keys[] = {
+    "operation", "sizes", "algorithm", "protocol", "channels", "chunk",  "slice",  "slots", "ranks",
+    "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", NULL,
+};
+static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink", "launch", NULL };
+
+static const char *const protocols[] = { "auto", "simple", "ll", "ll128", NULL };
+static const char *const reductions[] = { "sum", "prod", "max", "min", "avg", NULL };
+static const char *const peers[] = { "auto", "nvlink", "pix", "pxb", "phb", "node", "sys", NULL };
+
+static bool
+refuse(const FabKeyfile *file, const char *group, const char *key, const char *text, const char *wanted,
+       GError **error)
+{
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" %s", text, wanted);
+    fab_keyfile_prefix_error(file, group, key, error);
+    return false;
+}
+
+/* ------------------------------------------------------------------ single keys */
+
+static bool
+read_word(FabKeyfile *file, const char *group, const char *key, const char *const *choices, int fallback, char **word,
+          GError **error)
+{
+    int choice = fallback;
+
+    if (!fab_keyfile_get_choice(file, group, key, choices, &choice, error))
+        return false;
+    *word = g_strdup(choices[choice]);
+    return true;
+}
+
+static bool
+read_count(FabKeyfile *file, const char *group, const char *key, uint32_t min, uint32_t max, uint32_t *value,
+           GError **error)
+{
+    int64_t number = *value;
+
+    if (!fab_keyfile_get_integer(file, group, key, min, max, &number, error))
+        return false;
+    *value = (uint32_t)number;
+    return true;
+}
+
+/* 0 means "not given", so a given 0 is refused. */
+static bool
+read_bytes(FabKeyfile *file, const char *group, const char *key, uint64_t *bytes, GError **error)
+{
+    const char *text = fab_keyfile_get(file, group, key);
+
+    if (text == NULL)
+        return true;
+    if (!fab_parse_bytes(text, bytes, error)) {
+        fab_keyfile_prefix_error(file, group, key, error);
+        return false;
+    }
+    if (*bytes == 0)
+        return refuse(file, group, key, text, "must be at least 1 byte", error);
+    return true;
+}
+
+/* A barrier moves no data: one row says all, whatever its size. */
+static bool
+read_sizes(FabKeyfile *file, const char *group, FabScenario *scenario, GError **error)
+{
+    const char *text = fab_keyfile_get(file, group, "sizes");
+    const char *fallback = g_strcmp0(scenario->operation, "barrier") == 0 ? "8" : DEFAULT_SIZES;
+
+    scenario->sizes = fab_parse_sizes(text != NULL ? text : fallback, &scenario->size_count, error);
+    if (scenario->sizes != NULL)
+        return true;
+    fab_keyfile_prefix_error(file, group, "sizes", error);
+    return false;
+}
+
+static bool
+read_launch(FabKeyfile *file, const char *group, FabScenario *scenario, GError **error)
+{
+    scenario->launch_s = -1;
+    return fab_keyfile_get_quantity(file, group, "launch", "s", 0, 1, &scenario->launch_s, error);
+}
+
+static bool
+read_datatype(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    const char *text = fab_keyfile_get(file, GROUP_COLLECTIVE, "datatype");
+
+    scenario->datatype = g_strdup(fab_datatype_find(text != NULL ? text : "float", error));
+    if (scenario->datatype != NULL)
+        return true;
+    fab_keyfile_prefix_error(file, GROUP_COLLECTIVE, "datatype", error);
+    return false;
+}
+
+/* One GPU index of a list. */
+static bool
+parse_gpu(const char *text, uint32_t *gpu, GError **error)
+{
+    int64_t number;
+
+    if (!fab_parse_integer(text, &number, error))
+        return false;
+    if (number < 0 || number >= MAX_RANKS) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "GPU %.60s does not exist, GPUs are counted from 0", text);
+        return false;
+    }
+    *gpu = (uint32_t)number;
+    return true;
+}
+
+static bool
+parse_rank_list(char **parts, FabScenario *scenario, GError **error)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+
+    scenario->rank_count = g_strv_length(parts);
+    scenario->ranks = g_new(uint32_t, scenario->rank_count);
+    for (uint32_t i = 0; i < scenario->rank_count; i++) {
+        if (!parse_gpu(parts[i], &scenario->ranks[i], error))
+            return false;
+        if (!g_hash_table_add(seen, GUINT_TO_POINTER(scenario->ranks[i] + 1))) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "GPU %u appears twice, each rank needs its own GPU",
+                        scenario->ranks[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* "4": the first four GPUs; "0,2,4,6": these, in this order. */
+static bool
+read_ranks(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    const char *text = fab_keyfile_get(file, GROUP_COLLECTIVE, "ranks");
+    g_auto(GStrv) parts = g_strsplit_set(text != NULL ? text : "", ",;", -1);
+    bool fine = true;
+
+    if (text == NULL)
+        return true;
+    if (g_strv_length(parts) < 2)
+        return read_count(file, GROUP_COLLECTIVE, "ranks", 1, MAX_RANKS, &scenario->rank_count, error);
+    fine = parse_rank_list(parts, scenario, error);
+    if (!fine)
+        fab_keyfile_prefix_error(file, GROUP_COLLECTIVE, "ranks", error);
+    return fine;
+}
+
+/* ------------------------------------------------------------------ [transfer] flows */
+
+static bool
+add_pair(GArray *pairs, uint32_t from, uint32_t to, GError **error)
+{
+    FabTransferPair pair = { from, to };
+
+    if (pairs->len == MAX_PAIRS) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "has more than %d flows", MAX_PAIRS);
+        return false;
+    }
+    g_array_append_val(pairs, pair);
+    return true;
+}
+
+/* "0>1", or "0<>1" for both directions at once. */
+static bool
+parse_flow(const char *text, GArray *pairs, GError **error)
+{
+    bool both = strstr(text, "<>") != NULL;
+    g_auto(GStrv) ends = g_strsplit(text, both ? "<>" : ">", -1);
+    uint32_t from, to;
+
+    if (g_strv_length(ends) != 2) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" is not a flow such as 0>1 or, both ways, 0<>1", text);
+        return false;
+    }
+    if (!parse_gpu(ends[0], &from, error) || !parse_gpu(ends[1], &to, error))
+        return false;
+    if (from == to) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" ends where it starts, a flow joins two GPUs", text);
+        return false;
+    }
+    return add_pair(pairs, from, to, error) && (!both || add_pair(pairs, to, from, error));
+}
+
+static bool
+parse_flows(const char *text, FabScenario *scenario, GError **error)
+{
+    g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(FabTransferPair));
+    g_auto(GStrv) parts = g_strsplit_set(text, " \t,;", -1);
+
+    for (guint i = 0; parts[i] != NULL; i++) {
+        if (parts[i][0] != '\0' && !parse_flow(parts[i], pairs, error))
+            return false;
+    }
+    if (pairs->len == 0) {
+        g_set_error_literal(error, FAB_ERROR, FAB_ERROR_VALUE, "names no flow, a flow is written 0>1");
+        return false;
+    }
+    scenario->pair_count = pairs->len;
+    scenario->pairs = (FabTransferPair *)g_array_free(g_steal_pointer(&pairs), FALSE);
+    return true;
+}
+
+/* ------------------------------------------------------------------ groups */
+
+static bool
+read_common(FabKeyfile *file, const char *group, FabScenario *scenario, GError **error)
+{
+    scenario->nvlink = true;
+    return read_sizes(file, group, scenario, error) &&
+           read_word(file, group, "peer", peers, 0, &scenario->peer, error) &&
+           fab_keyfile_get_boolean(file, group, "nvlink", &scenario->nvlink, error) &&
+           read_launch(file, group, scenario, error);
+}
+
+static bool
+read_chunks(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    const char *group = GROUP_COLLECTIVE;
+
+    if (!read_count(file, group, "channels", 1, MAX_CHANNELS, &scenario->channels, error) ||
+        !read_bytes(file, group, "chunk", &scenario->chunk_bytes, error) ||
+        !read_bytes(file, group, "slice", &scenario->slice_bytes, error) ||
+        !read_count(file, group, "slots", 1, MAX_SLOTS, &scenario->slots, error))
+        return false;
+    if (scenario->chunk_bytes > 0 && scenario->slice_bytes > scenario->chunk_bytes)
+        return refuse(file, group, "slice", fab_keyfile_get(file, group, "slice"),
+                      "is more than the chunk, a chunk is cut into slices", error);
+    return true;
+}
+
+static bool
+read_collective(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    const char *group = GROUP_COLLECTIVE;
+    const char *operation = fab_keyfile_get(file, group, "operation");
+    const char *algorithm = fab_keyfile_get(file, group, "algorithm");
+
+    if (operation == NULL || operation[0] == '\0') {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [collective] needs operation, such as operation=all_reduce",
+                    scenario->path);
+        return false;
+    }
+    scenario->operation = g_strdup(operation);
+    scenario->algorithm = g_strdup(algorithm != NULL && algorithm[0] != '\0' ? algorithm : "auto");
+    return read_word(file, group, "protocol", protocols, 0, &scenario->protocol, error) &&
+           read_chunks(file, scenario, error) && read_ranks(file, scenario, error) &&
+           read_count(file, group, "root", 0, MAX_RANKS - 1, &scenario->root, error) &&
+           read_datatype(file, scenario, error) &&
+           read_word(file, group, "reduction", reductions, 0, &scenario->reduction, error) &&
+           read_common(file, group, scenario, error);
+}
+
+static bool
+read_transfer(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    const char *flows = fab_keyfile_get(file, GROUP_TRANSFER, "flows");
+
+    if (flows == NULL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [transfer] needs flows, such as flows=0>1 2>3",
+                    scenario->path);
+        return false;
+    }
+    if (!parse_flows(flows, scenario, error)) {
+        fab_keyfile_prefix_error(file, GROUP_TRANSFER, "flows", error);
+        return false;
+    }
+    return read_common(file, GROUP_TRANSFER, scenario, error);
+}
+
+static bool
+read_topology(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    g_auto(GStrv) keys = fab_keyfile_keys(file, "topology");
+    const char *name = fab_keyfile_get(file, "topology", "name");
+
+    if (name == NULL || name[0] == '\0') {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [topology] needs name, a machine of `fabricast topology list` or a file", scenario->path);
+        return false;
+    }
+    scenario->topology = g_strdup(name);
+    for (guint i = 0; keys[i] != NULL; i++) {
+        if (strcmp(keys[i], "name") != 0)
+            g_hash_table_insert(scenario->overrides, g_strdup(keys[i]),
+                                g_strdup(fab_keyfile_get(file, "topology", keys[i])));
+    }
+    return true;
+}
+
+/* Declares all that a scenario may say, so that a misspelt group or key is found before anything is missed. */
+static bool
+check_words(FabKeyfile *file, GError **error)
+{
+    fab_keyfile_accept(file, "scenario", "name");
+    fab_keyfile_accept(file, "scenario", "title");
+    fab_keyfile_accept(file, "topology", "name");
+    fab_keyfile_accept_group(file, "topology");
+    for (guint i = 0; collective_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, GROUP_COLLECTIVE, collective_keys[i]);
+    for (guint i = 0; transfer_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, GROUP_TRANSFER, transfer_keys[i]);
+    return fab_keyfile_finish(file, error);
+}
+
+static bool
+check_work(const FabKeyfile *file, GError **error)
+{
+    bool collective = fab_keyfile_has_group(file, GROUP_COLLECTIVE);
+
+    if (collective != fab_keyfile_has_group(file, GROUP_TRANSFER))
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s, a scenario has exactly one of [collective] and [transfer]",
+                fab_keyfile_path(file), collective ? "says two things to run" : "says nothing to run");
+    return false;
+}
+
+/* all-reduce.ini is called all-reduce unless it says otherwise. */
+static char *
+default_name(const char *path)
+{
+    char *name = g_path_get_basename(path);
+
+    if (g_str_has_suffix(name, ".ini"))
+        name[strlen(name) - 4] = '\0';
+    return name;
+}
+
+static FabScenario *
+read_scenario(FabKeyfile *file, GError **error)
+{
+    g_autoptr(FabScenario) scenario = g_new0(FabScenario, 1);
+    const char *name = fab_keyfile_get(file, "scenario", "name");
+
+    scenario->path = g_strdup(fab_keyfile_path(file));
+    scenario->name = name != NULL ? g_strdup(name) : default_name(scenario->path);
+    scenario->title = g_strdup(fab_keyfile_get(file, "scenario", "title"));
+    scenario->overrides = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    if (!check_words(file, error) || !check_work(file, error) || !read_topology(file, scenario, error))
+        return NULL;
+    scenario->kind = fab_keyfile_has_group(file, GROUP_TRANSFER) ? FAB_SCENARIO_TRANSFER : FAB_SCENARIO_COLLECTIVE;
+    if (scenario->kind == FAB_SCENARIO_TRANSFER ? !read_transfer(file, scenario, error)
+                                                : !read_collective(file, scenario, error))
+        return NULL;
+    return g_steal_pointer(&scenario);
+}
+
+/* ------------------------------------------------------------------ values from the command line */
+
+static bool
+is_word(const char *text)
+{
+    return text[0] != '\0' && strspn(text, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_-") == strlen(text);
+}
+
+/* "group.key=value"; without a group the key belongs to what the scenario runs. */
+static bool
+apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
+{
+    g_auto(GStrv) sides = g_strsplit(set, "=", 2);
+    g_auto(GStrv) words = g_strsplit(sides[0] != NULL ? sides[0] : "", ".", 2);
+    bool grouped = g_strv_length(words) == 2;
+    const char *group = fab_keyfile_has_group(file, GROUP_TRANSFER) ? GROUP_TRANSFER : GROUP_COLLECTIVE;
+
+    if (!g_utf8_validate(set, -1, NULL) || g_strv_length(sides) != 2 || words[0] == NULL || !is_word(words[0]) ||
+        (grouped && !is_word(words[1]))) {
+        g_autofree char *shown = g_utf8_make_valid(set, -1);
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: \"%.60s\" is not group.key=value", shown);
+        return false;
+    }
+    if (grouped == with_group)
+        fab_keyfile_set(file, grouped ? words[0] : group, words[grouped ? 1 : 0], sides[1]);
+    return true;
+}
+
+static bool
+apply_sets(FabKeyfile *file, char *const *sets, GError **error)
+{
+    for (int with_group = 1; with_group >= 0; with_group--) {
+        for (guint i = 0; sets != NULL && sets[i] != NULL; i++) {
+            if (!apply_set(file, sets[i], with_group != 0, error))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ finding files */
+
+static void
+add_scenarios(GPtrArray *paths, const char *folder)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        if (g_str_has_suffix(name, ".ini"))
+            g_ptr_array_add(paths, strcmp(folder, ".") == 0 ? g_strdup(name) : g_build_filename(folder, name, NULL));
+    }
+}
+
+/* The scenario file in the same folder, or shipped with the program, whose name is nearest. */
+static char *
+nearest_file(const char *path)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *wanted = default_name(path);
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    const char *nearest;
+
+    add_scenarios(paths, folder);
+    add_scenarios(paths, fab_path_scenarios());
+    g_ptr_array_sort(paths, fab_compare_strings);
+    for (guint i = 0; i < paths->len; i++)
+        g_ptr_array_add(names, default_name(paths->pdata[i]));
+    g_ptr_array_add(names, NULL);
+    nearest = fab_nearest(wanted, (const char *const *)names->pdata);
+    for (guint i = 0; nearest != NULL && i < paths->len; i++) {
+        if (names->pdata[i] == nearest)
+            return g_strdup(paths->pdata[i]);
+    }
+    return NULL;
+}
+
+/* `path` where there is such a file, else the scenario of that name shipped with the program. */
+static char *
+find_file(const char *path, GError **error)
+{
+    g_autofree char *file_name = g_str_has_suffix(path, ".ini") ? g_strdup(path) : g_strconcat(path, ".ini", NULL);
+    g_autofree char *shipped = g_build_filename(fab_path_scenarios(), file_name, NULL);
+    g_autofree char *nearest = NULL;
+
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+        return g_strdup(path);
+    if (strchr(path, '/') == NULL && g_file_test(shipped, G_FILE_TEST_EXISTS))
+        return g_steal_pointer(&shipped);
+    nearest = nearest_file(path);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: no such file%s%s%s", path,
+                nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ public */
+
+FabScenario *
+fab_scenario_load(const char *path, char *const *sets, GError **error)
+{
+    g_autofree char *found = find_file(path, error);
+    g_autoptr(FabKeyfile) file = found != NULL ? fab_keyfile_load(found, error) : NULL;
+
+    if (file == NULL || !apply_sets(file, sets, error))
+        return NULL;
+    return read_scenario(file, error);
+}
+
+FabScenario *
+fab_scenario_from_sets(char *const *sets, GError **error)
+{
+    g_autoptr(FabKeyfile) file = fab_keyfile_parse("command line", "", error);
+
+    if (file == NULL || !apply_sets(file, sets, error))
+        return NULL;
+    return read_scenario(file, error);
+}
+
+void
+fab_scenario_free(FabScenario *scenario)
+{
+    if (scenario == NULL)
+        return;
+    g_clear_pointer(&scenario->overrides, g_hash_table_destroy);
+    g_free(scenario->path);
+    g_free(scenario->name);
+    g_free(scenario->title);
+    g_free(scenario->topology);
+    g_free(scenario->operation);
+    g_free(scenario->algorithm);
+    g_free(scenario->protocol);
+    g_free(scenario->ranks);
+    g_free(scenario->datatype);
+    g_free(scenario->reduction);
+    g_free(scenario->peer);
+    g_free(scenario->pairs);
+    g_free(scenario->sizes);
+    g_free(scenario);
+}
