@@ -10,7 +10,8 @@
 
 /* The columns of nccl-tests with '#' lines around them, then what binds. */
 bool fab_report_table(const FabResult *result, FILE *out, GError **error);
-bool fab_report_csv(const FabResult *result, FILE *out, GError **error);
+/* One header row, then a row for each size of each result (FabResult). */
+bool fab_report_csv(GPtrArray *results, FILE *out, GError **error);
 /* An array of results: schema "fabricast-result", schema_version 1. */
 bool fab_report_json(GPtrArray *results, FILE *out, GError **error);
 

@@ -1,0 +1,76 @@
+/* Results as RFC 4180 asks: CRLF, quotes where needed, one header row. */
+#include "report/report.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "report/stream.h"
+
+static const char header[] = "scenario,topology,plugin,collective,datatype,redop,root,ranks,gpus,fidelity,size_bytes,"
+                             "time_us,algbw_GBps,busbw_GBps,algorithm,protocol,channels,binding,"
+                             "binding_utilisation,steps,slices\r\n";
+
+static void
+write_text(FILE *out, const char *text)
+{
+    const char *safe = text != NULL ? text : "";
+
+    if (strpbrk(safe, ",\"\r\n") == NULL) {
+        fputs(safe, out);
+    } else {
+        g_auto(GStrv) parts = g_strsplit(safe, "\"", -1);
+        g_autofree char *doubled = g_strjoinv("\"\"", parts);
+        fprintf(out, "\"%s\"", doubled);
+    }
+    fputc(',', out);
+}
+
+/* What is not a number is an empty field. */
+static void
+write_number(FILE *out, double value)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    fprintf(out, "%s,", isfinite(value) ? fab_stream_number(value, buffer) : "");
+}
+
+static void
+write_scenario(FILE *out, const FabResult *result)
+{
+    const char *const texts[] = { result->name,       result->topology, result->plugin,
+                                  result->collective, result->datatype, result->redop };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+        write_text(out, texts[i]);
+    fprintf(out, "%d,%u,%u,", result->root, result->ranks, result->gpus);
+    write_text(out, result->fidelity);
+}
+
+static void
+write_row(FILE *out, const FabResult *result, const FabResultRow *row)
+{
+    g_autofree char *time_us = fab_stream_microseconds(row->time_ps);
+
+    write_scenario(out, result);
+    fprintf(out, "%" G_GUINT64_FORMAT ",%s,", row->size_bytes, time_us);
+    write_number(out, row->algbw / 1e9);
+    write_number(out, row->busbw / 1e9);
+    write_text(out, row->algorithm);
+    write_text(out, row->protocol);
+    fprintf(out, "%u,", row->channels);
+    write_text(out, row->binding);
+    write_number(out, row->binding_utilisation);
+    fprintf(out, "%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT "\r\n", row->steps, row->slices);
+}
+
+bool
+fab_report_csv(GPtrArray *results, FILE *out, GError **error)
+{
+    fputs(header, out);
+    for (guint i = 0; i < results->len; i++) {
+        const FabResult *result = results->pdata[i];
+        for (guint j = 0; j < result->rows->len; j++)
+            write_row(out, result, result->rows->pdata[j]);
+    }
+    return fab_stream_finish(out, error);
+}

@@ -1,0 +1,121 @@
+/* Results as JSON: schema "fabricast-result". Names are those of the columns, numbers are numbers. */
+#include "report/report.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "report/stream.h"
+
+enum { SCHEMA_VERSION = 1 };
+
+static void
+write_string(FILE *out, const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+
+    fputc('"', out);
+    for (const char *c = valid; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\')
+            fprintf(out, "\\%c", *c);
+        else if ((unsigned char)*c < 0x20)
+            fprintf(out, "\\u%04x", *c);
+        else
+            fputc(*c, out);
+    }
+    fputc('"', out);
+}
+
+static void
+text_member(FILE *out, const char *name, const char *value)
+{
+    fprintf(out, "\"%s\": ", name);
+    if (value != NULL)
+        write_string(out, value);
+    else
+        fputs("null", out);
+    fputs(", ", out);
+}
+
+static void
+number_member(FILE *out, const char *name, double value)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    fprintf(out, "\"%s\": %s, ", name, isfinite(value) ? fab_stream_number(value, buffer) : "null");
+}
+
+static void
+write_use(FILE *out, const FabResultUse *use)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    fputs("{", out);
+    text_member(out, "resource", use->name);
+    if (use->link != UINT32_MAX)
+        fprintf(out, "\"link\": %u, \"direction\": %u, ", use->link, use->direction);
+    else
+        fputs("\"link\": null, \"direction\": null, ", out);
+    number_member(out, "bytes", use->bytes);
+    fprintf(out, "\"utilisation\": %s}", isfinite(use->utilisation) ? fab_stream_number(use->utilisation, buffer)
+                                                                    : "null");
+}
+
+static void
+write_row(FILE *out, const FabResultRow *row)
+{
+    g_autofree char *time_us = fab_stream_microseconds(row->time_ps);
+
+    fprintf(out, "        {\"size_bytes\": %" G_GUINT64_FORMAT ", \"time_us\": %s, ", row->size_bytes, time_us);
+    number_member(out, "algbw_GBps", row->algbw / 1e9);
+    number_member(out, "busbw_GBps", row->busbw / 1e9);
+    text_member(out, "algorithm", row->algorithm);
+    text_member(out, "protocol", row->protocol);
+    fprintf(out, "\"channels\": %u, ", row->channels);
+    text_member(out, "binding", row->binding);
+    number_member(out, "binding_utilisation", row->binding_utilisation);
+    fprintf(out, "\"steps\": %" G_GUINT64_FORMAT ", \"slices\": %" G_GUINT64_FORMAT ",\n         \"uses\": [",
+            row->steps, row->slices);
+    for (guint i = 0; i < row->uses->len; i++) {
+        fputs(i > 0 ? ",\n                  " : "", out);
+        write_use(out, &g_array_index(row->uses, FabResultUse, i));
+    }
+    fputs("]}", out);
+}
+
+static void
+write_result(FILE *out, const FabResult *result)
+{
+    fputs("    {", out);
+    text_member(out, "name", result->name);
+    text_member(out, "topology", result->topology);
+    text_member(out, "topology_title", result->topology_title);
+    text_member(out, "plugin", result->plugin);
+    text_member(out, "collective", result->collective);
+    text_member(out, "datatype", result->datatype);
+    text_member(out, "redop", result->redop);
+    fprintf(out, "\"root\": %d, \"ranks\": %u, \"gpus\": %u, ", result->root, result->ranks, result->gpus);
+    text_member(out, "fidelity", result->fidelity);
+    fputs("\n      \"notes\": [", out);
+    for (guint i = 0; i < result->notes->len; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        write_string(out, result->notes->pdata[i]);
+    }
+    fputs("],\n      \"rows\": [", out);
+    for (guint i = 0; i < result->rows->len; i++) {
+        fputs(i > 0 ? ",\n" : "\n", out);
+        write_row(out, result->rows->pdata[i]);
+    }
+    fputs("\n      ]}", out);
+}
+
+bool
+fab_report_json(GPtrArray *results, FILE *out, GError **error)
+{
+    fprintf(out, "{\"schema\": \"fabricast-result\", \"schema_version\": %d,\n  \"results\": [", SCHEMA_VERSION);
+    for (guint i = 0; i < results->len; i++) {
+        fputs(i > 0 ? ",\n" : "\n", out);
+        write_result(out, results->pdata[i]);
+    }
+    fputs("\n  ]\n}\n", out);
+    return fab_stream_finish(out, error);
+}

@@ -1,0 +1,57 @@
+#include "report/stream.h"
+
+#include <errno.h>
+
+#include "base/error.h"
+
+enum { PS_PER_US = 1000000 };
+
+bool
+fab_stream_finish(FILE *out, GError **error)
+{
+    int failure = fflush(out) != 0 ? errno : 0;
+
+    if (failure == 0 && !ferror(out))
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "the output cannot be written: %s",
+                failure != 0 ? g_strerror(failure) : "an earlier write failed");
+    return false;
+}
+
+const char *
+fab_stream_number(double value, char buffer[G_ASCII_DTOSTR_BUF_SIZE])
+{
+    static const char *const formats[] = { "%.15g", "%.16g", "%.17g" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+        g_ascii_formatd(buffer, G_ASCII_DTOSTR_BUF_SIZE, formats[i], value);
+        if (g_ascii_strtod(buffer, NULL) == value)
+            break;
+    }
+    return buffer;
+}
+
+const char *
+fab_stream_fixed(double value, int decimals, char buffer[G_ASCII_DTOSTR_BUF_SIZE])
+{
+    char format[] = "%.0f";
+
+    format[2] = (char)('0' + decimals);
+    /* %f of a huge number would not fit the buffer. */
+    if (value > 1e20)
+        return fab_stream_number(value, buffer);
+    return g_ascii_formatd(buffer, G_ASCII_DTOSTR_BUF_SIZE, format, value);
+}
+
+char *
+fab_stream_microseconds(int64_t time_ps)
+{
+    GString *text = g_string_new(NULL);
+
+    g_string_printf(text, "%" G_GINT64_FORMAT ".%06" G_GINT64_FORMAT, time_ps / PS_PER_US, time_ps % PS_PER_US);
+    while (text->str[text->len - 1] == '0')
+        g_string_truncate(text, text->len - 1);
+    if (text->str[text->len - 1] == '.')
+        g_string_truncate(text, text->len - 1);
+    return g_string_free(text, FALSE);
+}

@@ -1,0 +1,22 @@
+/* What the writers of results share: numbers that do not depend on the locale, and the end of a stream. */
+#ifndef FAB_REPORT_STREAM_H
+#define FAB_REPORT_STREAM_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Flushes; false with FAB_ERROR_SYSTEM when anything written to `out` was lost. */
+bool fab_stream_finish(FILE *out, GError **error);
+
+/* The fewest digits that read back as `value`. `buffer` holds the text, which is returned. */
+const char *fab_stream_number(double value, char buffer[G_ASCII_DTOSTR_BUF_SIZE]);
+
+/* `value` with `decimals` digits after the point. */
+const char *fab_stream_fixed(double value, int decimals, char buffer[G_ASCII_DTOSTR_BUF_SIZE]);
+
+/* Picoseconds as microseconds, exact. Owned by the caller. */
+char *fab_stream_microseconds(int64_t time_ps);
+
+#endif
