@@ -1,0 +1,521 @@
+#include "engine/engine.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "engine/flow.h"
+#include "engine/queue.h"
+
+/* Events carry 31 bits of number and one of kind. */
+#define FLOW_MARK UINT32_C(0x80000000)
+#define NOBODY UINT32_MAX
+
+enum { DEADLOCK_LINES = 8, UNION_ENDS = 2 * FAB_STEP_ENDS };
+
+typedef enum { STREAM_NEXT, STREAM_INPUT, STREAM_OUTPUT, STREAM_MOVING, STREAM_TAIL, STREAM_DONE } StreamState;
+
+/* A FIFO. Slot s holds slice s, s + slots, ...; its time is when it was last filled or freed, as the other end sees it. */
+typedef struct {
+    const FabRoute *push, *pull; /* resources used while its sender, its receiver works */
+    uint32_t receiver, sender;   /* the stream that waits, or NOBODY */
+    uint32_t posted, taken;      /* slices */
+} Connection;
+
+typedef struct {
+    FabStream at;
+    StreamState state;
+    uint32_t slice, slices; /* of the step */
+    uint32_t end;           /* the end that it waits for */
+    uint64_t index;         /* of the step */
+    uint64_t moved;         /* bytes of the step in earlier slices */
+    uint64_t bytes;         /* of this slice */
+    int64_t since;          /* waits since */
+    FabStep step;
+} Stream;
+
+typedef struct {
+    const FabEngineSpec *spec;
+    const FabProgram *program;
+    const FabExecution *execution;
+    FabQueue *queue;
+    FabFlowSet *flows;
+    Stream *streams;
+    Connection *connections;
+    int64_t *slots; /* program->slots for each connection */
+    const FabRoute *multicast;
+    double rate[4]; /* copy rate of each role, B/s */
+    uint32_t stream_count, running;
+    int64_t now, finish;
+    double copy_ps, wait_ps;
+    FabEngineReport *report;
+    GError *error;
+} Engine;
+
+/* ------------------------------------------------------------------ set-up */
+
+static void
+engine_clear(Engine *engine)
+{
+    fab_flow_set_free(engine->flows);
+    fab_queue_free(engine->queue);
+    g_free(engine->streams);
+    g_free(engine->connections);
+    g_free(engine->slots);
+}
+
+static void
+streams_init(Engine *engine)
+{
+    const FabProgram *program = engine->program;
+    uint32_t number = 0;
+
+    engine->stream_count = program->ranks * program->channels * program->roles;
+    engine->streams = g_new0(Stream, engine->stream_count);
+    for (uint32_t rank = 0; rank < program->ranks; rank++) {
+        for (uint32_t channel = 0; channel < program->channels; channel++) {
+            for (uint32_t role = 0; role < program->roles; role++)
+                engine->streams[number++].at = (FabStream) { .rank = rank, .channel = channel, .role = role };
+        }
+    }
+    engine->running = engine->stream_count;
+}
+
+static void
+engine_init(Engine *engine, const FabEngineSpec *spec, FabEngineReport *report)
+{
+    const FabTopology *topology = spec->topology;
+    g_autofree double *capacity = g_new(double, topology->resource_count);
+
+    *engine = (Engine) { .spec = spec, .program = spec->program, .execution = &spec->execution, .report = report };
+    for (uint32_t i = 0; i < topology->resource_count; i++)
+        capacity[i] = topology->resources[i].capacity;
+    engine->queue = fab_queue_new();
+    engine->flows = fab_flow_set_new(capacity, topology->resource_count, engine->queue, FLOW_MARK);
+    for (uint32_t role = 0; role < spec->program->roles; role++)
+        engine->rate[role] = spec->execution.copy_rate * spec->program->role_share[role];
+    engine->connections = g_new(Connection, spec->program->connections);
+    for (uint32_t i = 0; i < spec->program->connections; i++)
+        engine->connections[i] = (Connection) { .receiver = NOBODY, .sender = NOBODY };
+    engine->slots = g_new0(int64_t, (gsize)spec->program->connections * spec->program->slots);
+    streams_init(engine);
+}
+
+/* ------------------------------------------------------------------ routes */
+
+static const FabRoute *
+push_route(Engine *engine, const Stream *stream, const FabEnd *end)
+{
+    Connection *connection = &engine->connections[end->connection];
+    const uint32_t *gpus = engine->spec->gpus;
+
+    if (connection->push == NULL && engine->error == NULL)
+        connection->push =
+            fab_router_push(engine->spec->router, gpus[stream->at.rank], gpus[end->peer], &engine->error);
+    return connection->push;
+}
+
+static const FabRoute *
+pull_route(Engine *engine, const Stream *stream, const FabEnd *end)
+{
+    Connection *connection = &engine->connections[end->connection];
+    const uint32_t *gpus = engine->spec->gpus;
+
+    if (connection->pull == NULL && engine->error == NULL)
+        connection->pull =
+            fab_router_pull(engine->spec->router, gpus[end->peer], gpus[stream->at.rank], &engine->error);
+    return connection->pull;
+}
+
+static const FabRoute *
+multicast_route(Engine *engine)
+{
+    if (engine->multicast == NULL && engine->error == NULL)
+        engine->multicast =
+            fab_router_multicast(engine->spec->router, engine->spec->gpus, engine->program->ranks,
+                                 engine->execution->in_switch_weight, &engine->error);
+    return engine->multicast;
+}
+
+/* Everything that this step's transfer uses; NULL when it stays in this GPU's memory or after an error. */
+static const FabRoute *
+step_route(Engine *engine, const Stream *stream)
+{
+    const FabStep *step = &stream->step;
+    const FabRoute *routes[UNION_ENDS];
+    uint32_t count = 0;
+
+    if (step->flags & FAB_STEP_IN_SWITCH)
+        return multicast_route(engine);
+    for (uint32_t i = 0; i < step->recv_count; i++) {
+        const FabRoute *route = pull_route(engine, stream, &step->recv[i]);
+        if (route != NULL && route->count > 0)
+            routes[count++] = route;
+    }
+    for (uint32_t i = 0; i < step->send_count && !(step->flags & FAB_STEP_LOCAL_SEND); i++) {
+        const FabRoute *route = push_route(engine, stream, &step->send[i]);
+        if (route != NULL && route->count > 0)
+            routes[count++] = route;
+    }
+    if (count == 0 || engine->error != NULL)
+        return NULL;
+    return count == 1 ? routes[0] : fab_router_union(engine->spec->router, routes, count);
+}
+
+/*
+ * How long after it was posted the other end sees a slice. A reader that fetches from elsewhere (host memory) polls
+ * there, so its way counts too.
+ */
+static int64_t
+post_latency(Engine *engine, const Stream *stream, const FabEnd *end)
+{
+    int64_t latency = engine->execution->latency_ps;
+    Connection *connection = &engine->connections[end->connection];
+    const uint32_t *gpus = engine->spec->gpus;
+
+    if (stream->step.flags & FAB_STEP_LOCAL_SEND)
+        return latency;
+    if (stream->step.flags & FAB_STEP_IN_SWITCH)
+        return latency + (engine->multicast != NULL ? engine->multicast->latency_ps : 0);
+    if (push_route(engine, stream, end) == NULL)
+        return latency;
+    if (connection->pull == NULL)
+        connection->pull =
+            fab_router_pull(engine->spec->router, gpus[stream->at.rank], gpus[end->peer], &engine->error);
+    return latency + connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
+}
+
+/* ------------------------------------------------------------------ slices */
+
+static inline int64_t *
+slot_of(Engine *engine, uint32_t connection, uint32_t slice)
+{
+    uint32_t slots = engine->program->slots;
+
+    return &engine->slots[(gsize)connection * slots + slice % slots];
+}
+
+static inline uint32_t
+stream_number(const Engine *engine, const Stream *stream)
+{
+    return (uint32_t)(stream - engine->streams);
+}
+
+static void
+wait_at(Engine *engine, Stream *stream, StreamState state, uint32_t end, uint32_t *waiter, bool known, int64_t when)
+{
+    stream->state = state;
+    stream->end = end;
+    if (known)
+        fab_queue_push(engine->queue, when, stream_number(engine, stream));
+    else
+        *waiter = stream_number(engine, stream);
+}
+
+/* False: some input has not arrived; the stream is woken when it has. */
+static bool
+inputs_ready(Engine *engine, Stream *stream)
+{
+    for (uint32_t i = stream->state == STREAM_INPUT ? stream->end : 0; i < stream->step.recv_count; i++) {
+        uint32_t id = stream->step.recv[i].connection;
+        Connection *connection = &engine->connections[id];
+        bool posted = connection->posted != connection->taken;
+        int64_t when = *slot_of(engine, id, connection->taken);
+        if (posted && when <= engine->now)
+            continue;
+        wait_at(engine, stream, STREAM_INPUT, i, &connection->receiver, posted, when);
+        return false;
+    }
+    return true;
+}
+
+static bool
+outputs_ready(Engine *engine, Stream *stream)
+{
+    for (uint32_t i = stream->state == STREAM_OUTPUT ? stream->end : 0; i < stream->step.send_count; i++) {
+        uint32_t id = stream->step.send[i].connection;
+        Connection *connection = &engine->connections[id];
+        bool freed = connection->posted - connection->taken < engine->program->slots;
+        int64_t when = *slot_of(engine, id, connection->posted);
+        if (freed && when <= engine->now)
+            continue;
+        wait_at(engine, stream, STREAM_OUTPUT, i, &connection->sender, freed, when);
+        return false;
+    }
+    return true;
+}
+
+/* Time that the stream is busy with the slice beside moving its bytes. */
+static int64_t
+overhead(const Engine *engine, const Stream *stream)
+{
+    const FabExecution *execution = engine->execution;
+
+    if (stream->bytes == 0)
+        return execution->empty_ps;
+    if (stream->step.flags & FAB_STEP_IN_SWITCH)
+        return execution->in_switch_ps;
+    return stream->step.send_count > 0 && !(stream->step.flags & FAB_STEP_LOCAL_SEND) ? execution->step_ps
+                                                                                      : execution->local_ps;
+}
+
+/* Starts the transfer of a slice whose inputs and outputs are ready. */
+static void
+slice_start(Engine *engine, Stream *stream)
+{
+    const FabExecution *execution = engine->execution;
+    double rate = engine->rate[stream->at.role], bytes = (double)stream->bytes;
+    const FabRoute *route = stream->bytes > 0 ? step_route(engine, stream) : NULL;
+    int64_t busy;
+
+    engine->report->slices++;
+    if (execution->quantum > 1 && stream->bytes > 0)
+        bytes = (double)((stream->bytes + execution->quantum - 1) / execution->quantum * execution->quantum);
+    if (route != NULL) {
+        double wire = stream->step.flags & FAB_STEP_IN_SWITCH ? 1 : execution->wire;
+        stream->state = STREAM_MOVING;
+        fab_flow_start(engine->flows, engine->now, route, bytes * wire, rate * wire, stream_number(engine, stream));
+        return;
+    }
+    busy = stream->bytes > 0 && isfinite(rate) ? (int64_t)(bytes / rate * 1e12 + 0.5) : 0;
+    engine->copy_ps += (double)busy;
+    stream->state = STREAM_TAIL;
+    fab_queue_push(engine->queue, engine->now + busy + overhead(engine, stream), stream_number(engine, stream));
+}
+
+/* Hands the slice to its receivers and its input slots back to their senders. */
+static void
+slice_post(Engine *engine, Stream *stream)
+{
+    const FabStep *step = &stream->step;
+
+    for (uint32_t i = 0; i < step->send_count; i++) {
+        Connection *connection = &engine->connections[step->send[i].connection];
+        int64_t when = engine->now + post_latency(engine, stream, &step->send[i]);
+        *slot_of(engine, step->send[i].connection, connection->posted++) = when;
+        if (connection->receiver != NOBODY) {
+            fab_queue_push(engine->queue, when, connection->receiver);
+            connection->receiver = NOBODY;
+        }
+    }
+    for (uint32_t i = 0; i < step->recv_count; i++) {
+        Connection *connection = &engine->connections[step->recv[i].connection];
+        int64_t when = engine->now + engine->execution->latency_ps;
+        *slot_of(engine, step->recv[i].connection, connection->taken++) = when;
+        if (connection->sender != NOBODY) {
+            fab_queue_push(engine->queue, when, connection->sender);
+            connection->sender = NOBODY;
+        }
+    }
+}
+
+static bool
+step_fetch(Engine *engine, Stream *stream)
+{
+    const FabProgram *program = engine->program;
+    FabStep *step = &stream->step;
+    uint64_t slices;
+
+    step->bytes = step->src_offset = step->dst_offset = 0;
+    step->src = step->dst = FAB_BUFFER_NONE;
+    step->flags = 0;
+    step->recv_count = step->send_count = 0;
+    if (!program->step(program, &stream->at, stream->index, step)) {
+        stream->state = STREAM_DONE;
+        engine->running--;
+        engine->finish = MAX(engine->finish, engine->now);
+        return false;
+    }
+    slices = step->bytes <= program->slice_bytes ? 1 : (step->bytes + program->slice_bytes - 1) / program->slice_bytes;
+    stream->slices = (uint32_t)slices;
+    stream->slice = 0;
+    stream->moved = 0;
+    engine->report->steps++;
+    return true;
+}
+
+/* Ends a slice and moves on to the next, or to the next step. */
+static void
+slice_end(Engine *engine, Stream *stream)
+{
+    slice_post(engine, stream);
+    stream->moved += stream->bytes;
+    stream->state = STREAM_NEXT;
+    if (++stream->slice == stream->slices)
+        stream->index++;
+    else
+        stream->bytes = MIN(engine->program->slice_bytes, stream->step.bytes - stream->moved);
+}
+
+/* Runs a stream until it has to wait for something. */
+static void
+stream_run(Engine *engine, Stream *stream)
+{
+    if (stream->state == STREAM_TAIL)
+        slice_end(engine, stream);
+    if (stream->state == STREAM_NEXT) {
+        if (stream->slice == stream->slices) {
+            if (!step_fetch(engine, stream))
+                return;
+            stream->bytes = MIN(engine->program->slice_bytes, stream->step.bytes);
+        }
+        stream->since = engine->now;
+    }
+    if (stream->state != STREAM_OUTPUT && !inputs_ready(engine, stream))
+        return;
+    if (!outputs_ready(engine, stream))
+        return;
+    engine->wait_ps += (double)(engine->now - stream->since);
+    slice_start(engine, stream);
+}
+
+/* The bytes of a slice have gone over the fabric. */
+static void
+slice_moved(Engine *engine, Stream *stream)
+{
+    int64_t busy = overhead(engine, stream);
+
+    stream->state = STREAM_TAIL;
+    if (busy > 0)
+        fab_queue_push(engine->queue, engine->now + busy, stream_number(engine, stream));
+    else
+        stream_run(engine, stream);
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+static void
+handle(Engine *engine, uint32_t data)
+{
+    uint32_t tag;
+
+    engine->report->events++;
+    if (!(data & FLOW_MARK)) {
+        stream_run(engine, &engine->streams[data]);
+        return;
+    }
+    if (!fab_flow_complete(engine->flows, engine->now, data & ~FLOW_MARK))
+        return;
+    while (fab_flow_take_tag(engine->flows, &tag))
+        slice_moved(engine, &engine->streams[tag]);
+}
+
+#ifdef FAB_INVARIANTS
+static void
+check_instant(Engine *engine)
+{
+    if (engine->error == NULL)
+        fab_flow_check(engine->flows, &engine->error);
+}
+
+/* What was sent was received: no slice is left in any FIFO. */
+static void
+check_end(Engine *engine)
+{
+    for (uint32_t i = 0; i < engine->program->connections && engine->error == NULL; i++) {
+        if (engine->connections[i].posted != engine->connections[i].taken)
+            g_set_error(&engine->error, FAB_ERROR, FAB_ERROR_SYSTEM, "connection %u: %u slices sent, %u received", i,
+                        engine->connections[i].posted, engine->connections[i].taken);
+    }
+}
+#else
+static void
+check_instant(Engine *engine)
+{
+    (void)engine;
+}
+
+static void
+check_end(Engine *engine)
+{
+    (void)engine;
+}
+#endif
+
+/* Time moves in one place. Rates are solved once an instant, after all its events. */
+static void
+loop(Engine *engine)
+{
+    int64_t when;
+    uint32_t data;
+
+    while (engine->error == NULL && fab_queue_peek(engine->queue, &when)) {
+        g_assert(when >= engine->now);
+        engine->now = when;
+        while (fab_queue_peek(engine->queue, &when) && when == engine->now) {
+            fab_queue_pop(engine->queue, &when, &data);
+            handle(engine, data);
+        }
+        fab_flow_share(engine->flows, engine->now);
+        check_instant(engine);
+    }
+}
+
+static void
+set_deadlock(Engine *engine)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    uint32_t listed = 0;
+
+    for (uint32_t i = 0; i < engine->stream_count && listed < DEADLOCK_LINES; i++) {
+        const Stream *stream = &engine->streams[i];
+        bool input = stream->state == STREAM_INPUT;
+        const FabEnd *end = input ? &stream->step.recv[stream->end] : &stream->step.send[stream->end];
+        if (stream->state == STREAM_DONE)
+            continue;
+        g_string_append_printf(text, "%s rank %u channel %u role %u waits at step %" G_GUINT64_FORMAT
+                               " (%s) for %s rank %u", listed++ == 0 ? "" : ";", stream->at.rank, stream->at.channel,
+                               stream->at.role, stream->index, fab_step_name(&stream->step),
+                               input ? "data of" : "a free slot at", end->peer);
+    }
+    g_set_error(&engine->error, FAB_ERROR, FAB_ERROR_DEADLOCK, "%s: deadlock: %u of %u streams wait for ever:%s%s",
+                engine->program->name, engine->running, engine->stream_count, text->str,
+                engine->running > listed ? "; ..." : "");
+}
+
+static void
+fill_report(Engine *engine)
+{
+    FabEngineReport *report = engine->report;
+    double stream_ps = (double)engine->finish * engine->stream_count;
+    uint32_t resources = engine->spec->topology->resource_count;
+
+    report->time_ps = engine->finish + engine->execution->launch_ps;
+    report->carried = g_memdup2(fab_flow_carried(engine->flows), resources * sizeof(double));
+    report->flows = fab_flow_started(engine->flows);
+    report->copy_share = stream_ps > 0 ? (engine->copy_ps + fab_flow_limited_ps(engine->flows)) / stream_ps : 0;
+    report->idle_share = stream_ps > 0 ? engine->wait_ps / stream_ps : 0;
+}
+
+bool
+fab_engine_run(const FabEngineSpec *spec, FabEngineReport *report, GError **error)
+{
+    Engine engine;
+
+    *report = (FabEngineReport) { 0 };
+    engine_init(&engine, spec, report);
+    for (uint32_t i = 0; i < engine.stream_count; i++)
+        stream_run(&engine, &engine.streams[i]);
+    fab_flow_share(engine.flows, 0);
+    check_instant(&engine);
+    loop(&engine);
+    if (engine.error == NULL && engine.running > 0)
+        set_deadlock(&engine);
+    if (engine.error == NULL)
+        check_end(&engine);
+    if (engine.error == NULL)
+        fill_report(&engine);
+    engine_clear(&engine);
+    if (engine.error != NULL) {
+        g_propagate_error(error, engine.error);
+        return false;
+    }
+    return true;
+}
+
+void
+fab_engine_report_clear(FabEngineReport *report)
+{
+    g_clear_pointer(&report->carried, g_free);
+}

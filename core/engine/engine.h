@@ -1,0 +1,53 @@
+/*
+ * Runs a channel program on a fabric and tells how long it takes.
+ *
+ * Every stream of the program is a serial server. A step moves in slices; a slice starts when its inputs have
+ * arrived and its output slots are free, occupies the stream for a fixed overhead and for its transfer (a flow over the
+ * routes of its ends, limited by the stream's share of the CTA's copy rate), and is seen by the other end a latency later.
+ * Steps that only touch this GPU's memory run at the copy rate. `../docs/model.md` says where the numbers come from.
+ */
+#ifndef FAB_ENGINE_ENGINE_H
+#define FAB_ENGINE_ENGINE_H
+
+#include "program/program.h"
+#include "topology/route.h"
+
+/* What executing a program costs beside the fabric. Times are picoseconds, rates B/s. */
+typedef struct {
+    int64_t launch_ps;    /* from the call to the first step, and from the last step to the end */
+    int64_t step_ps;      /* a stream is busy for it at every slice that it sends */
+    int64_t local_ps;     /* the same for slices that are only received or copied */
+    int64_t empty_ps;     /* the same for slices without bytes */
+    int64_t latency_ps;   /* beside the route's: until the other end sees a slice or a freed slot */
+    int64_t in_switch_ps; /* instead of step_ps for in-switch steps */
+    double copy_rate;     /* payload of one CTA (channel), all its roles together */
+    double wire;          /* bytes on links for each byte of payload, 1 or more */
+    double in_switch_weight; /* the same for in-switch steps */
+    uint64_t quantum;     /* payload moves in multiples of it; 0 or 1: any */
+} FabExecution;
+
+typedef struct {
+    const FabTopology *topology;
+    FabRouter *router;
+    const FabProgram *program;
+    const uint32_t *gpus; /* GPU of each rank */
+    FabExecution execution;
+} FabEngineSpec;
+
+typedef struct {
+    int64_t time_ps;
+    double *carried; /* bytes by resource of the topology, protocol included; g_free() */
+    double copy_share; /* share of stream time spent at the CTA's own copy rate, 0..1 */
+    double idle_share; /* share of stream time spent waiting for slices and slots, 0..1 */
+    uint64_t steps, slices, events, flows;
+} FabEngineReport;
+
+/*
+ * Runs to the end. FAB_ERROR_DEADLOCK names the ranks and steps that wait for ever. Fills *report on success;
+ * release it with fab_engine_report_clear().
+ */
+bool fab_engine_run(const FabEngineSpec *spec, FabEngineReport *report, GError **error);
+
+void fab_engine_report_clear(FabEngineReport *report);
+
+#endif

@@ -1,0 +1,77 @@
+/* State of a FabFlowSet, shared by flow.c (life of flows) and share.c (the solver). Rates are bytes per picosecond. */
+#ifndef FAB_ENGINE_FLOW_PRIVATE_H
+#define FAB_ENGINE_FLOW_PRIVATE_H
+
+#include "engine/flow.h"
+
+#define FAB_PS 1e12
+/* Relative slack within which two rates are the same and a resource is full. */
+#define FAB_FLOW_TOLERANCE 1e-9
+
+#define FAB_FLOW_NONE UINT32_MAX
+/* A bottleneck: the flow's own limit. */
+#define FAB_FLOW_LIMIT (UINT32_MAX - 1)
+
+typedef struct {
+    uint32_t flow, use; /* uses[use] of the flow's route is this resource */
+} FlowMember;
+
+typedef struct {
+    double capacity;
+    FlowMember *members;
+    uint32_t count, room;
+    bool dirty;        /* lost a flow since the last solve */
+    bool in_part;      /* touched by the part being solved */
+    uint32_t open;      /* flows of the part not settled yet */
+    double free;       /* capacity left to the part's flows not settled yet */
+    double weight;     /* their weights */
+    double level;      /* rate at which it filled; < 0: it did not */
+} FlowResource;
+
+typedef struct {
+    const FabRoute *route;
+    double bytes, remaining, limit, rate, new_rate, limited_ps;
+    int64_t start, updated, finish, planned; /* planned: time of the one event that counts */
+    uint32_t multiplicity, bottleneck, new_bottleneck, tag, next_free, room;
+    uint32_t *position; /* in the members of each resource of the route */
+    bool active, in_part, settled;
+} Flow;
+
+typedef struct {
+    uint32_t tag, next;
+} FlowTag;
+
+typedef struct {
+    double ratio;
+    uint32_t resource;
+} FlowHeapEntry;
+
+struct FabFlowSet {
+    FabQueue *queue;
+    uint32_t mark;
+    FlowResource *resources;
+    double *carried;
+    uint32_t resource_count;
+    Flow *flows;
+    uint32_t flow_count, flow_room, free_flow;
+    FlowTag *tags;
+    uint32_t tag_count, tag_room, free_tag, ended_tag;
+    uint32_t *latest; /* by route id */
+    uint32_t latest_count;
+    uint32_t *arrived;
+    uint32_t arrived_count, arrived_room;
+    uint32_t *dirty;
+    uint32_t dirty_count, dirty_room;
+    uint32_t *part; /* flows being solved */
+    uint32_t part_count, part_room;
+    uint32_t *part_resources;
+    uint32_t part_resource_count, part_resource_room;
+    FlowHeapEntry *heap;
+    uint32_t heap_count, heap_room;
+    uint64_t active, started;
+    double limited_ps;
+};
+
+void fab_flow_set_rate(FabFlowSet *set, int64_t now, uint32_t flow, double rate, uint32_t bottleneck);
+
+#endif

@@ -1,0 +1,333 @@
+#include "engine/flow.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/flow-private.h"
+
+#define NONE FAB_FLOW_NONE
+
+FabFlowSet *
+fab_flow_set_new(const double *capacity, uint32_t count, FabQueue *queue, uint32_t mark)
+{
+    FabFlowSet *set = g_new0(FabFlowSet, 1);
+
+    set->queue = queue;
+    set->mark = mark;
+    set->resource_count = count;
+    set->resources = g_new0(FlowResource, count);
+    set->carried = g_new0(double, count);
+    for (uint32_t i = 0; i < count; i++)
+        set->resources[i].capacity = capacity[i] / FAB_PS;
+    set->free_flow = set->free_tag = set->ended_tag = NONE;
+    return set;
+}
+
+void
+fab_flow_set_free(FabFlowSet *set)
+{
+    if (set == NULL)
+        return;
+    for (uint32_t i = 0; i < set->resource_count; i++)
+        g_free(set->resources[i].members);
+    for (uint32_t i = 0; i < set->flow_count; i++)
+        g_free(set->flows[i].position);
+    g_free(set->resources);
+    g_free(set->carried);
+    g_free(set->flows);
+    g_free(set->tags);
+    g_free(set->latest);
+    g_free(set->arrived);
+    g_free(set->dirty);
+    g_free(set->part);
+    g_free(set->part_resources);
+    g_free(set->heap);
+    g_free(set);
+}
+
+static uint32_t
+tag_new(FabFlowSet *set, uint32_t tag, uint32_t next)
+{
+    uint32_t node = set->free_tag;
+
+    if (node != NONE) {
+        set->free_tag = set->tags[node].next;
+    } else {
+        if (set->tag_count == set->tag_room) {
+            set->tag_room = set->tag_room == 0 ? 64 : set->tag_room * 2;
+            set->tags = g_renew(FlowTag, set->tags, set->tag_room);
+        }
+        node = set->tag_count++;
+    }
+    set->tags[node] = (FlowTag) { .tag = tag, .next = next };
+    return node;
+}
+
+static uint32_t
+flow_new(FabFlowSet *set, const FabRoute *route)
+{
+    uint32_t number = set->free_flow;
+    Flow *flow;
+
+    if (number != NONE) {
+        set->free_flow = set->flows[number].next_free;
+    } else {
+        if (set->flow_count == set->flow_room) {
+            set->flow_room = set->flow_room == 0 ? 64 : set->flow_room * 2;
+            set->flows = g_renew(Flow, set->flows, set->flow_room);
+        }
+        number = set->flow_count++;
+        memset(&set->flows[number], 0, sizeof(Flow));
+    }
+    flow = &set->flows[number];
+    if (flow->room < route->count) {
+        flow->room = route->count;
+        flow->position = g_renew(uint32_t, flow->position, flow->room);
+    }
+    flow->route = route;
+    return number;
+}
+
+static void
+attach(FabFlowSet *set, uint32_t number)
+{
+    Flow *flow = &set->flows[number];
+
+    for (uint32_t i = 0; i < flow->route->count; i++) {
+        FlowResource *resource = &set->resources[flow->route->uses[i].resource];
+        if (resource->count == resource->room) {
+            resource->room = resource->room == 0 ? 4 : resource->room * 2;
+            resource->members = g_renew(FlowMember, resource->members, resource->room);
+        }
+        flow->position[i] = resource->count;
+        resource->members[resource->count++] = (FlowMember) { .flow = number, .use = i };
+    }
+}
+
+static void
+mark_dirty(FabFlowSet *set, uint32_t resource)
+{
+    if (set->resources[resource].dirty)
+        return;
+    set->resources[resource].dirty = true;
+    if (set->dirty_count == set->dirty_room) {
+        set->dirty_room = set->dirty_room == 0 ? 64 : set->dirty_room * 2;
+        set->dirty = g_renew(uint32_t, set->dirty, set->dirty_room);
+    }
+    set->dirty[set->dirty_count++] = resource;
+}
+
+static void
+detach(FabFlowSet *set, uint32_t number)
+{
+    Flow *flow = &set->flows[number];
+
+    for (uint32_t i = 0; i < flow->route->count; i++) {
+        uint32_t id = flow->route->uses[i].resource;
+        FlowResource *resource = &set->resources[id];
+        FlowMember last = resource->members[--resource->count];
+        if (last.flow != number) {
+            resource->members[flow->position[i]] = last;
+            set->flows[last.flow].position[last.use] = flow->position[i];
+        }
+        if (resource->count > 0)
+            mark_dirty(set, id);
+    }
+}
+
+/* The flow that was started last on a route, if any. */
+static uint32_t *
+latest_on(FabFlowSet *set, uint32_t route)
+{
+    if (route >= set->latest_count) {
+        uint32_t count = MAX(route + 1, MAX(64, set->latest_count * 2));
+        set->latest = g_renew(uint32_t, set->latest, count);
+        for (uint32_t i = set->latest_count; i < count; i++)
+            set->latest[i] = NONE;
+        set->latest_count = count;
+    }
+    return &set->latest[route];
+}
+
+void
+fab_flow_start(FabFlowSet *set, int64_t now, const FabRoute *route, double bytes, double limit, uint32_t tag)
+{
+    uint32_t *latest = latest_on(set, route->id);
+    uint32_t number = *latest;
+    Flow *flow;
+
+    set->started++;
+    set->active++;
+    limit /= FAB_PS;
+    if (number != NONE) {
+        flow = &set->flows[number];
+        if (flow->active && flow->route == route && flow->start == now && flow->bytes == bytes &&
+            flow->limit == limit && flow->rate == 0) {
+            flow->multiplicity++;
+            flow->tag = tag_new(set, tag, flow->tag);
+            return;
+        }
+    }
+    number = flow_new(set, route);
+    *latest = number;
+    flow = &set->flows[number];
+    flow->bytes = flow->remaining = bytes;
+    flow->limit = limit;
+    flow->multiplicity = 1;
+    flow->start = flow->updated = now;
+    flow->finish = flow->planned = INT64_MAX;
+    flow->rate = 0;
+    flow->limited_ps = 0;
+    flow->bottleneck = NONE;
+    flow->active = true;
+    flow->in_part = false;
+    flow->tag = tag_new(set, tag, NONE);
+    attach(set, number);
+    if (set->arrived_count == set->arrived_room) {
+        set->arrived_room = set->arrived_room == 0 ? 64 : set->arrived_room * 2;
+        set->arrived = g_renew(uint32_t, set->arrived, set->arrived_room);
+    }
+    set->arrived[set->arrived_count++] = number;
+}
+
+bool
+fab_flow_complete(FabFlowSet *set, int64_t now, uint32_t number)
+{
+    Flow *flow = &set->flows[number];
+
+    if (!flow->active || flow->planned != now)
+        return false;
+    if (flow->finish > now) {
+        flow->planned = flow->finish;
+        fab_queue_push(set->queue, flow->finish, set->mark | number);
+        return false;
+    }
+    detach(set, number);
+    for (uint32_t i = 0; i < flow->route->count; i++)
+        set->carried[flow->route->uses[i].resource] += flow->route->uses[i].weight * flow->bytes * flow->multiplicity;
+    if (flow->bottleneck == FAB_FLOW_LIMIT)
+        flow->limited_ps += (double)(now - flow->updated);
+    set->limited_ps += flow->limited_ps * flow->multiplicity;
+    set->active -= flow->multiplicity;
+    set->ended_tag = flow->tag;
+    flow->active = false;
+    flow->next_free = set->free_flow;
+    set->free_flow = number;
+    return true;
+}
+
+bool
+fab_flow_take_tag(FabFlowSet *set, uint32_t *tag)
+{
+    uint32_t node = set->ended_tag;
+
+    if (node == NONE)
+        return false;
+    *tag = set->tags[node].tag;
+    set->ended_tag = set->tags[node].next;
+    set->tags[node].next = set->free_tag;
+    set->free_tag = node;
+    return true;
+}
+
+/* Sets a solved rate: progress so far is booked, and the completion planned when it came nearer. */
+void
+fab_flow_set_rate(FabFlowSet *set, int64_t now, uint32_t number, double rate, uint32_t bottleneck)
+{
+    Flow *flow = &set->flows[number];
+    double passed = (double)(now - flow->updated);
+
+    if (flow->bottleneck == FAB_FLOW_LIMIT)
+        flow->limited_ps += passed;
+    flow->remaining -= flow->rate * passed;
+    flow->updated = now;
+    flow->bottleneck = bottleneck;
+    flow->rate = rate;
+    flow->finish = flow->remaining <= 0 ? now : now + (int64_t)(flow->remaining / rate + 0.5);
+    if (flow->finish < flow->planned) {
+        flow->planned = flow->finish;
+        fab_queue_push(set->queue, flow->finish, set->mark | number);
+    }
+}
+
+const double *
+fab_flow_carried(const FabFlowSet *set)
+{
+    return set->carried;
+}
+
+double
+fab_flow_limited_ps(const FabFlowSet *set)
+{
+    return set->limited_ps;
+}
+
+uint64_t
+fab_flow_active(const FabFlowSet *set)
+{
+    return set->active;
+}
+
+uint64_t
+fab_flow_started(const FabFlowSet *set)
+{
+    return set->started;
+}
+
+double
+fab_flow_rate(const FabFlowSet *set, const FabRoute *route)
+{
+    uint32_t number = route->id < set->latest_count ? set->latest[route->id] : NONE;
+
+    if (number == NONE || !set->flows[number].active || set->flows[number].route != route)
+        return 0;
+    return set->flows[number].rate * FAB_PS;
+}
+
+/* A full resource on which no flow is faster, or the flow's own limit. */
+static bool
+has_bottleneck(const FabFlowSet *set, const Flow *flow)
+{
+    if (flow->rate >= flow->limit * (1 - FAB_FLOW_TOLERANCE))
+        return true;
+    for (uint32_t i = 0; i < flow->route->count; i++) {
+        const FlowResource *resource = &set->resources[flow->route->uses[i].resource];
+        double load = 0, fastest = 0;
+        for (uint32_t k = 0; k < resource->count; k++) {
+            const Flow *other = &set->flows[resource->members[k].flow];
+            load += other->route->uses[resource->members[k].use].weight * other->rate * other->multiplicity;
+            fastest = MAX(fastest, other->rate);
+        }
+        if (load >= resource->capacity * (1 - FAB_FLOW_TOLERANCE) &&
+            flow->rate >= fastest * (1 - FAB_FLOW_TOLERANCE))
+            return true;
+    }
+    return false;
+}
+
+bool
+fab_flow_check(const FabFlowSet *set, GError **error)
+{
+    for (uint32_t r = 0; r < set->resource_count; r++) {
+        const FlowResource *resource = &set->resources[r];
+        double load = 0;
+        for (uint32_t k = 0; k < resource->count; k++) {
+            const Flow *flow = &set->flows[resource->members[k].flow];
+            load += flow->route->uses[resource->members[k].use].weight * flow->rate * flow->multiplicity;
+        }
+        if (load > resource->capacity * (1 + FAB_FLOW_TOLERANCE)) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "resource %u carries %g of %g B/s", r, load * FAB_PS,
+                        resource->capacity * FAB_PS);
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < set->flow_count; i++) {
+        if (set->flows[i].active && !has_bottleneck(set, &set->flows[i])) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "flow %u at %g B/s has no bottleneck", i,
+                        set->flows[i].rate * FAB_PS);
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,67 @@
+/*
+ * Transfers in progress that share resources by weighted max-min fairness.
+ *
+ * A flow of rate r puts weight x r on each resource of its route and may have a rate limit of its own. Rates are the
+ * unique max-min fair ones: each flow has a bottleneck, a full resource on which no other flow is faster, or its own
+ * limit (Bertsekas and Gallager, Data Networks, 6.5.2). Flows that start in the same instant on the same route with the
+ * same size and limit are one flow with a multiplicity.
+ *
+ * After changes only the flows whose rate may differ are solved again: the ones that came, the ones whose bottleneck
+ * lost a flow, then every flow whose bottleneck no longer holds, until all hold. Changes of one instant are one solve.
+ */
+#ifndef FAB_ENGINE_FLOW_H
+#define FAB_ENGINE_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/queue.h"
+#include "topology/route.h"
+
+typedef struct FabFlowSet FabFlowSet;
+
+/*
+ * Resources 0..count-1 with capacities in B/s. Completions are pushed to `queue` with data = mark | flow number; mark
+ * has only high bits set. The queue is borrowed.
+ */
+FabFlowSet *fab_flow_set_new(const double *capacity, uint32_t count, FabQueue *queue, uint32_t mark);
+void fab_flow_set_free(FabFlowSet *flows);
+
+/*
+ * Starts a transfer of `bytes` (> 0) over `route`, which has at least one resource and outlives the set, with a rate of
+ * at most `limit` B/s (INFINITY: none). `tag` comes back when it ends. Takes effect at the next share.
+ */
+void fab_flow_start(FabFlowSet *flows, int64_t now, const FabRoute *route, double bytes, double limit, uint32_t tag);
+
+/* Solves for the rates after all changes of instant `now`, and plans completions. */
+void fab_flow_share(FabFlowSet *flows, int64_t now);
+
+/*
+ * Handles a completion event (the flow number without the mark). When the flow really ends now it is taken out, and
+ * fab_flow_take_tag() returns its tags one by one. False: the event was overtaken by a change of rate.
+ */
+bool fab_flow_complete(FabFlowSet *flows, int64_t now, uint32_t flow);
+bool fab_flow_take_tag(FabFlowSet *flows, uint32_t *tag);
+
+/* Bytes (weights included) that each resource has carried in ended flows. Belongs to the set. */
+const double *fab_flow_carried(const FabFlowSet *flows);
+
+/* Time that ended flows spent held back by their own limit, in picoseconds, summed over flows. */
+double fab_flow_limited_ps(const FabFlowSet *flows);
+
+/* Transfers in progress. */
+uint64_t fab_flow_active(const FabFlowSet *flows);
+
+/* Total of transfers started. */
+uint64_t fab_flow_started(const FabFlowSet *flows);
+
+/*
+ * Checks that no resource is above its capacity and that every flow has a bottleneck; the error says which does not.
+ * For tests and builds with invariants.
+ */
+bool fab_flow_check(const FabFlowSet *flows, GError **error);
+
+/* Current rate in B/s of the flow of `route` that was started last; 0 when none runs. For tests. */
+double fab_flow_rate(const FabFlowSet *flows, const FabRoute *route);
+
+#endif

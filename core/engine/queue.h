@@ -1,0 +1,32 @@
+/*
+ * Pending events in order of (time, sequence): events of one instant come out in the order they went in.
+ *
+ * A 4-ary heap of 16-byte entries. Simulations of symmetric machines put thousands of events into the same
+ * instant, so a small table remembers the last instants pushed: the second event of an instant opens a list that
+ * stands in the heap once, and the others join it without touching the heap.
+ */
+#ifndef FAB_ENGINE_QUEUE_H
+#define FAB_ENGINE_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct FabQueue FabQueue;
+
+FabQueue *fab_queue_new(void);
+void fab_queue_free(FabQueue *queue);
+
+/* Adds an event. `data` is the caller's. `when` is in picoseconds and must not be negative. */
+void fab_queue_push(FabQueue *queue, int64_t when, uint32_t data);
+
+/* Takes the next event; false when there is none. */
+bool fab_queue_pop(FabQueue *queue, int64_t *when, uint32_t *data);
+
+/* The time of the next event; false when there is none. */
+bool fab_queue_peek(const FabQueue *queue, int64_t *when);
+
+/* Events pending. */
+size_t fab_queue_size(const FabQueue *queue);
+
+#endif

@@ -1,0 +1,315 @@
+/*
+ * The solver of flow.h: progressive filling of a part of the flows, the others standing as they are, and growth of the
+ * part until every flow has its bottleneck again. A fixed point is a max-min allocation, and that one is unique.
+ */
+#include <math.h>
+
+#include "engine/flow-private.h"
+
+#define NONE FAB_FLOW_NONE
+
+static void
+part_add(FabFlowSet *set, uint32_t number)
+{
+    Flow *flow = &set->flows[number];
+
+    if (flow->in_part)
+        return;
+    flow->in_part = true;
+    if (set->part_count == set->part_room) {
+        set->part_room = set->part_room == 0 ? 64 : set->part_room * 2;
+        set->part = g_renew(uint32_t, set->part, set->part_room);
+    }
+    set->part[set->part_count++] = number;
+    for (uint32_t i = 0; i < flow->route->count; i++) {
+        uint32_t id = flow->route->uses[i].resource;
+        FlowResource *resource = &set->resources[id];
+        if (resource->in_part)
+            continue;
+        resource->in_part = true;
+        if (set->part_resource_count == set->part_resource_room) {
+            set->part_resource_room = set->part_resource_room == 0 ? 64 : set->part_resource_room * 2;
+            set->part_resources = g_renew(uint32_t, set->part_resources, set->part_resource_room);
+        }
+        set->part_resources[set->part_resource_count++] = id;
+    }
+}
+
+/* Adds the flows that a resource holds back. */
+static void
+part_add_held(FabFlowSet *set, uint32_t id)
+{
+    const FlowResource *resource = &set->resources[id];
+
+    for (uint32_t k = 0; k < resource->count; k++) {
+        if (set->flows[resource->members[k].flow].bottleneck == id)
+            part_add(set, resource->members[k].flow);
+    }
+}
+
+/* ------------------------------------------------------------------ a heap of resources by free / weight */
+
+static void
+heap_sift_down(FabFlowSet *set, uint32_t at, FlowHeapEntry entry)
+{
+    FlowHeapEntry *heap = set->heap;
+
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child >= set->heap_count)
+            break;
+        if (child + 1 < set->heap_count && heap[child + 1].ratio < heap[child].ratio)
+            child++;
+        if (heap[child].ratio >= entry.ratio)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = entry;
+}
+
+static void
+heap_drop_first(FabFlowSet *set)
+{
+    FlowHeapEntry last = set->heap[--set->heap_count];
+
+    if (set->heap_count > 0)
+        heap_sift_down(set, 0, last);
+}
+
+static double
+ratio_of(const FlowResource *resource)
+{
+    return resource->free > 0 ? resource->free / resource->weight : 0;
+}
+
+/* The resource that fills first. Ratios only grow while filling, so stale keys are too low and put right here. */
+static uint32_t
+heap_first(FabFlowSet *set, double *ratio)
+{
+    while (set->heap_count > 0) {
+        FlowHeapEntry first = set->heap[0];
+        const FlowResource *resource = &set->resources[first.resource];
+        double now = ratio_of(resource);
+        if (resource->open == 0) {
+            heap_drop_first(set);
+        } else if (now > first.ratio) {
+            heap_sift_down(set, 0, (FlowHeapEntry) { .ratio = now, .resource = first.resource });
+            if (set->heap[0].resource == first.resource) {
+                *ratio = now;
+                return first.resource;
+            }
+        } else {
+            *ratio = now;
+            return first.resource;
+        }
+    }
+    return NONE;
+}
+
+/* ------------------------------------------------------------------ filling */
+
+/* What the flows outside of the part leave free, and the weights of those inside. */
+static void
+prepare(FabFlowSet *set)
+{
+    if (set->heap_room < set->part_resource_count) {
+        set->heap_room = MAX(64, set->part_resource_count * 2);
+        set->heap = g_renew(FlowHeapEntry, set->heap, set->heap_room);
+    }
+    set->heap_count = 0;
+    for (uint32_t i = 0; i < set->part_resource_count; i++) {
+        FlowResource *resource = &set->resources[set->part_resources[i]];
+        resource->free = resource->capacity;
+        resource->weight = 0;
+        resource->open = 0;
+        resource->level = -1;
+        for (uint32_t k = 0; k < resource->count; k++) {
+            const Flow *flow = &set->flows[resource->members[k].flow];
+            double weight = flow->route->uses[resource->members[k].use].weight * flow->multiplicity;
+            if (flow->in_part) {
+                resource->weight += weight;
+                resource->open++;
+            } else {
+                resource->free -= weight * flow->rate;
+            }
+        }
+        set->heap[set->heap_count++] =
+            (FlowHeapEntry) { .ratio = ratio_of(resource), .resource = set->part_resources[i] };
+    }
+    for (uint32_t at = set->heap_count / 2; at-- > 0;)
+        heap_sift_down(set, at, set->heap[at]);
+    for (uint32_t i = 0; i < set->part_count; i++)
+        set->flows[set->part[i]].settled = false;
+}
+
+static int
+compare_limits(const void *a, const void *b, void *user)
+{
+    const Flow *flows = user;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    double p = flows[x].limit, q = flows[y].limit;
+
+    return p != q ? (p < q ? -1 : 1) : (x < y ? -1 : x > y);
+}
+
+/* Sorts the part by the flows' own limits, unless it is in order already. */
+static void
+sort_by_limit(FabFlowSet *set)
+{
+    for (uint32_t i = 1; i < set->part_count; i++) {
+        if (set->flows[set->part[i]].limit < set->flows[set->part[i - 1]].limit) {
+            g_qsort_with_data(set->part, (int)set->part_count, sizeof *set->part, compare_limits, set->flows);
+            return;
+        }
+    }
+}
+
+static void
+settle(FabFlowSet *set, uint32_t number, double rate, uint32_t bottleneck)
+{
+    Flow *flow = &set->flows[number];
+
+    flow->settled = true;
+    flow->new_rate = rate;
+    flow->new_bottleneck = bottleneck;
+    for (uint32_t i = 0; i < flow->route->count; i++) {
+        FlowResource *resource = &set->resources[flow->route->uses[i].resource];
+        double weight = flow->route->uses[i].weight * flow->multiplicity;
+        resource->free -= weight * rate;
+        resource->weight -= weight;
+        resource->open--;
+    }
+}
+
+static void
+fill(FabFlowSet *set)
+{
+    uint32_t next = 0, left = set->part_count;
+
+    prepare(set);
+    sort_by_limit(set);
+    while (left > 0) {
+        double ratio = INFINITY;
+        uint32_t id = heap_first(set, &ratio);
+        FlowResource *resource;
+        while (next < set->part_count && set->flows[set->part[next]].settled)
+            next++;
+        if (next < set->part_count && set->flows[set->part[next]].limit <= ratio) {
+            settle(set, set->part[next], set->flows[set->part[next]].limit, FAB_FLOW_LIMIT);
+            left--;
+            continue;
+        }
+        resource = &set->resources[id];
+        resource->level = ratio;
+        for (uint32_t k = 0; k < resource->count; k++) {
+            const Flow *flow = &set->flows[resource->members[k].flow];
+            if (flow->in_part && !flow->settled) {
+                settle(set, resource->members[k].flow, ratio, id);
+                left--;
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ growing the part */
+
+static double
+current_rate(const Flow *flow)
+{
+    return flow->in_part ? flow->new_rate : flow->rate;
+}
+
+/* Takes in the standing flows of one resource whose bottleneck no longer holds. */
+static void
+grow_at(FabFlowSet *set, uint32_t id)
+{
+    FlowResource *resource = &set->resources[id];
+    bool full = resource->level >= 0 || resource->free <= resource->capacity * FAB_FLOW_TOLERANCE;
+    double fastest = 0;
+
+    for (uint32_t k = 0; k < resource->count; k++)
+        fastest = MAX(fastest, current_rate(&set->flows[resource->members[k].flow]));
+    for (uint32_t k = 0; k < resource->count; k++) {
+        uint32_t number = resource->members[k].flow;
+        const Flow *flow = &set->flows[number];
+        bool held_here = flow->bottleneck == id;
+        bool may_grow = held_here && (!full || flow->rate < fastest * (1 - FAB_FLOW_TOLERANCE));
+        bool must_shrink = resource->level >= 0 && flow->rate > resource->level * (1 + FAB_FLOW_TOLERANCE);
+        if (!flow->in_part && (may_grow || must_shrink))
+            part_add(set, number);
+    }
+}
+
+static void
+solve(FabFlowSet *set)
+{
+    for (;;) {
+        uint32_t before = set->part_count, resources = set->part_resource_count;
+        fill(set);
+        for (uint32_t i = 0; i < resources; i++)
+            grow_at(set, set->part_resources[i]);
+        if (set->part_count == before)
+            return;
+    }
+}
+
+/* A flow that has all its resources to itself needs no solver. */
+static bool
+settle_alone(FabFlowSet *set, int64_t now, uint32_t number)
+{
+    const Flow *flow = &set->flows[number];
+    double rate = flow->limit;
+    uint32_t bottleneck = FAB_FLOW_LIMIT;
+
+    for (uint32_t i = 0; i < flow->route->count; i++) {
+        const FabUse *use = &flow->route->uses[i];
+        double share = set->resources[use->resource].capacity / (use->weight * flow->multiplicity);
+        if (set->resources[use->resource].count > 1)
+            return false;
+        if (share < rate) {
+            rate = share;
+            bottleneck = use->resource;
+        }
+    }
+    fab_flow_set_rate(set, now, number, rate, bottleneck);
+    return true;
+}
+
+static void
+collect(FabFlowSet *set, int64_t now)
+{
+    for (uint32_t i = 0; i < set->dirty_count; i++) {
+        set->resources[set->dirty[i]].dirty = false;
+        part_add_held(set, set->dirty[i]);
+    }
+    set->dirty_count = 0;
+    for (uint32_t i = 0; i < set->arrived_count; i++) {
+        uint32_t number = set->arrived[i];
+        const FabRoute *route = set->flows[number].route;
+        if (settle_alone(set, now, number))
+            continue;
+        part_add(set, number);
+        for (uint32_t k = 0; k < route->count; k++)
+            part_add_held(set, route->uses[k].resource);
+    }
+    set->arrived_count = 0;
+}
+
+void
+fab_flow_share(FabFlowSet *set, int64_t now)
+{
+    collect(set, now);
+    if (set->part_count == 0)
+        return;
+    solve(set);
+    for (uint32_t i = 0; i < set->part_count; i++) {
+        Flow *flow = &set->flows[set->part[i]];
+        flow->in_part = false;
+        if (flow->new_rate != flow->rate || flow->new_bottleneck != flow->bottleneck)
+            fab_flow_set_rate(set, now, set->part[i], flow->new_rate, flow->new_bottleneck);
+    }
+    for (uint32_t i = 0; i < set->part_resource_count; i++)
+        set->resources[set->part_resources[i]].in_part = false;
+    set->part_count = set->part_resource_count = 0;
+}
