@@ -16,7 +16,10 @@ enum { DEADLOCK_LINES = 8, UNION_ENDS = 2 * FAB_STEP_ENDS };
 
 typedef enum { STREAM_NEXT, STREAM_INPUT, STREAM_OUTPUT, STREAM_MOVING, STREAM_TAIL, STREAM_DONE } StreamState;
 
-/* A FIFO. Slot s holds slice s, s + slots, ...; its time is when it was last filled or freed, as the other end sees it. */
+/*
+ * A FIFO. Slot s holds slice s, s + slots, ...; its time is when it was last filled or freed, as the other end sees
+ * it.
+ */
 typedef struct {
     const FabRoute *push, *pull; /* resources used while its sender, its receiver works */
     uint32_t receiver, sender;   /* the stream that waits, or NOBODY */

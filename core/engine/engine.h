@@ -1,9 +1,9 @@
 /*
  * Runs a channel program on a fabric and tells how long it takes.
  *
- * Every stream of the program is a serial server. A step moves in slices; a slice starts when its inputs have
- * arrived and its output slots are free, occupies the stream for a fixed overhead and for its transfer (a flow over the
- * routes of its ends, limited by the stream's share of the CTA's copy rate), and is seen by the other end a latency later.
+ * Every stream of the program is a serial server. A step moves in slices; a slice starts when its inputs have arrived
+ * and its output slots are free, occupies the stream for a fixed overhead and for its transfer (a flow over the routes
+ * of its ends, limited by the stream's share of the CTA's copy rate), and is seen by the other end a latency later.
  * Steps that only touch this GPU's memory run at the copy rate. `../docs/model.md` says where the numbers come from.
  */
 #ifndef FAB_ENGINE_ENGINE_H
