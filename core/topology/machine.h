@@ -22,7 +22,7 @@ bool fab_machine_describe(const char *name, char **title, char **plugin, GError 
  */
 void fab_machine_add_directory(const char *directory);
 
-/* A GPU model of topologies/gpus, or NULL with an error that offers the nearest id. Lives for ever. */
+/* A GPU model of gpus.ini in those folders, or NULL with an error that offers the nearest id. Lives for ever. */
 const FabGpuModel *fab_gpu_model(const char *id, GError **error);
 /* Ids of all GPU models, sorted, NULL-terminated. g_strfreev(). */
 char **fab_gpu_list(GError **error);

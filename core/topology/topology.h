@@ -60,6 +60,7 @@ typedef struct {
     uint32_t vertex_count, link_count, resource_count, gpu_count;
     uint32_t *host_port; /* resource of GPU i's traffic to host memory, UINT32_MAX: none */
     GHashTable *no_peer; /* pairs without driver peer access; use fab_topology_peer_access() */
+    uint32_t *links_at, *links_at_start; /* links by vertex; use fab_topology_links_at() */
 } FabTopology;
 
 void fab_topology_free(FabTopology *topology);

@@ -78,7 +78,7 @@ enum {
     FAB_VERTEX_WRITE_COLLAPSE = 1u << 2 /* PCIe switch: posted writes to several root ports collapse */
 };
 
-/* A GPU model of the catalogue (topologies/gpus). */
+/* A GPU model of the catalogue (gpus.ini). */
 typedef struct {
     uint32_t size;
     const char *id, *name, *architecture;

@@ -1,0 +1,521 @@
+#include "topology/builder.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "plugin/params.h"
+#include "topology/finish.h"
+#include "topology/machine.h"
+#include "topology/medium.h"
+
+/* Bounds that no machine reaches: they stop a plugin that loops for ever before memory ends. */
+enum { VERTICES_MAX = 1000000, LINKS_MAX = 8000000, NAME_BYTES_MAX = 200, COUNT_MAX = 1000000 };
+#define RATE_MAX 1e16  /* B/s */
+#define LATENCY_MAX 1. /* s */
+
+struct FabBuilder {
+    const FabTopologyPlugin *plugin;
+    const char *where;
+    GHashTable *params; /* name to text, borrowed */
+    GHashTable *values; /* name to FabParamValue, checked, owned */
+    GHashTable *names;  /* of vertices, borrowed from `vertices` */
+    GHashTable *models; /* GPU models handed out */
+    GArray *vertices, *links;
+    GHashTable *no_peer;
+    GError *error;    /* the first one */
+};
+
+G_GNUC_PRINTF(2, 3)
+static bool
+record(FabBuilder *builder, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    if (builder->error != NULL)
+        return false;
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(&builder->error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s", builder->where, text);
+    return false;
+}
+
+/* ------------------------------------------------------------------ parameters */
+
+/* plugin= and title= of machine files are read by us. */
+static bool
+is_implicit(const char *name)
+{
+    return strcmp(name, "plugin") == 0 || strcmp(name, "title") == 0;
+}
+
+static bool
+take_value(FabBuilder *builder, const FabParamSpec *spec, const char *name, const char *text)
+{
+    FabParamValue value;
+    g_autoptr(GError) inner = NULL;
+
+    if (!fab_param_parse(spec, name, text, &value, &inner))
+        return record(builder, "[topology] %s", inner->message);
+    g_hash_table_replace(builder->values, g_strdup(name), g_memdup2(&value, sizeof value));
+    return true;
+}
+
+static bool
+refuse_unknown_param(FabBuilder *builder, const char *name)
+{
+    g_auto(GStrv) known = fab_param_names(builder->plugin->params);
+    g_autofree char *suggestion = fab_suggestion(name, (const char *const *)known);
+
+    return record(builder, "[topology] plugin %s has no parameter %.60s%s", builder->plugin->name, name,
+                  known[0] == NULL ? "; it has none" : suggestion);
+}
+
+static bool
+take_given(FabBuilder *builder)
+{
+    g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(builder->params), (GCompareFunc)strcmp);
+
+    for (GList *at = names; at != NULL; at = at->next) {
+        const char *name = at->data;
+        const FabParamSpec *spec = fab_param_find(builder->plugin->params, name);
+        if (is_implicit(name))
+            continue;
+        if (spec == NULL)
+            return refuse_unknown_param(builder, name);
+        if (!take_value(builder, spec, name, g_hash_table_lookup(builder->params, name)))
+            return false;
+    }
+    return true;
+}
+
+static bool
+take_defaults(FabBuilder *builder)
+{
+    for (const FabParamSpec *spec = builder->plugin->params; spec->name != NULL; spec++) {
+        if (fab_param_is_pattern(spec) || g_hash_table_contains(builder->values, spec->name))
+            continue;
+        if (spec->default_value == NULL)
+            return record(builder, "[topology] %s is missing, plugin %s needs it: %s", spec->name,
+                          builder->plugin->name, spec->help);
+        if (!take_value(builder, spec, spec->name, spec->default_value))
+            return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ services: parameters */
+
+static const char *const type_names[] = { "a number", "an integer", "a boolean", "a choice", "a text" };
+
+/* The value of a parameter of one of two types. A wrong name or type is the plugin's fault. */
+static bool
+find_value(FabBuilder *builder, const char *name, FabParamType type, FabParamType also, FabParamValue *value)
+{
+    const FabParamSpec *spec;
+    const FabParamValue *found;
+    g_autoptr(GError) inner = NULL;
+
+    *value = (FabParamValue){ .text = "" };
+    if (name == NULL)
+        return record(builder, "plugin %s asks for a parameter without a name", builder->plugin->name);
+    spec = fab_param_find(builder->plugin->params, name);
+    if (spec == NULL)
+        return record(builder, "plugin %s asks for parameter %.60s, which its table does not declare",
+                      builder->plugin->name, name);
+    if (spec->type != type && spec->type != also)
+        return record(builder, "plugin %s asks for parameter %s as %s, its table declares %s", builder->plugin->name,
+                      name, type_names[type], type_names[spec->type]);
+    found = g_hash_table_lookup(builder->values, name);
+    if (found != NULL) {
+        *value = *found;
+        return true;
+    }
+    if (spec->default_value != NULL)
+        return fab_param_parse(spec, name, spec->default_value, value, &inner);
+    if (spec->type == FAB_PARAM_TEXT || spec->type == FAB_PARAM_CHOICE)
+        return true;
+    return record(builder, "[topology] %s is missing, plugin %s needs it: %s", name, builder->plugin->name, spec->help);
+}
+
+static double
+host_number(FabBuilder *builder, const char *param)
+{
+    FabParamValue value;
+
+    if (builder == NULL)
+        return 0;
+    find_value(builder, param, FAB_PARAM_NUMBER, FAB_PARAM_INTEGER, &value);
+    return value.number;
+}
+
+static int64_t
+host_integer(FabBuilder *builder, const char *param)
+{
+    FabParamValue value;
+
+    if (builder == NULL)
+        return 0;
+    find_value(builder, param, FAB_PARAM_INTEGER, FAB_PARAM_INTEGER, &value);
+    return value.integer;
+}
+
+static bool
+host_boolean(FabBuilder *builder, const char *param)
+{
+    FabParamValue value;
+
+    if (builder == NULL)
+        return false;
+    find_value(builder, param, FAB_PARAM_BOOLEAN, FAB_PARAM_BOOLEAN, &value);
+    return value.boolean;
+}
+
+static const char *
+host_text(FabBuilder *builder, const char *param)
+{
+    FabParamValue value;
+
+    if (builder == NULL)
+        return "";
+    find_value(builder, param, FAB_PARAM_TEXT, FAB_PARAM_CHOICE, &value);
+    return value.text != NULL ? value.text : "";
+}
+
+static bool
+host_given(FabBuilder *builder, const char *param)
+{
+    if (builder == NULL)
+        return false;
+
+    if (param == NULL)
+        return record(builder, "plugin %s asks for a parameter without a name", builder->plugin->name);
+    if (fab_param_find(builder->plugin->params, param) == NULL)
+        return record(builder, "plugin %s asks for parameter %.60s, which its table does not declare",
+                      builder->plugin->name, param);
+    return g_hash_table_contains(builder->params, param);
+}
+
+static const FabGpuModel *
+host_gpu(FabBuilder *builder, const char *id)
+{
+    const FabGpuModel *model;
+    g_autoptr(GError) inner = NULL;
+
+    if (builder == NULL)
+        return NULL;
+    if (id == NULL) {
+        record(builder, "plugin %s asks for a GPU model without a name", builder->plugin->name);
+        return NULL;
+    }
+    model = fab_gpu_model(id, &inner);
+    if (model == NULL)
+        record(builder, "[topology] %s", inner->message);
+    else
+        g_hash_table_add(builder->models, (gpointer)model);
+    return model;
+}
+
+/* ------------------------------------------------------------------ services: the graph */
+
+/*
+ * Copies a plugin's structure, which may be shorter or longer than ours: `size` says how long it is. False when it
+ * cannot be right.
+ */
+static bool
+copy_spec(FabBuilder *builder, const char *what, const void *spec, uint32_t size, size_t least, void *copy,
+          size_t copy_size)
+{
+    if (size < least)
+        return record(builder, "plugin %s passes a %s of %u bytes, must be at least %zu; set its .size",
+                      builder->plugin->name, what, size, least);
+    memset(copy, 0, copy_size);
+    memcpy(copy, spec, MIN(size, copy_size));
+    return true;
+}
+
+static bool
+is_rate_or_zero(double value)
+{
+    return value >= 0 && value <= RATE_MAX;
+}
+
+static bool
+check_vertex(FabBuilder *builder, const FabVertexSpec *spec)
+{
+    const char *plugin = builder->plugin->name;
+
+    if (spec->name == NULL || spec->name[0] == '\0')
+        return record(builder, "plugin %s adds vertex %u without a name", plugin, builder->vertices->len);
+    if (strnlen(spec->name, NAME_BYTES_MAX + 1) > NAME_BYTES_MAX || !g_utf8_validate(spec->name, -1, NULL))
+        return record(builder, "plugin %s gives vertex %u a name that is not UTF-8 text of at most %d bytes", plugin,
+                      builder->vertices->len, NAME_BYTES_MAX);
+    if (g_hash_table_contains(builder->names, spec->name))
+        return record(builder, "plugin %s adds two vertices named %s, must be unique", plugin, spec->name);
+    if (spec->kind < FAB_VERTEX_GPU || spec->kind > FAB_VERTEX_NET_SWITCH)
+        return record(builder, "plugin %s gives %s the kind %d, must be one of FabVertexKind", plugin, spec->name,
+                      (int)spec->kind);
+    if (spec->kind == FAB_VERTEX_GPU && (spec->gpu == NULL || !g_hash_table_contains(builder->models, spec->gpu)))
+        return record(builder, "plugin %s gives %s no GPU model, must be one that host->gpu() returned", plugin,
+                      spec->name);
+    if (spec->model != NULL && !g_utf8_validate(spec->model, -1, NULL))
+        return record(builder, "plugin %s gives %s a model that is not UTF-8 text", plugin, spec->name);
+    if (spec->count > COUNT_MAX)
+        return record(builder, "plugin %s says %s is %u devices, must be at most %d", plugin, spec->name, spec->count,
+                      COUNT_MAX);
+    if (spec->box < 0 || spec->socket < -1 || spec->numa < -1)
+        return record(builder, "plugin %s puts %s in box %d, socket %d, NUMA node %d, must not be negative", plugin,
+                      spec->name, spec->box, spec->socket, spec->numa);
+    if (!is_rate_or_zero(spec->peer_limit) || !is_rate_or_zero(spec->memory_limit))
+        return record(builder, "plugin %s gives %s a limit of %g B/s, must be between 0 and 1e16 B/s", plugin,
+                      spec->name, is_rate_or_zero(spec->peer_limit) ? spec->memory_limit : spec->peer_limit);
+    return true;
+}
+
+static FabVertex
+host_add_vertex(FabBuilder *builder, const FabVertexSpec *given)
+{
+    FabVertexSpec spec;
+    FabTopologyVertex vertex;
+
+    if (builder == NULL)
+        return FAB_VERTEX_NONE;
+    if (given == NULL) {
+        record(builder, "plugin %s adds a vertex without saying what it is", builder->plugin->name);
+        return FAB_VERTEX_NONE;
+    }
+    if (builder->error != NULL ||
+        !copy_spec(builder, "FabVertexSpec", given, given->size, offsetof(FabVertexSpec, memory_limit) + sizeof(double),
+                   &spec, sizeof spec) ||
+        !check_vertex(builder, &spec))
+        return FAB_VERTEX_NONE;
+    if (builder->vertices->len >= VERTICES_MAX) {
+        record(builder, "plugin %s adds more than %d vertices", builder->plugin->name, VERTICES_MAX);
+        return FAB_VERTEX_NONE;
+    }
+    vertex = (FabTopologyVertex){ .kind = spec.kind,
+                                  .name = g_strdup(spec.name),
+                                  .model = g_strdup(spec.model),
+                                  .gpu = spec.kind == FAB_VERTEX_GPU ? spec.gpu : NULL,
+                                  .count = MAX(1, spec.count),
+                                  .flags = spec.flags,
+                                  .box = spec.box,
+                                  .socket = spec.socket,
+                                  .numa = spec.numa,
+                                  .peer_limit = spec.peer_limit,
+                                  .memory_limit = spec.memory_limit };
+    if (vertex.model == NULL && vertex.gpu != NULL)
+        vertex.model = g_strdup(vertex.gpu->name);
+    g_array_append_val(builder->vertices, vertex);
+    g_hash_table_add(builder->names, vertex.name);
+    return builder->vertices->len - 1;
+}
+
+static const FabTopologyVertex *
+vertex_at(const FabBuilder *builder, FabVertex vertex)
+{
+    return &g_array_index(builder->vertices, FabTopologyVertex, vertex);
+}
+
+static bool
+check_link(FabBuilder *builder, const FabLinkSpec *spec)
+{
+    const char *plugin = builder->plugin->name;
+    const char *a, *b;
+
+    if (spec->a >= builder->vertices->len || spec->b >= builder->vertices->len)
+        return record(builder, "plugin %s adds link %u to vertex %u, which does not exist; there are %u", plugin,
+                      builder->links->len, spec->a >= builder->vertices->len ? spec->a : spec->b,
+                      builder->vertices->len);
+    a = vertex_at(builder, spec->a)->name;
+    b = vertex_at(builder, spec->b)->name;
+    if (spec->a == spec->b)
+        return record(builder, "plugin %s links %s to itself, must be two vertices", plugin, a);
+    if (fab_medium_defaults(spec->medium, 0) == NULL)
+        return record(builder, "plugin %s links %s and %s by medium %d, must be one of FabMedium", plugin, a, b,
+                      (int)spec->medium);
+    if (!(spec->bandwidth > 0 && spec->bandwidth <= RATE_MAX))
+        return record(builder, "link %s - %s has a bandwidth of %g B/s, must be above 0 and at most 1e16 B/s", a, b,
+                      spec->bandwidth);
+    if (!(spec->efficiency >= 0 && spec->efficiency <= 1))
+        return record(builder, "link %s - %s has an efficiency of %g, must be above 0 and at most 1", a, b,
+                      spec->efficiency);
+    if (!(spec->latency >= 0 && spec->latency <= LATENCY_MAX))
+        return record(builder, "link %s - %s has a latency of %g s, must be between 0 and 1 s", a, b, spec->latency);
+    if (!(spec->reverse <= 1))
+        return record(builder, "link %s - %s has %g bytes in reverse for each byte, must be at most 1", a, b,
+                      spec->reverse);
+    if (spec->lanes > COUNT_MAX || spec->generation > COUNT_MAX)
+        return record(builder, "link %s - %s has %u lanes of generation %u, must be at most %d", a, b, spec->lanes,
+                      spec->generation, COUNT_MAX);
+    if (spec->label != NULL && !g_utf8_validate(spec->label, -1, NULL))
+        return record(builder, "link %s - %s has a label that is not UTF-8 text", a, b);
+    return true;
+}
+
+/* "NVLink 4", "PCIe 5.0 x16", "InfiniBand". */
+static char *
+default_label(const FabLinkSpec *spec)
+{
+    const char *name = fab_medium_name(spec->medium);
+
+    if (spec->medium == FAB_MEDIUM_PCIE && spec->generation > 0)
+        return g_strdup_printf("%s %u.0 x%u", name, spec->generation, MAX(1, spec->lanes));
+    if (spec->medium == FAB_MEDIUM_PCIE)
+        return g_strdup_printf("%s x%u", name, MAX(1, spec->lanes));
+    return spec->generation > 0 ? g_strdup_printf("%s %u", name, spec->generation) : g_strdup(name);
+}
+
+static bool
+host_add_link(FabBuilder *builder, const FabLinkSpec *given)
+{
+    FabLinkSpec spec;
+    FabTopologyLink link;
+    const FabMediumDefaults *defaults;
+
+    if (builder == NULL)
+        return false;
+    if (given == NULL)
+        return record(builder, "plugin %s adds a link without saying what it is", builder->plugin->name);
+    if (builder->error != NULL ||
+        !copy_spec(builder, "FabLinkSpec", given, given->size, offsetof(FabLinkSpec, reverse) + sizeof(double), &spec,
+                   sizeof spec) ||
+        !check_link(builder, &spec))
+        return false;
+    if (builder->links->len >= LINKS_MAX)
+        return record(builder, "plugin %s adds more than %d links", builder->plugin->name, LINKS_MAX);
+    defaults = fab_medium_defaults(spec.medium, spec.generation);
+    link = (FabTopologyLink){ .a = spec.a,
+                              .b = spec.b,
+                              .medium = spec.medium,
+                              .label = spec.label != NULL ? g_strdup(spec.label) : default_label(&spec),
+                              .generation = spec.generation,
+                              .lanes = MAX(1, spec.lanes),
+                              .bandwidth = spec.bandwidth,
+                              .efficiency = spec.efficiency > 0 ? spec.efficiency : defaults->efficiency,
+                              .reverse = spec.reverse < 0    ? 0
+                                         : spec.reverse == 0 ? defaults->reverse
+                                                             : spec.reverse,
+                              .latency_ps = fab_ps_from_seconds(spec.latency > 0 ? spec.latency : defaults->latency_s) };
+    g_array_append_val(builder->links, link);
+    return true;
+}
+
+static void
+host_set_peer_access(FabBuilder *builder, FabVertex a, FabVertex b, bool allowed)
+{
+    gint64 pair = (gint64)MIN(a, b) << 32 | MAX(a, b);
+
+    if (builder == NULL || builder->error != NULL)
+        return;
+    if (a >= builder->vertices->len || b >= builder->vertices->len || vertex_at(builder, a)->kind != FAB_VERTEX_GPU ||
+        vertex_at(builder, b)->kind != FAB_VERTEX_GPU)
+        record(builder, "plugin %s sets peer access of vertices %u and %u, must be two GPUs", builder->plugin->name, a,
+               b);
+    else if (allowed)
+        g_hash_table_remove(builder->no_peer, &pair);
+    else
+        g_hash_table_add(builder->no_peer, g_memdup2(&pair, sizeof pair));
+}
+
+static bool
+host_fail(FabBuilder *builder, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    if (builder == NULL)
+        return false;
+    if (format == NULL)
+        return record(builder, "plugin %s failed and gave no reason", builder->plugin->name);
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    return record(builder, "%s", text[0] != '\0' ? text : "the plugin failed and gave no reason");
+}
+
+static const FabHost host = {
+    .size = sizeof(FabHost),
+    .number = host_number,
+    .integer = host_integer,
+    .boolean = host_boolean,
+    .text = host_text,
+    .given = host_given,
+    .gpu = host_gpu,
+    .add_vertex = host_add_vertex,
+    .add_link = host_add_link,
+    .set_peer_access = host_set_peer_access,
+    .fail = host_fail,
+};
+
+/* ------------------------------------------------------------------ from plugin to topology */
+
+static void
+builder_init(FabBuilder *builder, const FabTopologyPlugin *plugin, GHashTable *params, const char *where)
+{
+    *builder = (FabBuilder){ .plugin = plugin, .where = where, .params = params };
+    builder->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    builder->names = g_hash_table_new(g_str_hash, g_str_equal);
+    builder->models = g_hash_table_new(NULL, NULL);
+    builder->vertices = g_array_new(FALSE, TRUE, sizeof(FabTopologyVertex));
+    builder->links = g_array_new(FALSE, TRUE, sizeof(FabTopologyLink));
+    builder->no_peer = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+}
+
+/* Moves the graph into a topology, so that one owner frees it whatever happens next. */
+static FabTopology *
+builder_clear(FabBuilder *builder)
+{
+    FabTopology *topology = g_new0(FabTopology, 1);
+
+    topology->vertex_count = builder->vertices->len;
+    topology->link_count = builder->links->len;
+    topology->vertices = (FabTopologyVertex *)g_array_free(builder->vertices, FALSE);
+    topology->links = (FabTopologyLink *)g_array_free(builder->links, FALSE);
+    topology->no_peer = builder->no_peer;
+    g_hash_table_destroy(builder->values);
+    g_hash_table_destroy(builder->names);
+    g_hash_table_destroy(builder->models);
+    return topology;
+}
+
+static void
+fill_names(FabTopology *topology, const FabTopologyPlugin *plugin, GHashTable *params, const char *where)
+{
+    const char *title = g_hash_table_lookup(params, "title");
+
+    topology->name = g_path_get_basename(where);
+    if (g_str_has_suffix(topology->name, ".ini"))
+        topology->name[strlen(topology->name) - strlen(".ini")] = '\0';
+    topology->title = g_strdup(title != NULL && title[0] != '\0' ? title : topology->name);
+    topology->path = g_strdup("");
+    topology->plugin = g_strdup(plugin->name);
+    topology->source = g_new0(char *, 1);
+}
+
+FabTopology *
+fab_topology_build(const FabTopologyPlugin *plugin, GHashTable *params, const char *where, GError **error)
+{
+    g_autoptr(FabTopology) topology = NULL;
+    FabBuilder builder;
+
+    g_return_val_if_fail(plugin != NULL && params != NULL && where != NULL, NULL);
+    builder_init(&builder, plugin, params, where);
+    if (take_given(&builder) && take_defaults(&builder) && !plugin->build(&host, &builder))
+        record(&builder, "plugin %s could not build this machine and gave no reason", plugin->name);
+    topology = builder_clear(&builder);
+    if (builder.error != NULL) {
+        g_propagate_error(error, builder.error);
+        return NULL;
+    }
+    if (!fab_topology_finish(topology, error)) {
+        g_prefix_error(error, "%s: plugin %s: ", where, plugin->name);
+        return NULL;
+    }
+    fill_names(topology, plugin, params, where);
+    return g_steal_pointer(&topology);
+}
