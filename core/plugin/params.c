@@ -171,6 +171,7 @@ static bool
 check_entry(const FabParamSpec *params, const FabParamSpec *spec, GError **error)
 {
     const char *fault = fault_of(spec);
+    g_autoptr(GError) inner = NULL;
     FabParamValue value;
 
     if (fault != NULL) {
@@ -184,8 +185,8 @@ check_entry(const FabParamSpec *params, const FabParamSpec *spec, GError **error
             return false;
         }
     }
-    if (spec->default_value != NULL && !fab_param_parse(spec, spec->name, spec->default_value, &value, error)) {
-        g_prefix_error(error, "default of parameter ");
+    if (spec->default_value != NULL && !fab_param_parse(spec, spec->name, spec->default_value, &value, &inner)) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_PLUGIN, "default of parameter %s", inner->message);
         return false;
     }
     return true;

@@ -26,7 +26,8 @@ bool fab_param_is_pattern(const FabParamSpec *spec);
  * Reads `text` as a value of `spec`. Messages begin with `name`: "bandwidth is 0, must be ...". For texts
  * value->text is `text` itself; for choices it is the word as the file wrote it, equal to one of the choices.
  */
-bool fab_param_parse(const FabParamSpec *spec, const char *name, const char *text, FabParamValue *value, GError **error);
+bool fab_param_parse(const FabParamSpec *spec, const char *name, const char *text, FabParamValue *value,
+                     GError **error);
 
 /* Names of all parameters, in table order, NULL-terminated. g_strfreev(). */
 char **fab_param_names(const FabParamSpec *params);

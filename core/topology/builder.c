@@ -370,12 +370,29 @@ default_label(const FabLinkSpec *spec)
     return spec->generation > 0 ? g_strdup_printf("%s %u", name, spec->generation) : g_strdup(name);
 }
 
+/* The link with the defaults of its medium where the plugin left a zero. */
+static FabTopologyLink
+link_from(const FabLinkSpec *spec)
+{
+    const FabMediumDefaults *defaults = fab_medium_defaults(spec->medium, spec->generation);
+    double latency = spec->latency > 0 ? spec->latency : defaults->latency_s;
+    FabTopologyLink link = { .a = spec->a, .b = spec->b, .medium = spec->medium };
+
+    link.label = spec->label != NULL ? g_strdup(spec->label) : default_label(spec);
+    link.generation = spec->generation;
+    link.lanes = MAX(1, spec->lanes);
+    link.bandwidth = spec->bandwidth;
+    link.efficiency = spec->efficiency > 0 ? spec->efficiency : defaults->efficiency;
+    link.reverse = spec->reverse == 0 ? defaults->reverse : MAX(0, spec->reverse);
+    link.latency_ps = fab_ps_from_seconds(latency);
+    return link;
+}
+
 static bool
 host_add_link(FabBuilder *builder, const FabLinkSpec *given)
 {
     FabLinkSpec spec;
     FabTopologyLink link;
-    const FabMediumDefaults *defaults;
 
     if (builder == NULL)
         return false;
@@ -388,19 +405,7 @@ host_add_link(FabBuilder *builder, const FabLinkSpec *given)
         return false;
     if (builder->links->len >= LINKS_MAX)
         return record(builder, "plugin %s adds more than %d links", builder->plugin->name, LINKS_MAX);
-    defaults = fab_medium_defaults(spec.medium, spec.generation);
-    link = (FabTopologyLink){ .a = spec.a,
-                              .b = spec.b,
-                              .medium = spec.medium,
-                              .label = spec.label != NULL ? g_strdup(spec.label) : default_label(&spec),
-                              .generation = spec.generation,
-                              .lanes = MAX(1, spec.lanes),
-                              .bandwidth = spec.bandwidth,
-                              .efficiency = spec.efficiency > 0 ? spec.efficiency : defaults->efficiency,
-                              .reverse = spec.reverse < 0    ? 0
-                                         : spec.reverse == 0 ? defaults->reverse
-                                                             : spec.reverse,
-                              .latency_ps = fab_ps_from_seconds(spec.latency > 0 ? spec.latency : defaults->latency_s) };
+    link = link_from(&spec);
     g_array_append_val(builder->links, link);
     return true;
 }
