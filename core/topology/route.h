@@ -62,13 +62,23 @@ typedef struct {
 FabRouter *fab_router_new(const FabTopology *topology, const FabRouteRules *rules);
 void fab_router_free(FabRouter *router);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabRouter, fab_router_free)
+const FabTopology *fab_router_topology(const FabRouter *router);
 
 /* Class of the path between any two vertices over PCIe and sockets only, NVLink ignored. */
 FabPathClass fab_path_class(const FabTopology *topology, FabVertex a, FabVertex b);
 /* NVLinks that join two GPUs, directly or through one NVSwitch; 0: none. The number of `NV#`. */
 uint32_t fab_path_nvlinks(const FabTopology *topology, FabVertex a, FabVertex b);
 
-/* How GPU a reaches GPU b (indices of GPUs). FAB_TRANSPORT_LOCAL when equal. */
+/*
+ * Class of the way between two GPUs (indices): FAB_PATH_NVL or FAB_PATH_NVB where the rules show NVLink, else
+ * the class over PCIe. Data never takes an NVB way: it takes PCIe instead.
+ */
+FabPathClass fab_router_class(FabRouter *router, uint32_t a, uint32_t b);
+
+/*
+ * How GPU a reaches GPU b (indices of GPUs). FAB_TRANSPORT_LOCAL when equal. FAB_TRANSPORT_STAGED is also the
+ * answer when nothing joins them; fab_router_push() then says so.
+ */
 FabTransport fab_router_transport(FabRouter *router, uint32_t a, uint32_t b);
 
 /*

@@ -1,0 +1,575 @@
+#include "report/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "topology/route.h"
+
+/* Tables longer than this fold what differs only in place: NUMA nodes of vertices, ends of links. */
+#define VERTEX_ROWS 24u
+#define LINK_ROWS 40u
+/* A list of names longer than this becomes "GPU 0..71 (36)". */
+#define NAMES_WIDTH 26u
+/* Wider matrices are printed box by box, as an operating system of each box would see it. */
+#define MATRIX_COLUMNS 32u
+
+/* ------------------------------------------------------------------ tables */
+
+/* Rows of cells; the first row is the head. */
+typedef struct {
+    guint columns;
+    const char *right; /* 'r' for columns set to the right */
+    GPtrArray *cells;
+} Table;
+
+static void
+table_init(Table *table, const char *right)
+{
+    table->columns = (guint)strlen(right);
+    table->right = right;
+    table->cells = g_ptr_array_new_with_free_func(g_free);
+}
+
+/* Takes the text. */
+static void
+table_add(Table *table, char *cell)
+{
+    g_ptr_array_add(table->cells, cell);
+}
+
+static void
+table_print(Table *table, GString *out)
+{
+    g_autofree glong *width = g_new0(glong, table->columns);
+
+    for (guint i = 0; i < table->cells->len; i++) {
+        glong length = g_utf8_strlen(table->cells->pdata[i], -1);
+        width[i % table->columns] = MAX(width[i % table->columns], length);
+    }
+    for (guint i = 0; i < table->cells->len; i++) {
+        guint column = i % table->columns;
+        const char *cell = table->cells->pdata[i];
+        int pad = (int)(width[column] - g_utf8_strlen(cell, -1));
+        bool last = column + 1 == table->columns;
+        g_string_append(out, "  ");
+        if (table->right[column] == 'r')
+            g_string_append_printf(out, "%*s%s", pad, "", cell);
+        else
+            g_string_append_printf(out, "%s%*s", cell, last ? 0 : pad, "");
+        if (last) {
+            while (out->str[out->len - 1] == ' ')
+                g_string_truncate(out, out->len - 1);
+            g_string_append_c(out, '\n');
+        }
+    }
+    g_ptr_array_unref(table->cells);
+}
+
+/* ------------------------------------------------------------------ names of many */
+
+/* Length of a name without its trailing number, or all of it when it has none that fits in 9 digits. */
+static size_t
+stem_length(const char *name)
+{
+    size_t all = strlen(name), length = all;
+
+    while (length > 0 && g_ascii_isdigit(name[length - 1]))
+        length--;
+    return all - length > 9 ? all : length;
+}
+
+static char *
+stem_of(const char *name)
+{
+    return g_strndup(name, stem_length(name));
+}
+
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+    const char *first = *(const char *const *)a, *second = *(const char *const *)b;
+    g_autofree char *first_stem = stem_of(first), *second_stem = stem_of(second);
+    int order = strcmp(first_stem, second_stem);
+
+    if (order != 0)
+        return order;
+    return atoi(first + strlen(first_stem)) - atoi(second + strlen(second_stem));
+}
+
+/* Whether `next` is numbered one after `name`. */
+static bool
+follows(const char *name, const char *next)
+{
+    size_t stem = stem_length(name);
+
+    return name[stem] != '\0' && stem == stem_length(next) && strncmp(name, next, stem) == 0
+           && atoi(next + stem) == atoi(name + stem) + 1;
+}
+
+/* "GPU 0..3, 8..11" or, when that is long, "GPU 0 .. 11 (8)". `names` (const char *) is sorted in place. */
+static char *
+join_names(GPtrArray *names)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    const char *stem_from = NULL;
+
+    g_ptr_array_sort(names, compare_names);
+    for (guint i = names->len; i-- > 1;)
+        if (strcmp(names->pdata[i], names->pdata[i - 1]) == 0)
+            g_ptr_array_remove_index(names, i);
+    for (guint i = 0, end; i < names->len; i = end + 1) {
+        const char *name = names->pdata[i];
+        size_t stem = stem_length(name);
+        bool same = stem_from != NULL && name[stem] != '\0' && stem_length(stem_from) == stem
+                    && strncmp(name, stem_from, stem) == 0;
+        for (end = i; end + 1 < names->len && follows(names->pdata[end], names->pdata[end + 1]);)
+            end++;
+        g_string_append_printf(text, "%s%s", i > 0 ? ", " : "", same ? name + stem : name);
+        if (end > i)
+            g_string_append_printf(text, "..%s", (const char *)names->pdata[end] + stem);
+        stem_from = name;
+    }
+    if (names->len > 1 && text->len > NAMES_WIDTH) {
+        const char *first = names->pdata[0], *last = names->pdata[names->len - 1];
+        size_t stem = stem_length(first);
+        bool same = stem == stem_length(last) && strncmp(first, last, stem) == 0;
+        g_string_printf(text, "%s..%s (%u)", first, same ? last + stem : last, names->len);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* Groups in order of their first member: `order` holds lists of indices, `by_key` finds them. */
+typedef struct {
+    GPtrArray *order; /* of GArray of uint32_t */
+    GHashTable *by_key;
+} Groups;
+
+static void
+groups_init(Groups *groups)
+{
+    groups->order = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+    groups->by_key = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+static void
+groups_clear(Groups *groups)
+{
+    g_ptr_array_unref(groups->order);
+    g_hash_table_unref(groups->by_key);
+}
+
+/* Takes the key. */
+static void
+groups_add(Groups *groups, char *key, uint32_t index)
+{
+    GArray *members = g_hash_table_lookup(groups->by_key, key);
+
+    if (members == NULL) {
+        members = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        g_ptr_array_add(groups->order, members);
+        g_hash_table_insert(groups->by_key, key, members);
+    } else {
+        g_free(key);
+    }
+    g_array_append_val(members, index);
+}
+
+static uint32_t
+member(const Groups *groups, guint group, guint i)
+{
+    return g_array_index((GArray *)groups->order->pdata[group], uint32_t, i);
+}
+
+static guint
+members(const Groups *groups, guint group)
+{
+    return ((GArray *)groups->order->pdata[group])->len;
+}
+
+/* ------------------------------------------------------------------ vertices */
+
+static void
+group_vertices(const FabTopology *topology, bool by_place, Groups *groups)
+{
+    groups_init(groups);
+    for (uint32_t i = 0; i < topology->vertex_count; i++) {
+        const FabTopologyVertex *vertex = &topology->vertices[i];
+        g_autofree char *stem = stem_of(vertex->name);
+        int socket = by_place ? vertex->socket : -1, numa = by_place ? vertex->numa : -1;
+        groups_add(groups,
+                   g_strdup_printf("%d|%s|%s|%u|%u|%g|%g|%d|%d", (int)vertex->kind, stem,
+                                   vertex->model != NULL ? vertex->model : "", vertex->count, vertex->flags,
+                                   vertex->peer_limit, vertex->memory_limit, socket, numa),
+                   i);
+    }
+}
+
+/* What a vertex does beyond joining its links. */
+static char *
+vertex_notes(const FabTopologyVertex *vertex)
+{
+    g_autoptr(GString) notes = g_string_new(NULL);
+
+    if (vertex->kind == FAB_VERTEX_NVSWITCH && vertex->flags & FAB_VERTEX_MULTICAST)
+        g_string_append(notes, ", in-switch reduction");
+    if (vertex->kind == FAB_VERTEX_PCIE_SWITCH && vertex->flags & FAB_VERTEX_ACS)
+        g_string_append(notes, ", ACS");
+    if (vertex->kind == FAB_VERTEX_PCIE_SWITCH && vertex->flags & FAB_VERTEX_WRITE_COLLAPSE)
+        g_string_append(notes, ", write collapse");
+    if (vertex->peer_limit > 0) {
+        g_autofree char *rate = fab_format_rate(vertex->peer_limit);
+        g_string_append_printf(notes, ", peers %s", rate);
+    }
+    if (vertex->memory_limit > 0) {
+        g_autofree char *rate = fab_format_rate(vertex->memory_limit);
+        g_string_append_printf(notes, ", memory %s", rate);
+    }
+    return g_strdup(notes->len > 2 ? notes->str + 2 : "");
+}
+
+/* "1", "0..1" or "-" for a place that is not known. */
+static char *
+format_range(int32_t low, int32_t high)
+{
+    if (high < 0)
+        return g_strdup("-");
+    return low == high ? g_strdup_printf("%d", low) : g_strdup_printf("%d..%d", low, high);
+}
+
+static void
+add_vertex_row(const FabTopology *topology, const Groups *groups, guint group, Table *table)
+{
+    const FabTopologyVertex *first = &topology->vertices[member(groups, group, 0)];
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    int32_t numa[2] = { first->numa, first->numa }, socket[2] = { first->socket, first->socket };
+
+    for (guint i = 0; i < members(groups, group); i++) {
+        const FabTopologyVertex *vertex = &topology->vertices[member(groups, group, i)];
+        g_ptr_array_add(names, vertex->name);
+        numa[0] = MIN(numa[0], vertex->numa);
+        numa[1] = MAX(numa[1], vertex->numa);
+        socket[0] = MIN(socket[0], vertex->socket);
+        socket[1] = MAX(socket[1], vertex->socket);
+    }
+    table_add(table, join_names(names));
+    table_add(table, g_strdup(fab_vertex_kind_name(first->kind)));
+    table_add(table, g_strdup(first->model != NULL ? first->model : ""));
+    table_add(table, g_strdup_printf("%u", members(groups, group) * first->count));
+    table_add(table, format_range(numa[0], numa[1]));
+    table_add(table, format_range(socket[0], socket[1]));
+    table_add(table, vertex_notes(first));
+}
+
+static void
+print_vertices(const FabTopology *topology, GString *out)
+{
+    static const char *const head[] = { "name", "kind", "model", "count", "NUMA", "socket", "" };
+    Groups groups;
+    Table table;
+
+    group_vertices(topology, true, &groups);
+    if (groups.order->len > VERTEX_ROWS) {
+        groups_clear(&groups);
+        group_vertices(topology, false, &groups);
+    }
+    table_init(&table, "lllrrrl");
+    for (guint i = 0; i < G_N_ELEMENTS(head); i++)
+        table_add(&table, g_strdup(head[i]));
+    for (guint i = 0; i < groups.order->len; i++)
+        add_vertex_row(topology, &groups, i, &table);
+    g_string_append(out, "\nVertices\n");
+    table_print(&table, out);
+    groups_clear(&groups);
+}
+
+/* ------------------------------------------------------------------ links */
+
+/* Key of a link's kind with one or both ends named by their stem only. */
+static char *
+link_key(const FabTopology *topology, uint32_t index, bool stem_a, bool stem_b)
+{
+    const FabTopologyLink *link = &topology->links[index];
+    const char *a = topology->vertices[link->a].name, *b = topology->vertices[link->b].name;
+
+    return g_strdup_printf("%d|%s|%u|%.17g|%.17g|%.17g|%" G_GINT64_FORMAT "|%d%d|%.*s|%.*s", (int)link->medium,
+                           link->label, link->lanes, link->bandwidth, link->efficiency, link->reverse,
+                           (gint64)link->latency_ps, stem_a, stem_b, stem_a ? (int)stem_length(a) : (int)strlen(a), a,
+                           stem_b ? (int)stem_length(b) : (int)strlen(b), b);
+}
+
+/* Joins links that differ in one end only: each goes to the larger of the two groups it could be in. */
+static void
+group_links(const FabTopology *topology, Groups *groups)
+{
+    Groups many_to_one, one_to_many;
+
+    groups_init(groups);
+    groups_init(&many_to_one);
+    groups_init(&one_to_many);
+    for (uint32_t i = 0; i < topology->link_count; i++) {
+        groups_add(&many_to_one, link_key(topology, i, true, false), i);
+        groups_add(&one_to_many, link_key(topology, i, false, true), i);
+    }
+    for (uint32_t i = 0; i < topology->link_count; i++) {
+        g_autofree char *in = link_key(topology, i, true, false);
+        g_autofree char *out = link_key(topology, i, false, true);
+        guint into = ((GArray *)g_hash_table_lookup(many_to_one.by_key, in))->len;
+        guint out_of = ((GArray *)g_hash_table_lookup(one_to_many.by_key, out))->len;
+        groups_add(groups, link_key(topology, i, into >= out_of, into < out_of), i);
+    }
+    groups_clear(&many_to_one);
+    groups_clear(&one_to_many);
+    if (groups->order->len <= LINK_ROWS)
+        return;
+    groups_clear(groups);
+    groups_init(groups);
+    for (uint32_t i = 0; i < topology->link_count; i++)
+        groups_add(groups, link_key(topology, i, true, true), i);
+}
+
+static void
+add_link_row(const FabTopology *topology, const Groups *groups, guint group, Table *table)
+{
+    const FabTopologyLink *first = &topology->links[member(groups, group, 0)];
+    g_autoptr(GPtrArray) from = g_ptr_array_new(), to = g_ptr_array_new();
+    bool lanes = first->lanes > 1 && first->medium != FAB_MEDIUM_PCIE;
+
+    for (guint i = 0; i < members(groups, group); i++) {
+        const FabTopologyLink *link = &topology->links[member(groups, group, i)];
+        g_ptr_array_add(from, topology->vertices[link->a].name);
+        g_ptr_array_add(to, topology->vertices[link->b].name);
+    }
+    table_add(table, join_names(from));
+    table_add(table, join_names(to));
+    table_add(table, lanes ? g_strdup_printf("%s x%u", first->label, first->lanes) : g_strdup(first->label));
+    table_add(table, g_strdup_printf("%u", members(groups, group)));
+    table_add(table, fab_format_rate(first->bandwidth));
+    table_add(table, fab_format_rate(first->bandwidth * first->efficiency));
+    table_add(table, fab_format_time(first->latency_ps));
+}
+
+static void
+print_links(const FabTopology *topology, GString *out)
+{
+    static const char *const head[] = { "from", "to", "kind", "links", "nominal", "effective", "latency" };
+    Groups groups;
+    Table table;
+
+    if (topology->link_count == 0)
+        return;
+    group_links(topology, &groups);
+    table_init(&table, "lllrrrr");
+    for (guint i = 0; i < G_N_ELEMENTS(head); i++)
+        table_add(&table, g_strdup(head[i]));
+    for (guint i = 0; i < groups.order->len; i++)
+        add_link_row(topology, &groups, i, &table);
+    g_string_append(out, "\nLinks (rates of one link in each direction; effective: what kernels reach)\n");
+    table_print(&table, out);
+    groups_clear(&groups);
+}
+
+/* ------------------------------------------------------------------ the matrix */
+
+/* GPUs, then NICs, of one box, or of all when `box` is negative. */
+static void
+list_ends(const FabTopology *topology, int32_t box, GArray *ends)
+{
+    static const FabVertexKind kinds[] = { FAB_VERTEX_GPU, FAB_VERTEX_NIC };
+
+    for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++)
+        for (FabVertex i = 0; i < topology->vertex_count; i++)
+            if (topology->vertices[i].kind == kinds[k] && (box < 0 || topology->vertices[i].box == box))
+                g_array_append_val(ends, i);
+}
+
+/* " X ", "NV18", "SYS". */
+static void
+append_class(const FabTopology *topology, FabVertex a, FabVertex b, GString *out)
+{
+    uint32_t nvlinks = 0;
+
+    if (topology->vertices[a].kind == FAB_VERTEX_GPU && topology->vertices[b].kind == FAB_VERTEX_GPU)
+        nvlinks = fab_path_nvlinks(topology, a, b);
+    if (a == b)
+        g_string_append(out, " X ");
+    else if (nvlinks > 0)
+        g_string_append_printf(out, "NV%u", nvlinks);
+    else
+        g_string_append(out, fab_path_class_name(fab_path_class(topology, a, b)));
+}
+
+/* Rows and columns separated by tabs, numbered from 0, as the tool prints them for the devices of one system. */
+static char *
+format_matrix(const FabTopology *topology, const GArray *ends)
+{
+    g_autoptr(GString) out = g_string_new(NULL), header = g_string_new(NULL);
+    uint32_t gpus = 0;
+
+    for (guint i = 0; i < ends->len; i++)
+        gpus += topology->vertices[g_array_index(ends, FabVertex, i)].kind == FAB_VERTEX_GPU;
+    for (guint i = 0; i < ends->len; i++) {
+        FabVertex row = g_array_index(ends, FabVertex, i);
+        const char *kind = i < gpus ? "GPU" : "NIC";
+        guint number = i < gpus ? i : i - gpus;
+        g_string_append_printf(header, "\t%s%u", kind, number);
+        g_string_append_printf(out, "%s%u", kind, number);
+        for (guint j = 0; j < ends->len; j++) {
+            g_string_append_c(out, '\t');
+            append_class(topology, row, g_array_index(ends, FabVertex, j), out);
+        }
+        if (i >= gpus)
+            g_string_append(out, "\t\n");
+        else if (topology->vertices[row].numa >= 0)
+            g_string_append_printf(out, "\t%d\n", topology->vertices[row].numa);
+        else
+            g_string_append(out, "\tN/A\n");
+    }
+    g_string_append_printf(header, "\tNUMA Affinity\n%s", out->str);
+    return g_string_free(g_steal_pointer(&header), FALSE);
+}
+
+static void
+append_nic_legend(const FabTopology *topology, const GArray *ends, GString *out)
+{
+    guint number = 0;
+
+    for (guint i = 0; i < ends->len; i++) {
+        const FabTopologyVertex *vertex = &topology->vertices[g_array_index(ends, FabVertex, i)];
+        if (vertex->kind != FAB_VERTEX_NIC)
+            continue;
+        g_string_append_printf(out, "%s  NIC%u: %s\n", number == 0 ? "\nNIC Legend:\n\n" : "", number, vertex->name);
+        number++;
+    }
+}
+
+static void
+append_legend(GString *out)
+{
+    g_string_append(out, "\nLegend:\n\n"
+                         "  X    = the device itself\n"
+                         "  SYS  = crosses from one NUMA node or socket to another\n"
+                         "  NODE = crosses host bridges within one NUMA node\n"
+                         "  PHB  = crosses one PCIe host bridge\n"
+                         "  PXB  = crosses several PCIe switches and no host bridge\n"
+                         "  PIX  = crosses at most one PCIe switch\n"
+                         "  NV#  = joined by this many NVLinks, directly or through NVSwitch\n");
+}
+
+/* Appends "NV18, SYS": the classes between GPUs of the first box and of the others. */
+static void
+append_between_boxes(const FabTopology *topology, GString *out)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (uint32_t i = 0; i < topology->gpu_count; i++)
+        for (uint32_t j = i + 1; j < topology->gpu_count; j++) {
+            g_autoptr(GString) class = g_string_new(NULL);
+            if (topology->vertices[topology->gpus[i]].box != topology->vertices[topology->gpus[0]].box
+                || topology->vertices[topology->gpus[i]].box == topology->vertices[topology->gpus[j]].box)
+                continue;
+            append_class(topology, topology->gpus[i], topology->gpus[j], class);
+            if (g_hash_table_contains(seen, class->str))
+                continue;
+            g_string_append_printf(out, "%s%s", g_hash_table_size(seen) > 0 ? ", " : "", class->str);
+            g_hash_table_add(seen, g_string_free(g_steal_pointer(&class), FALSE));
+        }
+}
+
+static void
+append_box_matrices(const FabTopology *topology, int32_t boxes, GString *out)
+{
+    g_autofree char *last = NULL;
+
+    for (int32_t box = 0; box < boxes; box++) {
+        g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(FabVertex));
+        g_autofree char *matrix = NULL;
+        list_ends(topology, box, ends);
+        if (ends->len == 0)
+            continue;
+        matrix = format_matrix(topology, ends);
+        if (g_strcmp0(matrix, last) == 0) {
+            g_string_append_printf(out, "Box %d: the same\n", box);
+            continue;
+        }
+        g_string_append_printf(out, "Box %d:\n%s", box, matrix);
+        g_free(last);
+        last = g_steal_pointer(&matrix);
+    }
+    g_string_append(out, "Between GPUs of different boxes: ");
+    append_between_boxes(topology, out);
+    g_string_append_c(out, '\n');
+}
+
+static void
+append_matrix(const FabTopology *topology, GString *out)
+{
+    g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(FabVertex));
+    int32_t boxes = 0;
+
+    for (uint32_t i = 0; i < topology->vertex_count; i++)
+        boxes = MAX(boxes, topology->vertices[i].box + 1);
+    list_ends(topology, -1, ends);
+    if (boxes > 1 && ends->len > MATRIX_COLUMNS) {
+        append_box_matrices(topology, boxes, out);
+        append_legend(out);
+    } else {
+        g_autofree char *matrix = format_matrix(topology, ends);
+        g_string_append(out, matrix);
+        append_legend(out);
+        append_nic_legend(topology, ends, out);
+    }
+}
+
+/* ------------------------------------------------------------------ output */
+
+static bool
+write_text(const GString *text, FILE *out, GError **error)
+{
+    errno = 0;
+    if (fwrite(text->str, 1, text->len, out) == text->len && fflush(out) == 0)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "the topology could not be written: %s",
+                errno != 0 ? g_strerror(errno) : "the output is closed");
+    return false;
+}
+
+bool
+fab_report_matrix(const FabTopology *topology, FILE *out, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    append_matrix(topology, text);
+    return write_text(text, out, error);
+}
+
+static void
+append_refused_peers(const FabTopology *topology, GString *out)
+{
+    uint64_t pairs = (uint64_t)topology->gpu_count * (topology->gpu_count - 1) / 2, refused = 0;
+
+    for (uint32_t i = 0; i < topology->gpu_count; i++)
+        for (uint32_t j = i + 1; j < topology->gpu_count; j++)
+            refused += !fab_topology_peer_access(topology, topology->gpus[i], topology->gpus[j]);
+    if (refused > 0)
+        g_string_append_printf(out, "\nThe driver refuses PCIe peer access to %" G_GUINT64_FORMAT
+                               " of %" G_GUINT64_FORMAT " pairs of GPUs.\n", refused, pairs);
+}
+
+bool
+fab_report_topology(const FabTopology *topology, FILE *out, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_string_append_printf(text, "%s (%s, plugin %s): %u GPU%s, %u vertices, %u links\n", topology->title,
+                           topology->name, topology->plugin, topology->gpu_count, topology->gpu_count == 1 ? "" : "s",
+                           topology->vertex_count, topology->link_count);
+    print_vertices(topology, text);
+    print_links(topology, text);
+    append_refused_peers(topology, text);
+    g_string_append(text, "\nDistances, as nvidia-smi topo -m prints them\n");
+    append_matrix(topology, text);
+    return write_text(text, out, error);
+}

@@ -1,0 +1,511 @@
+#include "topology/route.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "topology/path.h"
+
+/* What is known about one ordered pair of GPUs. */
+typedef struct {
+    uint64_t key;
+    FabTransport transport;
+    const FabRoute *push, *pull; /* NULL until asked for */
+} Pair;
+
+struct FabRouter {
+    const FabTopology *topology;
+    FabRouteRules rules;
+    FabWalk *walk;
+    uint32_t *peer_of, *memory_of; /* resource by vertex, UINT32_MAX: none */
+    GHashTable *pairs;             /* set of Pair */
+    GHashTable *known;             /* set of FabRoute, by content */
+    GArray *hops;                  /* FabHop, scratch */
+    GArray *uses;                  /* FabUse, scratch, in any order */
+};
+
+const char *
+fab_path_class_name(FabPathClass class)
+{
+    static const char *const names[] = { "X", "NVL", "NVB", "C2C", "PIX", "PXB", "PHB", "NODE", "SYS", "NET", "none" };
+
+    g_return_val_if_fail((unsigned)class < G_N_ELEMENTS(names), "none");
+    return names[class];
+}
+
+const char *
+fab_transport_name(FabTransport transport)
+{
+    static const char *const names[] = { "local", "NVLink", "PCIe peer-to-peer", "host memory" };
+
+    g_return_val_if_fail((unsigned)transport < G_N_ELEMENTS(names), "local");
+    return names[transport];
+}
+
+/* ------------------------------------------------------------------ routes, each kept once */
+
+static guint
+route_hash(gconstpointer data)
+{
+    const FabRoute *route = data;
+    uint64_t hash = (uint64_t)route->latency_ps * UINT64_C(0x9e3779b97f4a7c15);
+
+    for (uint32_t i = 0; i < route->count; i++) {
+        uint64_t bits;
+        memcpy(&bits, &route->uses[i].weight, sizeof bits);
+        hash = (hash ^ (hash >> 29) ^ route->uses[i].resource) * UINT64_C(0xbf58476d1ce4e5b9);
+        hash = (hash ^ (hash >> 32) ^ bits) * UINT64_C(0x94d049bb133111eb);
+    }
+    return (guint)(hash ^ (hash >> 32));
+}
+
+static gboolean
+route_equal(gconstpointer a, gconstpointer b)
+{
+    const FabRoute *first = a, *second = b;
+
+    if (first->count != second->count || first->latency_ps != second->latency_ps)
+        return FALSE;
+    for (uint32_t i = 0; i < first->count; i++)
+        if (first->uses[i].resource != second->uses[i].resource || first->uses[i].weight != second->uses[i].weight)
+            return FALSE;
+    return TRUE;
+}
+
+/* By resource; equal ones by weight, so that sums come out the same whatever the order of adding. */
+static gint
+compare_uses(gconstpointer a, gconstpointer b)
+{
+    const FabUse *first = a, *second = b;
+
+    if (first->resource != second->resource)
+        return first->resource < second->resource ? -1 : 1;
+    return first->weight < second->weight ? -1 : first->weight > second->weight;
+}
+
+static void
+use(FabRouter *router, uint32_t resource, double weight)
+{
+    FabUse entry;
+
+    if (resource == UINT32_MAX)
+        return;
+    memset(&entry, 0, sizeof entry);
+    entry.resource = resource;
+    entry.weight = weight;
+    g_array_append_val(router->uses, entry);
+}
+
+/* Turns the collected uses into the one route with that content, and empties the collection. */
+static const FabRoute *
+finish_route(FabRouter *router, int64_t latency_ps)
+{
+    GArray *uses = router->uses;
+    FabRoute *route = g_malloc(sizeof *route + uses->len * sizeof *route->uses);
+    const FabRoute *same;
+
+    g_array_sort(uses, compare_uses);
+    route->count = 0;
+    route->latency_ps = latency_ps;
+    for (guint i = 0; i < uses->len; i++) {
+        const FabUse *entry = &g_array_index(uses, FabUse, i);
+        if (route->count > 0 && route->uses[route->count - 1].resource == entry->resource)
+            route->uses[route->count - 1].weight += entry->weight;
+        else
+            route->uses[route->count++] = *entry;
+    }
+    g_array_set_size(uses, 0);
+    same = g_hash_table_lookup(router->known, route);
+    if (same != NULL) {
+        g_free(route);
+        return same;
+    }
+    route->id = g_hash_table_size(router->known);
+    g_hash_table_add(router->known, route);
+    return route;
+}
+
+/* ------------------------------------------------------------------ the router */
+
+FabRouter *
+fab_router_new(const FabTopology *topology, const FabRouteRules *rules)
+{
+    FabRouter *router = g_new0(FabRouter, 1);
+
+    router->topology = topology;
+    router->rules = *rules;
+    router->walk = fab_walk_new(topology);
+    router->peer_of = g_new(uint32_t, topology->vertex_count);
+    router->memory_of = g_new(uint32_t, topology->vertex_count);
+    router->pairs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    router->known = g_hash_table_new_full(route_hash, route_equal, g_free, NULL);
+    router->hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
+    router->uses = g_array_new(FALSE, FALSE, sizeof(FabUse));
+    for (uint32_t i = 0; i < topology->vertex_count; i++)
+        router->peer_of[i] = router->memory_of[i] = UINT32_MAX;
+    for (uint32_t i = 0; i < topology->resource_count; i++) {
+        const FabResource *resource = &topology->resources[i];
+        if (resource->kind == FAB_RESOURCE_PEER)
+            router->peer_of[resource->vertex] = i;
+        else if (resource->kind == FAB_RESOURCE_MEMORY)
+            router->memory_of[resource->vertex] = i;
+    }
+    return router;
+}
+
+void
+fab_router_free(FabRouter *router)
+{
+    if (router == NULL)
+        return;
+    fab_walk_free(router->walk);
+    g_free(router->peer_of);
+    g_free(router->memory_of);
+    g_hash_table_unref(router->pairs);
+    g_hash_table_unref(router->known);
+    g_array_unref(router->hops);
+    g_array_unref(router->uses);
+    g_free(router);
+}
+
+const FabTopology *
+fab_router_topology(const FabRouter *router)
+{
+    return router->topology;
+}
+
+FabPathClass
+fab_router_class(FabRouter *router, uint32_t a, uint32_t b)
+{
+    const FabTopology *topology = router->topology;
+    FabPathClass class;
+
+    g_return_val_if_fail(a < topology->gpu_count && b < topology->gpu_count, FAB_PATH_NONE);
+    if (a == b)
+        return FAB_PATH_SELF;
+    if (router->rules.nvlink && fab_path_nvlinks(topology, topology->gpus[a], topology->gpus[b]) > 0)
+        return FAB_PATH_NVL;
+    class = fab_path_class(topology, topology->gpus[a], topology->gpus[b]);
+    if (router->rules.nvlink && class > FAB_PATH_NVB
+        && fab_nvlink_through_gpu(topology, topology->gpus[a], topology->gpus[b]))
+        return FAB_PATH_NVB;
+    return class;
+}
+
+static FabTransport
+choose_transport(const FabRouter *router, uint32_t a, uint32_t b)
+{
+    const FabTopology *topology = router->topology;
+    FabVertex from = topology->gpus[a], to = topology->gpus[b];
+    FabPathClass farthest = MIN(router->rules.peer_level, FAB_PATH_SYS); /* a network is never direct */
+
+    if (a == b)
+        return FAB_TRANSPORT_LOCAL;
+    if (router->rules.nvlink && fab_path_nvlinks(topology, from, to) > 0)
+        return FAB_TRANSPORT_NVLINK;
+    if (fab_topology_peer_access(topology, from, to) && fab_path_class(topology, from, to) <= farthest)
+        return FAB_TRANSPORT_PEER;
+    return FAB_TRANSPORT_STAGED;
+}
+
+static Pair *
+pair_of(FabRouter *router, uint32_t a, uint32_t b)
+{
+    uint64_t key = (uint64_t)a * router->topology->gpu_count + b;
+    Pair *pair = g_hash_table_lookup(router->pairs, &key);
+
+    if (pair != NULL)
+        return pair;
+    pair = g_new0(Pair, 1);
+    pair->key = key;
+    pair->transport = choose_transport(router, a, b);
+    g_hash_table_add(router->pairs, pair);
+    return pair;
+}
+
+FabTransport
+fab_router_transport(FabRouter *router, uint32_t a, uint32_t b)
+{
+    g_return_val_if_fail(a < router->topology->gpu_count && b < router->topology->gpu_count, FAB_TRANSPORT_LOCAL);
+    return pair_of(router, a, b)->transport;
+}
+
+/*
+ * Uses every hop collected; with `reverse` also the acknowledgements and requests that stores cause on the opposite
+ * direction. Returns the latency: of the slowest way, where several lie side by side.
+ */
+static int64_t
+use_hops(FabRouter *router, bool reverse)
+{
+    const FabTopology *topology = router->topology;
+    int64_t latency_ps = 0, way_ps = 0;
+    FabVertex end = FAB_VERTEX_NONE;
+
+    if (router->hops->len > 0)
+        end = fab_hop_to(topology, &g_array_index(router->hops, FabHop, router->hops->len - 1));
+    for (guint i = 0; i < router->hops->len; i++) {
+        const FabHop *hop = &g_array_index(router->hops, FabHop, i);
+        const FabTopologyLink *link = &topology->links[hop->link];
+        use(router, link->resource[hop->direction], hop->share);
+        if (reverse && link->reverse > 0)
+            use(router, link->resource[hop->direction ^ 1], hop->share * link->reverse);
+        way_ps += link->latency_ps;
+        if (fab_hop_to(topology, hop) == end) {
+            latency_ps = MAX(latency_ps, way_ps);
+            way_ps = 0;
+        }
+    }
+    return latency_ps;
+}
+
+/* ------------------------------------------------------------------ direct stores */
+
+static const FabRoute *
+nvlink_route(FabRouter *router, FabVertex from, FabVertex to)
+{
+    g_array_set_size(router->hops, 0);
+    fab_nvlink_path(router->topology, from, to, router->hops);
+    return finish_route(router, use_hops(router, true));
+}
+
+/* Whether the way turns at PCIe switches only and one of them redirects peer traffic. */
+static bool
+is_redirected(const FabRouter *router)
+{
+    bool redirects = false;
+
+    for (guint i = 0; i + 1 < router->hops->len; i++) {
+        FabVertex vertex = fab_hop_to(router->topology, &g_array_index(router->hops, FabHop, i));
+        const FabTopologyVertex *passed = &router->topology->vertices[vertex];
+        if (passed->kind != FAB_VERTEX_PCIE_SWITCH)
+            return false;
+        redirects = redirects || (passed->flags & FAB_VERTEX_ACS) != 0;
+    }
+    return redirects;
+}
+
+/* Access control sends peer traffic up to the root port, which sends it down again. */
+static void
+redirect(FabRouter *router, FabVertex from, FabVertex to)
+{
+    FabVertex bridge = fab_walk_nearest(router->walk, from, FAB_VERTEX_HOST_BRIDGE);
+
+    if (bridge == FAB_VERTEX_NONE)
+        bridge = fab_walk_nearest(router->walk, from, FAB_VERTEX_CPU);
+    if (bridge == FAB_VERTEX_NONE)
+        return;
+    g_array_set_size(router->hops, 0);
+    fab_walk_path_back(router->walk, bridge, from, router->hops);
+    fab_walk_path(router->walk, bridge, to, router->hops);
+}
+
+/* Each host bridge or switch passed counts the traffic once, also where it is passed twice. */
+static void
+use_peer_limits(FabRouter *router)
+{
+    guint count = router->hops->len;
+    g_autofree FabVertex *passed = g_new(FabVertex, count + 1);
+
+    for (guint i = 0; i + 1 < count; i++) {
+        bool seen = false;
+        passed[i] = fab_hop_to(router->topology, &g_array_index(router->hops, FabHop, i));
+        for (guint j = 0; j < i; j++)
+            seen = seen || passed[j] == passed[i];
+        if (!seen)
+            use(router, router->peer_of[passed[i]], 1);
+    }
+}
+
+static const FabRoute *
+peer_route(FabRouter *router, FabVertex from, FabVertex to)
+{
+    g_array_set_size(router->hops, 0);
+    if (from < to)
+        fab_walk_path(router->walk, from, to, router->hops);
+    else
+        fab_walk_path_back(router->walk, to, from, router->hops);
+    if (is_redirected(router))
+        redirect(router, from, to);
+    use_peer_limits(router);
+    return finish_route(router, use_hops(router, true));
+}
+
+/* ------------------------------------------------------------------ through host memory */
+
+static void
+set_unreachable(const FabRouter *router, uint32_t a, uint32_t b, GError **error)
+{
+    const FabTopology *topology = router->topology;
+    const FabTopologyVertex *from = &topology->vertices[topology->gpus[a]];
+    const FabTopologyVertex *to = &topology->vertices[topology->gpus[b]];
+    FabPathClass class = fab_path_class(topology, topology->gpus[a], topology->gpus[b]);
+    bool hidden = !router->rules.nvlink && fab_path_nvlinks(topology, topology->gpus[a], topology->gpus[b]) > 0;
+    const char *wrong = class == FAB_PATH_NET    ? "only a network joins them"
+                        : class == FAB_PATH_NONE ? "no PCIe or socket link joins them"
+                                                 : "there is no CPU through whose memory data could pass";
+    const char *cure = hidden                   ? "allow NVLink, which joins them"
+                       : class <= FAB_PATH_SYS ? "allow direct PCIe transfers between them, or add a CPU vertex"
+                                               : "choose GPUs of one machine, or add the missing links";
+
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s cannot reach %s: %s; %s",
+                topology->name != NULL ? topology->name : "topology", from->name, to->name, wrong, cure);
+}
+
+/*
+ * One half of a staged transfer. Host memory is the receiver's: its NUMA node, as NCCL_SHM_LOCALITY=2, NCCL's
+ * default, has it. Reads and writes of host memory share a GPU's host port, which takes the place of reverse traffic.
+ */
+static const FabRoute *
+staged_route(FabRouter *router, uint32_t a, uint32_t b, bool push, GError **error)
+{
+    const FabTopology *topology = router->topology;
+    FabVertex cpu = fab_walk_nearest(router->walk, topology->gpus[b], FAB_VERTEX_CPU);
+    bool joined = cpu != FAB_VERTEX_NONE;
+
+    /* Both halves are looked for, so that the first one asked for already tells that b is out of reach. */
+    g_array_set_size(router->hops, 0);
+    joined = joined && fab_walk_path_back(router->walk, cpu, topology->gpus[a], router->hops);
+    if (!joined) {
+        set_unreachable(router, a, b, error);
+        return NULL;
+    }
+    if (!push) {
+        g_array_set_size(router->hops, 0);
+        fab_walk_path(router->walk, cpu, topology->gpus[b], router->hops);
+    }
+    use(router, topology->host_port[push ? a : b], 1);
+    use(router, router->memory_of[cpu], 1);
+    return finish_route(router, use_hops(router, false));
+}
+
+/* ------------------------------------------------------------------ lookups */
+
+static const FabRoute *
+make_push(FabRouter *router, FabTransport transport, uint32_t a, uint32_t b, GError **error)
+{
+    FabVertex from = router->topology->gpus[a], to = router->topology->gpus[b];
+
+    switch (transport) {
+    case FAB_TRANSPORT_NVLINK:
+        return nvlink_route(router, from, to);
+    case FAB_TRANSPORT_PEER:
+        return peer_route(router, from, to);
+    case FAB_TRANSPORT_STAGED:
+        return staged_route(router, a, b, true, error);
+    case FAB_TRANSPORT_LOCAL:
+        break;
+    }
+    return finish_route(router, 0);
+}
+
+const FabRoute *
+fab_router_push(FabRouter *router, uint32_t a, uint32_t b, GError **error)
+{
+    Pair *pair;
+
+    g_return_val_if_fail(a < router->topology->gpu_count && b < router->topology->gpu_count, NULL);
+    pair = pair_of(router, a, b);
+    if (pair->push == NULL)
+        pair->push = make_push(router, pair->transport, a, b, error);
+    return pair->push;
+}
+
+const FabRoute *
+fab_router_pull(FabRouter *router, uint32_t a, uint32_t b, GError **error)
+{
+    Pair *pair;
+
+    g_return_val_if_fail(a < router->topology->gpu_count && b < router->topology->gpu_count, NULL);
+    pair = pair_of(router, a, b);
+    if (pair->pull == NULL)
+        pair->pull = pair->transport == FAB_TRANSPORT_STAGED ? staged_route(router, a, b, false, error)
+                                                             : finish_route(router, 0);
+    return pair->pull;
+}
+
+/* ------------------------------------------------------------------ multicast */
+
+/* The link that joins a GPU to an NVSwitch, or NULL. */
+static const FabTopologyLink *
+port_of(const FabTopology *topology, uint32_t gpu, FabVertex nvswitch)
+{
+    uint32_t count;
+    const uint32_t *links = fab_topology_links_at(topology, topology->gpus[gpu], &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const FabTopologyLink *link = &topology->links[links[i]];
+        if (link->medium == FAB_MEDIUM_NVLINK && (link->a == nvswitch || link->b == nvswitch))
+            return link;
+    }
+    return NULL;
+}
+
+/* What every one of the GPUs can send to `nvswitch`, B/s; 0 when one is not linked to it. */
+static double
+multicast_capacity(const FabTopology *topology, const uint32_t *gpus, uint32_t count, FabVertex nvswitch)
+{
+    double capacity = INFINITY;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const FabTopologyLink *port = port_of(topology, gpus[i], nvswitch);
+        if (port == NULL)
+            return 0;
+        capacity = MIN(capacity, port->bandwidth * port->efficiency);
+    }
+    return capacity;
+}
+
+const FabRoute *
+fab_router_multicast(FabRouter *router, const uint32_t *gpus, uint32_t count, double weight, GError **error)
+{
+    const FabTopology *topology = router->topology;
+    g_autofree double *capacity = g_new0(double, topology->vertex_count);
+    double total = 0;
+    int64_t latency_ps = 0;
+
+    g_return_val_if_fail(count > 0 && weight > 0, NULL);
+    for (FabVertex v = 0; v < topology->vertex_count && router->rules.nvlink; v++)
+        if (topology->vertices[v].kind == FAB_VERTEX_NVSWITCH && (topology->vertices[v].flags & FAB_VERTEX_MULTICAST))
+            total += capacity[v] = multicast_capacity(topology, gpus, count, v);
+    if (total == 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: no NVSwitch with in-switch reduction joins these %u GPUs; choose another algorithm than nvls",
+                    topology->name != NULL ? topology->name : "topology", count);
+        return NULL;
+    }
+    for (FabVertex v = 0; v < topology->vertex_count; v++) {
+        for (uint32_t i = 0; i < count && capacity[v] > 0; i++) {
+            const FabTopologyLink *port = port_of(topology, gpus[i], v);
+            use(router, port->resource[0], weight * capacity[v] / total);
+            use(router, port->resource[1], weight * capacity[v] / total);
+            latency_ps = MAX(latency_ps, 2 * port->latency_ps);
+        }
+    }
+    return finish_route(router, latency_ps);
+}
+
+/* ------------------------------------------------------------------ sums */
+
+const FabRoute *
+fab_router_union(FabRouter *router, const FabRoute *const *routes, uint32_t count)
+{
+    int64_t latency_ps = 0;
+
+    if (count == 1)
+        return routes[0];
+    for (uint32_t i = 0; i < count; i++) {
+        g_array_append_vals(router->uses, routes[i]->uses, routes[i]->count);
+        latency_ps = MAX(latency_ps, routes[i]->latency_ps);
+    }
+    return finish_route(router, latency_ps);
+}
+
+double
+fab_route_bandwidth(const FabTopology *topology, const FabRoute *route)
+{
+    double lowest = INFINITY;
+
+    for (uint32_t i = 0; i < route->count; i++)
+        lowest = MIN(lowest, topology->resources[route->uses[i].resource].capacity / route->uses[i].weight);
+    return lowest;
+}
