@@ -1,11 +1,10 @@
 #include "report/report.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "base/units.h"
+#include "report/stream.h"
 #include "topology/route.h"
 
 /* Tables longer than this fold what differs only in place: NUMA nodes of vertices, ends of links. */
@@ -528,12 +527,8 @@ append_matrix(const FabTopology *topology, GString *out)
 static bool
 write_text(const GString *text, FILE *out, GError **error)
 {
-    errno = 0;
-    if (fwrite(text->str, 1, text->len, out) == text->len && fflush(out) == 0)
-        return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "the topology could not be written: %s",
-                errno != 0 ? g_strerror(errno) : "the output is closed");
-    return false;
+    fwrite(text->str, 1, text->len, out);
+    return fab_stream_finish(out, error);
 }
 
 bool

@@ -261,7 +261,7 @@ fill_costs(const Search *search, uint64_t *cost)
 
 /*
  * Held and Karp's recurrence: rest[set * n + last] is the cheapest way from `last` through all GPUs that are not in
- * `set` and back to GPU 0. Read forwards, it gives the lowest of the cheapest orders.
+ * `set` and back to GPU 0. Of the equally cheap orders the one that stays near first is taken, then the lowest.
  */
 static void
 cheapest_ring(const uint64_t *cost, uint32_t count, uint32_t *order)
@@ -273,18 +273,24 @@ cheapest_ring(const uint64_t *cost, uint32_t count, uint32_t *order)
         for (uint32_t last = 0; last < count; last++) {
             uint64_t cheapest = set == full ? cost[last * count] : UINT64_MAX;
             for (uint32_t next = 0; next < count; next++)
-                if (!(set >> next & 1))
-                    cheapest = MIN(cheapest, cost[last * count + next] + rest[(set | 1u << next) * count + next]);
+                if (!(set >> next & 1)) {
+                    uint64_t onward = rest[(size_t)(set | 1u << next) * count + next];
+                    cheapest = MIN(cheapest, cost[last * count + next] + onward);
+                }
             rest[(size_t)set * count + last] = cheapest;
         }
     order[0] = 0;
     for (uint32_t i = 1, set = 1; i < count; i++) {
-        uint32_t last = order[i - 1], next = 0;
-        while ((set >> next & 1)
-               || cost[last * count + next] + rest[(set | 1u << next) * count + next] != rest[set * count + last])
-            next++;
-        order[i] = next;
-        set |= 1u << next;
+        uint32_t last = order[i - 1], best = count;
+        for (uint32_t next = 0; next < count; next++) {
+            uint64_t edge = cost[last * count + next];
+            if (!(set >> next & 1)
+                && edge + rest[(size_t)(set | 1u << next) * count + next] == rest[(size_t)set * count + last]
+                && (best == count || edge < cost[last * count + best]))
+                best = next;
+        }
+        order[i] = best;
+        set |= 1u << best;
     }
 }
 
