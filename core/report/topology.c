@@ -190,20 +190,28 @@ members(const Groups *groups, guint group)
 
 /* ------------------------------------------------------------------ vertices */
 
+/* Vertices with one key are one row. */
+static char *
+vertex_key(const FabTopologyVertex *vertex, bool by_place)
+{
+    g_autofree char *stem = stem_of(vertex->name);
+    int socket = by_place ? vertex->socket : -1, numa = by_place ? vertex->numa : -1;
+
+    return g_strdup_printf("%s|%s|%u|%u|%g|%g|%d|%d", stem, vertex->model != NULL ? vertex->model : "", vertex->count,
+                           vertex->flags, vertex->peer_limit, vertex->memory_limit, socket, numa);
+}
+
+/* GPUs first, then the other kinds; within a kind in order of creation. */
 static void
 group_vertices(const FabTopology *topology, bool by_place, Groups *groups)
 {
     groups_init(groups);
-    for (uint32_t i = 0; i < topology->vertex_count; i++) {
-        const FabTopologyVertex *vertex = &topology->vertices[i];
-        g_autofree char *stem = stem_of(vertex->name);
-        int socket = by_place ? vertex->socket : -1, numa = by_place ? vertex->numa : -1;
-        groups_add(groups,
-                   g_strdup_printf("%d|%s|%s|%u|%u|%g|%g|%d|%d", (int)vertex->kind, stem,
-                                   vertex->model != NULL ? vertex->model : "", vertex->count, vertex->flags,
-                                   vertex->peer_limit, vertex->memory_limit, socket, numa),
-                   i);
-    }
+    for (int kind = FAB_VERTEX_GPU; kind <= FAB_VERTEX_NET_SWITCH; kind++)
+        for (uint32_t i = 0; i < topology->vertex_count; i++) {
+            const FabTopologyVertex *vertex = &topology->vertices[i];
+            if ((int)vertex->kind == kind)
+                groups_add(groups, vertex_key(vertex, by_place), i);
+        }
 }
 
 /* What a vertex does beyond joining its links. */
@@ -220,11 +228,11 @@ vertex_notes(const FabTopologyVertex *vertex)
         g_string_append(notes, ", write collapse");
     if (vertex->peer_limit > 0) {
         g_autofree char *rate = fab_format_rate(vertex->peer_limit);
-        g_string_append_printf(notes, ", peers %s", rate);
+        g_string_append_printf(notes, ", peer limit %s", rate);
     }
     if (vertex->memory_limit > 0) {
         g_autofree char *rate = fab_format_rate(vertex->memory_limit);
-        g_string_append_printf(notes, ", memory %s", rate);
+        g_string_append_printf(notes, ", memory limit %s", rate);
     }
     return g_strdup(notes->len > 2 ? notes->str + 2 : "");
 }
@@ -477,26 +485,39 @@ append_between_boxes(const FabTopology *topology, GString *out)
         }
 }
 
+/* "Box 1: the same", "Boxes 1..17: the same" for boxes from `first` up to `box`. */
+static void
+append_same(int32_t first, int32_t box, GString *out)
+{
+    if (first == box)
+        g_string_append_printf(out, "Box %d: the same\n", box);
+    else if (first < box)
+        g_string_append_printf(out, "Boxes %d..%d: the same\n", first, box);
+}
+
 static void
 append_box_matrices(const FabTopology *topology, int32_t boxes, GString *out)
 {
     g_autofree char *last = NULL;
+    int32_t first_same = 0;
 
     for (int32_t box = 0; box < boxes; box++) {
         g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(FabVertex));
         g_autofree char *matrix = NULL;
         list_ends(topology, box, ends);
-        if (ends->len == 0)
-            continue;
         matrix = format_matrix(topology, ends);
-        if (g_strcmp0(matrix, last) == 0) {
-            g_string_append_printf(out, "Box %d: the same\n", box);
+        if (g_strcmp0(matrix, last) == 0)
             continue;
-        }
-        g_string_append_printf(out, "Box %d:\n%s", box, matrix);
+        append_same(first_same, box - 1, out);
+        if (ends->len == 0)
+            g_string_append_printf(out, "Box %d: neither GPUs nor NICs\n", box);
+        else
+            g_string_append_printf(out, "Box %d:\n%s", box, matrix);
+        first_same = box + 1;
         g_free(last);
         last = g_steal_pointer(&matrix);
     }
+    append_same(first_same, boxes - 1, out);
     g_string_append(out, "Between GPUs of different boxes: ");
     append_between_boxes(topology, out);
     g_string_append_c(out, '\n');
