@@ -180,9 +180,10 @@ END_TEST
 
 START_TEST(the_list_holds_machines_but_not_the_gpu_models)
 {
-    g_autofree char *path = write_file("pair.ini", "[topology]\nplugin=tiny\n");
-    g_auto(GStrv) names = fab_machine_list();
+    g_auto(GStrv) names = NULL;
 
+    g_free(write_file("pair.ini", "[topology]\nplugin=tiny\n"));
+    names = fab_machine_list();
     ck_assert(g_strv_contains((const char *const *)names, "pair"));
     ck_assert(!g_strv_contains((const char *const *)names, "gpus"));
     for (guint i = 1; i < g_strv_length(names); i++)
@@ -268,8 +269,7 @@ END_TEST
 
 START_TEST(a_folder_in_front_adds_and_replaces_models)
 {
-    g_autofree char *path = write_file("gpus.ini", "[mine]\n" GOOD_MODEL "[l4]\n" GOOD_MODEL);
-
+    g_free(write_file("gpus.ini", "[mine]\n" GOOD_MODEL "[l4]\n" GOOD_MODEL));
     ck_assert_uint_eq(fab_gpu_model("mine", NULL)->sm_count, 10);
     ck_assert_str_eq(fab_gpu_model("l4", NULL)->name, "Mine");
     ck_assert_str_eq(fab_gpu_model("l40s", NULL)->name, "L40S");

@@ -233,7 +233,7 @@ ids_of(GPtrArray *found)
 char **
 fab_gpu_list(GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&lock);
     g_autoptr(GPtrArray) found = all_tables(error);
 
     return found != NULL ? ids_of(found) : NULL;
@@ -242,7 +242,7 @@ fab_gpu_list(GError **error)
 const FabGpuData *
 fab_gpu_data(const char *id, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&lock);
     g_autoptr(GPtrArray) found = all_tables(error);
     g_auto(GStrv) ids = NULL;
     g_autofree char *suggestion = NULL;
