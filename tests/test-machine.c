@@ -211,6 +211,20 @@ START_TEST(folders_of_the_environment_are_searched)
 }
 END_TEST
 
+START_TEST(every_machine_of_the_catalogue_loads_and_names_its_sources)
+{
+    g_auto(GStrv) names = fab_machine_list();
+
+    for (guint i = 0; names[i] != NULL; i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(FabTopology) machine = fab_machine_load(names[i], NULL, &error);
+        ck_assert_msg(machine != NULL, "%s", error != NULL ? error->message : "no message");
+        ck_assert_msg(machine->source[0] != NULL, "%s has no [source]", machine->path);
+        ck_assert_msg(strcmp(machine->title, machine->name) != 0, "%s has no title", machine->path);
+    }
+}
+END_TEST
+
 /* ------------------------------------------------------------------ GPU models */
 
 START_TEST(the_models_of_the_catalogue_are_read_with_their_units)
@@ -310,6 +324,7 @@ main(void)
     SRunner *runner = srunner_create(suite);
     int failed;
 
+    tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, a_machine_file_builds_its_plugin);
     tcase_add_test(tcase, overrides_win_over_the_file);
@@ -318,6 +333,7 @@ main(void)
     tcase_add_test(tcase, a_folder_or_an_unreadable_file_is_no_machine);
     tcase_add_test(tcase, the_list_holds_machines_but_not_the_gpu_models);
     tcase_add_test(tcase, folders_of_the_environment_are_searched);
+    tcase_add_test(tcase, every_machine_of_the_catalogue_loads_and_names_its_sources);
     tcase_add_test(tcase, the_models_of_the_catalogue_are_read_with_their_units);
     tcase_add_test(tcase, every_model_of_the_catalogue_is_complete);
     tcase_add_test(tcase, an_unknown_model_gets_the_nearest_one);

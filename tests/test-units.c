@@ -109,7 +109,8 @@ END_TEST
 
 START_TEST(a_byte_count_is_whole_and_fits)
 {
-    static const char *const refused[] = { "-1", "0.5", "1.3 KB x", "4611686018427387904", "1e30", "nan", "", "8 GB/s" };
+    static const char *const refused[] = { "-1", "0.5", "1.3 KB x", "4611686018427387904", "1e30", "nan", "",
+                                           "8 GB/s" };
     uint64_t bytes = 7;
 
     ck_assert(fab_parse_bytes("8", &bytes, NULL) && bytes == 8);

@@ -49,14 +49,15 @@ fab_param_names(const FabParamSpec *params)
     return (char **)g_ptr_array_free(names, FALSE);
 }
 
-/* "1e6" and not "1e+06": as people write it, whatever the locale. */
-static char *
-format_bound(double value)
+char *
+fab_param_format(double value)
 {
     char digits[G_ASCII_DTOSTR_BUF_SIZE];
     char *exponent;
     long power;
 
+    if (!isfinite(value))
+        return g_strdup(isnan(value) ? "NaN" : value > 0 ? "infinity" : "-infinity");
     if (fabs(value) < 1e6 && (value == 0 || fabs(value) >= 1e-3))
         return g_strdup(g_ascii_formatd(digits, sizeof digits, "%.9g", value));
     g_ascii_formatd(digits, sizeof digits, "%.9e", value);
@@ -81,8 +82,8 @@ check_range(const FabParamSpec *spec, const char *name, const char *text, double
 
     if (number >= spec->min && number <= spec->max)
         return true;
-    low = format_bound(spec->min);
-    high = format_bound(spec->max);
+    low = fab_param_format(spec->min);
+    high = fab_param_format(spec->max);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s is %.60s, must be between %s and %s%s%s", name, text, low, high,
                 unit[0] == '\0' ? "" : " ", unit);
     return false;

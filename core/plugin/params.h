@@ -29,6 +29,9 @@ bool fab_param_is_pattern(const FabParamSpec *spec);
 bool fab_param_parse(const FabParamSpec *spec, const char *name, const char *text, FabParamValue *value,
                      GError **error);
 
+/* "1e6", "0.25": a figure as people write it, whatever the locale. Owned by the caller. */
+char *fab_param_format(double value);
+
 /* Names of all parameters, in table order, NULL-terminated. g_strfreev(). */
 char **fab_param_names(const FabParamSpec *params);
 

@@ -83,6 +83,8 @@ take_given(FabBuilder *builder)
     for (GList *at = names; at != NULL; at = at->next) {
         const char *name = at->data;
         const FabParamSpec *spec = fab_param_find(builder->plugin->params, name);
+        if (!g_utf8_validate(g_hash_table_lookup(builder->params, name), -1, NULL))
+            return record(builder, "[topology] %.60s is not UTF-8 text", name);
         if (is_implicit(name))
             continue;
         if (spec == NULL)
@@ -244,6 +246,15 @@ is_rate_or_zero(double value)
     return value >= 0 && value <= RATE_MAX;
 }
 
+/* `what` and `rest` frame a figure: "GPU 0 > GPU 1 has a bandwidth of 0 B/s, must be ...". */
+static bool
+refuse_figure(FabBuilder *builder, const char *who, const char *what, double value, const char *rest)
+{
+    g_autofree char *figure = fab_param_format(value);
+
+    return record(builder, "%s %s %s %s", who, what, figure, rest);
+}
+
 static bool
 check_vertex(FabBuilder *builder, const FabVertexSpec *spec)
 {
@@ -271,8 +282,9 @@ check_vertex(FabBuilder *builder, const FabVertexSpec *spec)
         return record(builder, "plugin %s puts %s in box %d, socket %d, NUMA node %d, must not be negative", plugin,
                       spec->name, spec->box, spec->socket, spec->numa);
     if (!is_rate_or_zero(spec->peer_limit) || !is_rate_or_zero(spec->memory_limit))
-        return record(builder, "plugin %s gives %s a limit of %g B/s, must be between 0 and 1e16 B/s", plugin,
-                      spec->name, is_rate_or_zero(spec->peer_limit) ? spec->memory_limit : spec->peer_limit);
+        return refuse_figure(builder, spec->name, "has a limit of",
+                             is_rate_or_zero(spec->peer_limit) ? spec->memory_limit : spec->peer_limit,
+                             "B/s, must be between 0 and 1e16 B/s");
     return true;
 }
 
@@ -322,10 +334,32 @@ vertex_at(const FabBuilder *builder, FabVertex vertex)
 }
 
 static bool
+check_figures(FabBuilder *builder, const FabLinkSpec *spec, const char *who)
+{
+    if (!(spec->bandwidth > 0 && spec->bandwidth <= RATE_MAX))
+        return refuse_figure(builder, who, "has a bandwidth of", spec->bandwidth,
+                             "B/s, must be above 0 and at most 1e16 B/s");
+    if (!(spec->efficiency >= 0 && spec->efficiency <= 1))
+        return refuse_figure(builder, who, "has an efficiency of", spec->efficiency,
+                             "of its bandwidth, must be above 0 and at most 1");
+    if (!(spec->latency >= 0 && spec->latency <= LATENCY_MAX))
+        return refuse_figure(builder, who, "has a latency of", spec->latency, "s, must be between 0 and 1 s");
+    if (!(spec->reverse <= 1))
+        return refuse_figure(builder, who, "carries", spec->reverse, "bytes back for each byte, must be at most 1");
+    if (spec->lanes > COUNT_MAX || spec->generation > COUNT_MAX)
+        return record(builder, "%s has %u lanes of generation %u, must be at most %d", who, spec->lanes,
+                      spec->generation, COUNT_MAX);
+    if (spec->label != NULL && !g_utf8_validate(spec->label, -1, NULL))
+        return record(builder, "%s has a label that is not UTF-8 text", who);
+    return true;
+}
+
+static bool
 check_link(FabBuilder *builder, const FabLinkSpec *spec)
 {
     const char *plugin = builder->plugin->name;
     const char *a, *b;
+    g_autofree char *who = NULL;
 
     if (spec->a >= builder->vertices->len || spec->b >= builder->vertices->len)
         return record(builder, "plugin %s adds link %u to vertex %u, which does not exist; there are %u", plugin,
@@ -338,23 +372,8 @@ check_link(FabBuilder *builder, const FabLinkSpec *spec)
     if (fab_medium_defaults(spec->medium, 0) == NULL)
         return record(builder, "plugin %s links %s and %s by medium %d, must be one of FabMedium", plugin, a, b,
                       (int)spec->medium);
-    if (!(spec->bandwidth > 0 && spec->bandwidth <= RATE_MAX))
-        return record(builder, "link %s - %s has a bandwidth of %g B/s, must be above 0 and at most 1e16 B/s", a, b,
-                      spec->bandwidth);
-    if (!(spec->efficiency >= 0 && spec->efficiency <= 1))
-        return record(builder, "link %s - %s has an efficiency of %g, must be above 0 and at most 1", a, b,
-                      spec->efficiency);
-    if (!(spec->latency >= 0 && spec->latency <= LATENCY_MAX))
-        return record(builder, "link %s - %s has a latency of %g s, must be between 0 and 1 s", a, b, spec->latency);
-    if (!(spec->reverse <= 1))
-        return record(builder, "link %s - %s has %g bytes in reverse for each byte, must be at most 1", a, b,
-                      spec->reverse);
-    if (spec->lanes > COUNT_MAX || spec->generation > COUNT_MAX)
-        return record(builder, "link %s - %s has %u lanes of generation %u, must be at most %d", a, b, spec->lanes,
-                      spec->generation, COUNT_MAX);
-    if (spec->label != NULL && !g_utf8_validate(spec->label, -1, NULL))
-        return record(builder, "link %s - %s has a label that is not UTF-8 text", a, b);
-    return true;
+    who = g_strdup_printf("link %s - %s", a, b);
+    return check_figures(builder, spec, who);
 }
 
 /* "NVLink 4", "PCIe 5.0 x16", "InfiniBand". */
