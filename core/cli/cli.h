@@ -1,0 +1,47 @@
+/* What the sub-commands of the program share. */
+#ifndef FAB_CLI_CLI_H
+#define FAB_CLI_CLI_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "topology/topology.h"
+
+/* One sub-command: either it runs, or it has sub-commands of its own. */
+typedef struct FabCommand FabCommand;
+struct FabCommand {
+    const char *name;
+    const char *usage;   /* arguments: "SCENARIO..." */
+    const char *summary; /* one line */
+    /*
+     * Returns an exit status; an error that was set decides instead. argv[0] is the whole name, "fabricast run".
+     * NULL where there are `children`.
+     */
+    int (*run)(const FabCommand *command, int argc, char **argv, GError **error);
+    const FabCommand *children; /* ends with an entry whose name is NULL */
+};
+
+extern const FabCommand fab_command_run, fab_command_topology, fab_command_plugin;
+
+/* Runs the sub-command of `commands` that argv[1] names. */
+int fab_cli_dispatch(const FabCommand *commands, int argc, char **argv, GError **error);
+
+/*
+ * Parses the options of a sub-command: `entries` and the ones every sub-command has. False without an error: help
+ * was asked for and has been printed. What is left in argv from 1 on are arguments.
+ */
+bool fab_cli_parse(const FabCommand *command, const GOptionEntry *entries, int *argc, char ***argv, GError **error);
+
+/* Checks the number of arguments left: an error names `wanted`, "a machine". */
+bool fab_cli_arguments(const FabCommand *command, int argc, char **argv, int least, int most, const char *wanted,
+                       GError **error);
+
+/* The option by which a sub-command changes a machine; `sets` is a char ***. */
+#define FAB_CLI_SET_ENTRY(sets)                                                                                        \
+    { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, sets, "Override a parameter of the machine's plugin",                  \
+      "PARAMETER=VALUE" }
+
+/* A machine with the changes of --set: "parameter=value", or "topology.parameter=value" as scenarios write it. */
+FabTopology *fab_cli_machine(const char *name, char *const *sets, GError **error);
+
+#endif
