@@ -83,6 +83,18 @@ FabProgram *fab_program_new(const char *name, gpointer data, GDestroyNotify data
 void fab_program_free(FabProgram *program);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabProgram, fab_program_free)
 
+/* For generators: an empty step of `bytes`, which the calls below then add ends to. */
+static inline void
+fab_step_begin(FabStep *step, uint64_t bytes)
+{
+    step->bytes = bytes;
+    step->src_offset = step->dst_offset = 0;
+    step->src = step->dst = FAB_BUFFER_NONE;
+    step->flags = 0;
+    step->recv_count = step->send_count = 0;
+    step->recv = step->send = NULL;
+}
+
 /* For generators: point a step at its inline ends. */
 static inline void
 fab_step_recv(FabStep *step, uint32_t connection, uint32_t peer)

@@ -1,0 +1,354 @@
+#include "collective/emit.h"
+
+/*
+ * Rings as NCCL runs them: in every channel the ranks form a ring in the channel's own order, and rank r sends only
+ * to the next one. For n ranks:
+ *
+ *     all_reduce      send; (n-2) recvReduceSend; recvReduceCopySend; (n-2) recvCopySend; recv
+ *     reduce_scatter  send; (n-2) recvReduceSend; recvReduceCopy
+ *     all_gather      copySend; (n-2) recvCopySend; recv
+ *     broadcast       the root copySend; others recvCopySend; the last one recv
+ *     reduce          the farthest one send; others recvReduceSend; the root recvReduceCopy
+ */
+
+typedef struct {
+    uint32_t position, rank_behind, rank_ahead, position_behind;
+} Place;
+
+typedef bool (*RingStep)(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step);
+
+typedef struct {
+    uint32_t ranks;
+    uint32_t root;
+    uint32_t steps_per_loop;
+    uint64_t size, chunk;
+    uint64_t unit;     /* length of the longest rank's piece of all_gather and reduce_scatter */
+    uint32_t *order;   /* rank at channel * ranks + position; NULL: rank = position */
+    Place *places;     /* of channel * ranks + rank; NULL with `order` */
+    FabShare *shares;
+    RingStep fused;    /* what one_slot_step() takes apart */
+} Ring;
+
+static void
+ring_free(gpointer data)
+{
+    Ring *ring = data;
+
+    g_free(ring->order);
+    g_free(ring->places);
+    g_free(ring->shares);
+    g_free(ring);
+}
+
+static inline void
+ring_place(const Ring *ring, const FabStream *stream, Place *place)
+{
+    uint32_t n = ring->ranks;
+
+    if (ring->places != NULL) {
+        *place = ring->places[(size_t) stream->channel * n + stream->rank];
+        return;
+    }
+    place->position = stream->rank;
+    place->rank_behind = place->position_behind = stream->rank == 0 ? n - 1 : stream->rank - 1;
+    place->rank_ahead = stream->rank == n - 1 ? 0 : stream->rank + 1;
+}
+
+static inline uint32_t
+rank_at(const Ring *ring, uint32_t channel, uint32_t position)
+{
+    return ring->order == NULL ? position : ring->order[(size_t) channel * ring->ranks + position];
+}
+
+static inline void
+receive_from_behind(const Ring *ring, const FabStream *stream, const Place *place, FabStep *step)
+{
+    fab_step_recv(step, stream->channel * ring->ranks + place->position_behind, place->rank_behind);
+}
+
+static inline void
+send_ahead(const Ring *ring, const FabStream *stream, const Place *place, FabStep *step)
+{
+    fab_step_send(step, stream->channel * ring->ranks + place->position, place->rank_ahead);
+}
+
+/* `position` - `back`, for back up to 2 * ranks. */
+static inline uint32_t
+steps_back(const Ring *ring, uint32_t position, uint32_t back)
+{
+    uint32_t n = ring->ranks, at = position + 2 * n - back;
+
+    if (at >= n)
+        at -= n;
+    return at >= n ? at - n : at;
+}
+
+static bool
+all_reduce_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const Ring *ring = program->data;
+    const FabShare *share = &ring->shares[stream->channel];
+    uint32_t n = ring->ranks, j;
+    uint64_t loop = fab_emit_split(index, ring->steps_per_loop, &j);
+    uint64_t chunk, offset;
+    Place place;
+
+    if (loop >= share->loops)
+        return false;
+    ring_place(ring, stream, &place);
+    chunk = loop + 1 == share->loops ? share->last_chunk : ring->chunk;
+    offset = loop * ring->chunk * n + chunk * steps_back(ring, place.position, j + 1);
+    fab_step_begin(step, fab_emit_clip(offset, chunk, share->bytes));
+    offset += share->offset;
+    if (j > 0)
+        receive_from_behind(ring, stream, &place, step);
+    if (j < n) {
+        step->src = FAB_BUFFER_INPUT;
+        step->src_offset = offset;
+    }
+    if (j >= n - 1) {
+        step->dst = FAB_BUFFER_OUTPUT;
+        step->dst_offset = offset;
+    }
+    if (j < 2 * n - 2)
+        send_ahead(ring, stream, &place, step);
+    return true;
+}
+
+/*
+ * The channel's part of a rank's piece in a loop. Every piece is taken to be as long as the first one; what lies
+ * beyond the end of the buffer is cut off, so that all ranks have equally many loops.
+ */
+static inline uint64_t
+piece_part(const Ring *ring, const FabShare *share, uint64_t loop, uint32_t rank, uint64_t *in_piece,
+           uint64_t *in_buffer)
+{
+    uint64_t in_share = loop * ring->chunk;
+
+    *in_piece = share->offset + in_share;
+    *in_buffer = ring->unit * rank + *in_piece;
+    return fab_emit_clip(*in_buffer, fab_emit_clip(in_share, ring->chunk, share->bytes), ring->size);
+}
+
+static bool
+all_gather_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const Ring *ring = program->data;
+    const FabShare *share = &ring->shares[stream->channel];
+    uint32_t n = ring->ranks, j, owner;
+    uint64_t loop = fab_emit_split(index, n, &j);
+    uint64_t in_piece, in_buffer;
+    Place place;
+
+    if (loop >= share->loops)
+        return false;
+    ring_place(ring, stream, &place);
+    owner = rank_at(ring, stream->channel, steps_back(ring, place.position, j));
+    fab_step_begin(step, piece_part(ring, share, loop, owner, &in_piece, &in_buffer));
+    step->dst = FAB_BUFFER_OUTPUT;
+    step->dst_offset = in_buffer;
+    if (j == 0) {
+        step->src = FAB_BUFFER_INPUT;
+        step->src_offset = in_piece;
+    } else {
+        receive_from_behind(ring, stream, &place, step);
+    }
+    if (j < n - 1)
+        send_ahead(ring, stream, &place, step);
+    return true;
+}
+
+static bool
+reduce_scatter_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const Ring *ring = program->data;
+    const FabShare *share = &ring->shares[stream->channel];
+    uint32_t n = ring->ranks, j, owner;
+    uint64_t loop = fab_emit_split(index, n, &j);
+    uint64_t in_piece, in_buffer;
+    Place place;
+
+    if (loop >= share->loops)
+        return false;
+    ring_place(ring, stream, &place);
+    owner = rank_at(ring, stream->channel, steps_back(ring, place.position, j + 1));
+    fab_step_begin(step, piece_part(ring, share, loop, owner, &in_piece, &in_buffer));
+    step->src = FAB_BUFFER_INPUT;
+    step->src_offset = in_buffer;
+    if (j > 0)
+        receive_from_behind(ring, stream, &place, step);
+    if (j < n - 1) {
+        send_ahead(ring, stream, &place, step);
+    } else {
+        step->dst = FAB_BUFFER_OUTPUT;
+        step->dst_offset = in_piece;
+    }
+    return true;
+}
+
+/* Starts a step of broadcast and reduce, which have one a loop. Returns how far the rank is ahead of the root. */
+static inline bool
+rooted_begin(const Ring *ring, const FabStream *stream, uint64_t index, FabStep *step, Place *place,
+             uint32_t *distance)
+{
+    const FabShare *share = &ring->shares[stream->channel];
+    Place root;
+
+    if (index >= share->loops)
+        return false;
+    ring_place(ring, stream, place);
+    ring_place(ring, &(FabStream) { ring->root, stream->channel, 0 }, &root);
+    *distance = place->position >= root.position ? place->position - root.position
+                                                 : place->position + ring->ranks - root.position;
+    fab_step_begin(step, fab_emit_clip(index * ring->chunk, ring->chunk, share->bytes));
+    step->src_offset = step->dst_offset = share->offset + index * ring->chunk;
+    return true;
+}
+
+static bool
+broadcast_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const Ring *ring = program->data;
+    uint32_t distance;
+    Place place;
+
+    if (!rooted_begin(ring, stream, index, step, &place, &distance))
+        return false;
+    step->dst = FAB_BUFFER_OUTPUT;
+    if (distance == 0)
+        step->src = FAB_BUFFER_INPUT;
+    else
+        receive_from_behind(ring, stream, &place, step);
+    if (distance < ring->ranks - 1)
+        send_ahead(ring, stream, &place, step);
+    return true;
+}
+
+static bool
+reduce_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const Ring *ring = program->data;
+    uint32_t distance;
+    Place place;
+
+    if (!rooted_begin(ring, stream, index, step, &place, &distance))
+        return false;
+    step->src = FAB_BUFFER_INPUT;
+    if (distance != 1)
+        receive_from_behind(ring, stream, &place, step);
+    if (distance == 0)
+        step->dst = FAB_BUFFER_OUTPUT;
+    else
+        send_ahead(ring, stream, &place, step);
+    return true;
+}
+
+/*
+ * With one slot, every rank's first send fills its FIFO, and then nobody can receive and send in one step. So the
+ * first rank of the ring takes such steps apart: it receives into a buffer, which frees a slot, and then sends.
+ * Every loop begins with a pure send and ends with a pure receive; what lies between is taken apart.
+ */
+static bool
+one_slot_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const Ring *ring = program->data;
+    uint32_t steps = ring->steps_per_loop, j;
+    uint64_t loop;
+    Place place;
+
+    ring_place(ring, stream, &place);
+    if (place.position != 0)
+        return ring->fused(program, stream, index, step);
+    loop = fab_emit_split(index, 2 * steps - 2, &j);
+    if (!ring->fused(program, stream, loop * steps + (j + 1) / 2, step))
+        return false;
+    if (step->recv_count == 0 || step->send_count == 0)
+        return true;
+    if (step->dst == FAB_BUFFER_NONE) {
+        step->dst = FAB_BUFFER_SCRATCH;
+        step->dst_offset = stream->channel * ring->chunk;
+    }
+    if (j % 2 == 1) {
+        step->send_count = 0;
+    } else {
+        step->recv_count = 0;
+        step->src = step->dst;
+        step->src_offset = step->dst_offset;
+        step->dst = FAB_BUFFER_NONE;
+    }
+    return true;
+}
+
+static void
+copy_order(Ring *ring, const FabCollectiveSpec *spec)
+{
+    size_t count = (size_t) spec->channels * spec->ranks;
+    uint32_t n = spec->ranks;
+
+    ring->order = g_memdup2(spec->order, count * sizeof *spec->order);
+    ring->places = g_new(Place, count);
+    for (uint32_t c = 0; c < spec->channels; c++) {
+        const uint32_t *order = ring->order + (size_t) c * n;
+
+        for (uint32_t p = 0; p < n; p++) {
+            uint32_t behind = p == 0 ? n - 1 : p - 1;
+
+            ring->places[(size_t) c * n + order[p]] = (Place) {
+                .position = p,
+                .position_behind = behind,
+                .rank_behind = order[behind],
+                .rank_ahead = order[p == n - 1 ? 0 : p + 1],
+            };
+        }
+    }
+}
+
+static Ring *
+ring_new(const FabCollectiveSpec *spec)
+{
+    Ring *ring = g_new0(Ring, 1);
+    uint64_t start, bytes = spec->size;
+    uint32_t pieces = 1;
+    /* In a closed ring n chunks are under way; one slot more than they fill keeps them moving. */
+    bool closed = spec->collective != FAB_BROADCAST && spec->collective != FAB_REDUCE;
+
+    ring->ranks = spec->ranks;
+    ring->root = spec->root;
+    ring->size = spec->size;
+    ring->chunk = closed ? fab_emit_chunk(spec, MAX(spec->slots, 2) - 1) : spec->chunk_bytes;
+    if (spec->collective == FAB_ALL_REDUCE || spec->collective == FAB_BARRIER) {
+        ring->steps_per_loop = 2 * spec->ranks - 1;
+        pieces = spec->ranks;
+    } else if (closed) {
+        ring->steps_per_loop = spec->ranks;
+        fab_piece(spec->size, spec->ranks, 0, &start, &ring->unit);
+        bytes = ring->unit;
+    }
+    ring->shares = fab_emit_shares(spec, bytes, pieces, ring->chunk);
+    if (spec->order != NULL)
+        copy_order(ring, spec);
+    return ring;
+}
+
+FabProgram *
+fab_ring_emit(const FabCollectiveSpec *spec, GError **error)
+{
+    static const RingStep steps[FAB_COLLECTIVE_COUNT] = {
+        [FAB_ALL_REDUCE] = all_reduce_step,         [FAB_ALL_GATHER] = all_gather_step,
+        [FAB_REDUCE_SCATTER] = reduce_scatter_step, [FAB_BROADCAST] = broadcast_step,
+        [FAB_REDUCE] = reduce_step,                 [FAB_BARRIER] = all_reduce_step,
+    };
+    FabProgram *program;
+    Ring *ring;
+
+    if (!fab_emit_check_connections(spec, (double) spec->channels * spec->ranks, error))
+        return NULL;
+    ring = ring_new(spec);
+    program = fab_emit_program(spec, "ring", ring->chunk, spec->channels * spec->ranks, ring, ring_free);
+    program->step = ring->fused = steps[spec->collective];
+    if (spec->slots == 1 && ring->steps_per_loop > 0) {
+        program->step = one_slot_step;
+        program->scratch_bytes = spec->channels * ring->chunk;
+    }
+    return program;
+}

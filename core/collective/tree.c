@@ -1,0 +1,156 @@
+#include "collective/tree.h"
+
+/*
+ * NCCL's double binary tree, here over ranks. In the first tree, rank 0 is the root, the odd ranks are the leaves,
+ * and a rank's height is the number of zero bits it ends in. The second tree is the first one mirrored, or for an odd
+ * number of ranks shifted by one, so that nearly every rank is a leaf in one of them. Even channels use the first
+ * tree, odd channels the second.
+ */
+
+typedef struct {
+    uint32_t ranks, trees;
+    uint64_t chunk;
+    FabShare *shares;
+    FabTreeNode *nodes;
+} Tree;
+
+enum { UP, DOWN, DIRECTIONS };
+
+static void
+tree_free(gpointer data)
+{
+    Tree *tree = data;
+
+    g_free(tree->shares);
+    g_free(tree->nodes);
+    g_free(tree);
+}
+
+/* The connection on the edge between `child` and its parent. */
+static inline uint32_t
+edge(const Tree *tree, uint32_t channel, uint32_t child, uint32_t direction)
+{
+    return (channel * tree->ranks + child) * DIRECTIONS + direction;
+}
+
+static inline void
+reduce_up(const Tree *tree, const FabStream *stream, const FabTreeNode *node, FabStep *step)
+{
+    step->src = FAB_BUFFER_INPUT;
+    for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
+        if (node->children[i] != FAB_TREE_NONE)
+            fab_step_recv(step, edge(tree, stream->channel, (uint32_t) node->children[i], UP),
+                          (uint32_t) node->children[i]);
+    if (node->parent != FAB_TREE_NONE)
+        fab_step_send(step, edge(tree, stream->channel, stream->rank, UP), (uint32_t) node->parent);
+}
+
+static inline void
+broadcast_down(const Tree *tree, const FabStream *stream, const FabTreeNode *node, FabStep *step)
+{
+    step->dst = FAB_BUFFER_OUTPUT;
+    if (node->parent != FAB_TREE_NONE)
+        fab_step_recv(step, edge(tree, stream->channel, stream->rank, DOWN), (uint32_t) node->parent);
+    for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
+        if (node->children[i] != FAB_TREE_NONE)
+            fab_step_send(step, edge(tree, stream->channel, (uint32_t) node->children[i], DOWN),
+                          (uint32_t) node->children[i]);
+}
+
+static bool
+tree_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const Tree *tree = program->data;
+    const FabShare *share = &tree->shares[stream->channel];
+    const FabTreeNode *node = &tree->nodes[(size_t) (stream->channel % tree->trees) * tree->ranks + stream->rank];
+    bool is_root = node->parent == FAB_TREE_NONE;
+
+    if (index >= share->loops || (is_root && stream->role == DOWN))
+        return false;
+    fab_step_begin(step, fab_emit_clip(index * tree->chunk, tree->chunk, share->bytes));
+    step->src_offset = step->dst_offset = share->offset + index * tree->chunk;
+    if (stream->role == UP)
+        reduce_up(tree, stream, node, step);
+    if (stream->role == DOWN || is_root)
+        broadcast_down(tree, stream, node, step);
+    return true;
+}
+
+FabProgram *
+fab_tree_program(const FabCollectiveSpec *spec, const char *algorithm, FabTreeNode *nodes, uint32_t trees,
+                 GError **error)
+{
+    Tree *tree;
+    FabProgram *program;
+
+    if (!fab_emit_check_connections(spec, (double) DIRECTIONS * spec->channels * spec->ranks, error)) {
+        g_free(nodes);
+        return NULL;
+    }
+    tree = g_new0(Tree, 1);
+    tree->ranks = spec->ranks;
+    tree->trees = trees;
+    tree->nodes = nodes;
+    tree->chunk = spec->chunk_bytes;
+    tree->shares = fab_emit_shares(spec, spec->size, 1, tree->chunk);
+    program = fab_emit_program(spec, algorithm, tree->chunk, DIRECTIONS * spec->channels * spec->ranks, tree,
+                               tree_free);
+    program->step = tree_step;
+    program->roles = DIRECTIONS;
+    /* NCCL gives half of the threads to each direction with its Simple protocol. */
+    program->role_share[UP] = program->role_share[DOWN] = 0.5;
+    return program;
+}
+
+/* A rank's place in the first tree. */
+static FabTreeNode
+first_tree_node(uint32_t ranks, uint32_t rank)
+{
+    FabTreeNode node = { FAB_TREE_NONE, { FAB_TREE_NONE, FAB_TREE_NONE } };
+    uint32_t reach = rank & -rank; /* the lowest bit: children are half of it away */
+
+    if (rank == 0) {
+        uint32_t child = 1;
+
+        while (child * 2 < ranks)
+            child *= 2;
+        node.children[0] = ranks > 1 ? (int32_t) child : FAB_TREE_NONE;
+        return node;
+    }
+    node.parent = (int32_t) ((rank ^ reach) | (reach << 1));
+    if ((uint32_t) node.parent >= ranks)
+        node.parent = (int32_t) (rank ^ reach);
+    if (reach > 1)
+        node.children[0] = (int32_t) (rank - reach / 2);
+    /* The subtree above is cut off at the last rank: what is left of it begins with a nearer rank. */
+    for (uint32_t offset = reach / 2; offset > 0 && node.children[1] == FAB_TREE_NONE; offset /= 2)
+        if (rank + offset < ranks)
+            node.children[1] = (int32_t) (rank + offset);
+    return node;
+}
+
+static int32_t
+second_tree_rank(uint32_t ranks, int32_t first)
+{
+    if (first == FAB_TREE_NONE)
+        return FAB_TREE_NONE;
+    return (int32_t) (ranks % 2 == 0 ? ranks - 1 - (uint32_t) first : ((uint32_t) first + 1) % ranks);
+}
+
+FabProgram *
+fab_tree_emit(const FabCollectiveSpec *spec, GError **error)
+{
+    uint32_t n = spec->ranks;
+    FabTreeNode *nodes = g_new(FabTreeNode, 2 * (size_t) n);
+
+    for (uint32_t r = 0; r < n; r++) {
+        FabTreeNode node = first_tree_node(n, r);
+
+        nodes[r] = node;
+        nodes[n + (uint32_t) second_tree_rank(n, (int32_t) r)] = (FabTreeNode) {
+            second_tree_rank(n, node.parent),
+            { second_tree_rank(n, node.children[0]), second_tree_rank(n, node.children[1]) },
+        };
+    }
+    return fab_tree_program(spec, "tree", nodes, 2, error);
+}

@@ -1,0 +1,630 @@
+/* Every algorithm moves the right numbers, and as many bytes as its formula says. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "collective/collective.h"
+#include "program/interpreter.h"
+
+enum { POISON = 0x5c };
+
+static uint32_t
+next_random(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+static uint8_t **
+buffers_new(uint32_t ranks, uint64_t bytes, uint32_t *state)
+{
+    uint8_t **buffers = g_new(uint8_t *, ranks);
+
+    for (uint32_t r = 0; r < ranks; r++) {
+        buffers[r] = g_malloc(MAX(bytes, 1));
+        for (uint64_t i = 0; i < bytes; i++)
+            buffers[r][i] = state == NULL ? POISON : (uint8_t) next_random(state);
+    }
+    return buffers;
+}
+
+static void
+buffers_free(uint8_t **buffers, uint32_t ranks)
+{
+    for (uint32_t r = 0; r < ranks; r++)
+        g_free(buffers[r]);
+    g_free(buffers);
+}
+
+static char *
+spec_name(const FabAlgorithm *algorithm, const FabCollectiveSpec *spec)
+{
+    return g_strdup_printf("%s %s: ranks %u size %" G_GUINT64_FORMAT " root %u channels %u chunk %" G_GUINT64_FORMAT
+                           " slice %" G_GUINT64_FORMAT " slots %u%s", fab_collective_names[spec->collective],
+                           algorithm->name, spec->ranks, spec->size, spec->root, spec->channels, spec->chunk_bytes,
+                           spec->slice_bytes, spec->slots, spec->order != NULL ? " permuted" : "");
+}
+
+/* Defined bytes are those expected, and all others are as they were. */
+static void
+check_output(const FabCollectiveSpec *spec, bool max, uint8_t *const *input, uint8_t *const *output,
+             const char *name)
+{
+    uint64_t bytes = fab_collective_output_bytes(spec->collective, spec->size, spec->ranks);
+    g_autofree uint8_t *expected = g_malloc(bytes + 1);
+    g_autofree uint8_t *defined = g_malloc(bytes + 1);
+    bool everywhere = spec->collective != FAB_REDUCE && spec->collective != FAB_GATHER;
+
+    for (uint32_t r = 0; r < spec->ranks; r++) {
+        memset(expected, POISON, bytes + 1);
+        fab_collective_expect(spec, max, (const uint8_t *const *) input, r, expected, defined);
+        for (uint64_t i = 0; i < bytes; i++)
+            if ((defined[i] || everywhere) && output[r][i] != expected[i])
+                ck_abort_msg("%s: rank %u byte %" G_GUINT64_FORMAT " is %u, expected %u", name, r, i, output[r][i],
+                             expected[i]);
+    }
+}
+
+static void
+check_collective(const FabAlgorithm *algorithm, const FabCollectiveSpec *spec, bool max)
+{
+    g_autofree char *name = spec_name(algorithm, spec);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabProgram) program = fab_collective_emit(algorithm, spec, &error);
+    uint32_t state = (uint32_t) (spec->size * 31 + spec->ranks * 7 + spec->collective);
+    uint8_t **input, **output;
+
+    /* A passed ck_assert() costs more than a small program. */
+    if (program == NULL)
+        ck_abort_msg("%s: %s", name, error->message);
+    input = buffers_new(spec->ranks, program->input_bytes, &state);
+    output = buffers_new(spec->ranks, program->output_bytes, NULL);
+    if (!fab_interpret(program, max ? FAB_REDUCE_MAX : FAB_REDUCE_SUM, (const uint8_t *const *) input, output, &error))
+        ck_abort_msg("%s: %s", name, error->message);
+    check_output(spec, max, input, output, name);
+    buffers_free(input, spec->ranks);
+    buffers_free(output, spec->ranks);
+}
+
+/* A different shuffle of the ranks for every channel. */
+static uint32_t *
+shuffled_order(uint32_t channels, uint32_t ranks)
+{
+    uint32_t *order = g_new(uint32_t, (size_t) channels * ranks);
+    uint32_t state = channels * 977 + ranks;
+
+    for (uint32_t c = 0; c < channels; c++) {
+        uint32_t *ring = order + (size_t) c * ranks;
+
+        for (uint32_t i = 0; i < ranks; i++)
+            ring[i] = i;
+        for (uint32_t i = ranks - 1; i > 0; i--) {
+            uint32_t j = next_random(&state) % (i + 1), held = ring[i];
+
+            ring[i] = ring[j];
+            ring[j] = held;
+        }
+    }
+    return order;
+}
+
+static bool
+can_do(const FabAlgorithm *algorithm, FabCollective collective, uint32_t ranks)
+{
+    if (!(algorithm->collectives & (1u << collective)))
+        return false;
+    return strcmp(algorithm->name, "halving-doubling") != 0 || collective == FAB_ALL_REDUCE ||
+           (ranks & (ranks - 1)) == 0;
+}
+
+static bool
+has_root(FabCollective collective)
+{
+    return collective == FAB_BROADCAST || collective == FAB_REDUCE || collective == FAB_GATHER ||
+           collective == FAB_SCATTER;
+}
+
+static bool
+reduces(FabCollective collective)
+{
+    return collective == FAB_ALL_REDUCE || collective == FAB_REDUCE_SCATTER || collective == FAB_REDUCE;
+}
+
+/* Chunk and slice in bytes: loops of whole chunks, odd chunks, and everything in one. */
+static const uint64_t cuts[][2] = { { 64, 32 }, { 48, 48 }, { 7, 3 }, { 1 << 20, 1 << 20 } };
+
+/* All algorithms for one collective and spec, with the cut that `cut` names. */
+static void
+check_sizes(FabCollective collective, uint32_t ranks, const uint64_t *sizes, size_t size_count, uint32_t salt)
+{
+    static const uint32_t slots[] = { 1, 2, 8 };
+
+    for (const FabAlgorithm *algorithm = fab_algorithms; algorithm->name != NULL; algorithm++) {
+        if (!can_do(algorithm, collective, ranks))
+            continue;
+        for (size_t s = 0; s < size_count; s++) {
+            uint32_t mix = salt + (uint32_t) s;
+            uint32_t channels = 1 + mix % 3;
+            g_autofree uint32_t *order = mix % 2 == 0 ? shuffled_order(channels, ranks) : NULL;
+            /* A large buffer in 3-byte slices shows nothing that a small one does not. */
+            size_t cut = sizes[s] > 600 && mix % 4 == 2 ? 3 : mix % 4;
+            FabCollectiveSpec spec = {
+                .collective = collective, .size = sizes[s], .ranks = ranks, .channels = channels,
+                .root = has_root(collective) ? mix % ranks : 0, .chunk_bytes = cuts[cut][0],
+                .slice_bytes = cuts[cut][1], .slots = slots[mix / 3 % 3], .order = order,
+            };
+
+            check_collective(algorithm, &spec, false);
+            if (reduces(collective))
+                check_collective(algorithm, &spec, true);
+        }
+    }
+}
+
+START_TEST(every_collective_and_algorithm_moves_the_right_numbers_between_2_to_17_ranks)
+{
+    FabCollective collective = (FabCollective) _i;
+
+    for (uint32_t ranks = 2; ranks <= 17; ranks++) {
+        uint64_t sizes[] = { 0, 1, 3, 17, 16 * ranks, 16 * ranks - 5, 16 * ranks + 33, 1000, 4096 + 7 };
+
+        for (uint32_t salt = 0; salt < (ranks <= 9 ? 12 : 3); salt++)
+            check_sizes(collective, ranks, sizes, G_N_ELEMENTS(sizes), ranks + salt * 5);
+    }
+}
+END_TEST
+
+START_TEST(every_collective_and_algorithm_moves_the_right_numbers_between_32_and_64_ranks)
+{
+    const uint64_t sizes[] = { 1, 17, 1027, 4096 + 7 };
+
+    check_sizes((FabCollective) _i, 32, sizes, G_N_ELEMENTS(sizes), 1);
+    check_sizes((FabCollective) _i, 32, sizes, G_N_ELEMENTS(sizes), 6);
+    check_sizes((FabCollective) _i, 64, sizes, G_N_ELEMENTS(sizes), 2);
+    check_sizes((FabCollective) _i, 64, sizes, G_N_ELEMENTS(sizes), 7);
+}
+END_TEST
+
+/* Every combination of the flow-control settings, on one awkward size. */
+START_TEST(chunks_slices_slots_and_channels_never_change_the_numbers)
+{
+    static const uint32_t slots[] = { 1, 2, 3, 8 };
+
+    for (const FabAlgorithm *algorithm = fab_algorithms; algorithm->name != NULL; algorithm++) {
+        for (uint32_t i = 0; i < 6 * G_N_ELEMENTS(cuts) * G_N_ELEMENTS(slots); i++) {
+            uint32_t channels = 1 + i % 6;
+            const uint64_t *cut = cuts[i / 6 % G_N_ELEMENTS(cuts)];
+            FabCollectiveSpec spec = {
+                .collective = (FabCollective) _i, .size = 517, .channels = channels, .chunk_bytes = cut[0],
+                .slice_bytes = cut[1], .slots = slots[i / 6 / G_N_ELEMENTS(cuts)],
+            };
+
+            for (spec.ranks = 2; spec.ranks <= 5; spec.ranks++)
+                if (can_do(algorithm, spec.collective, spec.ranks))
+                    check_collective(algorithm, &spec, false);
+        }
+    }
+}
+END_TEST
+
+START_TEST(one_rank_copies_its_input)
+{
+    for (const FabAlgorithm *algorithm = fab_algorithms; algorithm->name != NULL; algorithm++) {
+        for (uint64_t size = 0; size < 200; size += 33) {
+            FabCollectiveSpec spec = {
+                .collective = (FabCollective) _i, .size = size, .ranks = 1, .channels = 2, .chunk_bytes = 20,
+                .slice_bytes = 6, .slots = 2,
+            };
+
+            if (can_do(algorithm, spec.collective, 1))
+                check_collective(algorithm, &spec, false);
+        }
+    }
+}
+END_TEST
+
+/* Bytes that cross each rank's port, as the engine counts them. */
+typedef struct {
+    uint64_t *out, *in;
+} Traffic;
+
+static void
+add_step(const FabStep *step, uint32_t rank, Traffic *traffic)
+{
+    if (step->flags & FAB_STEP_LOCAL_SEND)
+        return;
+    if (!(step->flags & FAB_STEP_IN_SWITCH)) {
+        for (uint32_t i = 0; i < step->send_count; i++) {
+            traffic->out[rank] += step->bytes;
+            traffic->in[step->send[i].peer] += step->bytes;
+        }
+        return;
+    }
+    /* Every rank serves a read, the reader gets one reduced value; the writer sends one, every rank gets a copy. */
+    for (uint32_t i = 0; i < step->recv_count; i++)
+        traffic->out[step->recv[i].peer] += step->bytes;
+    traffic->in[rank] += step->recv_count > 0 ? step->bytes : 0;
+    for (uint32_t i = 0; i < step->send_count; i++)
+        traffic->in[step->send[i].peer] += step->bytes;
+    traffic->out[rank] += step->send_count > 0 ? step->bytes : 0;
+}
+
+static void
+count_traffic(const char *algorithm, FabCollective collective, uint64_t size, uint32_t ranks, uint32_t channels,
+              Traffic *traffic)
+{
+    FabCollectiveSpec spec = {
+        .collective = collective, .size = size, .ranks = ranks, .channels = channels, .chunk_bytes = 4096,
+        .slice_bytes = 4096, .slots = 8,
+    };
+    g_autoptr(FabProgram) program = fab_collective_emit(fab_algorithm_find(algorithm, NULL), &spec, NULL);
+    FabStream stream;
+    FabStep step;
+
+    traffic->out = g_new0(uint64_t, ranks);
+    traffic->in = g_new0(uint64_t, ranks);
+    for (stream.rank = 0; stream.rank < ranks; stream.rank++)
+        for (stream.channel = 0; stream.channel < channels; stream.channel++)
+            for (stream.role = 0; stream.role < program->roles; stream.role++)
+                for (uint64_t i = 0; program->step(program, &stream, i, &step); i++)
+                    add_step(&step, stream.rank, traffic);
+}
+
+static void
+check_traffic(const char *algorithm, FabCollective collective, uint32_t ranks, uint64_t size, uint64_t out, uint64_t in)
+{
+    Traffic traffic;
+
+    count_traffic(algorithm, collective, size, ranks, 2, &traffic);
+    for (uint32_t r = 0; r < ranks; r++) {
+        ck_assert_msg(traffic.out[r] == out, "%s %s: rank %u of %u sends %" G_GUINT64_FORMAT ", not %" G_GUINT64_FORMAT,
+                      fab_collective_names[collective], algorithm, r, ranks, traffic.out[r], out);
+        ck_assert_msg(traffic.in[r] == in, "%s %s: rank %u of %u receives %" G_GUINT64_FORMAT ", not %"
+                      G_GUINT64_FORMAT, fab_collective_names[collective], algorithm, r, ranks, traffic.in[r], in);
+    }
+    g_free(traffic.out);
+    g_free(traffic.in);
+}
+
+START_TEST(every_rank_moves_as_many_bytes_as_the_formula_says)
+{
+    for (uint32_t n = 2; n <= 16; n += n < 5 ? 1 : 3) {
+        uint64_t piece = 32 * 1024, size = piece * n;
+
+        check_traffic("ring", FAB_ALL_REDUCE, n, size, 2 * (size - piece), 2 * (size - piece));
+        check_traffic("ring", FAB_ALL_GATHER, n, size, size - piece, size - piece);
+        check_traffic("ring", FAB_REDUCE_SCATTER, n, size, size - piece, size - piece);
+        check_traffic("pairwise", FAB_ALL_TO_ALL, n, size, size - piece, size - piece);
+        check_traffic("pairwise", FAB_ALL_GATHER, n, size, size - piece, size - piece);
+        check_traffic("pairwise", FAB_REDUCE_SCATTER, n, size, size - piece, size - piece);
+        check_traffic("pairwise", FAB_SEND_RECV, n, size, size, size);
+        check_traffic("nvls", FAB_ALL_REDUCE, n, size, size + piece, size + piece);
+        check_traffic("nvls", FAB_ALL_GATHER, n, size, piece, size);
+        check_traffic("nvls", FAB_REDUCE_SCATTER, n, size, size, piece);
+    }
+    for (uint32_t n = 2; n <= 32; n *= 2) {
+        uint64_t piece = 32 * 1024, size = piece * n;
+
+        check_traffic("halving-doubling", FAB_ALL_REDUCE, n, size, 2 * (size - piece), 2 * (size - piece));
+        check_traffic("halving-doubling", FAB_ALL_GATHER, n, size, size - piece, size - piece);
+        check_traffic("halving-doubling", FAB_REDUCE_SCATTER, n, size, size - piece, size - piece);
+    }
+}
+END_TEST
+
+/* Each tree has half of the data, and each of its n - 1 edges carries that half up and down. */
+START_TEST(the_double_tree_moves_at_most_twice_the_data_through_any_rank)
+{
+    for (uint32_t n = 2; n <= 33; n++) {
+        const uint64_t size = 64 * 1024;
+        uint64_t sum = 0;
+        Traffic traffic;
+
+        count_traffic("tree", FAB_ALL_REDUCE, size, n, 2, &traffic);
+        for (uint32_t r = 0; r < n; r++) {
+            ck_assert_uint_eq(traffic.out[r], traffic.in[r]);
+            /* An odd number of ranks is shifted, and one rank may be within both trees. */
+            ck_assert_uint_le(traffic.out[r], n % 2 == 0 ? 2 * size : 3 * size);
+            sum += traffic.out[r];
+        }
+        ck_assert_uint_eq(sum, 2 * size * (n - 1));
+        g_free(traffic.out);
+        g_free(traffic.in);
+    }
+}
+END_TEST
+
+START_TEST(a_chain_moves_the_data_once_up_and_once_down_every_link)
+{
+    const uint64_t size = 64 * 1024;
+    Traffic traffic;
+
+    count_traffic("chain", FAB_ALL_REDUCE, size, 5, 2, &traffic);
+    ck_assert_uint_eq(traffic.out[0], size);
+    ck_assert_uint_eq(traffic.out[2], 2 * size);
+    ck_assert_uint_eq(traffic.out[4], size);
+    g_free(traffic.out);
+    g_free(traffic.in);
+}
+END_TEST
+
+static char *
+step_names(const char *algorithm, FabCollective collective, uint32_t ranks, FabStream stream)
+{
+    FabCollectiveSpec spec = {
+        .collective = collective, .size = 64, .ranks = ranks, .channels = 1, .chunk_bytes = 4096,
+        .slice_bytes = 4096, .slots = 8,
+    };
+    g_autoptr(FabProgram) program = fab_collective_emit(fab_algorithm_find(algorithm, NULL), &spec, NULL);
+    GString *names = g_string_new(NULL);
+    FabStep step;
+
+    for (uint64_t i = 0; program->step(program, &stream, i, &step); i++)
+        g_string_append_printf(names, "%s%s", i > 0 ? " " : "", fab_step_name(&step));
+    return g_string_free(names, FALSE);
+}
+
+static void
+check_names(const char *algorithm, FabCollective collective, uint32_t rank, uint32_t role, const char *expected)
+{
+    g_autofree char *names = step_names(algorithm, collective, 4, (FabStream) { rank, 0, role });
+
+    ck_assert_str_eq(names, expected);
+}
+
+START_TEST(steps_are_the_primitives_that_nccl_runs)
+{
+    check_names("ring", FAB_ALL_REDUCE, 1, 0, "send recvReduceSend recvReduceSend recvReduceCopySend recvCopySend "
+                "recvCopySend recv");
+    check_names("ring", FAB_ALL_GATHER, 1, 0, "copySend recvCopySend recvCopySend recv");
+    check_names("ring", FAB_REDUCE_SCATTER, 1, 0, "send recvReduceSend recvReduceSend recvReduceCopy");
+    check_names("ring", FAB_BROADCAST, 0, 0, "copySend");
+    check_names("ring", FAB_BROADCAST, 2, 0, "recvCopySend");
+    check_names("ring", FAB_BROADCAST, 3, 0, "recv");
+    check_names("ring", FAB_REDUCE, 0, 0, "recvReduceCopy");
+    check_names("ring", FAB_REDUCE, 1, 0, "send");
+    check_names("ring", FAB_REDUCE, 3, 0, "recvReduceSend");
+    check_names("tree", FAB_ALL_REDUCE, 0, 0, "recvReduceCopySend");
+    check_names("tree", FAB_ALL_REDUCE, 0, 1, "");
+    check_names("tree", FAB_ALL_REDUCE, 2, 0, "recvReduceSend");
+    check_names("tree", FAB_ALL_REDUCE, 2, 1, "recvCopySend");
+    check_names("tree", FAB_ALL_REDUCE, 3, 0, "send");
+    check_names("tree", FAB_ALL_REDUCE, 3, 1, "recv");
+    check_names("nvls", FAB_ALL_REDUCE, 0, 0, "send send send send");
+    check_names("nvls", FAB_ALL_REDUCE, 0, 1, "recvReduceSend");
+    check_names("nvls", FAB_ALL_REDUCE, 0, 2, "recv recv recv recv");
+    check_names("pairwise", FAB_ALL_TO_ALL, 0, 0, "copy send send send");
+    check_names("pairwise", FAB_ALL_TO_ALL, 0, 1, "recv recv recv");
+}
+END_TEST
+
+/* A program in which one rank never comes: its first step waits on a connection that nobody feeds. */
+typedef struct {
+    FabProgram *whole;
+    uint32_t absent;
+} Absence;
+
+static bool
+absence_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const Absence *absence = program->data;
+
+    if (stream->rank != absence->absent)
+        return absence->whole->step(absence->whole, stream, index, step);
+    if (stream->channel > 0 || stream->role > 0)
+        return false;
+    fab_step_begin(step, 0);
+    fab_step_recv(step, program->connections - 1, (absence->absent + 1) % program->ranks);
+    return true;
+}
+
+/* Nobody leaves a barrier before all have come: without one rank, none reaches its end. */
+START_TEST(no_rank_leaves_a_barrier_before_all_have_come)
+{
+    for (const FabAlgorithm *algorithm = fab_algorithms; algorithm->name != NULL; algorithm++) {
+        /* No more ranks than the message names streams. */
+        for (uint32_t ranks = 2; algorithm->collectives & (1u << FAB_BARRIER) && ranks <= 4; ranks++) {
+            FabCollectiveSpec spec = {
+                .collective = FAB_BARRIER, .size = 8, .ranks = ranks, .channels = 2, .chunk_bytes = 16,
+                .slice_bytes = 16, .slots = 2,
+            };
+            g_autoptr(FabProgram) whole = fab_collective_emit(algorithm, &spec, NULL);
+            Absence absence = { whole, ranks / 2 };
+            g_autoptr(FabProgram) program = fab_program_new("barrier", &absence, NULL);
+            g_autoptr(GError) error = NULL;
+
+            program->ranks = ranks;
+            program->channels = whole->channels;
+            program->roles = whole->roles;
+            program->connections = whole->connections + 1;
+            program->slots = 2;
+            program->step = absence_step;
+            ck_assert(!fab_interpret(program, FAB_REDUCE_SUM, NULL, NULL, &error));
+            for (uint32_t r = 0; r < ranks; r++) {
+                g_autofree char *waits = g_strdup_printf("rank %u channel 0", r);
+
+                ck_assert_msg(strstr(error->message, waits) != NULL, "%s: %s lacks %s", algorithm->name,
+                              error->message, waits);
+            }
+        }
+    }
+}
+END_TEST
+
+/* The same program, except that rank 1 forwards what it receives without adding its own. */
+static bool
+forgetful_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const FabProgram *whole = program->data;
+
+    if (!whole->step(whole, stream, index, step))
+        return false;
+    if (stream->rank == 1 && step->recv_count > 0)
+        step->src = FAB_BUFFER_NONE;
+    return true;
+}
+
+START_TEST(a_program_that_forgets_one_rank_gives_another_result)
+{
+    FabCollectiveSpec spec = {
+        .collective = FAB_ALL_REDUCE, .size = 64, .ranks = 4, .channels = 1, .chunk_bytes = 16, .slice_bytes = 16,
+        .slots = 2,
+    };
+    g_autoptr(FabProgram) whole = fab_collective_emit(fab_algorithm_find("ring", NULL), &spec, NULL);
+    g_autoptr(FabProgram) program = g_memdup2(whole, sizeof *whole);
+    uint32_t state = 1;
+    uint8_t **input = buffers_new(4, 64, &state), **output = buffers_new(4, 64, NULL);
+    uint8_t expected[64], defined[64];
+
+    program->name = g_strdup("forgetful");
+    program->data = whole;
+    program->data_free = NULL;
+    program->step = forgetful_step;
+    ck_assert(fab_interpret(program, FAB_REDUCE_SUM, (const uint8_t *const *) input, output, NULL));
+    fab_collective_expect(&spec, false, (const uint8_t *const *) input, 2, expected, defined);
+    ck_assert(memcmp(output[2], expected, sizeof expected) != 0);
+    buffers_free(input, 4);
+    buffers_free(output, 4);
+}
+END_TEST
+
+START_TEST(pieces_are_equal_but_for_the_last_ones)
+{
+    uint64_t offset, bytes;
+
+    fab_piece(100, 3, 0, &offset, &bytes);
+    ck_assert_uint_eq(offset, 0);
+    ck_assert_uint_eq(bytes, 48);
+    fab_piece(100, 3, 2, &offset, &bytes);
+    ck_assert_uint_eq(offset, 96);
+    ck_assert_uint_eq(bytes, 4);
+    fab_piece(1, 4, 3, &offset, &bytes);
+    ck_assert_uint_eq(offset, 1);
+    ck_assert_uint_eq(bytes, 0);
+    fab_piece(0, 4, 0, &offset, &bytes);
+    ck_assert_uint_eq(bytes, 0);
+}
+END_TEST
+
+START_TEST(buffers_and_bus_factors_are_those_of_nccl_tests)
+{
+    ck_assert_uint_eq(fab_collective_input_bytes(FAB_ALL_GATHER, 1024, 8), 128);
+    ck_assert_uint_eq(fab_collective_output_bytes(FAB_ALL_GATHER, 1024, 8), 1024);
+    ck_assert_uint_eq(fab_collective_input_bytes(FAB_REDUCE_SCATTER, 1024, 8), 1024);
+    ck_assert_uint_eq(fab_collective_output_bytes(FAB_REDUCE_SCATTER, 1024, 8), 128);
+    ck_assert_uint_eq(fab_collective_output_bytes(FAB_ALL_TO_ALL, 1024, 8), 1024);
+    ck_assert_uint_eq(fab_collective_output_bytes(FAB_BARRIER, 1024, 8), 0);
+    ck_assert_double_eq(fab_collective_bus_factor(FAB_ALL_REDUCE, 8), 1.75);
+    ck_assert_double_eq(fab_collective_bus_factor(FAB_ALL_GATHER, 8), 0.875);
+    ck_assert_double_eq(fab_collective_bus_factor(FAB_ALL_TO_ALL, 4), 0.75);
+    ck_assert_double_eq(fab_collective_bus_factor(FAB_BROADCAST, 8), 1);
+    ck_assert_double_eq(fab_collective_bus_factor(FAB_BARRIER, 8), 0);
+}
+END_TEST
+
+static void
+check_refused(const char *algorithm, const FabCollectiveSpec *spec, const char *part)
+{
+    g_autoptr(GError) error = NULL;
+    FabProgram *program = fab_collective_emit(fab_algorithm_find(algorithm, NULL), spec, &error);
+
+    ck_assert_ptr_null(program);
+    ck_assert(g_error_matches(error, FAB_ERROR, FAB_ERROR_VALUE));
+    ck_assert_msg(strstr(error->message, part) != NULL, "%s lacks: %s", error->message, part);
+}
+
+START_TEST(a_spec_out_of_bounds_is_refused_with_a_sentence)
+{
+    static const uint32_t twice[] = { 0, 1, 1, 3 }, beyond[] = { 0, 1, 2, 4 };
+    const FabCollectiveSpec good = {
+        .collective = FAB_ALL_REDUCE, .size = 64, .ranks = 4, .channels = 1, .chunk_bytes = 16, .slice_bytes = 16,
+        .slots = 2,
+    };
+    FabCollectiveSpec bad = good;
+
+    bad.ranks = 0;
+    check_refused("ring", &bad, "ranks is 0");
+    bad = good;
+    bad.root = 4;
+    check_refused("ring", &bad, "root is 4, must be between 0 and 3");
+    bad = good;
+    bad.channels = 0;
+    check_refused("ring", &bad, "channels is 0");
+    bad = good;
+    bad.slots = 0;
+    check_refused("ring", &bad, "slots is 0");
+    bad = good;
+    bad.chunk_bytes = 0;
+    check_refused("ring", &bad, "chunk is 0");
+    bad = good;
+    bad.slice_bytes = 17;
+    check_refused("ring", &bad, "slice is 17, must be between 1 and 16");
+    bad = good;
+    bad.size = UINT64_MAX;
+    check_refused("ring", &bad, "size is");
+    bad = good;
+    bad.order = twice;
+    check_refused("ring", &bad, "rank 1 at position 2 for the second time");
+    bad.order = beyond;
+    check_refused("ring", &bad, "rank 4 at position 3");
+    bad = good;
+    bad.collective = FAB_ALL_TO_ALL;
+    check_refused("ring", &bad, "algorithm ring cannot perform alltoall; accepted: pairwise");
+    bad.collective = FAB_ALL_GATHER;
+    bad.ranks = 6;
+    check_refused("halving-doubling", &bad, "6 ranks are not a power of two");
+    bad.collective = FAB_ALL_REDUCE;
+    bad.ranks = 4096;
+    check_refused("nvls", &bad, "ranks is 4096, must be at most 1024");
+    bad.collective = FAB_ALL_TO_ALL;
+    bad.ranks = 1 << 20;
+    check_refused("pairwise", &bad, "use fewer channels");
+    bad.collective = (FabCollective) 99;
+    check_refused("ring", &bad, "collective 99");
+}
+END_TEST
+
+START_TEST(an_unknown_algorithm_offers_the_nearest)
+{
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_str_eq(fab_algorithm_find("ring", &error)->name, "ring");
+    ck_assert_ptr_null(fab_algorithm_find("rnig", &error));
+    ck_assert_msg(strstr(error->message, "did you mean ring?") != NULL, "%s", error->message);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("collective");
+    TCase *numbers = tcase_create("numbers");
+    TCase *specs = tcase_create("specs");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(numbers, 120);
+    tcase_add_loop_test(numbers, every_collective_and_algorithm_moves_the_right_numbers_between_2_to_17_ranks, 0,
+                        FAB_COLLECTIVE_COUNT);
+    tcase_add_loop_test(numbers, every_collective_and_algorithm_moves_the_right_numbers_between_32_and_64_ranks, 0,
+                        FAB_COLLECTIVE_COUNT);
+    tcase_add_loop_test(numbers, chunks_slices_slots_and_channels_never_change_the_numbers, 0, FAB_COLLECTIVE_COUNT);
+    tcase_add_loop_test(numbers, one_rank_copies_its_input, 0, FAB_COLLECTIVE_COUNT);
+    tcase_add_test(specs, every_rank_moves_as_many_bytes_as_the_formula_says);
+    tcase_add_test(specs, the_double_tree_moves_at_most_twice_the_data_through_any_rank);
+    tcase_add_test(specs, a_chain_moves_the_data_once_up_and_once_down_every_link);
+    tcase_add_test(specs, steps_are_the_primitives_that_nccl_runs);
+    tcase_add_test(specs, no_rank_leaves_a_barrier_before_all_have_come);
+    tcase_add_test(specs, a_program_that_forgets_one_rank_gives_another_result);
+    tcase_add_test(specs, pieces_are_equal_but_for_the_last_ones);
+    tcase_add_test(specs, buffers_and_bus_factors_are_those_of_nccl_tests);
+    tcase_add_test(specs, a_spec_out_of_bounds_is_refused_with_a_sentence);
+    tcase_add_test(specs, an_unknown_algorithm_offers_the_nearest);
+    suite_add_tcase(suite, numbers);
+    suite_add_tcase(suite, specs);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
