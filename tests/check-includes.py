@@ -76,9 +76,10 @@ def check_core(root, path):
 
 
 def check_plugin(root, path):
-    for line, _, name in includes(os.path.join(root, path)):
-        if name != "fabricast/plugin.h" and name not in LIBC:
-            yield line, f"a plugin may include <fabricast/plugin.h> and the C library only, not {name}"
+    for line, quote, name in includes(os.path.join(root, path)):
+        ours = quote == '"' and name.startswith("common/")
+        if name != "fabricast/plugin.h" and name not in LIBC and not ours:
+            yield line, f"a plugin may include <fabricast/plugin.h>, common/ and the C library only, not {name}"
 
 
 def check_cuda(root, path):

@@ -1,0 +1,66 @@
+/* PCIe cards joined by NVLink bridges: pairs, or fully connected groups of four, over their PCIe tree. */
+#include <stdlib.h>
+
+#include "common/nvlink.h"
+#include "common/params.h"
+
+static const FabParamSpec params[] = {
+    FAB_BOX_PARAMS,
+    FAB_NVLINK_PARAMS,
+    FAB_NVLINK_PAIR_PARAMS,
+    FAB_CHOICE("bridge_size", "2", "2;4",
+               "GPUs that one bridge joins, each to each; GPUs in order, unless nvlink_pairs says which"),
+    FAB_PARAMS_END,
+};
+
+/* Every GPU to every other of its group of `size`; a group cut short by the number of GPUs stays smaller. */
+static bool
+join_groups(FabNvlink *nvlink, uint32_t size, uint32_t links)
+{
+    const FabBox *box = nvlink->box;
+
+    for (uint32_t a = 0; a < box->gpus; a++) {
+        uint32_t end = a - a % size + size;
+        uint32_t each = links > 0 ? links : box->models[a]->nvlink_links / (size - 1);
+        for (uint32_t b = a + 1; b < end && b < box->gpus; b++) {
+            if (!fab_nvlink_join(nvlink, "bridge_size", a, b, each))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool
+join(FabNvlink *nvlink)
+{
+    const FabHost *host = nvlink->box->host;
+    FabBuilder *builder = nvlink->box->builder;
+    uint32_t links = (uint32_t)host->integer(builder, "nvlink_links");
+
+    if (host->text(builder, "nvlink_pairs")[0] != '\0')
+        return fab_nvlink_join_list(nvlink, "nvlink_pairs", links);
+    return join_groups(nvlink, (uint32_t)atoi(host->text(builder, "bridge_size")), links);
+}
+
+static bool
+build(const FabHost *host, FabBuilder *builder)
+{
+    FabBox box;
+    FabNvlink nvlink = { 0 };
+    bool built = fab_box_build(host, builder, 1, &box);
+
+    if (built && host->boolean(builder, "nvlink"))
+        built = fab_nvlink_init(&nvlink, &box) && join(&nvlink);
+    fab_nvlink_clear(&nvlink);
+    fab_box_clear(&box);
+    return built;
+}
+
+const FabTopologyPlugin fab_topology_plugin = {
+    .abi = FAB_PLUGIN_ABI,
+    .size = sizeof(FabTopologyPlugin),
+    .name = "nvlink-bridge",
+    .summary = "PCIe cards joined in twos or fours by NVLink bridges",
+    .params = params,
+    .build = build,
+};

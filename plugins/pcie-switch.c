@@ -1,0 +1,29 @@
+/* GPUs on PCIe: root ports, switches in any tree, one or several sockets; bridges over pairs of cards if any. */
+#include "common/nvlink.h"
+#include "common/params.h"
+
+static const FabParamSpec params[] = { FAB_BOX_PARAMS, FAB_NVLINK_PARAMS, FAB_NVLINK_PAIR_PARAMS, FAB_PARAMS_END };
+
+static bool
+build(const FabHost *host, FabBuilder *builder)
+{
+    FabBox box;
+    FabNvlink nvlink = { 0 };
+    bool built = fab_box_build(host, builder, 1, &box);
+
+    if (built && host->boolean(builder, "nvlink"))
+        built = fab_nvlink_init(&nvlink, &box) &&
+                fab_nvlink_join_list(&nvlink, "nvlink_pairs", (uint32_t)host->integer(builder, "nvlink_links"));
+    fab_nvlink_clear(&nvlink);
+    fab_box_clear(&box);
+    return built;
+}
+
+const FabTopologyPlugin fab_topology_plugin = {
+    .abi = FAB_PLUGIN_ABI,
+    .size = sizeof(FabTopologyPlugin),
+    .name = "pcie-switch",
+    .summary = "GPUs on PCIe root ports or below PCIe switches, with or without bridges over pairs",
+    .params = params,
+    .build = build,
+};
