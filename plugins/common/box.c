@@ -12,8 +12,9 @@ enum { NAME_ROOM = 64, MODEL_ROOM = 160, GPUS_MAX = 1024 };
 #define ON_DIE_RATE 1e12
 /* One more quadrant of the IO die: 1072 against 1062 ns, rtx6kpro (wrx90-cpayne-8gpu-root-topology-comparison). */
 #define ON_DIE_LATENCY 10e-9
-/* Between the stages of one switch, B/s: wide enough never to bind. */
+/* Between the stages of one switch: wide enough never to bind, and a part of the way through the switch. */
 #define STAGE_RATE 1e12
+#define STAGE_LATENCY 10e-9
 
 typedef struct {
     FabBox *box;
@@ -48,7 +49,8 @@ double
 fab_box_pcie_rate(uint32_t generation, uint32_t lanes)
 {
     /* B/s of one lane after line coding: 8b/10b, 128b/130b from generation 3, 236 of 256 bytes of a flit in 6. */
-    static const double lane[] = { 0, 0.25e9, 0.5e9, 1e9 * 128 / 130, 2e9 * 128 / 130, 4e9 * 128 / 130, 8e9 * 236 / 256 };
+    static const double lane[] = { 0,    0.25e9, 0.5e9, 1e9 * 128 / 130, 2e9 * 128 / 130, 4e9 * 128 / 130,
+                                   8e9 * 236 / 256 };
 
     return generation < sizeof lane / sizeof lane[0] ? lane[generation] * lanes : 0;
 }
@@ -309,9 +311,12 @@ link_up(const Tray *tray, uint32_t index)
         link.medium = FAB_MEDIUM_INTERNAL;
         link.bandwidth = box->host->number(box->builder, "bridge_rate");
     } else if (node->kind == FAB_NODE_STAGE) {
-        link.medium = FAB_MEDIUM_INTERNAL;
+        link.medium = FAB_MEDIUM_PCIE;
         link.label = "inside the switch";
         link.bandwidth = STAGE_RATE;
+        link.latency = STAGE_LATENCY;
+        link.efficiency = 1;
+        link.reverse = -1;
     } else if (node->kind == FAB_NODE_GPU && box->c2c) {
         link.medium = FAB_MEDIUM_C2C;
         link.bandwidth = box->host->number(box->builder, "c2c_rate");
