@@ -39,19 +39,26 @@ assert_contains(const char *text, const char *part)
     ck_assert_msg(strstr(squeezed->str, part) != NULL, "missing:\n%s\nin:\n%s", part, text);
 }
 
-/* 18 boxes of four GPUs on one switch, two GPUs and two NICs a NUMA node. */
+/* Trays of GPUs lie below and above the switch. */
+static int
+rack_box(int tray)
+{
+    return tray < 9 ? tray : tray + 1;
+}
+
+/* 18 boxes of four GPUs on one switch in box 9, two GPUs and two NICs a NUMA node. */
 static char *
 rack_text(void)
 {
-    GString *text = g_string_new("v0=multicast v0=chips:18 ");
+    GString *text = g_string_new("v0=multicast v0=chips:18 v0=box:9 ");
 
     for (int i = 0; i < 72; i++) {
         g_string_append_printf(text, "g%d-v0:nvlink:900x18 g%d-c%d:c2c:450 g%d=box:%d g%d=numa:%d ", i, i, i / 2, i,
-                               i / 4, i, i / 2 % 2);
-        g_string_append_printf(text, "n%d-c%d:pcie:64x16 n%d=box:%d ", i, i / 2, i, i / 4);
+                               rack_box(i / 4), i, i / 2 % 2);
+        g_string_append_printf(text, "n%d-c%d:pcie:64x16 n%d=box:%d ", i, i / 2, i, rack_box(i / 4));
     }
     for (int i = 0; i < 36; i++)
-        g_string_append_printf(text, "c%d=box:%d c%d=numa:%d ", i, i / 2, i, i % 2);
+        g_string_append_printf(text, "c%d=box:%d c%d=numa:%d ", i, rack_box(i / 2), i, i % 2);
     for (int i = 0; i < 18; i++)
         g_string_append_printf(text, "c%d-c%d:socket:300 ", 2 * i, 2 * i + 1);
     return g_string_free(text, FALSE);
@@ -101,8 +108,8 @@ START_TEST(the_tables_say_what_there_is_and_how_it_is_linked)
     assert_contains(text, " ACS\n");
     assert_contains(text, " peer limit 50 GB/s\n");
     assert_contains(text, " memory limit 200 GB/s\n");
-    assert_contains(text, "\n GPU 0 GPU 1 NVLink x4 1 100 GB/s 100 GB/s 100 ns\n");
-    assert_contains(text, "\n GPU 0..1 PCIe switch 0 PCIe x16 2 32 GB/s 32 GB/s 200 ns\n");
+    assert_contains(text, "\n GPU 0 GPU 1 NVLink x4 1 100 100 100 ns\n");
+    assert_contains(text, "\n GPU 0..1 PCIe switch 0 PCIe x16 2 32 32 200 ns\n");
     assert_contains(text, "\nThe driver refuses PCIe peer access to 1 of 6 pairs of GPUs.\n");
     assert_contains(text, "\nGPU0\t X \tNV4\t");
 }
@@ -118,10 +125,10 @@ START_TEST(a_rack_fits_on_a_page)
     for (guint i = 0; lines[i] != NULL; i++)
         ck_assert_msg(strlen(lines[i]) <= 100, "%s", lines[i]);
     assert_contains(text, "in-switch reduction");
-    assert_contains(text, "\n GPU 0..71 NVSwitch 0 NVLink x18 72 900 GB/s");
+    assert_contains(text, "\n GPU 0..71 NVSwitch 0 NVLink x18 72 900 900 100 ns");
     assert_contains(text, "\nBox 0:\n\tGPU0\tGPU1\tGPU2\tGPU3\tNIC0\tNIC1\tNIC2\tNIC3\tNUMA Affinity\n");
     assert_contains(text, "\nGPU0\t X \tNV18\tNV18\tNV18\tSYS\tSYS\tSYS\tSYS\t0\n");
-    assert_contains(text, "\nBoxes 1..17: the same\n");
+    assert_contains(text, "\nBoxes 1..8: the same\nBoxes 10..18: the same\n");
     assert_contains(text, "\nBetween GPUs of different boxes: NV18\n");
 }
 END_TEST

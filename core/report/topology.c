@@ -8,7 +8,7 @@
 #include "topology/route.h"
 
 /* Tables longer than this fold what differs only in place: NUMA nodes of vertices, ends of links. */
-#define VERTEX_ROWS 24u
+#define VERTEX_ROWS 32u
 #define LINK_ROWS 40u
 /* A list of names longer than this becomes "GPU 0..71 (36)". */
 #define NAMES_WIDTH 26u
@@ -307,7 +307,10 @@ link_key(const FabTopology *topology, uint32_t index, bool stem_a, bool stem_b)
                            stem_b ? (int)stem_length(b) : (int)strlen(b), b);
 }
 
-/* Joins links that differ in one end only: each goes to the larger of the two groups it could be in. */
+/*
+ * Joins links that differ in one end only: each goes to the larger of the two groups it could be in. Between
+ * vertices of one kind the first end stays, so that a mesh reads as a list for each GPU.
+ */
 static void
 group_links(const FabTopology *topology, Groups *groups)
 {
@@ -321,11 +324,14 @@ group_links(const FabTopology *topology, Groups *groups)
         groups_add(&one_to_many, link_key(topology, i, false, true), i);
     }
     for (uint32_t i = 0; i < topology->link_count; i++) {
+        const FabTopologyLink *link = &topology->links[i];
+        bool peers = topology->vertices[link->a].kind == topology->vertices[link->b].kind;
         g_autofree char *in = link_key(topology, i, true, false);
         g_autofree char *out = link_key(topology, i, false, true);
         guint into = ((GArray *)g_hash_table_lookup(many_to_one.by_key, in))->len;
         guint out_of = ((GArray *)g_hash_table_lookup(one_to_many.by_key, out))->len;
-        groups_add(groups, link_key(topology, i, into >= out_of, into < out_of), i);
+        bool join_from = !peers && into >= out_of;
+        groups_add(groups, link_key(topology, i, join_from, !join_from), i);
     }
     groups_clear(&many_to_one);
     groups_clear(&one_to_many);
@@ -335,6 +341,15 @@ group_links(const FabTopology *topology, Groups *groups)
     groups_init(groups);
     for (uint32_t i = 0; i < topology->link_count; i++)
         groups_add(groups, link_key(topology, i, true, true), i);
+}
+
+/* Four digits, so that columns of rates stay narrow. */
+static char *
+format_gigabytes(double bytes_per_second)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    return g_strdup(g_ascii_formatd(buffer, sizeof buffer, "%.4g", bytes_per_second / 1e9));
 }
 
 static void
@@ -353,8 +368,8 @@ add_link_row(const FabTopology *topology, const Groups *groups, guint group, Tab
     table_add(table, join_names(to));
     table_add(table, lanes ? g_strdup_printf("%s x%u", first->label, first->lanes) : g_strdup(first->label));
     table_add(table, g_strdup_printf("%u", members(groups, group)));
-    table_add(table, fab_format_rate(first->bandwidth));
-    table_add(table, fab_format_rate(first->bandwidth * first->efficiency));
+    table_add(table, format_gigabytes(first->bandwidth));
+    table_add(table, format_gigabytes(first->bandwidth * first->efficiency));
     table_add(table, fab_format_time(first->latency_ps));
 }
 
@@ -373,7 +388,7 @@ print_links(const FabTopology *topology, GString *out)
         table_add(&table, g_strdup(head[i]));
     for (guint i = 0; i < groups.order->len; i++)
         add_link_row(topology, &groups, i, &table);
-    g_string_append(out, "\nLinks (rates of one link in each direction; effective: what kernels reach)\n");
+    g_string_append(out, "\nLinks (GB/s of one link in each direction; effective: what kernels reach)\n");
     table_print(&table, out);
     groups_clear(&groups);
 }
@@ -506,14 +521,13 @@ append_box_matrices(const FabTopology *topology, int32_t boxes, GString *out)
         g_autofree char *matrix = NULL;
         list_ends(topology, box, ends);
         matrix = format_matrix(topology, ends);
-        if (g_strcmp0(matrix, last) == 0)
+        if (ends->len > 0 && g_strcmp0(matrix, last) == 0)
             continue;
         append_same(first_same, box - 1, out);
-        if (ends->len == 0)
-            g_string_append_printf(out, "Box %d: neither GPUs nor NICs\n", box);
-        else
-            g_string_append_printf(out, "Box %d:\n%s", box, matrix);
         first_same = box + 1;
+        if (ends->len == 0)
+            continue; /* a box of switches alone is no system */
+        g_string_append_printf(out, "Box %d:\n%s", box, matrix);
         g_free(last);
         last = g_steal_pointer(&matrix);
     }
