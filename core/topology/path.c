@@ -5,7 +5,6 @@
 struct FabWalk {
     const FabTopology *topology;
     bool network;     /* network links and passing through NICs are allowed */
-    bool tree;        /* ways that join partitions inside a switch do not count: PCIe does not show them */
     FabVertex source; /* FAB_VERTEX_NONE before the first search */
     uint32_t *via;    /* link towards the source, UINT32_MAX: not reached */
     uint32_t *distance;
@@ -59,14 +58,6 @@ lets_pass(const FabWalk *walk, FabVertex vertex)
     return vertex == walk->source || (kind != FAB_VERTEX_GPU && (kind != FAB_VERTEX_NIC || walk->network));
 }
 
-/* A way inside a switch chip from one of its partitions to another. */
-static bool
-joins_partitions(const FabTopology *topology, const FabTopologyLink *link)
-{
-    return link->medium == FAB_MEDIUM_INTERNAL && topology->vertices[link->a].kind == FAB_VERTEX_PCIE_SWITCH
-           && topology->vertices[link->b].kind == FAB_VERTEX_PCIE_SWITCH;
-}
-
 /* Looks at one link out of `vertex`: a new vertex joins the queue, an equally near one may change its parent. */
 static void
 walk_link(FabWalk *walk, FabVertex vertex, uint32_t index)
@@ -74,7 +65,7 @@ walk_link(FabWalk *walk, FabVertex vertex, uint32_t index)
     const FabTopologyLink *link = &walk->topology->links[index];
     FabVertex next = other_end(link, vertex);
 
-    if (!medium_is_open(walk, link->medium) || next == vertex || (walk->tree && joins_partitions(walk->topology, link)))
+    if (!medium_is_open(walk, link->medium) || next == vertex)
         return;
     if (walk->distance[next] == UINT32_MAX) {
         walk->distance[next] = walk->distance[vertex] + 1;
@@ -213,7 +204,6 @@ fab_path_class(const FabTopology *topology, FabVertex a, FabVertex b)
     if (a == b)
         return FAB_PATH_SELF;
     walk = fab_walk_new(topology);
-    walk->tree = true;
     hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
     if (fab_walk_path(walk, MIN(a, b), MAX(a, b), hops))
         return class_of(topology, MIN(a, b), hops);

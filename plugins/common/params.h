@@ -21,7 +21,7 @@
                 "places for GPUs that the other parameters speak of, the first ones populated; 0: as many as gpus"),   \
     FAB_CHOICE("attach", "pcie", "pcie;c2c", "what joins a GPU to its CPU"),                                           \
     FAB_RATE("c2c_rate", "450 GB/s", "attach=c2c: rate of one GPU's link to its CPU"),                                 \
-    FAB_INTEGER("pcie_generation", "0", 0, 6, "PCIe generation of the slots; 0: that of the GPU; the lower counts"),     \
+    FAB_INTEGER("pcie_generation", "0", 0, 6, "PCIe generation of the slots; 0: that of the GPU; the lower counts"),   \
     FAB_INTEGER("lanes", "16", 1, 16, "PCIe lanes of every slot: 1, 2, 4, 8 or 16"),                                   \
     FAB_INTEGER("lanes_gpu_*", NULL, 1, 16, "PCIe lanes of one GPU's slot: lanes_gpu_1=4"),                            \
     FAB_TEXT("gpu_numa", "", "NUMA node of each GPU: 0-1:3 2-3:1; empty: evenly, in order")

@@ -275,7 +275,7 @@ check_complete(const Reader *reader)
     }
     for (uint32_t i = 0; i < tree->counts[FAB_NODE_NIC]; i++) {
         if (!reader->seen[FAB_NODE_NIC][i])
-            return reader->host->fail(reader->builder, "tree: NIC %u is missing among %u NICs, they are numbered from 0", i,
+            return reader->host->fail(reader->builder, "tree: NIC %u of %u is missing, they are numbered from 0", i,
                                       tree->counts[FAB_NODE_NIC]);
     }
     return true;
