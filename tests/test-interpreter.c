@@ -194,7 +194,8 @@ START_TEST(slices_of_different_sizes_at_both_ends_are_caught)
     add(&script, 0, 5, FAB_BUFFER_INPUT, FAB_BUFFER_NONE, -1, 0);
     add(&script, 1, 4, FAB_BUFFER_NONE, FAB_BUFFER_OUTPUT, 0, -1);
     check_caught(&script, FAB_ERROR_VALUE,
-                 "rank 1 channel 0 role 0 step 0 (recv): expects a slice of 1 bytes on connection 0, but rank 0 sent 2");
+                 "rank 1 channel 0 role 0 step 0 (recv): expects a slice of 1 bytes on connection 0, "
+                 "but rank 0 sent 2");
 }
 END_TEST
 

@@ -208,20 +208,19 @@ fab_collective_emit(const FabAlgorithm *algorithm, const FabCollectiveSpec *spec
     return algorithm->emit(spec, error);
 }
 
-/* Where one rank's part of the result comes from; `from` is a rank, or all of them reduced. */
+/* Where one part of a rank's output comes from: the input of rank `from`, or all inputs reduced. */
 typedef struct {
+    bool reduced;
     uint32_t from;
     uint64_t from_offset, offset, bytes;
 } Part;
-
-enum { REDUCED = UINT32_MAX - 1 };
 
 static uint8_t
 expected_byte(const FabCollectiveSpec *spec, bool max, const uint8_t *const *input, const Part *part, uint64_t i)
 {
     uint8_t value = 0;
 
-    if (part->from != REDUCED)
+    if (!part->reduced)
         return input[part->from][part->from_offset + i];
     for (uint32_t r = 0; r < spec->ranks; r++) {
         uint8_t other = input[r][part->from_offset + i];
@@ -231,13 +230,19 @@ expected_byte(const FabCollectiveSpec *spec, bool max, const uint8_t *const *inp
     return value;
 }
 
+static bool
+reduces(FabCollective collective)
+{
+    return collective == FAB_ALL_REDUCE || collective == FAB_REDUCE_SCATTER || collective == FAB_REDUCE;
+}
+
 /* Part `p` of rank r's output; false when it has none. Only all_gather, alltoall and gather have one for every rank. */
 static bool
 expected_part(const FabCollectiveSpec *spec, uint32_t r, uint32_t p, Part *part)
 {
     uint32_t n = spec->ranks;
 
-    *part = (Part) { .from = REDUCED, .bytes = spec->size };
+    *part = (Part) { .reduced = reduces(spec->collective), .bytes = spec->size };
     switch (spec->collective) {
     case FAB_GATHER:
     case FAB_ALL_GATHER:
@@ -251,7 +256,7 @@ expected_part(const FabCollectiveSpec *spec, uint32_t r, uint32_t p, Part *part)
         return true;
     case FAB_SCATTER:
     case FAB_REDUCE_SCATTER:
-        part->from = spec->collective == FAB_SCATTER ? spec->root : (uint32_t) REDUCED;
+        part->from = spec->root;
         fab_piece(spec->size, n, r, &part->from_offset, &part->bytes);
         return p == 0;
     case FAB_BROADCAST:

@@ -25,7 +25,7 @@ typedef struct {
     FabEnd *ups, *downs; /* [(channel * ranks + head) * ranks + rank]: ends of the head's step */
 } Nvls;
 
-/* The largest NVLink domain announced has 576 GPUs. The ends of every head's step take ranks^2 x channels x 16 bytes. */
+/* The largest NVLink domain announced has 576 GPUs; the ends of all heads' steps take 16 bytes x ranks^2 x channels. */
 enum { NO_ROLE = 4, MAX_RANKS = 1024 };
 
 static void
