@@ -427,8 +427,8 @@ check_nvlink_cells(const FabTopoMatrix *matrix, const char *where, const char *m
                 continue;
             if (links == 0)
                 g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                            "%s: row %.40s column %.40s is NV%u, but %s has no NVLink; give the GPU model of this machine",
-                            where, matrix->devices[i].label, matrix->devices[j].label, cell->nvlinks, model);
+                            "%s: row %.40s column %.40s is NV%u, but %s has no NVLink; give the GPU model of this "
+                            "machine", where, matrix->devices[i].label, matrix->devices[j].label, cell->nvlinks, model);
             else
                 g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                             "%s: row %.40s column %.40s is NV%u, but %s has %u NVLinks; give the GPU model of this "

@@ -434,8 +434,9 @@ check_symmetry(const Reader *reader, GError **error)
             else if (there->class != back->class || there->nvlinks != back->nvlinks)
                 return fail_asymmetric(reader, b, a, error);
             if (there->class == FAB_CELL_NV && !(matrix->devices[a].is_gpu && matrix->devices[b].is_gpu)) {
-                g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: row %.40s column %.40s is NV%u; only GPUs have NVLink",
-                            reader->path, matrix->devices[b].label, matrix->devices[a].label, there->nvlinks);
+                g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX,
+                            "%s: row %.40s column %.40s is NV%u; only GPUs have NVLink", reader->path,
+                            matrix->devices[b].label, matrix->devices[a].label, there->nvlinks);
                 return false;
             }
         }

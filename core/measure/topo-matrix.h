@@ -1,4 +1,4 @@
-/* Reads the matrix that `nvidia-smi topo -m` prints, however it was pasted. Only what stands there, nothing inferred. */
+/* Reads the matrix that `nvidia-smi topo -m` prints, however it was pasted. Nothing is inferred here. */
 #ifndef FAB_MEASURE_TOPO_MATRIX_H
 #define FAB_MEASURE_TOPO_MATRIX_H
 
