@@ -204,6 +204,27 @@ START_TEST(steps_are_the_primitives_that_nccl_runs)
 }
 END_TEST
 
+START_TEST(the_last_loop_of_a_ring_has_chunks_of_whole_16_bytes)
+{
+    FabCollectiveSpec spec = {
+        .collective = FAB_ALL_REDUCE, .size = 3 * 64 + 100, .ranks = 3, .channels = 1, .chunk_bytes = 64,
+        .slice_bytes = 64, .slots = 8,
+    };
+    g_autoptr(FabProgram) program = fab_collective_emit(fab_algorithm_find("ring", NULL), &spec, NULL);
+    FabStep step;
+
+    /* One whole loop, then 100 bytes in chunks of 48, 48 and 4; rank r starts with chunk r - 1. */
+    ck_assert(program->step(program, &(FabStream) { 1, 0, 0 }, 0, &step));
+    ck_assert_uint_eq(step.bytes, 64);
+    ck_assert(program->step(program, &(FabStream) { 1, 0, 0 }, 5, &step));
+    ck_assert_uint_eq(step.bytes, 48);
+    ck_assert_uint_eq(step.src_offset, 192);
+    ck_assert(program->step(program, &(FabStream) { 0, 0, 0 }, 5, &step));
+    ck_assert_uint_eq(step.bytes, 4);
+    ck_assert(!program->step(program, &(FabStream) { 0, 0, 0 }, 10, &step));
+}
+END_TEST
+
 /* A program in which one rank never comes: its first step waits on a connection that nobody feeds. */
 typedef struct {
     FabProgram *whole;
@@ -270,6 +291,7 @@ main(void)
     tcase_add_test(shapes, the_double_tree_moves_at_most_twice_the_data_through_any_rank);
     tcase_add_test(shapes, a_chain_moves_the_data_once_up_and_once_down_every_link);
     tcase_add_test(shapes, steps_are_the_primitives_that_nccl_runs);
+    tcase_add_test(shapes, the_last_loop_of_a_ring_has_chunks_of_whole_16_bytes);
     tcase_add_test(shapes, no_rank_leaves_a_barrier_before_all_have_come);
     suite_add_tcase(suite, shapes);
     srunner_run_all(runner, CK_NORMAL);
