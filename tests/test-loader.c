@@ -163,6 +163,21 @@ START_TEST(a_faulty_plugin_is_not_skipped_when_it_is_asked_for)
 }
 END_TEST
 
+/* A change here breaks plugins that are already built: raise FAB_PLUGIN_ABI or add fields at the end only. */
+START_TEST(the_structures_of_abi_1_keep_their_sizes)
+{
+    if (sizeof(void *) != 8)
+        return;
+    ck_assert_uint_eq(FAB_PLUGIN_ABI, 1);
+    ck_assert_uint_eq(sizeof(FabTopologyPlugin), 40);
+    ck_assert_uint_eq(sizeof(FabParamSpec), 64);
+    ck_assert_uint_eq(sizeof(FabGpuModel), 88);
+    ck_assert_uint_eq(sizeof(FabVertexSpec), 72);
+    ck_assert_uint_eq(sizeof(FabLinkSpec), 64);
+    ck_assert_uint_eq(sizeof(FabHost), 88);
+}
+END_TEST
+
 static const FabParamSpec table[] = {
     { "rate", FAB_PARAM_NUMBER, "B/s", "a rate", "1 GB/s", 1e6, 1e13, NULL },
     { "gpu_*", FAB_PARAM_TEXT, "", "a model", NULL, 0, 0, NULL },
@@ -247,6 +262,7 @@ main(void)
     tcase_add_test(tcase, names_are_searched_in_the_folders_of_the_environment);
     tcase_add_test(tcase, an_unknown_name_gets_the_nearest_one);
     tcase_add_test(tcase, a_faulty_plugin_is_not_skipped_when_it_is_asked_for);
+    tcase_add_test(tcase, the_structures_of_abi_1_keep_their_sizes);
     tcase_add_test(tcase, a_star_stands_for_digits_only);
     tcase_add_loop_test(tcase, a_value_out_of_bounds_is_refused_with_the_bounds, 0, G_N_ELEMENTS(bad_values));
     tcase_add_test(tcase, values_are_read_by_type);

@@ -97,7 +97,7 @@ typedef struct {
     FabVertexKind kind;
     const char *name;       /* unique in the fabric: "GPU 0" */
     const char *model;      /* shown in diagrams: "H100 SXM5"; may be NULL */
-    const FabGpuModel *gpu; /* GPUs only; from host->gpu() */
+    const FabGpuModel *gpu; /* GPUs need it; from host->gpu() */
     uint32_t count;         /* devices fused in this vertex; 0 means 1 */
     uint32_t flags;         /* FAB_VERTEX_* */
     int32_t box;            /* chassis or tray, from 0 */
