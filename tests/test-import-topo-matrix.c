@@ -9,6 +9,7 @@
 #include "measure/import-topo-matrix.h"
 #include "measure/topo-infer.h"
 #include "measure/topo-matrix.h"
+#include "report/report.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 
@@ -131,14 +132,14 @@ static const struct {
       "tree=numa0 { bridge { gpu1 gpu2 } bridge { gpu3 gpu4 } } numa1 { gpu0 }", false },
     { "topo-m-a100x8-nic-tabs.txt", "a100-sxm-40", "nvswitch",
       "tree=numa0 { sw { nic8 nic9 } } numa1 { sw { sw { gpu2 } sw { gpu3 } sw { nic2 } sw { nic3 } } }", false },
-    { "topo-m-dgx1-p100-soc-mlx.txt", "v100-sxm2", "nvlink-mesh",
+    { "topo-m-dgx1-p100-soc-mlx.txt", "p100-sxm2", "nvlink-mesh",
       "links=0-1:1 0-2:1 0-3:1 0-4:1 1-2:1 1-3:1 1-5:1 2-3:1 2-6:1 3-7:1 4-5:1", false },
     { "topo-m-gb200-tray-sys-nic.txt", "gb200", "nvswitch", "attach=c2c", false },
     { "topo-m-h200x8-ansi-nic-bond.txt", "h200-sxm", "nvswitch", "read_nic8=NIC8, mlx5_bond_0", false },
     { "topo-m-h200x8-two-nvl4-islands.txt", "h200-nvl", "nvlink-bridge", "nvlink_pairs=0-1:6 0-2:6 0-3:6 1-2:6", true },
     { "topo-m-p40x8-two-switches.txt", "v100-pcie", "pcie-switch",
       "{ sw { sw { gpu0 gpu1 gpu2 gpu3 } sw { gpu4 gpu5 gpu6 gpu7 } } }", false },
-    { "topo-m-power8-p100x4-longaffinity.txt", "v100-sxm2", "nvlink-bridge", "nvlink_pairs=0-1:2 2-3:2", false },
+    { "topo-m-power8-p100x4-longaffinity.txt", "p100-sxm2", "nvlink-bridge", "nvlink_pairs=0-1:2 2-3:2", false },
     { "topo-m-rtx4090x8-sys-nic.txt", "rtx-4090", "pcie-switch", "numa6 { bridge { gpu6 sw { nic0 nic1 } } }", false },
     { "topo-m-rtx5090x2-phb-tabs.txt", "rtx-5090", "pcie-switch", "tree=numa0 { bridge { gpu0 gpu1 } }", false },
     { "topo-m-single-gpu-ansi-590.txt", "rtx-4090", "pcie-switch", "read_GPU0=CPUs 0-23; NUMA affinity 0", false },
@@ -165,6 +166,33 @@ START_TEST(the_machine_of_a_sample_has_its_matrix)
         for (uint32_t j = i + 1; j < matrix->count; j++)
             assert_same_cell(machine, matrix, i, j, !samples[_i].shared_links);
     }
+}
+END_TEST
+
+START_TEST(the_printed_matrix_of_an_imported_machine_is_the_imported_one)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = sample_path(samples[_i].file);
+    g_autofree char *file = import_file(path, samples[_i].gpu);
+    g_autoptr(FabTopology) machine = fab_machine_load(file, NULL, &error);
+    g_autoptr(FabTopoMatrix) before = fab_topo_matrix_load(path, &error), after = NULL;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    ck_assert(fab_report_matrix(machine, out, &error));
+    fclose(out);
+    after = fab_topo_matrix_parse("printed", text, length, &error);
+    ck_assert_msg(after != NULL, "%s\n%s", error != NULL ? error->message : "", text);
+    ck_assert_uint_eq(after->count, before->count);
+    for (uint32_t i = 0; i < before->count * before->count; i++) {
+        const FabCell *was = &before->cells[i], *is = &after->cells[i];
+        if (was->class == FAB_CELL_UNKNOWN)
+            continue;
+        ck_assert_msg(was->class == is->class && (samples[_i].shared_links || was->nvlinks == is->nvlinks),
+                      "row %u column %u changed:\n%s", i / before->count, i % before->count, text);
+    }
+    free(text);
 }
 END_TEST
 
@@ -367,6 +395,8 @@ main(void)
 
     tcase_add_checked_fixture(samples_case, set_up, tear_down);
     tcase_add_loop_test(samples_case, the_machine_of_a_sample_has_its_matrix, 0, G_N_ELEMENTS(samples));
+    tcase_add_loop_test(samples_case, the_printed_matrix_of_an_imported_machine_is_the_imported_one, 0,
+                        G_N_ELEMENTS(samples));
     tcase_add_loop_test(samples_case, a_pasted_matrix_is_read_whatever_happened_to_it, 0, G_N_ELEMENTS(pastes));
     tcase_add_test(samples_case, utf_16_of_a_windows_shell_is_read);
     tcase_add_test(samples_case, affinities_are_read_with_holes_and_empty_fields);

@@ -234,7 +234,18 @@ is_empty(const Tray *tray, const FabTreeNode *node)
     return node->kind == FAB_NODE_GPU && tray->tray * tray->box->slots + node->number >= tray->box->gpus;
 }
 
-/* GPUs first, in order of their numbers: the order of creation is the order of ranks. */
+static void
+add_nic(Tray *tray, uint32_t number)
+{
+    const FabTree *tree = &tray->box->tree;
+
+    for (uint32_t i = 0; i < tree->count; i++) {
+        if (tree->nodes[i].kind == FAB_NODE_NIC && tree->nodes[i].number == number)
+            tray->vertex[i] = add_vertex(tray, i);
+    }
+}
+
+/* GPUs first, NICs last, in order of their numbers: the order of creation is the order of ranks. */
 static bool
 add_vertices(Tray *tray)
 {
@@ -254,9 +265,11 @@ add_vertices(Tray *tray)
     }
     free(by_number);
     for (uint32_t i = 0; i < box->tree.count; i++) {
-        if (box->tree.nodes[i].kind != FAB_NODE_GPU)
+        if (box->tree.nodes[i].kind != FAB_NODE_GPU && box->tree.nodes[i].kind != FAB_NODE_NIC)
             tray->vertex[i] = add_vertex(tray, i);
     }
+    for (uint32_t number = 0; number < box->tree.counts[FAB_NODE_NIC]; number++)
+        add_nic(tray, number);
     return true;
 }
 
