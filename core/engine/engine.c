@@ -48,7 +48,7 @@ typedef struct {
     Connection *connections;
     int64_t *slots; /* program->slots for each connection */
     const FabRoute *multicast;
-    double rate[4]; /* copy rate of each role, B/s */
+    double send_rate[4], copy_rate[4]; /* of each role, B/s */
     uint32_t stream_count, running;
     int64_t now, finish;
     double copy_ps, wait_ps;
@@ -96,8 +96,10 @@ engine_init(Engine *engine, const FabEngineSpec *spec, FabEngineReport *report)
         capacity[i] = topology->resources[i].capacity;
     engine->queue = fab_queue_new();
     engine->flows = fab_flow_set_new(capacity, topology->resource_count, engine->queue, FLOW_MARK);
-    for (uint32_t role = 0; role < spec->program->roles; role++)
-        engine->rate[role] = spec->execution.copy_rate * spec->program->role_share[role];
+    for (uint32_t role = 0; role < spec->program->roles; role++) {
+        engine->send_rate[role] = spec->execution.send_rate * spec->program->role_share[role];
+        engine->copy_rate[role] = spec->execution.copy_rate * spec->program->role_share[role];
+    }
     engine->connections = g_new(Connection, spec->program->connections);
     for (uint32_t i = 0; i < spec->program->connections; i++)
         engine->connections[i] = (Connection) { .receiver = NOBODY, .sender = NOBODY };
@@ -268,7 +270,7 @@ static void
 slice_start(Engine *engine, Stream *stream)
 {
     const FabExecution *execution = engine->execution;
-    double rate = engine->rate[stream->at.role], bytes = (double)stream->bytes;
+    double rate = engine->copy_rate[stream->at.role], bytes = (double)stream->bytes;
     const FabRoute *route = stream->bytes > 0 ? step_route(engine, stream) : NULL;
     int64_t busy;
 
@@ -276,9 +278,11 @@ slice_start(Engine *engine, Stream *stream)
     if (execution->quantum > 1 && stream->bytes > 0)
         bytes = (double)((stream->bytes + execution->quantum - 1) / execution->quantum * execution->quantum);
     if (route != NULL) {
-        double wire = stream->step.flags & FAB_STEP_IN_SWITCH ? 1 : execution->wire;
+        bool in_switch = stream->step.flags & FAB_STEP_IN_SWITCH;
+        double wire = in_switch ? 1 : execution->wire;
+        double limit = in_switch ? INFINITY : engine->send_rate[stream->at.role] * wire;
         stream->state = STREAM_MOVING;
-        fab_flow_start(engine->flows, engine->now, route, bytes * wire, rate * wire, stream_number(engine, stream));
+        fab_flow_start(engine->flows, engine->now, route, bytes * wire, limit, stream_number(engine, stream));
         return;
     }
     busy = stream->bytes > 0 && isfinite(rate) ? (int64_t)(bytes / rate * 1e12 + 0.5) : 0;

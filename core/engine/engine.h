@@ -20,7 +20,8 @@ typedef struct {
     int64_t empty_ps;     /* the same for slices without bytes */
     int64_t latency_ps;   /* beside the route's: until the other end sees a slice or a freed slot */
     int64_t in_switch_ps; /* instead of step_ps for in-switch steps */
-    double copy_rate;     /* payload of one CTA (channel), all its roles together */
+    double send_rate;     /* payload of one CTA (channel) to other GPUs, all its roles together */
+    double copy_rate;     /* the same inside this GPU */
     double wire;          /* bytes on links for each byte of payload, 1 or more */
     double in_switch_weight; /* the same for in-switch steps */
     uint64_t quantum;     /* payload moves in multiples of it; 0 or 1: any */

@@ -1,0 +1,246 @@
+/* From a call to a plan: NCCL's cost table, then its channel, thread, chunk and slice arithmetic. */
+#include "collective/choice.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define KIB UINT64_C(1024)
+#define MIB UINT64_C(1048576)
+
+enum {
+    LL_BYTES_PER_THREAD = 8,    /* payload of one LL round */
+    LL_STEP = 32768,            /* payload of one LL slot */
+    LL128_STEP = 576000,        /* payload of one LL128 slot */
+    LL128_PIECE = 9600,         /* forwarded at once (ring study, 3.2) */
+    FIFO_SLOTS = 8,
+    P2P_LL_BYTES = 16384,       /* NCCL_P2P_LL_THRESHOLD, for each channel */
+    CELL = 32768                /* traffic that is not split further over channels */
+};
+
+static uint64_t
+round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+static uint64_t
+divide_up(uint64_t value, uint64_t by)
+{
+    return (value + by - 1) / by;
+}
+
+/* ------------------------------------------------------------------ algorithm and protocol */
+
+static const char *
+default_algorithm(FabCollective collective)
+{
+    switch (collective) {
+    case FAB_ALL_TO_ALL:
+    case FAB_SEND_RECV:
+    case FAB_GATHER:
+    case FAB_SCATTER:
+        return "pairwise";
+    default:
+        return "ring";
+    }
+}
+
+/* The cheapest cell of NCCL's table among those that the wishes leave. */
+static bool
+cheapest(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
+         const char **algorithm, FabProtocol *protocol)
+{
+    static const char *const algorithms[] = { "ring", "chain", "nvls", NULL };
+    double best = INFINITY;
+
+    for (int a = 0; algorithms[a] != NULL; a++) {
+        if (wishes->algorithm != NULL && strcmp(wishes->algorithm, algorithms[a]) != 0)
+            continue;
+        for (int p = 0; p < FAB_PROTOCOL_COUNT; p++) {
+            double cost = fab_nccl_estimate_us(facts, collective, algorithms[a], (FabProtocol)p, size);
+            if ((wishes->protocol >= 0 && wishes->protocol != p) || cost >= best)
+                continue;
+            best = cost;
+            *algorithm = algorithms[a];
+            *protocol = (FabProtocol)p;
+        }
+    }
+    return isfinite(best);
+}
+
+/* Channels for each peer: halved while they do not fit, doubled while a part is above 16 MiB (section 5). */
+static uint32_t
+channels_per_peer(const FabMachineFacts *facts, uint64_t part)
+{
+    uint32_t channels = facts->p2p_channels;
+    bool nvlink = facts->transport == FAB_TRANSPORT_NVLINK;
+    uint64_t most = (nvlink ? 512 * KIB : 128 * KIB) * 32;
+
+    while (channels > 1 && channels * facts->ranks > facts->p2p_channels)
+        channels /= 2;
+    while (channels < facts->p2p_channels && part / channels > most)
+        channels *= 2;
+    return channels;
+}
+
+static void
+choose_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
+            const char **algorithm, FabProtocol *protocol)
+{
+    *algorithm = wishes->algorithm != NULL ? wishes->algorithm : default_algorithm(collective);
+    *protocol = wishes->protocol >= 0 ? (FabProtocol)wishes->protocol : FAB_PROTOCOL_SIMPLE;
+    if (cheapest(facts, collective, size, wishes, algorithm, protocol) || wishes->protocol >= 0)
+        return;
+    if (strcmp(*algorithm, "pairwise") == 0) {
+        uint64_t part = collective == FAB_SEND_RECV ? size : size / facts->ranks;
+        if (part <= (uint64_t)P2P_LL_BYTES * channels_per_peer(facts, part))
+            *protocol = FAB_PROTOCOL_LL;
+    } else if (size <= 64 * KIB && strcmp(*algorithm, "nvls") != 0) {
+        *protocol = FAB_PROTOCOL_LL; /* not in NCCL's table: small calls take the protocol of low latency */
+    }
+}
+
+/* ------------------------------------------------------------------ channels and threads */
+
+static uint64_t
+bytes_per_thread(FabProtocol protocol, uint32_t ranks)
+{
+    return protocol == FAB_PROTOCOL_LL ? (uint64_t)LL_BYTES_PER_THREAD * ranks
+                                       : protocol == FAB_PROTOCOL_LL128 ? 8 : 64;
+}
+
+/* Small calls use fewer channels, then fewer threads (section 6.1). */
+static void
+shrink(const FabMachineFacts *facts, FabCollective collective, uint64_t size, FabPlan *plan)
+{
+    uint64_t each = bytes_per_thread(plan->protocol, facts->ranks);
+    uint64_t traffic = size * (collective == FAB_ALL_REDUCE ? 2 : 1) * (plan->protocol == FAB_PROTOCOL_LL ? 4 : 1);
+
+    while (plan->channels > 1 && size < plan->channels * plan->threads * each)
+        plan->channels--;
+    while (plan->channels == 1 && plan->threads % 128 == 0 && size < plan->threads * each)
+        plan->threads /= 2;
+    plan->channels = (uint32_t)CLAMP(divide_up(traffic, CELL), 1, plan->channels);
+}
+
+static void
+choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
+                FabPlan *plan)
+{
+    bool pairwise = strcmp(plan->algorithm->name, "pairwise") == 0;
+
+    plan->threads = plan->protocol == FAB_PROTOCOL_LL128 ? 640 : 512;
+    plan->channels = facts->channels;
+    if (pairwise && facts->ranks > 1) {
+        uint32_t peers = collective == FAB_SEND_RECV ? 1 : facts->ranks - 1;
+        uint64_t part = collective == FAB_SEND_RECV ? size : size / facts->ranks;
+        uint32_t each = channels_per_peer(facts, part);
+        uint64_t smallest = facts->transport == FAB_TRANSPORT_NVLINK ? 64 * KIB : 16 * KIB;
+        while (each > 1 && part / each < smallest)
+            each /= 2;
+        plan->channels = MIN(peers * each, MAX(facts->p2p_channels, each));
+        if (facts->p2p_channels < 8)
+            plan->channels = each;
+    } else if (plan->algorithm->in_switch) {
+        plan->channels = facts->nvls_channels;
+    } else if (collective <= FAB_REDUCE) {
+        shrink(facts, collective, size, plan);
+    }
+    if (wishes->channels > 0)
+        plan->channels = wishes->channels;
+}
+
+/* ------------------------------------------------------------------ chunks and slices */
+
+/* NVLS halves its chunk while the call fills too few loops (section 3). */
+static uint64_t
+nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
+{
+    uint64_t loop = (uint64_t)channels * MIN(facts->ranks, 32);
+    uint64_t chunk = 128 * KIB;
+
+    if (size < 64 * loop * chunk && chunk > 64 * KIB)
+        chunk = 64 * KIB;
+    if (size < 8 * loop * chunk && chunk > 32 * KIB)
+        chunk = 32 * KIB;
+    if (size < 2 * loop * chunk && chunk > 16 * KIB)
+        chunk = 16 * KIB;
+    return chunk;
+}
+
+/* Simple over a ring: 2 MiB chunks of two slices; broadcast and reduce 512 KiB (section 3). */
+static void
+simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t size, FabPlan *plan)
+{
+    uint64_t most = 2 * MIB, share;
+
+    if (strcmp(plan->algorithm->name, "ring") != 0) {
+        bool nvlink = facts->transport == FAB_TRANSPORT_NVLINK;
+        plan->chunk_bytes = strcmp(plan->algorithm->name, "pairwise") != 0 || nvlink ? 512 * KIB : 128 * KIB;
+        plan->slice_bytes = plan->chunk_bytes;
+        plan->slots = FIFO_SLOTS;
+        return;
+    }
+    if (collective == FAB_BROADCAST || collective == FAB_REDUCE) {
+        plan->chunk_bytes = plan->slice_bytes = 512 * KIB;
+        plan->slots = FIFO_SLOTS;
+        return;
+    }
+    share = divide_up(divide_up(size, plan->channels), facts->ranks);
+    plan->chunk_bytes = most;
+    plan->slice_bytes = MAX(round_up(divide_up(MIN(share, most), 2), 16), most / 64);
+    plan->slots = FIFO_SLOTS / 2;
+}
+
+static void
+choose_chunks(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
+              FabPlan *plan)
+{
+    if (plan->algorithm->in_switch) {
+        plan->chunk_bytes = plan->slice_bytes = nvls_chunk(facts, size, plan->channels);
+        plan->slots = FIFO_SLOTS;
+    } else if (plan->protocol == FAB_PROTOCOL_LL) {
+        plan->chunk_bytes = LL_STEP;
+        plan->slice_bytes = (uint64_t)plan->threads * LL_BYTES_PER_THREAD;
+        plan->slots = (uint32_t)(FIFO_SLOTS * (LL_STEP / plan->slice_bytes));
+    } else if (plan->protocol == FAB_PROTOCOL_LL128) {
+        uint64_t share = divide_up(divide_up(size, plan->channels), facts->ranks);
+        plan->chunk_bytes = LL128_STEP;
+        plan->slice_bytes = MAX(round_up(divide_up(MIN(share, LL128_STEP), 16), 16), LL128_PIECE);
+        plan->slots = (uint32_t)(FIFO_SLOTS * (LL128_STEP / plan->slice_bytes));
+    } else {
+        simple_chunk(facts, collective, size, plan);
+    }
+    if (wishes->chunk_bytes > 0) {
+        plan->chunk_bytes = wishes->chunk_bytes;
+        plan->slice_bytes = MIN(plan->slice_bytes, plan->chunk_bytes);
+    }
+    if (wishes->slice_bytes > 0)
+        plan->slice_bytes = MIN(wishes->slice_bytes, plan->chunk_bytes);
+    if (wishes->slots > 0)
+        plan->slots = wishes->slots;
+}
+
+bool
+fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
+           FabPlan *plan, GError **error)
+{
+    const char *name = NULL;
+
+    choose_kind(facts, collective, size, wishes, &name, &plan->protocol);
+    plan->algorithm = fab_algorithm_find(name, error);
+    if (plan->algorithm == NULL)
+        return false;
+    if (plan->algorithm->in_switch && !facts->in_switch && facts->ranks > 1) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "algorithm %s needs an NVSwitch with in-switch reduction that joins all ranks; use ring", name);
+        return false;
+    }
+    if (plan->algorithm->in_switch)
+        plan->protocol = FAB_PROTOCOL_SIMPLE;
+    choose_channels(facts, collective, size, wishes, plan);
+    choose_chunks(facts, collective, size, wishes, plan);
+    return true;
+}

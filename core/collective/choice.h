@@ -1,0 +1,69 @@
+/*
+ * What NCCL would do: channels from its graph search, then algorithm and protocol from its tuner's cost table. The
+ * constants are NCCL's (release 2.30), because the decision is NCCL's; the time is the engine's.
+ */
+#ifndef FAB_COLLECTIVE_CHOICE_H
+#define FAB_COLLECTIVE_CHOICE_H
+
+#include "collective/collective.h"
+#include "collective/constants.h"
+#include "topology/ring.h"
+#include "topology/route.h"
+
+enum { FAB_MAX_RINGS = 32 };
+
+/* What the choice depends on, found once for a set of GPUs. */
+typedef struct {
+    uint32_t ranks;
+    uint32_t compute_capability;
+    FabTransport transport;   /* the slowest kind between ring neighbours */
+    FabPathClass path;        /* the farthest class between ring neighbours */
+    bool nvswitch, in_switch; /* all joined by NVSwitch; with reduction and multicast */
+    uint32_t graph_channels;  /* NCCL's ring graph: channels and the speed of each in GB/s */
+    double graph_speed;
+    uint32_t channels;        /* "coll channels": what a large call uses */
+    uint32_t p2p_channels;
+    uint32_t nvls_channels;
+    double nvls_intra, nvls_inter; /* speeds of the NVLS graph, GB/s for each head */
+    uint32_t rings;           /* distinct ring orders found */
+    uint32_t *order;          /* rings x ranks; positions into the set of GPUs */
+} FabMachineFacts;
+
+/*
+ * The farthest PCIe class over which NCCL (2.23 and later) lets `ranks` GPUs talk directly: PXB, and any distance for
+ * two GPUs or fewer on an AMD host (nccl-model.md, 8.1).
+ */
+FabPathClass fab_peer_level(const FabTopology *topology, uint32_t ranks);
+
+/* GPUs are those of the ranks. The error says which pair cannot be reached. */
+bool fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, uint32_t count,
+                       FabMachineFacts *facts, GError **error);
+void fab_machine_facts_clear(FabMachineFacts *facts);
+
+/* How one call is executed. */
+typedef struct {
+    const FabAlgorithm *algorithm;
+    FabProtocol protocol;
+    uint32_t channels, threads;
+    uint64_t chunk_bytes, slice_bytes;
+    uint32_t slots; /* in slices */
+} FabPlan;
+
+/* Wishes that override NCCL's choice; NULL, -1 and 0 leave it free. */
+typedef struct {
+    const char *algorithm;
+    int protocol;
+    uint32_t channels;
+    uint64_t chunk_bytes, slice_bytes;
+    uint32_t slots;
+} FabWishes;
+
+/* The plan for a call of `size` (as nccl-tests counts it). False when the wishes cannot be met. */
+bool fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
+                FabPlan *plan, GError **error);
+
+/* NCCL's own estimate in microseconds for one cell of its cost table; INFINITY: not offered. For tests, yardsticks. */
+double fab_nccl_estimate_us(const FabMachineFacts *facts, FabCollective collective, const char *algorithm,
+                            FabProtocol protocol, uint64_t size);
+
+#endif

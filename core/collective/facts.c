@@ -1,0 +1,242 @@
+/* What NCCL's graph search finds on a machine (nccl-model.md, sections 6, 7.3 and 9), release 2.30. */
+#include <math.h>
+#include <string.h>
+
+#include "collective/choice.h"
+
+/* NCCL's speeds to try inside a node, GB/s, fastest first; 0 ends. */
+static const double speeds_old[] = { 40, 30, 20, 18, 15, 12, 10, 9, 7, 6, 5, 4, 3, 0 };
+static const double speeds_sm90[] = { 60, 50, 40, 30, 24, 20, 15, 12, 11, 6, 3, 0 };
+static const double speeds_sm100[] = { 90, 80, 70, 60, 50, 45, 40, 30, 24, 20, 19, 18, 0 };
+
+/* Half of MAXCHANNELS: the search doubles what it finds at the end. */
+enum { SEARCH_CHANNELS = 32, MOST_HEADS = 32 };
+
+static const double *
+speeds_of(uint32_t compute_capability)
+{
+    return compute_capability >= 100 ? speeds_sm100 : compute_capability >= 90 ? speeds_sm90 : speeds_old;
+}
+
+/* NCCL's bandwidth of one NVLink, GB/s. */
+static double
+nvlink_speed(uint32_t compute_capability)
+{
+    if (compute_capability >= 100)
+        return 40.1;
+    if (compute_capability >= 90)
+        return 20.6;
+    if (compute_capability == 86)
+        return 12;
+    return compute_capability >= 70 ? 20 : 18;
+}
+
+/* NCCL's bandwidth of a PCIe link: width x lane speed / 80, lane speeds in 100 Mb/s by generation. */
+static double
+pcie_speed(const FabTopology *topology, FabVertex gpu)
+{
+    static const double lane[] = { 60, 15, 30, 60, 120, 240, 480 };
+    uint32_t count;
+    const uint32_t *links = fab_topology_links_at(topology, gpu, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const FabTopologyLink *link = &topology->links[links[i]];
+        if (link->medium == FAB_MEDIUM_PCIE)
+            return link->lanes * lane[MIN(link->generation, 6)] / 80;
+    }
+    return lane[5] * 16 / 80; /* coherent CPU link: as a gen5 slot */
+}
+
+static bool
+is_amd(const FabTopology *topology)
+{
+    static const char *const names[] = { "EPYC", "Threadripper", "Ryzen", "AMD", NULL };
+
+    for (uint32_t i = 0; i < topology->vertex_count; i++) {
+        const FabTopologyVertex *vertex = &topology->vertices[i];
+        for (int k = 0; vertex->kind == FAB_VERTEX_CPU && vertex->model != NULL && names[k] != NULL; k++) {
+            if (strstr(vertex->model, names[k]) != NULL)
+                return true;
+        }
+    }
+    return false;
+}
+
+FabPathClass
+fab_peer_level(const FabTopology *topology, uint32_t ranks)
+{
+    return ranks <= 2 && is_amd(topology) ? FAB_PATH_SYS : FAB_PATH_PXB;
+}
+
+/* The largest channels x speed; the descent ends where a speed is below 0.49 of the one found. */
+static void
+search(double total, const double *speeds, uint32_t *channels, double *speed)
+{
+    double best = 0;
+
+    *channels = 1;
+    *speed = 0.1; /* NCCL's fallback when nothing is found */
+    for (; *speeds > 0; speeds++) {
+        uint32_t count = (uint32_t)MIN(floor(total / *speeds + 1e-9), SEARCH_CHANNELS);
+        if (count == 0)
+            continue;
+        if (best > 0 && *speeds / *speed <= 0.49)
+            break;
+        if (count * *speeds > best) {
+            best = count * *speeds;
+            *channels = count;
+            *speed = *speeds;
+        }
+    }
+}
+
+/* DupChannels: wide channels are split in two. */
+static void
+duplicate(uint32_t compute_capability, uint32_t *channels, double *speed)
+{
+    if (*speed >= 25 && !(compute_capability > 80 && *speed < 50 && *channels > 4) && *channels * 2 <= SEARCH_CHANNELS) {
+        *channels *= 2;
+        *speed /= 2;
+    }
+}
+
+/* The farthest class, the slowest transport and the fewest NVLinks between neighbours of the rings. */
+static bool
+look_at_neighbours(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, FabMachineFacts *facts,
+                   uint32_t *fewest_links, GError **error)
+{
+    *fewest_links = UINT32_MAX;
+    for (uint32_t i = 0; i < facts->ranks; i++) {
+        uint32_t a = gpus[facts->order[i]], b = gpus[facts->order[(i + 1) % facts->ranks]];
+        FabVertex va = topology->gpus[a], vb = topology->gpus[b];
+        FabTransport transport = fab_router_transport(router, a, b);
+        if (facts->ranks == 1)
+            break;
+        if (fab_router_push(router, a, b, error) == NULL)
+            return false;
+        facts->transport = MAX(facts->transport, transport);
+        if (transport == FAB_TRANSPORT_NVLINK) {
+            *fewest_links = MIN(*fewest_links, fab_path_nvlinks(topology, va, vb));
+            facts->path = MAX(facts->path, FAB_PATH_NVL);
+        } else {
+            facts->path = MAX(facts->path, fab_path_class(topology, va, vb));
+        }
+    }
+    return true;
+}
+
+/* GB/s that NCCL's search has for rings. */
+static double
+total_speed(const FabTopology *topology, const uint32_t *gpus, const FabMachineFacts *facts, uint32_t fewest_links)
+{
+    bool amd = is_amd(topology);
+    double total;
+
+    if (facts->transport == FAB_TRANSPORT_NVLINK)
+        return fewest_links * nvlink_speed(facts->compute_capability);
+    total = INFINITY;
+    for (uint32_t i = 0; i < facts->ranks; i++)
+        total = MIN(total, pcie_speed(topology, topology->gpus[gpus[i]]));
+    if (facts->path >= FAB_PATH_PHB && !amd)
+        total /= 1.2; /* Intel splits packets */
+    if (facts->path >= FAB_PATH_SYS)
+        total = MIN(total, amd ? 16 : total >= 40 ? 22 : 10);
+    return total;
+}
+
+static bool
+all_on_switch(const FabTopology *topology, const uint32_t *gpus, uint32_t count, uint32_t flag)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t links, on = 0;
+        const uint32_t *at = fab_topology_links_at(topology, topology->gpus[gpus[i]], &links);
+        for (uint32_t k = 0; k < links; k++) {
+            const FabTopologyLink *link = &topology->links[at[k]];
+            FabVertex other = link->a == topology->gpus[gpus[i]] ? link->b : link->a;
+            const FabTopologyVertex *vertex = &topology->vertices[other];
+            on += vertex->kind == FAB_VERTEX_NVSWITCH && (vertex->flags & flag) == flag;
+        }
+        if (on == 0)
+            return false;
+    }
+    return true;
+}
+
+static uint32_t
+power_of_two_up(uint32_t value)
+{
+    uint32_t power = 1;
+
+    while (power < value)
+        power *= 2;
+    return power;
+}
+
+/* The NVLS graph: each head draws its speed from every GPU and twice from itself. */
+static void
+nvls_facts(FabMachineFacts *facts, double total)
+{
+    uint32_t heads = MIN(facts->ranks, MOST_HEADS);
+    const double *speeds = speeds_of(facts->compute_capability);
+
+    facts->nvls_channels = facts->compute_capability >= 100 ? 24 : 16;
+    while (*speeds > 0 && *speeds * (heads + 1) > total)
+        speeds++;
+    facts->nvls_intra = *speeds > 0 ? *speeds : total / (heads + 1);
+    facts->nvls_inter = MIN(speeds_of(facts->compute_capability)[0], 2 * facts->nvls_intra);
+}
+
+/* Sets the error of the first pair that has no way; false when every pair has one. */
+static bool
+refuse_unreachable(FabRouter *router, const uint32_t *gpus, uint32_t count, GError **error)
+{
+    for (uint32_t i = 0; i < count * count; i++) {
+        if (i / count != i % count && fab_router_push(router, gpus[i / count], gpus[i % count], error) == NULL)
+            return true;
+    }
+    return false;
+}
+
+bool
+fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, uint32_t count,
+                  FabMachineFacts *facts, GError **error)
+{
+    const FabGpuModel *model = topology->vertices[topology->gpus[gpus[0]]].gpu;
+    uint32_t fewest_links;
+    double total;
+
+    *facts = (FabMachineFacts) { .ranks = count, .compute_capability = model != NULL ? model->compute_capability : 80 };
+    facts->order = g_new0(uint32_t, (gsize)FAB_MAX_RINGS * count);
+    facts->rings = count > 1 ? fab_ring_search(router, gpus, count, FAB_MAX_RINGS, facts->order, NULL) : 1;
+    if (facts->rings == 0 && refuse_unreachable(router, gpus, count, error)) {
+        fab_machine_facts_clear(facts);
+        return false;
+    }
+    facts->rings = MAX(facts->rings, 1);
+    if (!look_at_neighbours(router, topology, gpus, facts, &fewest_links, error)) {
+        fab_machine_facts_clear(facts);
+        return false;
+    }
+    facts->nvswitch = all_on_switch(topology, gpus, count, 0);
+    facts->in_switch = count > 1 && facts->transport == FAB_TRANSPORT_NVLINK &&
+                       all_on_switch(topology, gpus, count, FAB_VERTEX_MULTICAST);
+    total = total_speed(topology, gpus, facts, fewest_links);
+    if (facts->transport == FAB_TRANSPORT_NVLINK && facts->rings > 1 && count > 2) {
+        facts->graph_channels = MIN(facts->rings, SEARCH_CHANNELS); /* a mesh: its link-disjoint rings */
+        facts->graph_speed = nvlink_speed(facts->compute_capability);
+    } else {
+        search(total, speeds_of(facts->compute_capability), &facts->graph_channels, &facts->graph_speed);
+        duplicate(facts->compute_capability, &facts->graph_channels, &facts->graph_speed);
+    }
+    facts->channels = 2 * facts->graph_channels;
+    facts->p2p_channels = facts->transport == FAB_TRANSPORT_NVLINK ? power_of_two_up(facts->channels) : 2;
+    if (facts->in_switch)
+        nvls_facts(facts, total);
+    return true;
+}
+
+void
+fab_machine_facts_clear(FabMachineFacts *facts)
+{
+    g_clear_pointer(&facts->order, g_free);
+}

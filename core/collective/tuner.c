@@ -1,0 +1,125 @@
+/* NCCL's cost table on one NVLink domain or node (nccl-model.md, section 10, release 2.30): a decision, not a time. */
+#include <math.h>
+#include <string.h>
+
+#include "collective/choice.h"
+
+typedef enum { VOLTA, AMPERE, HOPPER, BLACKWELL } Generation;
+
+typedef struct {
+    double latency_us, bandwidth; /* GB/s of algorithm bandwidth; 0: not offered */
+} Cell;
+
+static const double ring_base[] = { 6.6, 14.0, 8.4 }, tree_base[] = { 6.8, 14.0, 8.4 };
+static const double ring_hop_nvlink[] = { 0.6, 1.9, 3.4 }, ring_hop_pcie[] = { 1.0, 2.5, 5.7 };
+static const double tree_hop_nvlink[] = { 0.6, 1.25, 4.0 }, tree_hop_pcie[] = { 1.0, 1.9, 4.0 };
+static const double ll_most[] = { 39, 87.7, 141, 282 };
+static const double ring_ll128_most[] = { 20, 20, 36.7, 40 };
+static const double tree_ll128_most[] = { 20, 20, 36.7, 55.6 };
+static const double tree_most[] = { 26.5, 24, 38.7, 70 };
+static const double nvls_us = 25.0;
+
+/* Tree bandwidth by log2(bytes / 64), in hundredths (section 10.6). */
+static const uint8_t tree_correction[3][23] = {
+    { 100, 100, 100, 100, 90, 80, 70, 70, 70, 70, 60, 50, 40, 40, 50, 60, 70, 80, 90, 100, 100, 100, 100 },
+    { 100, 100, 100, 100, 100, 90, 80, 80, 80, 70, 60, 60, 60, 60, 60, 60, 80, 90, 90, 90, 90, 100, 100 },
+    { 90, 90, 90, 90, 90, 90, 90, 80, 70, 60, 60, 50, 50, 50, 50, 60, 70, 80, 70, 70, 80, 90, 90 },
+};
+
+static Generation
+generation_of(uint32_t compute_capability)
+{
+    if (compute_capability >= 100)
+        return BLACKWELL;
+    if (compute_capability >= 90)
+        return HOPPER;
+    return compute_capability >= 80 ? AMPERE : VOLTA;
+}
+
+static bool
+allowed(const FabMachineFacts *facts, FabProtocol protocol)
+{
+    return protocol != FAB_PROTOCOL_LL128 || (facts->path <= FAB_PATH_NVB && facts->compute_capability >= 70);
+}
+
+/* Sequential steps of a ring, and what turns bus bandwidth into algorithm bandwidth. */
+static double
+ring_steps(const FabMachineFacts *facts, FabCollective collective)
+{
+    double n = facts->ranks;
+
+    if (collective == FAB_ALL_REDUCE)
+        return 2 * (n - 1);
+    return collective == FAB_BROADCAST || collective == FAB_REDUCE ? n : n - 1;
+}
+
+static Cell
+ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
+{
+    Generation generation = generation_of(facts->compute_capability);
+    double bus = facts->graph_channels * facts->graph_speed;
+    double steps = ring_steps(facts, collective), hops = steps;
+    double hop = facts->transport == FAB_TRANSPORT_NVLINK ? ring_hop_nvlink[protocol] : ring_hop_pcie[protocol];
+
+    if (collective > FAB_REDUCE || !allowed(facts, protocol))
+        return (Cell) { 0 };
+    if (protocol == FAB_PROTOCOL_LL)
+        bus = MIN(ll_most[generation], 0.5 * bus);
+    else if (protocol == FAB_PROTOCOL_LL128)
+        bus = MIN(0.92 * bus, facts->graph_channels * ring_ll128_most[generation]);
+    if (collective == FAB_BROADCAST || collective == FAB_REDUCE)
+        hops = 1;
+    return (Cell) { .latency_us = ring_base[protocol] + hops * hop, .bandwidth = bus * facts->ranks / steps };
+}
+
+static Cell
+tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol, uint64_t size)
+{
+    Generation generation = generation_of(facts->compute_capability);
+    double channels = facts->graph_channels;
+    double bus = MIN(0.92 * channels * facts->graph_speed, channels * tree_most[generation]);
+    double hop = facts->transport == FAB_TRANSPORT_NVLINK ? tree_hop_nvlink[protocol] : tree_hop_pcie[protocol];
+    int octave = size < 64 ? 0 : (int)log2((double)size / 64);
+
+    if (collective != FAB_ALL_REDUCE || !allowed(facts, protocol))
+        return (Cell) { 0 };
+    if (protocol == FAB_PROTOCOL_LL)
+        bus = MIN(bus / 3.8, ll_most[generation]);
+    else if (protocol == FAB_PROTOCOL_LL128)
+        bus = MIN(bus * 7 / 9, channels * tree_ll128_most[generation]);
+    if (octave < 23)
+        bus *= tree_correction[protocol][octave] / 100.0;
+    return (Cell) { .latency_us = tree_base[protocol] + 2.0 * (facts->ranks - 1) * hop, .bandwidth = bus * 0.5 };
+}
+
+static Cell
+nvls_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
+{
+    double heads = MIN(facts->ranks, 32), n = facts->ranks;
+    double efficiency = facts->compute_capability >= 100 ? 0.74 : 0.85;
+    double intra = heads * facts->nvls_intra * efficiency * (heads - 1) / heads;
+
+    if (!facts->in_switch || protocol != FAB_PROTOCOL_SIMPLE || collective > FAB_REDUCE_SCATTER)
+        return (Cell) { 0 };
+    if (collective == FAB_ALL_REDUCE)
+        return (Cell) { .latency_us = nvls_us,
+                        .bandwidth = MIN(intra * 2, heads * facts->nvls_inter) * n / (2 * (n - 1)) };
+    return (Cell) { .latency_us = nvls_us, .bandwidth = MIN(intra * (n - 1) / n, heads * facts->nvls_inter) };
+}
+
+double
+fab_nccl_estimate_us(const FabMachineFacts *facts, FabCollective collective, const char *algorithm,
+                     FabProtocol protocol, uint64_t size)
+{
+    Cell cell = { 0 };
+
+    if (facts->ranks < 2)
+        return INFINITY;
+    if (strcmp(algorithm, "ring") == 0)
+        cell = ring_cell(facts, collective, protocol);
+    else if (strcmp(algorithm, "chain") == 0)
+        cell = tree_cell(facts, collective, protocol, size);
+    else if (strcmp(algorithm, "nvls") == 0)
+        cell = nvls_cell(facts, collective, protocol);
+    return cell.bandwidth > 0 ? cell.latency_us + (double)size / (1000 * cell.bandwidth) : INFINITY;
+}

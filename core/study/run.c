@@ -1,0 +1,415 @@
+#include "study/run.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "collective/choice.h"
+#include "engine/engine.h"
+#include "study/transfer.h"
+#include "topology/machine.h"
+
+/* Below this share of the time nothing is called a bottleneck: latency is. */
+#define BUSY 0.5
+
+typedef struct {
+    const FabScenario *scenario;
+    const FabTopology *topology;
+    FabCollective collective;
+    uint32_t *gpus; /* of ranks */
+    uint32_t ranks;
+    FabWishes wishes;
+    FabRouter *router;
+    FabMachineFacts facts;
+} Run;
+
+static void
+run_clear(Run *run)
+{
+    fab_machine_facts_clear(&run->facts);
+    fab_router_free(run->router);
+    g_free(run->gpus);
+}
+
+/* ------------------------------------------------------------------ from names to numbers */
+
+static bool
+index_of(const FabScenario *scenario, const char *key, const char *word, const char *const *words, int *index,
+         GError **error)
+{
+    g_autofree char *suggestion = NULL;
+
+    for (*index = 0; words[*index] != NULL; (*index)++) {
+        if (strcmp(word, words[*index]) == 0)
+            return true;
+    }
+    suggestion = fab_suggestion(word, words);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [collective] %s is \"%.60s\", which is not known%s",
+                scenario->path, key, word, suggestion);
+    return false;
+}
+
+static bool
+resolve_ranks(Run *run, GError **error)
+{
+    const FabScenario *scenario = run->scenario;
+    uint32_t gpus = run->topology->gpu_count;
+
+    run->ranks = scenario->rank_count > 0 ? scenario->rank_count : gpus;
+    if (run->ranks > gpus) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [collective] ranks: %u ranks need %u GPUs, %s has %u",
+                    scenario->path, run->ranks, run->ranks, run->topology->name, gpus);
+        return false;
+    }
+    run->gpus = g_new(uint32_t, run->ranks);
+    for (uint32_t i = 0; i < run->ranks; i++) {
+        run->gpus[i] = scenario->ranks != NULL ? scenario->ranks[i] : i;
+        if (run->gpus[i] >= gpus) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [collective] ranks names GPU %u, %s has GPU 0 to %u",
+                        scenario->path, run->gpus[i], run->topology->name, gpus - 1);
+            return false;
+        }
+    }
+    if (scenario->root >= run->ranks) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [collective] root is %u, must be between 0 and %u",
+                    scenario->path, scenario->root, run->ranks - 1);
+        return false;
+    }
+    return true;
+}
+
+static bool
+is_auto(const char *word)
+{
+    return word == NULL || strcmp(word, "auto") == 0;
+}
+
+static bool
+resolve_wishes(Run *run, GError **error)
+{
+    const FabScenario *scenario = run->scenario;
+
+    run->wishes = (FabWishes) {
+        .algorithm = is_auto(scenario->algorithm) ? NULL : scenario->algorithm,
+        .protocol = -1,
+        .channels = scenario->channels,
+        .chunk_bytes = scenario->chunk_bytes,
+        .slice_bytes = scenario->slice_bytes,
+        .slots = scenario->slots,
+    };
+    return is_auto(scenario->protocol) ||
+           index_of(scenario, "protocol", scenario->protocol, fab_protocol_names, &run->wishes.protocol, error);
+}
+
+/* How far GPUs talk directly over PCIe. */
+bool
+fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t ranks, FabRouteRules *rules,
+              GError **error)
+{
+    static const char *const words[] = { "nvlink", "pix", "pxb", "phb", "node", "sys", NULL };
+    static const FabPathClass classes[] = { FAB_PATH_SELF, FAB_PATH_PIX,  FAB_PATH_PXB,
+                                            FAB_PATH_PHB,  FAB_PATH_NODE, FAB_PATH_SYS };
+    int index;
+
+    *rules = (FabRouteRules) { .peer_level = fab_peer_level(topology, ranks), .nvlink = scenario->nvlink };
+    if (is_auto(scenario->peer))
+        return true;
+    if (!index_of(scenario, "peer", scenario->peer, words, &index, error))
+        return false;
+    rules->peer_level = classes[index];
+    return true;
+}
+
+static bool
+run_init(Run *run, const FabScenario *scenario, const FabTopology *topology, GError **error)
+{
+    FabRouteRules rules;
+    int collective = 0;
+
+    *run = (Run) { .scenario = scenario, .topology = topology };
+    if (!index_of(scenario, "operation", scenario->operation, fab_collective_names, &collective, error) ||
+        !resolve_ranks(run, error) || !resolve_wishes(run, error) ||
+        !fab_run_rules(scenario, topology, run->ranks, &rules, error))
+        return false;
+    run->collective = (FabCollective)collective;
+    run->router = fab_router_new(topology, &rules);
+    return fab_machine_facts(run->router, topology, run->gpus, run->ranks, &run->facts, error);
+}
+
+/* ------------------------------------------------------------------ costs of a plan */
+
+static double
+us(double microseconds)
+{
+    return microseconds * 1e-6;
+}
+
+static double
+launch_seconds(const Run *run, const FabPlan *plan, const FabKernelCosts *costs, double entry_us)
+{
+    double channels = plan->channels, all = run->facts.channels;
+
+    if (run->scenario->launch_s >= 0)
+        return run->scenario->launch_s;
+    if (plan->algorithm->in_switch)
+        return us(costs->in_switch_launch_us);
+    return us(costs->launch_us + entry_us + (plan->channels > 1 ? costs->launch_channels_us * sqrt(channels / all) : 0));
+}
+
+/* LL works in rounds of 8 bytes for each thread; a round costs the same however full (ring study, 3.1). */
+static void
+set_ll(const FabPlan *plan, const FabKernelCosts *costs, double latency_us, FabExecution *execution)
+{
+    double share = costs->ll_fixed_share + (1 - costs->ll_fixed_share) * plan->threads / 512.0;
+
+    execution->quantum = plan->threads * 8u;
+    execution->send_rate = (double)execution->quantum / us(costs->ll_round_us * share);
+    execution->copy_rate = execution->send_rate / 0.84; /* one side and a second store: 0.7 x 1.2 of a round */
+    execution->wire = 2;
+    execution->latency_ps = fab_ps_from_seconds(us(latency_us));
+}
+
+static void
+set_simple(const FabKernelCosts *costs, double step_us, double latency_us, FabExecution *execution)
+{
+    execution->step_ps = fab_ps_from_seconds(us(step_us));
+    execution->empty_ps = execution->step_ps * 3 / 10; /* an empty slice exchanges counters only (3.3) */
+    execution->latency_ps = fab_ps_from_seconds(us(latency_us));
+    execution->send_rate = costs->send_rate * 1e9;
+    execution->copy_rate = costs->copy_rate * 1e9;
+}
+
+static FabExecution
+execution_of(const Run *run, const FabPlan *plan)
+{
+    const FabKernelCosts *costs = fab_kernel_costs(run->facts.compute_capability);
+    const FabPcieCosts *pcie = fab_pcie_costs(run->facts.transport == FAB_TRANSPORT_STAGED);
+    bool nvlink = run->facts.transport <= FAB_TRANSPORT_NVLINK;
+    double entry_us = costs->entry_us[plan->protocol];
+    FabExecution execution = { .wire = 1 };
+
+    if (plan->algorithm->in_switch) {
+        execution.in_switch_ps = fab_ps_from_seconds(us(costs->in_switch_gap_us));
+        execution.copy_rate = execution.send_rate = costs->in_switch_copy_rate * 1e9;
+        execution.in_switch_weight = costs->in_switch_weight;
+    } else if (plan->protocol == FAB_PROTOCOL_LL) {
+        set_ll(plan, costs, nvlink ? costs->ll_latency_us : pcie->ll_latency_us, &execution);
+    } else if (plan->protocol == FAB_PROTOCOL_LL128) {
+        execution.send_rate = costs->ll128_rate * 1e9;
+        execution.copy_rate = execution.send_rate / 0.7; /* a last receive takes 0.7 of a send (3.2) */
+        execution.wire = 16.0 / 15;
+        execution.latency_ps = fab_ps_from_seconds(us(costs->ll128_latency_us));
+    } else {
+        entry_us = nvlink ? entry_us : pcie->simple_entry_us;
+        set_simple(costs, nvlink ? costs->simple_step_us : pcie->simple_step_us,
+                   nvlink ? costs->simple_latency_us : pcie->simple_latency_us, &execution);
+    }
+    execution.launch_ps = fab_ps_from_seconds(launch_seconds(run, plan, costs, entry_us));
+    return execution;
+}
+
+/* ------------------------------------------------------------------ one size */
+
+/* Each channel's ring: the rings found, in turn. */
+static uint32_t *
+channel_orders(const Run *run, uint32_t channels)
+{
+    uint32_t *order = g_new(uint32_t, (gsize)channels * run->ranks);
+
+    for (uint32_t c = 0; c < channels; c++)
+        memcpy(order + (gsize)c * run->ranks, run->facts.order + (gsize)(c % run->facts.rings) * run->ranks,
+               run->ranks * sizeof *order);
+    return order;
+}
+
+static int
+compare_uses(const void *a, const void *b)
+{
+    const FabResultUse *x = a, *y = b;
+
+    if (x->utilisation != y->utilisation)
+        return x->utilisation > y->utilisation ? -1 : 1;
+    return x->link != y->link ? (x->link < y->link ? -1 : 1) : (int)x->direction - (int)y->direction;
+}
+
+void
+fab_run_add_uses(FabResultRow *row, const FabTopology *topology, const double *carried)
+{
+    for (uint32_t i = 0; i < topology->resource_count; i++) {
+        const FabResource *resource = &topology->resources[i];
+        FabResultUse use = { .link = resource->link, .bytes = carried[i] };
+        if (carried[i] <= 0)
+            continue;
+        use.name = g_strdup(resource->name);
+        use.direction = resource->link != UINT32_MAX && topology->links[resource->link].resource[1] == i;
+        use.utilisation = row->time_ps > 0 ? carried[i] / (resource->capacity * (double)row->time_ps * 1e-12) : 0;
+        g_array_append_val(row->uses, use);
+    }
+    g_array_sort(row->uses, compare_uses);
+}
+
+static void
+set_binding(FabResultRow *row, const FabEngineReport *report)
+{
+    const FabResultUse *busiest = row->uses->len > 0 ? &g_array_index(row->uses, FabResultUse, 0) : NULL;
+    double busy = busiest != NULL ? busiest->utilisation : 0;
+
+    if (busy >= BUSY || (busy > 0 && busy >= report->copy_share && busy >= 0.5 * BUSY && report->copy_share >= BUSY)) {
+        row->binding = g_strdup(busiest->name);
+        row->binding_utilisation = busy;
+    } else if (report->copy_share >= BUSY) {
+        row->binding = g_strdup("channel copy rate");
+        row->binding_utilisation = report->copy_share;
+    } else {
+        row->binding = g_strdup("latency");
+        row->binding_utilisation = 1 - MAX(busy, report->copy_share);
+    }
+}
+
+static FabResultRow *
+row_of(const Run *run, uint64_t size, const FabPlan *plan, const FabEngineReport *report)
+{
+    FabResultRow *row = fab_result_row_new();
+    double seconds = (double)report->time_ps * 1e-12;
+
+    row->size_bytes = size;
+    row->time_ps = report->time_ps;
+    row->algbw = seconds > 0 ? (double)size / seconds : 0;
+    row->busbw = row->algbw * fab_collective_bus_factor(run->collective, run->ranks);
+    row->algorithm = g_strdup(plan->algorithm->name);
+    row->protocol = g_strdup(fab_protocol_names[plan->protocol]);
+    row->channels = plan->channels;
+    row->steps = report->steps;
+    row->slices = report->slices;
+    fab_run_add_uses(row, run->topology, report->carried);
+    set_binding(row, report);
+    return row;
+}
+
+static FabResultRow *
+run_size(const Run *run, uint64_t size, GError **error)
+{
+    FabPlan plan;
+    FabEngineReport report;
+    g_autofree uint32_t *order = NULL;
+    g_autoptr(FabProgram) program = NULL;
+    FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus };
+    FabResultRow *row;
+
+    if (!fab_choose(&run->facts, run->collective, size, &run->wishes, &plan, error))
+        return NULL;
+    order = channel_orders(run, plan.channels);
+    program = fab_collective_emit(plan.algorithm,
+                                  &(FabCollectiveSpec) { .collective = run->collective,
+                                                         .size = size,
+                                                         .ranks = run->ranks,
+                                                         .root = run->scenario->root,
+                                                         .channels = plan.channels,
+                                                         .chunk_bytes = plan.chunk_bytes,
+                                                         .slice_bytes = plan.slice_bytes,
+                                                         .slots = plan.slots,
+                                                         .order = order },
+                                  error);
+    if (program == NULL)
+        return NULL;
+    spec.program = program;
+    spec.execution = execution_of(run, &plan);
+    if (!fab_engine_run(&spec, &report, error))
+        return NULL;
+    row = row_of(run, size, &plan, &report);
+    fab_engine_report_clear(&report);
+    return row;
+}
+
+/* ------------------------------------------------------------------ all sizes */
+
+static void
+add_notes(const Run *run, FabResult *result)
+{
+    if (run->facts.transport == FAB_TRANSPORT_STAGED)
+        g_ptr_array_add(result->notes,
+                        g_strdup_printf("some neighbours exchange data through host memory (path %s, no direct "
+                                        "access)", fab_path_class_name(run->facts.path)));
+    if (run->facts.transport == FAB_TRANSPORT_PEER)
+        g_ptr_array_add(result->notes, g_strdup_printf("some neighbours talk directly over PCIe (path %s)",
+                                                       fab_path_class_name(run->facts.path)));
+}
+
+FabResult *
+fab_run_result_new(const FabScenario *scenario, const FabTopology *topology)
+{
+    FabResult *result = fab_result_new();
+
+    result->name = g_strdup(scenario->name);
+    result->topology = g_strdup(topology->name);
+    result->topology_title = g_strdup(topology->title);
+    result->plugin = g_strdup(topology->plugin);
+    result->gpus = topology->gpu_count;
+    result->fidelity = g_strdup("chunk");
+    result->root = -1;
+    return result;
+}
+
+static bool
+has_root(FabCollective collective)
+{
+    return collective == FAB_BROADCAST || collective == FAB_REDUCE || collective == FAB_GATHER ||
+           collective == FAB_SCATTER;
+}
+
+static void
+describe(const Run *run, FabResult *result)
+{
+    result->collective = g_strdup(fab_collective_names[run->collective]);
+    result->ranks = run->ranks;
+    result->datatype = g_strdup(run->scenario->datatype);
+    result->redop = g_strdup(run->scenario->reduction);
+    if (has_root(run->collective))
+        result->root = (int32_t)run->scenario->root;
+    add_notes(run, result);
+}
+
+static FabResult *
+run_collective(const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user,
+               GError **error)
+{
+    Run run;
+    g_autoptr(FabResult) result = fab_run_result_new(scenario, topology);
+    double total = 0, done = 0;
+    bool good = run_init(&run, scenario, topology, error);
+
+    for (uint32_t i = 0; i < scenario->size_count; i++)
+        total += (double)scenario->sizes[i] + 1e6;
+    if (good)
+        describe(&run, result);
+    for (uint32_t i = 0; i < scenario->size_count && good; i++) {
+        g_autofree char *what = fab_format_bytes(scenario->sizes[i]);
+        FabResultRow *row = NULL;
+        if (progress != NULL)
+            progress(done / total, what, user);
+        row = run_size(&run, scenario->sizes[i], error);
+        good = row != NULL;
+        if (good)
+            g_ptr_array_add(result->rows, row);
+        done += (double)scenario->sizes[i] + 1e6;
+    }
+    run_clear(&run);
+    return good ? g_steal_pointer(&result) : NULL;
+}
+
+FabResult *
+fab_run_on(const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user, GError **error)
+{
+    if (scenario->kind == FAB_SCENARIO_TRANSFER)
+        return fab_transfer_run(scenario, topology, error);
+    return run_collective(scenario, topology, progress, user, error);
+}
+
+FabResult *
+fab_run(const FabScenario *scenario, FabProgress progress, void *user, GError **error)
+{
+    g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, error);
+
+    return topology != NULL ? fab_run_on(scenario, topology, progress, user, error) : NULL;
+}
