@@ -76,12 +76,18 @@ START_TEST(classes_name_the_farthest_thing_passed)
 }
 END_TEST
 
-START_TEST(partitions_of_a_switch_are_several_switches)
+START_TEST(partitions_of_a_switch_are_classed_by_the_tree_but_data_goes_inside)
 {
     g_autoptr(FabTopology) box =
-        fabric_new("g0-s0:pcie:32 g1-s1:pcie:32 s0-s1:internal:32 s0-h0:pcie:32 s1-h0:pcie:32 h0-c0:internal:64");
+        fabric_new("g0-s0:pcie:32 g1-s1:pcie:32 s0-s1:internal:40 s0-h0:pcie:32 s1-h0:pcie:32 h0-c0:internal:64");
+    g_autoptr(FabTopology) bare = fabric_new("g0-s0:pcie:32 g1-s1:pcie:32 s0-s1:internal:32");
+    g_autoptr(FabRouter) router = fab_router_new(box, &far_rules);
 
-    ck_assert_int_eq(class_between(box, 0, 1), FAB_PATH_PXB);
+    ck_assert_int_eq(class_between(box, 0, 1), FAB_PATH_PHB);
+    ck_assert_int_eq(class_between(bare, 0, 1), FAB_PATH_PXB);
+    assert_push(router, 0, 1,
+                "GPU 0 > PCIe switch 0 x1; PCIe switch 0 > GPU 0 x0.5; GPU 1 > PCIe switch 1 x0.5; "
+                "PCIe switch 1 > GPU 1 x1; PCIe switch 0 > PCIe switch 1 x1; 450 ns");
 }
 END_TEST
 
@@ -339,7 +345,7 @@ main(void)
 
     suite_add_tcase(suite, all);
     tcase_add_test(all, classes_name_the_farthest_thing_passed);
-    tcase_add_test(all, partitions_of_a_switch_are_several_switches);
+    tcase_add_test(all, partitions_of_a_switch_are_classed_by_the_tree_but_data_goes_inside);
     tcase_add_test(all, classes_ignore_nvlink_and_do_not_pass_through_gpus);
     tcase_add_test(all, gpus_on_coherent_links_are_far_apart);
     tcase_add_test(all, a_network_is_a_class_of_its_own_and_nvlink_alone_is_none);

@@ -194,6 +194,15 @@ class_of(const FabTopology *topology, FabVertex source, const GArray *hops)
     return switches > 1 ? FAB_PATH_PXB : FAB_PATH_PIX;
 }
 
+/* Forgets the last search and changes what the next one may use. */
+static void
+walk_reset(FabWalk *walk, bool tree, bool network)
+{
+    walk->tree = tree;
+    walk->network = network;
+    walk->source = FAB_VERTEX_NONE;
+}
+
 FabPathClass
 fab_path_class(const FabTopology *topology, FabVertex a, FabVertex b)
 {
@@ -205,10 +214,13 @@ fab_path_class(const FabTopology *topology, FabVertex a, FabVertex b)
         return FAB_PATH_SELF;
     walk = fab_walk_new(topology);
     hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
+    walk_reset(walk, true, false);
     if (fab_walk_path(walk, MIN(a, b), MAX(a, b), hops))
         return class_of(topology, MIN(a, b), hops);
-    walk->network = true;
-    walk->source = FAB_VERTEX_NONE;
+    walk_reset(walk, false, false); /* partitions that nothing else joins */
+    if (fab_walk_path(walk, MIN(a, b), MAX(a, b), hops))
+        return class_of(topology, MIN(a, b), hops);
+    walk_reset(walk, false, true);
     return fab_walk_path(walk, a, b, hops) ? FAB_PATH_NET : FAB_PATH_NONE;
 }
 

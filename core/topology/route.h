@@ -64,7 +64,10 @@ void fab_router_free(FabRouter *router);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabRouter, fab_router_free)
 const FabTopology *fab_router_topology(const FabRouter *router);
 
-/* Class of the path between any two vertices over PCIe and sockets only, NVLink ignored. */
+/*
+ * Class of the path between any two vertices over PCIe and sockets only, NVLink ignored. Ways inside a switch chip
+ * that join its partitions are ignored too, as the tool does, which sees the PCIe tree only; data does take them.
+ */
 FabPathClass fab_path_class(const FabTopology *topology, FabVertex a, FabVertex b);
 /* NVLinks that join two GPUs, directly or through one NVSwitch; 0: none. The number of `NV#`. */
 uint32_t fab_path_nvlinks(const FabTopology *topology, FabVertex a, FabVertex b);
