@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "fabric.h"
 #include "report/report.h"
+#include "topology/machine.h"
 
 /* Two sockets; a switch with two GPUs and a NIC on each; bridges between the GPUs of a switch. */
 #define SERVER                                                                                                       \
@@ -150,6 +151,35 @@ START_TEST(boxes_that_differ_are_printed_each)
 }
 END_TEST
 
+/* The row of a GPU, without what follows the GPUs' columns. */
+static void
+assert_row(const char *machine, const char *row)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabTopology) topology = fab_machine_load(machine, NULL, &error);
+    g_autofree char *line = g_strdup_printf("\n%s\t", row);
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    ck_assert_msg(topology != NULL, "%s", error != NULL ? error->message : "");
+    ck_assert(fab_report_matrix(topology, out, NULL));
+    fclose(out);
+    ck_assert_msg(strstr(text, line) != NULL, "%s: missing %s in\n%s", machine, row, text);
+    free(text);
+}
+
+/* As nvidia-smi printed them there: voipmonitor/rtx6kpro, NVIDIA/nccl-tests issue 29, NVIDIA/nccl issue 1505. */
+START_TEST(machines_of_the_catalogue_have_the_matrices_they_print)
+{
+    assert_row("wrx90-3sw-8", "GPU0\t X \tPIX\tPXB\tPXB\tNODE\tNODE\tNODE\tNODE");
+    assert_row("wrx90-3sw-8", "GPU6\tNODE\tNODE\tNODE\tNODE\tPXB\tPXB\t X \tPIX");
+    assert_row("asus-esc8000a-e13p", "GPU2\tNODE\tNODE\t X \tPIX\tSYS\tSYS\tSYS\tSYS");
+    assert_row("dgx-1v", "GPU1\tNV1\t X \tNV2\tNV1\tSYS\tNV2\tSYS\tSYS");
+    assert_row("dgx-a100", "GPU2\tNV12\tNV12\t X \tNV12\tNV12\tNV12\tNV12\tNV12\tSYS\tSYS\tPXB\tPXB");
+}
+END_TEST
+
 START_TEST(a_full_disk_is_an_error)
 {
     g_autoptr(FabTopology) topology = fabric_new(SERVER);
@@ -180,6 +210,7 @@ main(void)
     tcase_add_test(all, the_tables_say_what_there_is_and_how_it_is_linked);
     tcase_add_test(all, a_rack_fits_on_a_page);
     tcase_add_test(all, boxes_that_differ_are_printed_each);
+    tcase_add_test(all, machines_of_the_catalogue_have_the_matrices_they_print);
     tcase_add_test(all, a_full_disk_is_an_error);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

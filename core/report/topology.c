@@ -1,17 +1,15 @@
 #include "report/report.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
+#include "report/names.h"
 #include "report/stream.h"
 #include "topology/route.h"
 
 /* Tables longer than this fold what differs only in place: NUMA nodes of vertices, ends of links. */
 #define VERTEX_ROWS 32u
 #define LINK_ROWS 40u
-/* A list of names longer than this becomes "GPU 0..71 (36)". */
-#define NAMES_WIDTH 26u
 /* Wider matrices are printed box by box, as an operating system of each box would see it. */
 #define MATRIX_COLUMNS 32u
 
@@ -67,78 +65,7 @@ table_print(Table *table, GString *out)
     g_ptr_array_unref(table->cells);
 }
 
-/* ------------------------------------------------------------------ names of many */
-
-/* Length of a name without its trailing number, or all of it when it has none that fits in 9 digits. */
-static size_t
-stem_length(const char *name)
-{
-    size_t all = strlen(name), length = all;
-
-    while (length > 0 && g_ascii_isdigit(name[length - 1]))
-        length--;
-    return all - length > 9 ? all : length;
-}
-
-static char *
-stem_of(const char *name)
-{
-    return g_strndup(name, stem_length(name));
-}
-
-static gint
-compare_names(gconstpointer a, gconstpointer b)
-{
-    const char *first = *(const char *const *)a, *second = *(const char *const *)b;
-    g_autofree char *first_stem = stem_of(first), *second_stem = stem_of(second);
-    int order = strcmp(first_stem, second_stem);
-
-    if (order != 0)
-        return order;
-    return atoi(first + strlen(first_stem)) - atoi(second + strlen(second_stem));
-}
-
-/* Whether `next` is numbered one after `name`. */
-static bool
-follows(const char *name, const char *next)
-{
-    size_t stem = stem_length(name);
-
-    return name[stem] != '\0' && stem == stem_length(next) && strncmp(name, next, stem) == 0
-           && atoi(next + stem) == atoi(name + stem) + 1;
-}
-
-/* "GPU 0..3, 8..11" or, when that is long, "GPU 0 .. 11 (8)". `names` (const char *) is sorted in place. */
-static char *
-join_names(GPtrArray *names)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    const char *stem_from = NULL;
-
-    g_ptr_array_sort(names, compare_names);
-    for (guint i = names->len; i-- > 1;)
-        if (strcmp(names->pdata[i], names->pdata[i - 1]) == 0)
-            g_ptr_array_remove_index(names, i);
-    for (guint i = 0, end; i < names->len; i = end + 1) {
-        const char *name = names->pdata[i];
-        size_t stem = stem_length(name);
-        bool same = stem_from != NULL && name[stem] != '\0' && stem_length(stem_from) == stem
-                    && strncmp(name, stem_from, stem) == 0;
-        for (end = i; end + 1 < names->len && follows(names->pdata[end], names->pdata[end + 1]);)
-            end++;
-        g_string_append_printf(text, "%s%s", i > 0 ? ", " : "", same ? name + stem : name);
-        if (end > i)
-            g_string_append_printf(text, "..%s", (const char *)names->pdata[end] + stem);
-        stem_from = name;
-    }
-    if (names->len > 1 && text->len > NAMES_WIDTH) {
-        const char *first = names->pdata[0], *last = names->pdata[names->len - 1];
-        size_t stem = stem_length(first);
-        bool same = stem == stem_length(last) && strncmp(first, last, stem) == 0;
-        g_string_printf(text, "%s..%s (%u)", first, same ? last + stem : last, names->len);
-    }
-    return g_string_free(g_steal_pointer(&text), FALSE);
-}
+/* ------------------------------------------------------------------ groups */
 
 /* Groups in order of their first member: `order` holds lists of indices, `by_key` finds them. */
 typedef struct {
@@ -194,10 +121,10 @@ members(const Groups *groups, guint group)
 static char *
 vertex_key(const FabTopologyVertex *vertex, bool by_place)
 {
-    g_autofree char *stem = stem_of(vertex->name);
     int socket = by_place ? vertex->socket : -1, numa = by_place ? vertex->numa : -1;
 
-    return g_strdup_printf("%s|%s|%u|%u|%g|%g|%d|%d", stem, vertex->model != NULL ? vertex->model : "", vertex->count,
+    return g_strdup_printf("%.*s|%s|%u|%u|%g|%g|%d|%d", (int)fab_name_stem_length(vertex->name), vertex->name,
+                           vertex->model != NULL ? vertex->model : "", vertex->count,
                            vertex->flags, vertex->peer_limit, vertex->memory_limit, socket, numa);
 }
 
@@ -261,7 +188,7 @@ add_vertex_row(const FabTopology *topology, const Groups *groups, guint group, T
         socket[0] = MIN(socket[0], vertex->socket);
         socket[1] = MAX(socket[1], vertex->socket);
     }
-    table_add(table, join_names(names));
+    table_add(table, fab_names_join(names));
     table_add(table, g_strdup(fab_vertex_kind_name(first->kind)));
     table_add(table, g_strdup(first->model != NULL ? first->model : ""));
     table_add(table, g_strdup_printf("%u", members(groups, group) * first->count));
@@ -300,11 +227,12 @@ link_key(const FabTopology *topology, uint32_t index, bool stem_a, bool stem_b)
 {
     const FabTopologyLink *link = &topology->links[index];
     const char *a = topology->vertices[link->a].name, *b = topology->vertices[link->b].name;
+    size_t a_length = stem_a ? fab_name_stem_length(a) : strlen(a);
+    size_t b_length = stem_b ? fab_name_stem_length(b) : strlen(b);
 
     return g_strdup_printf("%d|%s|%u|%.17g|%.17g|%.17g|%" G_GINT64_FORMAT "|%d%d|%.*s|%.*s", (int)link->medium,
                            link->label, link->lanes, link->bandwidth, link->efficiency, link->reverse,
-                           (gint64)link->latency_ps, stem_a, stem_b, stem_a ? (int)stem_length(a) : (int)strlen(a), a,
-                           stem_b ? (int)stem_length(b) : (int)strlen(b), b);
+                           (gint64)link->latency_ps, stem_a, stem_b, (int)a_length, a, (int)b_length, b);
 }
 
 /*
@@ -364,8 +292,8 @@ add_link_row(const FabTopology *topology, const Groups *groups, guint group, Tab
         g_ptr_array_add(from, topology->vertices[link->a].name);
         g_ptr_array_add(to, topology->vertices[link->b].name);
     }
-    table_add(table, join_names(from));
-    table_add(table, join_names(to));
+    table_add(table, fab_names_join(from));
+    table_add(table, fab_names_join(to));
     table_add(table, lanes ? g_strdup_printf("%s x%u", first->label, first->lanes) : g_strdup(first->label));
     table_add(table, g_strdup_printf("%u", members(groups, group)));
     table_add(table, format_gigabytes(first->bandwidth));

@@ -5,6 +5,7 @@
 struct FabWalk {
     const FabTopology *topology;
     bool network;     /* network links and passing through NICs are allowed */
+    bool tree;        /* ways inside a switch chip from one partition to another are closed: PCIe does not show them */
     FabVertex source; /* FAB_VERTEX_NONE before the first search */
     uint32_t *via;    /* link towards the source, UINT32_MAX: not reached */
     uint32_t *distance;
@@ -58,6 +59,13 @@ lets_pass(const FabWalk *walk, FabVertex vertex)
     return vertex == walk->source || (kind != FAB_VERTEX_GPU && (kind != FAB_VERTEX_NIC || walk->network));
 }
 
+static bool
+joins_partitions(const FabTopology *topology, const FabTopologyLink *link)
+{
+    return link->medium == FAB_MEDIUM_INTERNAL && topology->vertices[link->a].kind == FAB_VERTEX_PCIE_SWITCH
+           && topology->vertices[link->b].kind == FAB_VERTEX_PCIE_SWITCH;
+}
+
 /* Looks at one link out of `vertex`: a new vertex joins the queue, an equally near one may change its parent. */
 static void
 walk_link(FabWalk *walk, FabVertex vertex, uint32_t index)
@@ -65,7 +73,7 @@ walk_link(FabWalk *walk, FabVertex vertex, uint32_t index)
     const FabTopologyLink *link = &walk->topology->links[index];
     FabVertex next = other_end(link, vertex);
 
-    if (!medium_is_open(walk, link->medium) || next == vertex)
+    if (!medium_is_open(walk, link->medium) || (walk->tree && joins_partitions(walk->topology, link)))
         return;
     if (walk->distance[next] == UINT32_MAX) {
         walk->distance[next] = walk->distance[vertex] + 1;
