@@ -286,6 +286,19 @@ read_transfer(FabKeyfile *file, FabScenario *scenario, GError **error)
     return read_common(file, GROUP_TRANSFER, scenario, error);
 }
 
+/* A machine file may lie beside the scenario that names it. */
+static char *
+find_beside(const char *scenario, const char *name)
+{
+    g_autofree char *folder = g_path_get_dirname(scenario);
+    g_autofree char *beside = g_build_filename(folder, name, NULL);
+    bool is_path = strchr(name, '/') != NULL || g_str_has_suffix(name, ".ini");
+
+    if (is_path && !g_path_is_absolute(name) && g_file_test(beside, G_FILE_TEST_IS_REGULAR))
+        return g_steal_pointer(&beside);
+    return g_strdup(name);
+}
+
 static bool
 read_topology(FabKeyfile *file, FabScenario *scenario, GError **error)
 {
@@ -297,7 +310,7 @@ read_topology(FabKeyfile *file, FabScenario *scenario, GError **error)
                     "%s: [topology] needs name, a machine of `fabricast topology list` or a file", scenario->path);
         return false;
     }
-    scenario->topology = g_strdup(name);
+    scenario->topology = find_beside(scenario->path, name);
     for (guint i = 0; keys[i] != NULL; i++) {
         if (strcmp(keys[i], "name") != 0)
             g_hash_table_insert(scenario->overrides, g_strdup(keys[i]),
@@ -422,7 +435,8 @@ static char *
 nearest_file(const char *path)
 {
     g_autofree char *folder = g_path_get_dirname(path);
-    g_autofree char *wanted = default_name(path);
+    g_autofree char *wanted = g_path_get_basename(path);
+    bool with_suffix = strchr(wanted, '.') != NULL;
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     const char *nearest;
@@ -431,7 +445,7 @@ nearest_file(const char *path)
     add_scenarios(paths, fab_path_scenarios());
     g_ptr_array_sort(paths, fab_compare_strings);
     for (guint i = 0; i < paths->len; i++)
-        g_ptr_array_add(names, default_name(paths->pdata[i]));
+        g_ptr_array_add(names, with_suffix ? g_path_get_basename(paths->pdata[i]) : default_name(paths->pdata[i]));
     g_ptr_array_add(names, NULL);
     nearest = fab_nearest(wanted, (const char *const *)names->pdata);
     for (guint i = 0; nearest != NULL && i < paths->len; i++) {
