@@ -37,7 +37,7 @@ print_children(const FabCommand *commands, const char *program, GError **error)
         return FAB_EXIT_SYSTEM;
     fprintf(fab_output_stream(output), "Usage: %s COMMAND ...\n\nCommands:\n", program);
     for (; commands->name != NULL; commands++)
-        fprintf(fab_output_stream(output), "  %-10s %s\n", commands->name, commands->summary);
+        fprintf(fab_output_stream(output), "  %-12s %s\n", commands->name, commands->summary);
     fprintf(fab_output_stream(output), "\n%s COMMAND --help says more about one.\n", program);
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }

@@ -21,7 +21,10 @@ struct FabCommand {
     const FabCommand *children; /* ends with an entry whose name is NULL */
 };
 
-extern const FabCommand fab_command_run, fab_command_topology, fab_command_plugin;
+extern const FabCommand fab_command_run, fab_command_topology, fab_command_plugin, fab_command_import;
+
+/* topology diagram. */
+int fab_cli_diagram(const FabCommand *command, int argc, char **argv, GError **error);
 
 /* Runs the sub-command of `commands` that argv[1] names. */
 int fab_cli_dispatch(const FabCommand *commands, int argc, char **argv, GError **error);

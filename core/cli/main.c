@@ -12,7 +12,8 @@
 
 enum { MAX_COMMANDS = 16 };
 
-static const FabCommand *const table[] = { &fab_command_topology, &fab_command_plugin };
+static const FabCommand *const table[] = { &fab_command_run, &fab_command_topology, &fab_command_plugin,
+                                          &fab_command_import };
 
 /* The table as one array, which ends with an empty entry. */
 static void
@@ -35,8 +36,8 @@ print_help(const FabCommand *commands, GError **error)
     fputs("Usage: fabricast COMMAND ...\n\n"
           "Predicts what a multi-GPU machine does with collectives and transfers.\n\nCommands:\n", out);
     for (; commands->name != NULL; commands++)
-        fprintf(out, "  %-10s %s\n", commands->name, commands->summary);
-    fputs("  help       Say more about a command: fabricast help run\n\n"
+        fprintf(out, "  %-12s %s\n", commands->name, commands->summary);
+    fputs("  help         Say more about a command: fabricast help run\n\n"
           "Options of every command:\n"
           "  --plugin-dir=DIR     Look for plugins here first\n"
           "  --topology-dir=DIR   Look for machines here first\n"

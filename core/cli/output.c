@@ -39,6 +39,8 @@ fab_output_check_path(const char *path, GError **error)
         return refuse("\"\"", ENOENT, error);
     if (g_file_test(path, G_FILE_TEST_IS_DIR))
         return refuse(path, EISDIR, error);
+    if (access(folder, F_OK) == 0 && !g_file_test(folder, G_FILE_TEST_IS_DIR))
+        return refuse(path, ENOTDIR, error);
     if (access(path, F_OK) == 0 && access(path, W_OK) != 0)
         return refuse(path, errno, error);
     if (access(path, F_OK) != 0 && access(folder, W_OK | X_OK) != 0)

@@ -74,7 +74,7 @@ print_parameter(FILE *out, const FabParamSpec *spec)
     fprintf(out, "  %s\n      %s\n      %s", spec->name, spec->help != NULL ? spec->help : "", type_name(spec->type));
     print_range(out, spec);
     if (spec->default_value == NULL)
-        fputs("; must be given\n", out);
+        fprintf(out, "; %s be given\n", strchr(spec->name, '*') != NULL ? "may" : "must");
     else
         fprintf(out, "; default %s\n", spec->default_value[0] != '\0' ? spec->default_value : "empty");
 }
