@@ -1,0 +1,449 @@
+#!/usr/bin/env python3
+"""Runs the real program as users do: good runs against what they must print, bad input against exit status and message.
+
+cli.py PROGRAM TEST_PLUGINS SCENARIOS
+"""
+
+import csv
+import io
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM, TEST_PLUGINS, SCENARIOS = (os.path.abspath(path) for path in sys.argv[1:4])
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "topo-m")
+DONE, INPUT, SYSTEM = 0, 2, 3
+ALL_REDUCE = ("run", "--topology", "dgx-h100", "--collective", "all_reduce")
+
+
+def fabricast(*words, cwd=None, **more):
+    # Locale and folders of the caller must not change what is tested.
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": more.pop("locale", "C")}
+    for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    more.setdefault("stdout", subprocess.PIPE)
+    return subprocess.run([PROGRAM, *words], cwd=cwd, env=environment, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL, timeout=120, **more)
+
+
+class Cli(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="fab-cli-")
+
+    def tearDown(self):
+        shutil.rmtree(self.folder)
+
+    def write(self, name, content):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def prints(self, *words, **more):
+        """Runs; it must succeed and keep quiet on standard error. Returns what it printed."""
+        done = fabricast(*words, **more)
+        self.assertEqual((done.returncode, done.stderr), (DONE, b""), words)
+        return done.stdout.decode()
+
+    def refuses(self, status, pattern, *words, **more):
+        """Runs; it must say one line that matches, on standard error, and end with the status."""
+        done = fabricast(*words, **more)
+        message = done.stderr.decode(errors="replace")
+        self.assertEqual(done.returncode, status, (words, message))
+        self.assertRegex(message, r"\Afabricast: [^\n]+\n\Z", words)
+        self.assertRegex(message, pattern, words)
+        return message
+
+    def scenario(self, *lines, topology="dgx-h100"):
+        return self.write("case.ini", "\n".join(("[topology]", "name=" + topology, "[collective]",
+                                                 "operation=all_reduce", *lines, "")))
+
+    def machine(self, *lines, name="machine.ini"):
+        return self.write(name, "\n".join(("[topology]", "title=test machine", *lines, "[source]", "note=made up", "")))
+
+
+class Help(Cli):
+    def test_help_and_version_are_printed(self):
+        self.assertRegex(self.prints("--version"), r"\Afabricast \d+\.\d+\.\d+\n\Z")
+        for words in (("--help",), ("-h",), ("help",)):
+            self.assertRegex(self.prints(*words), r"(?s)Usage: fabricast COMMAND.*\brun\b.*\btopology\b.*\bplugin\b")
+
+    def test_every_command_of_the_help_has_help(self):
+        listed = re.findall(r"^  (\w+) ", self.prints("--help").split("Options")[0], re.M)
+        self.assertIn("run", listed)
+        for name in set(listed) - {"help"}:
+            self.assertIn("Usage:", self.prints("help", name))
+            self.assertEqual(self.prints("help", name), self.prints(name, "--help"))
+
+    def test_commands_and_options_that_do_not_exist_get_the_nearest(self):
+        self.refuses(INPUT, r'has no command "runn"; did you mean run\?', "runn")
+        self.refuses(INPUT, r'topology has no command "shwo"; did you mean show\?', "topology", "shwo")
+        self.refuses(INPUT, r"needs a command: run,", )
+        self.refuses(INPUT, r"topology needs a command: list, show", "topology")
+        self.refuses(INPUT, r"unknown option --sises; did you mean --sizes\?", "run", "--sises", "8")
+        self.refuses(INPUT, r"unknown option --versoin; did you mean --version\?", "--versoin")
+        self.refuses(INPUT, r"command line: missing argument for --sizes", "run", "--sizes")
+        self.refuses(INPUT, r"needs a scenario, or --topology and --collective", "run")
+        self.refuses(INPUT, r"--json and --csv exclude each other", *ALL_REDUCE, "--json", "--csv")
+        self.refuses(INPUT, r"show needs a machine", "topology", "show")
+        self.refuses(INPUT, r'"b" is one argument too many', "topology", "show", "a", "b")
+
+
+class Run(Cli):
+    def test_a_run_needs_no_file_and_prints_the_columns_of_nccl_tests(self):
+        lines = self.prints(*ALL_REDUCE, "--sizes", "1M:4M").splitlines()
+        columns = "size count type redop root time algbw busbw"
+        self.assertRegex(lines[0], r"^# fabricast \d")
+        self.assertRegex(lines[1], r"^# topology  dgx-h100: .*\(plugin nvswitch, 8 GPUs\)")
+        self.assertTrue(any(" ".join(line[1:].split()).startswith(columns) for line in lines), lines)
+        rows = [line.split() for line in lines if not line.startswith("#")]
+        self.assertEqual([row[:5] for row in rows],
+                         [[str(size), str(size // 4), "float", "sum", "-1"] for size in (1 << 20, 1 << 21, 1 << 22)])
+        self.assertTrue(all(float(row[5]) > 0 and float(row[7]) > 0 for row in rows))
+        self.assertRegex(lines[-2] + "\n" + lines[-1], r"# algorithm \w|# bound by  \w")
+        self.assertLessEqual(max(len(line) for line in lines if line.startswith("#")), 110)
+
+    def test_busbw_is_algbw_times_the_factor_of_nccl_tests(self):
+        for collective, factor in (("all_reduce", 14 / 8), ("all_gather", 7 / 8), ("broadcast", 1), ("alltoall", 7 / 8)):
+            text = self.prints("run", "--topology", "dgx-h100", "--collective", collective, "--sizes", "64M", "--json")
+            row = json.loads(text)["results"][0]["rows"][0]
+            self.assertAlmostEqual(row["algbw_GBps"] * factor, row["busbw_GBps"], delta=1e-6 * row["busbw_GBps"])
+            self.assertAlmostEqual(row["size_bytes"] / row["time_us"] / 1e3, row["algbw_GBps"],
+                                   delta=1e-6 * row["algbw_GBps"])
+
+    def test_json_has_the_agreed_names(self):
+        result = json.loads(self.prints(*ALL_REDUCE, "--sizes", "1M,2M", "--json"))
+        self.assertEqual((result["schema"], result["schema_version"]), ("fabricast-result", 1))
+        self.assertEqual(set(result["results"][0]), {
+            "name", "topology", "topology_title", "plugin", "collective", "datatype", "redop", "root", "ranks", "gpus",
+            "fidelity", "notes", "rows"})
+        rows = result["results"][0]["rows"]
+        self.assertEqual([row["size_bytes"] for row in rows], [1 << 20, 1 << 21])
+        self.assertEqual(set(rows[0]), {
+            "size_bytes", "time_us", "algbw_GBps", "busbw_GBps", "algorithm", "protocol", "channels", "binding",
+            "binding_utilisation", "steps", "slices", "uses"})
+        for use in rows[0]["uses"]:
+            self.assertEqual(set(use), {"resource", "link", "direction", "bytes", "utilisation"})
+            self.assertTrue(0 <= use["utilisation"] <= 1 + 1e-9, use)
+
+    def test_csv_reads_back(self):
+        text = self.prints(*ALL_REDUCE, "--sizes", "1M:8M", "--csv")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        self.assertEqual([int(row["size_bytes"]) for row in rows], [1 << n for n in range(20, 24)])
+        self.assertEqual({row["topology"] for row in rows}, {"dgx-h100"})
+        self.assertTrue(all(float(row["time_us"]) > 0 for row in rows))
+
+    def test_several_scenarios_make_one_table_each_and_one_json(self):
+        one, two = self.scenario("sizes=1M"), self.write("two.ini", "[topology]\nname=dgx-h100\n[collective]\n"
+                                                         "operation=broadcast\nsizes=2M\n")
+        self.assertEqual(self.prints("run", one, two).count("# fabricast "), 2)
+        names = [result["name"] for result in json.loads(self.prints("run", one, two, "--json"))["results"]]
+        self.assertEqual(names, ["case", "two"])
+        self.assertEqual(len(self.prints("run", one, two, "--csv").splitlines()), 3)
+
+    def test_options_win_over_the_file(self):
+        path = self.scenario("sizes=1M", "algorithm=ring")
+        row = json.loads(self.prints("run", path, "--sizes", "3M", "--ranks", "4", "--json"))["results"][0]
+        self.assertEqual((row["ranks"], row["rows"][0]["size_bytes"]), (4, 3 << 20))
+        self.assertEqual(self.prints("run", path, "--channels", "2", "--json"),
+                         self.prints("run", path, "--set", "collective.channels=2", "--json"))
+        self.assertEqual(self.prints("run", path, "--channels", "2", "--json"),
+                         self.prints("run", path, "--set", "channels=2", "--json"))
+
+    def test_a_parameter_of_the_machine_can_be_changed(self):
+        text = self.prints(*ALL_REDUCE, "--sizes", "1M", "--set", "topology.gpus=4", "--json")
+        self.assertEqual(json.loads(text)["results"][0]["gpus"], 4)
+
+    def test_ranks_may_be_a_list(self):
+        text = self.prints(*ALL_REDUCE, "--ranks", "0,2,4,6", "--sizes", "1M", "--json")
+        self.assertEqual(json.loads(text)["results"][0]["ranks"], 4)
+
+    def test_transfers_need_no_file_either(self):
+        text = self.prints("run", "--topology", "dgx-h100", "--transfer", "0>1 2<>3", "--sizes", "1G", "--json")
+        self.assertEqual(json.loads(text)["results"][0]["collective"], "transfer")
+
+    def test_two_runs_print_the_same_bytes(self):
+        words = (*ALL_REDUCE, "--sizes", "1K:16M:16", "--json")
+        self.assertEqual(self.prints(*words), self.prints(*words))
+        self.assertEqual(self.prints(*words), self.prints(*words, locale="de_DE.UTF-8"))
+
+    def test_every_shipped_scenario_runs(self):
+        for name in sorted(os.listdir(SCENARIOS)):
+            if not name.endswith(".ini"):
+                continue
+            with open(os.path.join(SCENARIOS, name), encoding="utf-8") as file:
+                self.assertRegex(file.readline(), r"^# [A-Z].*", name)
+            result = json.loads(self.prints("run", os.path.join(SCENARIOS, name), "--sizes", "1M", "--json"))
+            self.assertEqual(result["results"][0]["name"], name[:-4])
+        self.assertEqual(self.prints("run", "all-reduce", "--sizes", "1M", "--json"),
+                         self.prints("run", os.path.join(SCENARIOS, "all-reduce.ini"), "--sizes", "1M", "--json"))
+
+    def test_a_machine_file_is_found_beside_the_scenario(self):
+        self.machine("plugin=pcie-switch", "gpu=l40s", "gpus=2", name="mine.ini")
+        path = self.scenario("sizes=1M", topology="mine.ini")
+        self.assertEqual(json.loads(self.prints("run", path, "--json", cwd="/"))["results"][0]["gpus"], 2)
+
+
+class BadScenario(Cli):
+    def test_files_that_cannot_be_read(self):
+        good = self.scenario()
+        self.refuses(INPUT, r"case\.inii: no such file; did you mean .*/case\.ini\?", "run", good + "i")
+        self.refuses(INPUT, r"all-reduc: no such file; did you mean .*all-reduce\.ini\?", "run", "all-reduc", cwd="/")
+        self.refuses(INPUT, r": is a folder, a file is needed", "run", self.folder)
+        self.refuses(INPUT, r"case\.ini/x: no such file", "run", good + "/x")
+        self.refuses(INPUT, r'"\\xff|\ufffd', "run", b"/\xff.ini")
+        if os.geteuid() != 0:
+            os.chmod(good, 0)
+            self.refuses(INPUT, r"case\.ini: .*(Permission denied|permission)", "run", good)
+
+    def test_mistakes_in_a_file_are_named_with_file_group_and_key(self):
+        for line, pattern in (
+                ("algoritm=ring", r"case\.ini: \[collective\] unknown key algoritm; did you mean algorithm\?"),
+                ("sizes=1 GB/s", r"case\.ini: \[collective\] sizes: \"1 GB/s\" is not a size"),
+                ("sizes=0", r"case\.ini: \[collective\] sizes: size 0 moves no data"),
+                ("sizes=-1", r"sizes: \"-1\" is not a whole number of bytes"),
+                ("sizes=nan", r"sizes: \"nan\" is not a size"),
+                ("sizes=inf", r"sizes: \"inf\" is not a size"),
+                ("sizes=1e999", r"sizes: \"1e999\" is not a size"),
+                ("sizes=8G:8", r"runs backwards"),
+                ("sizes=1M:1G:+1", r"more than 4096 sizes"),
+                ("channels=0", r"channels is 0, must be between 1 and"),
+                ("channels=-4", r"channels is -4, must be between 1 and"),
+                ("channels=99999999999999999999", r"channels: .* is not a whole number"),
+                ("chunk=0", r"chunk: \"0\" must be at least 1 byte"),
+                ("launch=5 GB", r"launch: \"5 GB\" is not a time"),
+                ("launch=-1 us", r"launch is -1 us, must be between"),
+                ("launch=nan s", r"launch: \"nan s\" is not a time"),
+                ("datatype=flot", r"datatype: \"flot\" is not a datatype; did you mean float\?"),
+                ("reduction=sun", r"reduction is \"sun\".*did you mean sum\?"),
+                ("ranks=0", r"ranks is 0"),
+                ("ranks=0,0", r"GPU 0 appears twice"),
+                ("operation=x", r"line 5: key operation appears twice in \[collective\]"),
+                ("[collective]", r"line 5: group collective appears twice"),
+                ("[sweep]\nx=1", r"unknown group \[sweep\]"),
+                ("[transfer]\nflows=0>1", r"says two things to run")):
+            message = self.refuses(INPUT, pattern, "run", self.scenario(line))
+            self.assertIn("case.ini: ", message)
+
+    def test_names_the_machine_does_not_have(self):
+        for line, pattern in (
+                ("ranks=9", r"9.*8|8.*9"),
+                ("ranks=0,8", r"8"),
+                ("root=8", r"root.*8"),
+                ("algorithm=rign", r"rign.*did you mean ring\?"),
+                ("algorithm=pairwise", r"pairwise")):
+            self.refuses(INPUT, pattern, "run", self.scenario(line, "sizes=1M"))
+        self.refuses(INPUT, r"all_reduse.*did you mean all_reduce\?", "run", "--topology", "dgx-h100", "--collective",
+                     "all_reduse")
+        self.refuses(INPUT, r"dgx-h10.*did you mean dgx-h100\?", "run", self.scenario(topology="dgx-h10"))
+        self.refuses(INPUT, r"GPU 8|8", "run", "--topology", "dgx-h100", "--transfer", "0>8", "--sizes", "1M")
+        self.refuses(INPUT, r"linkrate|unknown|known", *ALL_REDUCE, "--set", "topology.linkrate=1 GB/s")
+
+    def test_mistakes_on_the_command_line_are_named_by_option(self):
+        self.refuses(INPUT, r"^fabricast: command line: --sizes: size 0 moves no data", *ALL_REDUCE, "--sizes", "0")
+        self.refuses(INPUT, r"^fabricast: command line: --channels is 0", *ALL_REDUCE, "--channels", "0")
+        self.refuses(INPUT, r"^fabricast: command line: --ranks: GPU 1 appears twice", *ALL_REDUCE, "--ranks", "1,1")
+        self.refuses(INPUT, r"command line: \"x\" is not group\.key=value", *ALL_REDUCE, "--set", "x")
+        self.refuses(INPUT, r"command line: unknown group \[colective\]; did you mean collective",
+                     *ALL_REDUCE, "--set", "colective.x=1")
+        self.refuses(INPUT, r"\[topology\] needs name", "run", "--collective", "all_reduce")
+        self.refuses(INPUT, r"says nothing to run", "run", "--topology", "dgx-h100")
+
+    def test_random_bytes_are_refused_in_one_line(self):
+        source = random.Random(7)
+        for number in range(20):
+            content = source.randbytes(source.randrange(400))
+            if number % 2 == 0:
+                content = b"[topology]\nname=dgx-h100\n" + content
+            path = self.write("case.ini", content)
+            for words in (("run",), ("topology", "check"), ("topology", "show")):
+                self.refuses(INPUT, r"case\.ini", *words, path)
+
+
+class Machines(Cli):
+    def test_every_machine_of_the_list_is_fine(self):
+        lines = self.prints("topology", "list").splitlines()
+        names = [line.split()[0] for line in lines]
+        self.assertEqual(names, sorted(names))
+        self.assertIn("dgx-h100", names)
+        checked = self.prints("topology", "check", *names).splitlines()
+        self.assertEqual([line.split(":")[0] for line in checked], names)
+
+    def test_show_prints_the_matrix_of_nvidia_smi(self):
+        matrix = self.prints("topology", "show", "dgx-h100", "--matrix")
+        self.assertRegex(matrix, r"(?m)^\s*GPU0\s+.*GPU7\b")
+        self.assertRegex(matrix, r"(?m)^GPU0\s+X\s+NV18")
+        self.assertIn(matrix.splitlines()[1], self.prints("topology", "show", "dgx-h100"))
+
+    def test_a_set_changes_the_machine(self):
+        self.assertIn(": 4 GPUs,", self.prints("topology", "check", "dgx-h100", "--set", "gpus=4"))
+        self.assertIn(": 4 GPUs,", self.prints("topology", "check", "dgx-h100", "--set", "topology.gpus=4"))
+        self.refuses(INPUT, r"--set: \"gpus\" is not PARAMETER=VALUE", "topology", "check", "dgx-h100", "--set", "gpus")
+
+    def test_mistakes_in_machine_files(self):
+        base = ("plugin=nvswitch", "gpu=h100-sxm", "chips=4")
+        for lines, pattern in (
+                ((*base, "gpus=0"), r"gpus.*0"),
+                ((*base, "gpus=-1"), r"gpus.*-1"),
+                ((*base, "gpus=8 GB"), r"gpus"),
+                ((*base, "gpus=99999999999999999999"), r"gpus"),
+                ((*base, "gpus=8", "socket_rate=nan"), r"socket_rate"),
+                ((*base, "gpus=8", "socket_rate=inf GB/s"), r"socket_rate"),
+                ((*base, "gpus=8", "socket_rate=-1 GB/s"), r"socket_rate"),
+                ((*base, "gpus=8", "socket_rate=32 ns"), r"socket_rate"),
+                ((*base, "gpus=8", "gpuss=8"), r"gpuss.*did you mean gpus\?"),
+                ((*base, "gpus=8", "gpus=8"), r"gpus appears twice in \[topology\]"),
+                (("plugin=nvswitch", "gpu=h100-sxn", "chips=4", "gpus=8"), r"h100-sxn.*did you mean h100-sxm\?"),
+                (("plugin=nvswich", "gpus=8"), r"nvswich.*did you mean nvswitch\?"),
+                (("gpus=8",), r"plugin"),
+                (("plugin=../nvswitch",), r"plugin")):
+            path = self.machine(*lines)
+            self.refuses(INPUT, pattern, "topology", "check", path)
+            self.refuses(INPUT, pattern, "run", "--topology", path, "--collective", "all_reduce")
+        self.refuses(INPUT, r"no such file; did you mean .*machine\.ini\?", "topology", "check", path[:-5] + ".ini")
+        self.refuses(INPUT, r"unknown machine \"dgx-h10\".*did you mean dgx-h100\?", "topology", "show", "dgx-h10")
+
+    def test_one_gpu_is_a_machine(self):
+        path = self.machine("plugin=pcie-switch", "gpu=l40s", "gpus=1")
+        self.assertIn(": 1 GPU,", self.prints("topology", "check", path))
+        self.prints("run", "--topology", path, "--collective", "all_reduce", "--sizes", "1M")
+
+
+class Plugins(Cli):
+    def test_plugins_are_listed_and_explained(self):
+        names = [line.split()[0] for line in self.prints("plugin", "list").splitlines()]
+        self.assertEqual(names, sorted(names))
+        for name in ("nvlink-bridge", "nvlink-mesh", "nvswitch", "pcie-switch"):
+            self.assertIn(name, names)
+            self.assertRegex(self.prints("plugin", "info", name), r"(?s)\A%s: .*Parameters:.*\bgpus\b" % name)
+        self.refuses(INPUT, r"nvswich.*did you mean nvswitch\?", "plugin", "info", "nvswich")
+        self.refuses(INPUT, r"/none/x\.so", "plugin", "info", "/none/x.so")
+
+    def test_faulty_plugins_are_refused_with_a_sentence(self):
+        faulty = sorted(name for name in os.listdir(TEST_PLUGINS) if name.endswith(".so") and name != "tiny.so")
+        self.assertGreater(len(faulty), 3)
+        for name in faulty:
+            path = os.path.join(TEST_PLUGINS, name)
+            done = fabricast("plugin", "info", path)
+            self.assertIn(done.returncode, (DONE, INPUT), (name, done.stderr))
+            if done.returncode == INPUT:
+                self.assertRegex(done.stderr.decode(), r"\Afabricast: [^\n]*%s[^\n]+\n\Z" % re.escape(name[:-3]))
+
+    def test_a_faulty_plugin_does_not_hide_the_others(self):
+        done = fabricast("plugin", "list", "--plugin-dir", TEST_PLUGINS)
+        self.assertEqual(done.returncode, INPUT)
+        self.assertRegex(done.stderr.decode(), r"\Afabricast: [^\n]+\n\Z")
+        self.assertIn("nvswitch", done.stdout.decode())
+
+    def test_what_is_no_shared_object_is_refused(self):
+        path = self.write("text.so", "not a plugin")
+        self.refuses(INPUT, r"text\.so", "plugin", "info", path)
+        machine = self.machine("plugin=text", "gpus=1")
+        self.refuses(INPUT, r"text", "topology", "check", machine, "--plugin-dir", self.folder)
+
+
+class Import(Cli):
+    def imports(self, name, gpu):
+        return ("import", "topo-matrix", os.path.join(DATA, name), "--gpu", gpu)
+
+    def test_a_matrix_becomes_a_machine_with_the_same_matrix(self):
+        path = os.path.join(self.folder, "mine.ini")
+        words = self.imports("topo-m-rtx4090x8-sys-nic.txt", "rtx-4090")
+        self.assertEqual(self.prints(*words, "-o", path), "")
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), self.prints(*words))
+        self.assertIn(": 8 GPUs,", self.prints("topology", "check", path))
+        with open(os.path.join(DATA, "topo-m-rtx4090x8-sys-nic.txt"), encoding="utf-8") as file:
+            wanted = [re.findall(r"\b(X|NODE|SYS|PHB|PIX|PXB)\b", line)[:8] for line in file if re.match(r"GPU\d", line)]
+        printed = self.prints("topology", "show", path, "--matrix").splitlines()
+        self.assertEqual([line.split()[1:9] for line in printed if re.match(r"GPU\d", line)], wanted)
+
+    def test_what_cannot_be_imported(self):
+        good = "topo-m-rtx4090x8-sys-nic.txt"
+        out = os.path.join(self.folder, "out.ini")
+        self.refuses(INPUT, r"needs --gpu MODEL", *self.imports(good, "x")[:3])
+        self.refuses(INPUT, r"rtx-409[^0].*did you mean rtx-4090", *self.imports(good, "rtx-409x"), "-o", out)
+        self.refuses(INPUT, r"topo-m-windows-591-unsupported\.txt: ", *self.imports("topo-m-windows-591-unsupported.txt",
+                                                                                   "rtx-4090"), "-o", out)
+        self.refuses(INPUT, r"none\.txt: no such file", *self.imports("none.txt", "rtx-4090"), "-o", out)
+        self.refuses(INPUT, r"has no command \"topo-matrx\"; did you mean topo-matrix", "import", "topo-matrx")
+        source = random.Random(3)
+        for _ in range(10):
+            path = self.write("noise.txt", source.randbytes(source.randrange(300)))
+            self.refuses(INPUT, r"noise\.txt", "import", "topo-matrix", path, "--gpu", "rtx-4090", "-o", out)
+        self.assertFalse(os.path.exists(out))
+
+
+class Output(Cli):
+    def test_a_file_gets_what_would_be_printed(self):
+        path = os.path.join(self.folder, "out.json")
+        printed = self.prints(*ALL_REDUCE, "--sizes", "1M", "--json")
+        self.assertEqual(self.prints(*ALL_REDUCE, "--sizes", "1M", "--json", "-o", path), "")
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), printed)
+        self.assertEqual(os.listdir(self.folder), ["out.json"])
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode) & 0o111, 0)
+        self.assertEqual(self.prints(*ALL_REDUCE, "--sizes", "1M", "--json", "-o", "-"), printed)
+
+    def test_a_link_stays_a_link_and_a_mode_stays(self):
+        path, link = self.write("real", "old"), os.path.join(self.folder, "link")
+        os.chmod(path, 0o640)
+        os.symlink("real", link)
+        self.prints(*ALL_REDUCE, "--sizes", "1M", "-o", link)
+        self.assertTrue(os.path.islink(link))
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640)
+        self.assertGreater(os.path.getsize(path), 100)
+
+    def test_files_that_cannot_be_written(self):
+        self.refuses(INPUT, r"/none/x: cannot be written: No such file", *ALL_REDUCE, "--sizes", "1M", "-o", "/none/x")
+        self.refuses(INPUT, r": cannot be written: Is a directory", *ALL_REDUCE, "--sizes", "1M", "-o", self.folder)
+        self.refuses(INPUT, r"cannot be written", *ALL_REDUCE, "--sizes", "1M", "-o", "")
+        self.refuses(INPUT, r"cannot be written: Not a directory", *ALL_REDUCE, "--sizes", "1M", "-o",
+                     self.write("file", "") + "/x")
+
+    def test_a_full_disk_is_the_machines_fault(self):
+        with open("/dev/full", "wb") as full:
+            for words in ((*ALL_REDUCE, "--sizes", "1M"), ("--help",), ("--version",), ("topology", "list"),
+                          ("topology", "show", "dgx-h100"), ("plugin", "list"), ("plugin", "info", "nvswitch")):
+                self.refuses(SYSTEM, r"standard output: cannot be written: No space left", *words, stdout=full)
+        self.refuses(SYSTEM, r"/dev/full: cannot be written: No space left", *ALL_REDUCE, "--sizes", "1M", "-o",
+                     "/dev/full")
+        self.assertTrue(stat.S_ISCHR(os.stat("/dev/full").st_mode))
+
+    def test_a_write_that_fails_leaves_the_old_file_alone(self):
+        path = self.write("out", "old")
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        import signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        self.refuses(SYSTEM, r"out: cannot be written: File too large", *ALL_REDUCE, "--sizes", "1M", "-o", path,
+                     preexec_fn=limit, restore_signals=False)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "old")
+        self.assertEqual(os.listdir(self.folder), ["out"])
+
+    def test_a_closed_pipe_ends_quietly(self):
+        for words in ((*ALL_REDUCE, "--sizes", "1M"), (*ALL_REDUCE, "--sizes", "1M", "--json"), ("--help",),
+                      ("topology", "list"), ("topology", "show", "dgx-h100"), ("plugin", "info", "nvswitch")):
+            reader, writer = os.pipe()
+            os.close(reader)
+            done = fabricast(*words, stdout=writer)
+            os.close(writer)
+            self.assertEqual((done.returncode, done.stderr), (DONE, b""), words)
+
+    def test_a_closed_standard_output_is_said(self):
+        self.refuses(SYSTEM, r"standard output: cannot be written", "--version", preexec_fn=lambda: os.close(1))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
