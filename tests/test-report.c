@@ -92,8 +92,8 @@ START_TEST(the_table_has_the_columns_of_nccl_tests)
                      "  1073741824    268435456    float    sum     -1    4000.00  268.44  469.76\n"
                      "#\n"
                      "# algorithm ring; protocol simple; 16 channels\n"
-                     "# bound by  latency, 25 % busy (at 1 MiB)\n"
-                     "# bound by  GPU 0 > NVSwitch, 97 % busy (at 1 GiB)\n");
+                     "# bound by  latency, 25 % of the time at 1 MiB\n"
+                     "# bound by  GPU 0 > NVSwitch, 97 % busy at 1 GiB\n");
     ck_assert(g_str_has_prefix(text, "# fabricast "));
 }
 END_TEST
@@ -111,7 +111,7 @@ START_TEST(algorithm_and_channels_are_columns_where_they_vary)
     ck_assert_ptr_nonnull(strstr(text, " tree                    1\n"));
     ck_assert_ptr_nonnull(strstr(text, " ring                   16\n"));
     ck_assert_ptr_nonnull(strstr(text, "# algorithm tree, ring; protocol simple; 1 to 16 channels\n"));
-    ck_assert_ptr_nonnull(strstr(text, "# bound by  latency, 2 % busy (8 B to 64 B, busy at 64 B)\n"));
+    ck_assert_ptr_nonnull(strstr(text, "# bound by  latency, 2 % of the time at 64 B (8 B to 64 B)\n"));
 }
 END_TEST
 
@@ -130,6 +130,19 @@ START_TEST(the_main_columns_fit_80_columns_whatever_the_numbers)
     for (guint i = 0; lines[i] != NULL; i++)
         ck_assert_msg(strlen(lines[i]) <= 80, "%s", lines[i]);
     ck_assert_ptr_nonnull(strstr(text, "1234567890"));
+}
+END_TEST
+
+START_TEST(what_binds_is_said_once_for_each_run_of_sizes)
+{
+    g_autoptr(FabResult) result = sample();
+    g_autofree char *text = NULL;
+
+    add_row(result, 8, 9000000, "-", 1, "GPU 3 > NVSwitch", 0.6);
+    add_row(result, 64, 9000000, "-", 1, "GPU 11 > NVSwitch", 0.7);
+    add_row(result, 512, 9000000, "-", 1, "GPU 0 > NVSwitch", 0.8);
+    text = table_of(result);
+    ck_assert_ptr_nonnull(strstr(text, "#\n# bound by  GPU 0 > NVSwitch, 80 % busy at 512 B (8 B to 512 B)\n"));
 }
 END_TEST
 
@@ -244,6 +257,7 @@ main(void)
     tcase_add_test(tests, the_table_has_the_columns_of_nccl_tests);
     tcase_add_test(tests, algorithm_and_channels_are_columns_where_they_vary);
     tcase_add_test(tests, the_main_columns_fit_80_columns_whatever_the_numbers);
+    tcase_add_test(tests, what_binds_is_said_once_for_each_run_of_sizes);
     tcase_add_test(tests, the_count_is_a_ranks_share_where_nccl_tests_counts_so);
     tcase_add_test(tests, json_reads_back_with_numbers_as_numbers);
     tcase_add_test(tests, csv_quotes_what_needs_quotes);

@@ -121,7 +121,8 @@ write_row(FILE *out, const FabResult *result, const FabResultRow *row, Varying v
     fprintf(out, "%12" G_GUINT64_FORMAT " %12" G_GUINT64_FORMAT " %8s %6s %6d %10s %7s %7s", row->size_bytes,
             count_elements(result, row), result->datatype != NULL ? result->datatype : "none",
             result->redop != NULL ? result->redop : "none", result->root, fit((double)row->time_ps / 1e6, time),
-            fit(row->algbw / 1e9, algbw), fit(row->busbw / 1e9, busbw));
+            fit(row->algbw / 1e9, algbw),
+            fit(row->busbw > 0 || row->algbw == 0 ? row->busbw / 1e9 : NAN, busbw)); /* transfers have no busbw */
     if (varying.algorithm)
         fprintf(out, varying.protocol || varying.channels ? " %-16s" : " %s",
                 row->algorithm != NULL ? row->algorithm : "none");
@@ -143,7 +144,7 @@ join_words(const FabResult *result, bool protocol)
     for (guint i = 0; i < result->rows->len; i++) {
         FabResultRow *row = result->rows->pdata[i];
         char *word = protocol ? row->protocol : row->algorithm;
-        if (word != NULL && !g_ptr_array_find_with_equal_func(words, word, g_str_equal, NULL))
+        if (word != NULL && strcmp(word, "-") != 0 && !g_ptr_array_find_with_equal_func(words, word, g_str_equal, NULL))
             g_ptr_array_add(words, word);
     }
     g_ptr_array_add(words, NULL);
@@ -174,25 +175,41 @@ write_algorithm(FILE *out, const FabResult *result)
     write_folded(out, "# algorithm ", text->str);
 }
 
+/* "GPU 0 > NVSwitch, 97 % busy at 8 GiB (4 MiB to 8 GiB)": the last row of a run of sizes stands for it. */
 static void
-write_binding(FILE *out, const FabResult *result, guint first, guint last, bool all)
+write_binding(FILE *out, const FabResult *result, guint first, guint last)
 {
     const FabResultRow *from = result->rows->pdata[first];
     const FabResultRow *to = result->rows->pdata[last];
     g_autofree char *from_size = fab_format_bytes(from->size_bytes);
     g_autofree char *to_size = fab_format_bytes(to->size_bytes);
     g_autoptr(GString) text = g_string_new(to->binding);
-    char busy[G_ASCII_DTOSTR_BUF_SIZE];
+    char share[G_ASCII_DTOSTR_BUF_SIZE];
 
+    /* Waiting is not being busy: for latency the share is that of the time in which nothing is the limit. */
     if (isfinite(to->binding_utilisation))
-        g_string_append_printf(text, ", %s %% busy", fab_stream_fixed(to->binding_utilisation * 100, 0, busy));
-    if (all && first != last)
-        g_string_append_printf(text, " (at %s)", to_size);
-    else if (!all && first == last)
-        g_string_append_printf(text, " (at %s)", to_size);
-    else if (!all)
-        g_string_append_printf(text, " (%s to %s, busy at %s)", from_size, to_size, to_size);
+        g_string_append_printf(text, ", %s %% %s", fab_stream_fixed(to->binding_utilisation * 100, 0, share),
+                               strcmp(to->binding, "latency") == 0 ? "of the time" : "busy");
+    if (result->rows->len > 1)
+        g_string_append_printf(text, " at %s", to_size);
+    if (first != last)
+        g_string_append_printf(text, " (%s to %s)", from_size, to_size);
     write_folded(out, "# bound by  ", text->str);
+}
+
+/* The same thing but for the number of a device: in a symmetric machine which one of them is chance. */
+static bool
+binds_alike(const FabResultRow *a, const FabResultRow *b)
+{
+    const char *first = a->binding != NULL ? a->binding : "";
+    const char *second = b->binding != NULL ? b->binding : "";
+
+    for (;; first++, second++) {
+        first += strspn(first, G_CSET_DIGITS);
+        second += strspn(second, G_CSET_DIGITS);
+        if (*first != *second || *first == '\0')
+            return *first == *second;
+    }
 }
 
 /* One line for each run of sizes that the same thing limits; the last ones where there are many. */
@@ -204,17 +221,16 @@ write_bindings(FILE *out, const FabResult *result)
 
     for (guint i = 0; i < rows; i++) {
         const FabResultRow *row = result->rows->pdata[i];
-        const FabResultRow *before = i > 0 ? result->rows->pdata[i - 1] : NULL;
-        if (before == NULL || g_strcmp0(row->binding, before->binding) != 0)
+        if (i == 0 || !binds_alike(row, result->rows->pdata[i - 1]))
             g_array_append_val(starts, i);
     }
     skipped = starts->len > MAX_BINDING_LINES ? starts->len - MAX_BINDING_LINES : 0;
     for (guint i = skipped; i < starts->len; i++) {
         guint first = g_array_index(starts, guint, i);
         guint last = i + 1 < starts->len ? g_array_index(starts, guint, i + 1) - 1 : rows - 1;
-        const FabResultRow *row = result->rows->pdata[first];
+        const FabResultRow *row = result->rows->pdata[last];
         if (row->binding != NULL)
-            write_binding(out, result, first, last, starts->len == 1);
+            write_binding(out, result, first, last);
     }
     if (skipped > 0)
         fprintf(out, "# bound by  (%u more changes at the sizes before; --json names all)\n", skipped);
