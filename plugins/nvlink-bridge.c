@@ -21,8 +21,9 @@ join_groups(FabNvlink *nvlink, uint32_t size, uint32_t links)
 
     for (uint32_t a = 0; a < box->gpus; a++) {
         uint32_t end = a - a % size + size;
-        uint32_t each = links > 0 ? links : box->models[a]->nvlink_links / (size - 1);
         for (uint32_t b = a + 1; b < end && b < box->gpus; b++) {
+            uint32_t first = box->models[a]->nvlink_links, second = box->models[b]->nvlink_links;
+            uint32_t each = links > 0 ? links : (first < second ? first : second) / (size - 1);
             if (!fab_nvlink_join(nvlink, "bridge_size", a, b, each))
                 return false;
         }

@@ -251,12 +251,14 @@ nic_numa(const FabBox *box, uint32_t nic, uint32_t count, uint32_t *numa)
         return true;
     }
     for (uint32_t entry = 0; entry <= nic; entry++) {
+        const char *word;
         if (*at == '\0')
             at = list;
         fab_text_skip_separators(&at);
+        word = at;
         if (!fab_text_number(&at, numa) || *numa >= box->numa_nodes)
             return box->host->fail(box->builder, "nic_numa: \"%.*s\" is not a NUMA node, must be 0 to %u",
-                                   fab_text_word_length(at), at, box->numa_nodes - 1);
+                                   fab_text_word_length(word), word, box->numa_nodes - 1);
         fab_text_skip_separators(&at);
     }
     return true;
