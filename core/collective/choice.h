@@ -15,6 +15,7 @@ enum { FAB_MAX_RINGS = 32 };
 /* What the choice depends on, found once for a set of GPUs. */
 typedef struct {
     uint32_t ranks;
+    uint32_t boxes;           /* chassis or trays that hold the GPUs */
     uint32_t compute_capability;
     FabTransport transport;   /* the slowest kind between ring neighbours */
     FabPathClass path;        /* the farthest class between ring neighbours */

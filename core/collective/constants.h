@@ -21,17 +21,18 @@ typedef struct {
     double entry_us[FAB_PROTOCOL_COUNT]; /* entry cost of a protocol over LL; LL128 7..15, Simple 2..6 */
     double ll_round_us;       /* one LL round (8 B for each of 512 threads); 0.4..1.1 */
     double ll_fixed_share;    /* part of it that does not grow with the threads; 0.2..0.6 */
-    double ll_latency_us;     /* LL line visible at the neighbour over NVLink; 0.4..1.0 */
+    double ll_latency_us;     /* beside the wire, until an LL line is seen; 0..0.6 */
     double ll128_rate;        /* 10..22 (Ampere 6.3 is low and unexplained) */
-    double ll128_latency_us;  /* 0.3..1.2 */
+    double ll128_latency_us;  /* beside the wire; 0..0.8 */
     double simple_step_us;    /* CTA busy for each slice it sends: fence and flag; 0.5..3.5 */
-    double simple_latency_us; /* until the neighbour sees the flag; 2..8 */
+    double simple_latency_us; /* beside the wire, until the flag is seen; 0.5..7.5 */
     double send_rate;         /* stores to another GPU, one CTA alone; 12..45 */
     double copy_rate;         /* copies inside the GPU; 11..45 */
     double in_switch_gap_us;  /* NVLS: exposed flags and switch round trips of a loop; 3..10; 0: has no NVLS */
     double in_switch_launch_us; /* NVLS: device part of a launch; 3..15 */
     double in_switch_copy_rate; /* NVLS: staging copies of one CTA with all its threads; 50..100 */
     double in_switch_weight;  /* NVLS: link bytes for each byte of payload, in units of a ring's stores; 1.1..1.4 */
+    double in_switch_rack_weight; /* the same where the ranks span several boxes (trays); 1.1..1.6 */
     const char *source;
 } FabKernelCosts;
 
@@ -40,9 +41,9 @@ const FabKernelCosts *fab_kernel_costs(uint32_t compute_capability);
 
 /* Over PCIe instead of NVLink (model-study-nvls-pcie.md, 5.2), for peer-to-peer and host-staged ways. */
 typedef struct {
-    double ll_latency_us;     /* 0.8..2.6 */
+    double ll_latency_us;     /* beside the wire; 0..1.6 */
     double simple_step_us;    /* 0.5..4 */
-    double simple_latency_us; /* 1..8 */
+    double simple_latency_us; /* beside the wire; 0.5..7 */
     double simple_entry_us;   /* 0..10 */
     const char *source;
 } FabPcieCosts;

@@ -163,6 +163,16 @@ all_on_switch(const FabTopology *topology, const uint32_t *gpus, uint32_t count,
 }
 
 static uint32_t
+count_boxes(const FabTopology *topology, const uint32_t *gpus, uint32_t count)
+{
+    g_autoptr(GHashTable) boxes = g_hash_table_new(NULL, NULL);
+
+    for (uint32_t i = 0; i < count; i++)
+        g_hash_table_add(boxes, GINT_TO_POINTER(topology->vertices[topology->gpus[gpus[i]]].box));
+    return g_hash_table_size(boxes);
+}
+
+static uint32_t
 power_of_two_up(uint32_t value)
 {
     uint32_t power = 1;
@@ -217,6 +227,7 @@ fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t
         fab_machine_facts_clear(facts);
         return false;
     }
+    facts->boxes = count_boxes(topology, gpus, count);
     facts->nvswitch = all_on_switch(topology, gpus, count, 0);
     facts->in_switch = count > 1 && facts->transport == FAB_TRANSPORT_NVLINK &&
                        all_on_switch(topology, gpus, count, FAB_VERTEX_MULTICAST);

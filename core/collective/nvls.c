@@ -6,7 +6,9 @@
  * NVLink SHARP as NCCL uses it on unregistered buffers. Every rank is the head of one piece of each loop. Roles of
  * all_reduce, which run at once on consecutive loops:
  *
- *     scatter   copies each piece of the input to a slot in this GPU's own memory, which the piece's head reads
+ *     scatter   copies each piece of the input to a slot in this GPU's own memory, which the piece's head reads. NCCL
+ *               fills the slots of all heads at once; here each rank begins with its own piece, so that the heads'
+ *               slots are complete in the same instant too
  *     reduce    the head reads all ranks' slots through the switch, which reduces them, and multicasts the result
  *     gather    copies each piece from the slot that its head's multicast filled to the output
  *
@@ -92,12 +94,14 @@ nvls_step(const FabProgram *program, const FabStream *stream, uint64_t index, Fa
 {
     const Nvls *nvls = program->data;
     const FabShare *share = &nvls->shares[stream->channel];
-    uint32_t head = stream->rank;
+    uint32_t head = stream->rank; /* of the reduce role; the others take all heads in turn */
     uint64_t loop = stream->role == nvls->in_switch ? index : fab_emit_split(index, nvls->ranks, &head);
     uint64_t in_all, in_one;
 
     if (loop >= share->loops)
         return false;
+    if (stream->role != nvls->in_switch)
+        head = head + stream->rank < nvls->ranks ? head + stream->rank : head + stream->rank - nvls->ranks;
     fab_step_begin(step, head_chunk(nvls, share, loop, head, &in_all, &in_one));
     if (stream->role == nvls->in_switch) {
         in_switch_step(nvls, stream, step, in_one);

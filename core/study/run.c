@@ -192,7 +192,7 @@ execution_of(const Run *run, const FabPlan *plan)
     if (plan->algorithm->in_switch) {
         execution.in_switch_ps = fab_ps_from_seconds(us(costs->in_switch_gap_us));
         execution.copy_rate = execution.send_rate = costs->in_switch_copy_rate * 1e9;
-        execution.in_switch_weight = costs->in_switch_weight;
+        execution.in_switch_weight = run->facts.boxes > 1 ? costs->in_switch_rack_weight : costs->in_switch_weight;
     } else if (plan->protocol == FAB_PROTOCOL_LL) {
         set_ll(plan, costs, nvlink ? costs->ll_latency_us : pcie->ll_latency_us, &execution);
     } else if (plan->protocol == FAB_PROTOCOL_LL128) {

@@ -19,12 +19,12 @@
  * media show no such loss.
  */
 static const FabMediumDefaults table[] = {
-    { FAB_MEDIUM_NVLINK, 1, 0.91, 0.25e-6, 0, "P100: measured 0.91 of the data rate of its links" },
-    { FAB_MEDIUM_NVLINK, 2, 0.98, 0.25e-6, 0, "V100: rings of a DGX-1 carry 147 of 150 GB/s" },
-    { FAB_MEDIUM_NVLINK, 3, 0.80, 0.25e-6, 0, "A100: rings carry 240 of 300 GB/s once their tail is taken out" },
-    { FAB_MEDIUM_NVLINK, 4, 0.84, 0.25e-6, 0, "H100: rings carry 378 of 450 GB/s once their tail is taken out" },
-    { FAB_MEDIUM_NVLINK, 5, 0.793, 0.25e-6, 0, "B200, GB200: rings carry 714 of 900 GB/s, tail taken out" },
-    { FAB_MEDIUM_NVLINK, 6, 0.793, 0.25e-6, 0, "assumption: announced only, taken as generation 5" },
+    { FAB_MEDIUM_NVLINK, 1, 0.91, 0.2e-6, 0, "P100: measured 0.91 of the data rate of its links" },
+    { FAB_MEDIUM_NVLINK, 2, 0.98, 0.2e-6, 0, "V100: rings of a DGX-1 carry 147 of 150 GB/s" },
+    { FAB_MEDIUM_NVLINK, 3, 0.80, 0.2e-6, 0, "A100: rings carry 240 of 300 GB/s once their tail is taken out" },
+    { FAB_MEDIUM_NVLINK, 4, 0.84, 0.2e-6, 0, "H100: rings carry 378 of 450 GB/s once their tail is taken out" },
+    { FAB_MEDIUM_NVLINK, 5, 0.793, 0.2e-6, 0, "B200, GB200: rings carry 714 of 900 GB/s, tail taken out" },
+    { FAB_MEDIUM_NVLINK, 6, 0.793, 0.2e-6, 0, "assumption: announced only, taken as generation 5" },
     { FAB_MEDIUM_C2C, 0, 0.83, 0.2e-6, 0, "GH200: host to device 375 of 450 GB/s" },
     { FAB_MEDIUM_PCIE, 3, 0.70, 0.25e-6, 0.06, "broadcast on a pair of 2080 Ti: 11.1 of 15.75 GB/s" },
     { FAB_MEDIUM_PCIE, 4, 0.86, 0.25e-6, 0.06, "rings of four 4090 with peer access: 27.1 of 31.5 GB/s" },
