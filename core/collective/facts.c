@@ -94,7 +94,9 @@ search(double total, const double *speeds, uint32_t *channels, double *speed)
 static void
 duplicate(uint32_t compute_capability, uint32_t *channels, double *speed)
 {
-    if (*speed >= 25 && !(compute_capability > 80 && *speed < 50 && *channels > 4) && *channels * 2 <= SEARCH_CHANNELS) {
+    bool enough = compute_capability > 80 && *speed < 50 && *channels > 4;
+
+    if (*speed >= 25 && !enough && *channels * 2 <= SEARCH_CHANNELS) {
         *channels *= 2;
         *speed /= 2;
     }

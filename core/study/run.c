@@ -154,7 +154,9 @@ launch_seconds(const Run *run, const FabPlan *plan, const FabKernelCosts *costs,
         return run->scenario->launch_s;
     if (plan->algorithm->in_switch)
         return us(costs->in_switch_launch_us);
-    return us(costs->launch_us + entry_us + (plan->channels > 1 ? costs->launch_channels_us * sqrt(channels / all) : 0));
+    if (plan->channels > 1)
+        entry_us += costs->launch_channels_us * sqrt(channels / all);
+    return us(costs->launch_us + entry_us);
 }
 
 /* LL works in rounds of 8 bytes for each thread; a round costs the same however full (ring study, 3.1). */
