@@ -6,11 +6,12 @@ const char *const fab_protocol_names[] = { "ll", "ll128", "simple", NULL };
 
 /*
  * Ampere, Hopper and Blackwell are the fits of the ring study (section 3.5) to the public NCCL sweeps of A100, H100 and
- * GB200/B300; copy rates are those of its tail law (NVLS/PCIe study, section 2: 24, 41, 42 GB/s); the NVLS row is
- * section 1.1 of the same study, its weight the ring's port rate over the NVLS
- * port limit V (378/299, 714/566; in a rack of many trays 714/480, measured on 64 GPUs, section 1.2, not explained). Volta is
- * the ring study's fit to a DGX-1. The latencies of the studies include the wire; here they are what is left beside it
- * (0.4 us through NVSwitch, 0.2 us over a direct link; LL over PCIe 0.5 to 0.6 us and a round of 0.4 us). Rows without a sweep of their own say what they are taken from.
+ * GB200/B300; copy rates are those of its tail law (NVLS/PCIe study, section 2: 24, 41, 42 GB/s). The NVLS row is
+ * section 1.1 of the same study; its weight is the ring's port rate over the NVLS port limit V (378/299, 714/566; in a
+ * rack of many trays 714/480, measured on 64 GPUs, section 1.2, not explained). Volta is the ring study's fit to a
+ * DGX-1. The latencies of the studies include the wire; here they are what is left beside it (0.4 us through NVSwitch,
+ * 0.2 us over a direct link; LL over PCIe 0.5 to 0.6 us and a round of 0.4 us). Rows without a sweep of their own say
+ * what they are taken from.
  */
 static const FabKernelCosts rows[] = {
     { .generation = "Pascal", .compute_capability = 60,
