@@ -1,0 +1,246 @@
+/* The utilisation of links in a result, for a diagram: read from the JSON that `run --json` writes. */
+#include <json-glib/json-glib.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "report/report.h"
+
+enum { SCHEMA_VERSION = 1, MAX_BYTES = 256 << 20 };
+
+static bool
+refuse(GError **error, FabError code, const char *path, const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* Sets the error and returns false. */
+static bool
+refuse(GError **error, FabError code, const char *path, const char *format, ...)
+{
+    g_autofree char *what = NULL;
+    va_list args;
+
+    va_start(args, format);
+    what = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, FAB_ERROR, (gint)code, "%s: %s", path, what);
+    return false;
+}
+
+/* ------------------------------------------------------------------ members by type; NULL: absent or another type */
+
+static JsonObject *
+as_object(JsonNode *node)
+{
+    return node != NULL && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+static JsonArray *
+member_array(JsonObject *object, const char *name)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    return node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+}
+
+static const char *
+member_text(JsonObject *object, const char *name)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    return node != NULL && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node) : NULL;
+}
+
+static bool
+member_number(JsonObject *object, const char *name, double *value)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    if (node == NULL || !JSON_NODE_HOLDS_VALUE(node) ||
+        (json_node_get_value_type(node) != G_TYPE_INT64 && json_node_get_value_type(node) != G_TYPE_DOUBLE))
+        return false;
+    *value = json_node_get_double(node);
+    return true;
+}
+
+/* ------------------------------------------------------------------ what a result must have */
+
+static JsonObject *
+first_result(JsonNode *root, const char *path, GError **error)
+{
+    JsonObject *top = as_object(root);
+    const char *schema = top != NULL ? member_text(top, "schema") : NULL;
+    JsonArray *results = top != NULL ? member_array(top, "results") : NULL;
+    JsonObject *result;
+    double version = 0;
+
+    if (schema == NULL || strcmp(schema, "fabricast-result") != 0) {
+        refuse(error, FAB_ERROR_SYNTAX, path, "is not a result of `fabricast run --json`: \"schema\" is %s, must be "
+               "\"fabricast-result\"", schema != NULL ? schema : "missing");
+        return NULL;
+    }
+    if (!member_number(top, "schema_version", &version) || version != SCHEMA_VERSION) {
+        refuse(error, FAB_ERROR_SYNTAX, path, "has \"schema_version\" %g, this program reads version %d", version,
+               SCHEMA_VERSION);
+        return NULL;
+    }
+    result = results != NULL && json_array_get_length(results) > 0 ? as_object(json_array_get_element(results, 0))
+                                                                   : NULL;
+    if (result == NULL)
+        refuse(error, FAB_ERROR_SYNTAX, path, "holds no result, a diagram needs one");
+    return result;
+}
+
+static JsonObject *
+last_row(JsonObject *result, const char *path, GError **error)
+{
+    JsonArray *rows = member_array(result, "rows");
+    guint count = rows != NULL ? json_array_get_length(rows) : 0;
+    JsonObject *row = count > 0 ? as_object(json_array_get_element(rows, count - 1)) : NULL;
+
+    if (row == NULL)
+        refuse(error, FAB_ERROR_SYNTAX, path, "the first result has no rows, a diagram shows the last one");
+    return row;
+}
+
+static bool
+check_topology(const FabTopology *topology, JsonObject *result, const char *path, GError **error)
+{
+    const char *name = member_text(result, "topology");
+
+    if (name == NULL)
+        return refuse(error, FAB_ERROR_SYNTAX, path, "the first result names no \"topology\"");
+    if (strcmp(name, topology->name) != 0)
+        return refuse(error, FAB_ERROR_VALUE, path, "is a result of topology %s, the diagram is of %s", name,
+                      topology->name);
+    return true;
+}
+
+/* ------------------------------------------------------------------ uses */
+
+static GHashTable *
+resources_by_name(const FabTopology *topology)
+{
+    GHashTable *table = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (uint32_t r = 0; r < topology->resource_count; r++)
+        g_hash_table_insert(table, topology->resources[r].name, GUINT_TO_POINTER(r));
+    return table;
+}
+
+static bool
+take_use(const FabTopology *topology, GHashTable *names, JsonNode *node, const char *path, double *load,
+         GError **error)
+{
+    JsonObject *use = as_object(node);
+    const char *name = use != NULL ? member_text(use, "resource") : NULL;
+    const FabResource *resource;
+    gpointer found;
+    double value;
+
+    if (name == NULL)
+        return refuse(error, FAB_ERROR_SYNTAX, path, "the last row has a use without the name of its \"resource\"");
+    if (!g_hash_table_lookup_extended(names, name, NULL, &found))
+        return refuse(error, FAB_ERROR_VALUE, path, "topology %s has no resource \"%s\"; was the result computed with "
+                      "other parameters?", topology->name, name);
+    if (!member_number(use, "utilisation", &value) || !isfinite(value) || value < 0)
+        return refuse(error, FAB_ERROR_VALUE, path, "\"utilisation\" of \"%s\" must be a number of 0 or more", name);
+    resource = &topology->resources[GPOINTER_TO_UINT(found)];
+    if (resource->link != UINT32_MAX) {
+        const FabTopologyLink *link = &topology->links[resource->link];
+        load[resource->link * 2 + (link->resource[1] == GPOINTER_TO_UINT(found))] = MIN(value, 1.0);
+    }
+    return true;
+}
+
+static char *
+make_caption(JsonObject *result, JsonObject *row)
+{
+    const char *collective = member_text(result, "collective");
+    const char *algorithm = member_text(row, "algorithm");
+    GString *text = g_string_new("Utilisation of links");
+    double size, time_us;
+
+    if (collective != NULL)
+        g_string_append_printf(text, ": %s%s%s", collective, algorithm != NULL ? " " : "",
+                               algorithm != NULL ? algorithm : "");
+    if (member_number(row, "size_bytes", &size) && size >= 0 && size < 0x1p62) {
+        g_autofree char *bytes = fab_format_bytes((uint64_t)size);
+        g_string_append_printf(text, ", %s", bytes);
+    }
+    if (member_number(row, "time_us", &time_us) && time_us >= 0 && time_us < 9e12) {
+        g_autofree char *time = fab_format_time((int64_t)(time_us * 1e6));
+        g_string_append_printf(text, ", %s", time);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static bool
+take_row(const FabTopology *topology, JsonObject *row, const char *path, double *load, GError **error)
+{
+    g_autoptr(GHashTable) names = resources_by_name(topology);
+    JsonArray *uses = member_array(row, "uses");
+
+    if (uses == NULL)
+        return refuse(error, FAB_ERROR_SYNTAX, path, "the last row has no list of \"uses\"");
+    for (guint i = 0; i < json_array_get_length(uses); i++) {
+        if (!take_use(topology, names, json_array_get_element(uses, i), path, load, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+read_text(const char *path, char **text, gsize *length, GError **error)
+{
+    g_autoptr(GError) inner = NULL;
+
+    if (g_file_test(path, G_FILE_TEST_IS_DIR))
+        return refuse(error, FAB_ERROR_FILE, path, "is a folder, a result of `fabricast run --json` is needed");
+    if (!g_file_get_contents(path, text, length, &inner))
+        return refuse(error, FAB_ERROR_FILE, path, "%s",
+                      inner->code == G_FILE_ERROR_NOENT ? "no such file" : inner->message);
+    if (*length > MAX_BYTES)
+        return refuse(error, FAB_ERROR_FILE, path, "is larger than 256 MiB");
+    return true;
+}
+
+FabDiagramLoad *
+fab_diagram_load_read(const FabTopology *topology, const char *path, GError **error)
+{
+    g_autoptr(JsonParser) parser = json_parser_new_immutable();
+    g_autoptr(GError) inner = NULL;
+    g_autofree char *text = NULL;
+    g_autofree double *load = g_new(double, 2 * (size_t)topology->link_count + 1);
+    FabDiagramLoad *result;
+    JsonObject *object, *row;
+    gsize length;
+
+    if (!read_text(path, &text, &length, error))
+        return NULL;
+    if (!json_parser_load_from_data(parser, text, (gssize)length, &inner)) {
+        refuse(error, FAB_ERROR_SYNTAX, path, "is not JSON: %s", inner->message);
+        return NULL;
+    }
+    object = first_result(json_parser_get_root(parser), path, error);
+    if (object == NULL || !check_topology(topology, object, path, error))
+        return NULL;
+    row = last_row(object, path, error);
+    for (uint32_t i = 0; i < 2 * topology->link_count; i++)
+        load[i] = NAN;
+    if (row == NULL || !take_row(topology, row, path, load, error))
+        return NULL;
+    result = g_new0(FabDiagramLoad, 1);
+    result->load = g_steal_pointer(&load);
+    result->caption = make_caption(object, row);
+    return result;
+}
+
+void
+fab_diagram_load_free(FabDiagramLoad *load)
+{
+    if (load == NULL)
+        return;
+    g_free(load->load);
+    g_free(load->caption);
+    g_free(load);
+}

@@ -1,0 +1,117 @@
+/*
+ * Diagrams of machines, rendered by Graphviz. All places are fixed before Graphviz sees the graph (layout
+ * engine "nop2"), so that a drawing looks the same with every version of it. Graphviz keeps its settings in
+ * globals: one thread of a process at a time may draw.
+ */
+#include "report/diagram.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <graphviz/gvc.h>
+#include <locale.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static const char *const formats[] = { "svg", "png", "pdf", "dot", NULL };
+
+/* The format that the suffix names, or NULL with an error. */
+static const char *
+format_of(const char *path, GError **error)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    const char *suffix = strrchr(name, '.');
+
+    for (uint32_t i = 0; suffix != NULL && suffix != name && formats[i] != NULL; i++) {
+        if (g_ascii_strcasecmp(suffix + 1, formats[i]) == 0)
+            return formats[i];
+    }
+    if (suffix == NULL || suffix == name || suffix[1] == '\0') {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: has no suffix that names a format of diagrams; accepted: .svg, .png, .pdf, .dot", path);
+    } else {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: \"%s\" is not a format of diagrams; accepted: .svg, .png, .pdf, .dot", path, suffix);
+    }
+    return NULL;
+}
+
+/* The picture as bytes; gvFreeRenderData(). NULL: Graphviz lacks the format. */
+static char *
+render(Agraph_t *graph, const char *format, unsigned *length)
+{
+    GVC_t *context = gvContext();
+    char *data = NULL;
+
+    if (context == NULL)
+        return NULL;
+    if (gvLayout(context, graph, "nop2") == 0) {
+        if (gvRenderData(context, graph, format, &data, length) != 0)
+            data = NULL;
+        gvFreeLayout(context, graph);
+    }
+    gvFreeContext(context);
+    return data;
+}
+
+/* Writes all or nothing. */
+static bool
+write_file(const char *path, const char *data, size_t length, GError **error)
+{
+    g_autoptr(GError) inner = NULL;
+    bool disk;
+
+    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is a folder, a diagram needs the name of a file", path);
+        return false;
+    }
+    if (g_file_set_contents_full(path, data, (gssize)length, G_FILE_SET_CONTENTS_CONSISTENT, 0666, &inner))
+        return true;
+    disk = g_error_matches(inner, G_FILE_ERROR, G_FILE_ERROR_NOSPC) ||
+           g_error_matches(inner, G_FILE_ERROR, G_FILE_ERROR_IO);
+    g_set_error(error, FAB_ERROR, disk ? FAB_ERROR_SYSTEM : FAB_ERROR_FILE, "%s: cannot write the diagram: %s", path,
+                inner->message);
+    return false;
+}
+
+bool
+fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, const char *path, bool expand,
+                   GError **error)
+{
+    const char *format = format_of(path, error);
+    g_autoptr(FabDiagram) diagram = NULL;
+    locale_t plain, before;
+    Agraph_t *graph;
+    char *data;
+    unsigned length = 0;
+    bool written = false;
+
+    if (format == NULL)
+        return false;
+    diagram = fab_diagram_new(topology, load, expand);
+    fab_diagram_place(diagram);
+    fab_diagram_connect(diagram);
+
+    /* Graphviz reads and writes numbers in the locale of the thread, and tells its complaints to stderr. */
+    plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    before = plain != (locale_t)0 ? uselocale(plain) : (locale_t)0;
+    agseterr(AGMAX);
+    graph = fab_diagram_draw(diagram);
+    if (g_str_equal(format, "png"))
+        fab_diagram_set(graph, "dpi", "144");
+    data = render(graph, format, &length);
+    agclose(graph);
+    agseterr(AGWARN);
+    if (plain != (locale_t)0) {
+        uselocale(before);
+        freelocale(plain);
+    }
+
+    if (data == NULL)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: Graphviz cannot render %s here; its plugin is missing",
+                    path, format);
+    else
+        written = write_file(path, data, length, error);
+    gvFreeRenderData(data);
+    return written;
+}
