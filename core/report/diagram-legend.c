@@ -170,7 +170,8 @@ add_shapes(Pen *pen)
         text = g_strdup_printf("%s: %u", what, count);
         start_entry(pen, text);
         inset = shape->peripheries > 1 ? 4 : 0;
-        area = (FabDiagramArea) { pen->x + inset, pen->y - 9 + inset, pen->x + SAMPLE_WIDTH - inset, pen->y + 9 - inset };
+        area = (FabDiagramArea) { pen->x + inset, pen->y - 9 + inset,
+                                  pen->x + SAMPLE_WIDTH - inset, pen->y + 9 - inset };
         fab_diagram_set_shape(fab_diagram_add_node(pen->graph, name, &area, ""), shape, SAMPLE_WIDTH);
         end_entry(pen, text);
     }

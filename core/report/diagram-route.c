@@ -327,10 +327,11 @@ add_label(FabDiagram *diagram, FabDiagramEdge *edge, GHashTable *said)
     FabDiagramEnd hub = hub_above ? edge->a : edge->b;
     g_autofree char *class = fab_diagram_link_class(link);
     g_autoptr(GString) text = g_string_new(NULL);
-    bool wordy = !mesh || is_longest(diagram, edge);
-    bool fresh = wordy && g_hash_table_add(said, mesh ? g_strdup_printf("mesh %u %s", edge->count, class)
-                                             : g_strdup_printf("%d %u %u %s", hub.block, hub.index, edge->count, class));
+    bool fresh = false;
 
+    if (!mesh || is_longest(diagram, edge))
+        fresh = g_hash_table_add(said, mesh ? g_strdup_printf("mesh %u %s", edge->count, class)
+                                            : g_strdup_printf("%d %u %u %s", hub.block, hub.index, edge->count, class));
     if (fresh) {
         g_autofree char *words = full_label(diagram, edge, "\n");
         g_string_append(text, words);
