@@ -108,6 +108,32 @@ name_options(const Options *options, GError **error)
     }
 }
 
+static bool
+is_set(const Options *options, const char *start)
+{
+    for (guint i = 0; i + 1 < options->sets->len; i++) {
+        if (g_str_has_prefix(options->sets->pdata[i], start))
+            return true;
+    }
+    return false;
+}
+
+/* Without a file the options must say on which machine to run what. */
+static FabScenario *
+load_from_options(const Options *options, GError **error)
+{
+    const char *missing = NULL;
+
+    if (!is_set(options, "topology.name="))
+        missing = "--topology is missing, it names a machine of `fabricast topology list` or a file";
+    else if (!is_set(options, "collective.operation=") && !is_set(options, "transfer.flows="))
+        missing = "--collective is missing, such as --collective all_reduce; or --transfer \"0>1\"";
+    if (missing == NULL)
+        return fab_scenario_from_sets((char *const *)options->sets->pdata, error);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s", missing);
+    return NULL;
+}
+
 /* Reads every scenario before the first one runs. Owned by the caller; NULL with an error. */
 static GPtrArray *
 load_scenarios(const Options *options, int count, char **paths, GError **error)
@@ -117,7 +143,7 @@ load_scenarios(const Options *options, int count, char **paths, GError **error)
 
     for (int i = 0; i < MAX(count, 1); i++) {
         FabScenario *scenario =
-            count > 0 ? fab_scenario_load(paths[i], sets, error) : fab_scenario_from_sets(sets, error);
+            count > 0 ? fab_scenario_load(paths[i], sets, error) : load_from_options(options, error);
         if (scenario == NULL) {
             name_options(options, error);
             return NULL;
@@ -136,9 +162,13 @@ run_one(const FabScenario *scenario, const Options *options, GError **error)
     fab_progress_init(&line, options->quiet);
     result = fab_run(scenario, line.enabled ? fab_progress_update : NULL, &line, error);
     fab_progress_clear(&line);
-    if (result == NULL)
-        name_options(options, error);
-    return result;
+    if (result != NULL)
+        return result;
+    /* What the stages below the scenario refuse does not say which scenario asked for it. */
+    if (!g_str_has_prefix((*error)->message, scenario->path) && !g_str_has_prefix((*error)->message, "command line: "))
+        g_prefix_error(error, "%s: ", scenario->path);
+    name_options(options, error);
+    return NULL;
 }
 
 /* Tables appear one by one as they are ready. */
