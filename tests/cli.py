@@ -322,6 +322,28 @@ class Machines(Cli):
         self.prints("run", "--topology", path, "--collective", "all_reduce", "--sizes", "1M")
 
 
+    def test_diagrams_are_written_by_suffix(self):
+        for suffix, start in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("dot", b"")):
+            path = os.path.join(self.folder, "x." + suffix)
+            self.prints("topology", "diagram", "dgx-h100", "-o", path)
+            with open(path, "rb") as file:
+                self.assertTrue(file.read().startswith(start), suffix)
+        result = self.write("result.json", self.prints(*ALL_REDUCE, "--sizes", "1G", "--json"))
+        self.prints("topology", "diagram", "dgx-h100", "--load", result, "-o", os.path.join(self.folder, "load.svg"))
+
+    def test_diagrams_that_cannot_be(self):
+        svg = os.path.join(self.folder, "x.svg")
+        self.refuses(INPUT, r"needs -o FILE", "topology", "diagram", "dgx-h100")
+        self.refuses(INPUT, r"svg.*png.*pdf.*dot", "topology", "diagram", "dgx-h100", "-o", self.folder + "/x.gif")
+        self.refuses(INPUT, r"/none/x\.svg: cannot be written", "topology", "diagram", "dgx-h100", "-o", "/none/x.svg")
+        self.refuses(INPUT, r"result\.json", "topology", "diagram", "dgx-h100", "--load", self.folder + "/result.json",
+                     "-o", svg)
+        for content in ("", "{", "[]", "{\"schema\": \"other\"}", "\x00\x01"):
+            path = self.write("result.json", content)
+            self.refuses(INPUT, r"result\.json", "topology", "diagram", "dgx-h100", "--load", path, "-o", svg)
+        self.assertFalse(os.path.exists(svg))
+
+
 class Plugins(Cli):
     def test_plugins_are_listed_and_explained(self):
         names = [line.split()[0] for line in self.prints("plugin", "list").splitlines()]

@@ -128,6 +128,7 @@ static const FabCommand children[] = {
     { .name = "list", .usage = "", .summary = "List the machines of the catalogue", .run = run_list },
     { .name = "show", .usage = "NAME", .summary = "Print nodes, links and the matrix of a machine", .run = run_show },
     { .name = "check", .usage = "NAME...", .summary = "Build machines and say if they are fine", .run = run_check },
+    { .name = "diagram", .usage = "NAME -o FILE", .summary = "Draw a machine", .run = fab_cli_diagram },
     { 0 },
 };
 
