@@ -150,7 +150,7 @@ nvls_new(const FabCollectiveSpec *spec)
 
     *nvls = (Nvls) {
         .ranks = spec->ranks, .channels = spec->channels, .collective = spec->collective, .size = spec->size,
-        .chunk = spec->chunk_bytes, .scatter = 0, .in_switch = 1, .gather = 2,
+        .chunk = fab_emit_chunk(spec, spec->slots), .scatter = 0, .in_switch = 1, .gather = 2,
     };
     if (spec->collective != FAB_ALL_REDUCE) {
         fab_piece(spec->size, spec->ranks, 0, &start, &nvls->unit);

@@ -18,19 +18,24 @@ typedef struct {
 
 typedef struct {
     double capacity;
+    double load;       /* of all flows at their current rates */
     FlowMember *members;
     uint32_t count, room;
+    uint32_t held;     /* flows whose bottleneck this is */
     bool dirty;        /* lost a flow since the last solve */
     bool in_part;      /* touched by the part being solved */
-    uint32_t open;      /* flows of the part not settled yet */
-    double free;       /* capacity left to the part's flows not settled yet */
-    double weight;     /* their weights */
+    uint32_t part, part_held; /* members of the part; those among them that it holds */
+    uint32_t open;     /* members of the part not settled yet */
+    double part_free, part_weight; /* what standing flows leave to the part, and the part's weights */
+    double free, weight;           /* the same for what is not settled yet */
     double level;      /* rate at which it filled; < 0: it did not */
 } FlowResource;
 
 typedef struct {
     const FabRoute *route;
     double bytes, remaining, limit, rate, new_rate, limited_ps;
+    double cap;          /* lowest of its limit and the resources it has alone, while being solved */
+    uint32_t cap_at;     /* which of them */
     int64_t start, updated, finish, planned; /* planned: time of the one event that counts */
     uint32_t multiplicity, bottleneck, new_bottleneck, tag, next_free, room;
     uint32_t *position; /* in the members of each resource of the route */

@@ -118,20 +118,34 @@ mark_dirty(FabFlowSet *set, uint32_t resource)
     set->dirty[set->dirty_count++] = resource;
 }
 
+static double
+load_of(const FabFlowSet *set, FlowMember member)
+{
+    const Flow *flow = &set->flows[member.flow];
+
+    return flow->route->uses[member.use].weight * flow->rate * flow->multiplicity;
+}
+
+/* Loads are kept up by differences; where few flows are left they are summed anew, so that errors do not add up. */
 static void
 detach(FabFlowSet *set, uint32_t number)
 {
     Flow *flow = &set->flows[number];
 
+    if (flow->bottleneck < set->resource_count)
+        set->resources[flow->bottleneck].held--;
     for (uint32_t i = 0; i < flow->route->count; i++) {
         uint32_t id = flow->route->uses[i].resource;
         FlowResource *resource = &set->resources[id];
         FlowMember last = resource->members[--resource->count];
+        resource->load -= load_of(set, (FlowMember) { .flow = number, .use = i });
         if (last.flow != number) {
             resource->members[flow->position[i]] = last;
             set->flows[last.flow].position[last.use] = flow->position[i];
         }
-        if (resource->count > 0)
+        if (resource->count <= 1)
+            resource->load = resource->count == 0 ? 0 : load_of(set, resource->members[0]);
+        if (resource->held > 0)
             mark_dirty(set, id);
     }
 }
@@ -242,6 +256,14 @@ fab_flow_set_rate(FabFlowSet *set, int64_t now, uint32_t number, double rate, ui
         flow->limited_ps += passed;
     flow->remaining -= flow->rate * passed;
     flow->updated = now;
+    for (uint32_t i = 0; i < flow->route->count; i++) {
+        const FabUse *use = &flow->route->uses[i];
+        set->resources[use->resource].load += use->weight * (rate - flow->rate) * flow->multiplicity;
+    }
+    if (flow->bottleneck < set->resource_count)
+        set->resources[flow->bottleneck].held--;
+    if (bottleneck < set->resource_count)
+        set->resources[bottleneck].held++;
     flow->bottleneck = bottleneck;
     flow->rate = rate;
     flow->finish = flow->remaining <= 0 ? now : now + (int64_t)(flow->remaining / rate + 0.5);
@@ -295,9 +317,8 @@ has_bottleneck(const FabFlowSet *set, const Flow *flow)
         const FlowResource *resource = &set->resources[flow->route->uses[i].resource];
         double load = 0, fastest = 0;
         for (uint32_t k = 0; k < resource->count; k++) {
-            const Flow *other = &set->flows[resource->members[k].flow];
-            load += other->route->uses[resource->members[k].use].weight * other->rate * other->multiplicity;
-            fastest = MAX(fastest, other->rate);
+            load += load_of(set, resource->members[k]);
+            fastest = MAX(fastest, set->flows[resource->members[k].flow].rate);
         }
         if (load >= resource->capacity * (1 - FAB_FLOW_TOLERANCE) &&
             flow->rate >= fastest * (1 - FAB_FLOW_TOLERANCE))
@@ -312,10 +333,8 @@ fab_flow_check(const FabFlowSet *set, GError **error)
     for (uint32_t r = 0; r < set->resource_count; r++) {
         const FlowResource *resource = &set->resources[r];
         double load = 0;
-        for (uint32_t k = 0; k < resource->count; k++) {
-            const Flow *flow = &set->flows[resource->members[k].flow];
-            load += flow->route->uses[resource->members[k].use].weight * flow->rate * flow->multiplicity;
-        }
+        for (uint32_t k = 0; k < resource->count; k++)
+            load += load_of(set, resource->members[k]);
         if (load > resource->capacity * (1 + FAB_FLOW_TOLERANCE)) {
             g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "resource %u carries %g of %g B/s", r, load * FAB_PS,
                         resource->capacity * FAB_PS);

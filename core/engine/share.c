@@ -9,6 +9,23 @@
 #define NONE FAB_FLOW_NONE
 
 static void
+part_add_resource(FabFlowSet *set, uint32_t id)
+{
+    FlowResource *resource = &set->resources[id];
+
+    resource->in_part = true;
+    resource->part = resource->part_held = 0;
+    resource->part_free = resource->capacity - resource->load;
+    resource->part_weight = 0;
+    if (set->part_resource_count == set->part_resource_room) {
+        set->part_resource_room = set->part_resource_room == 0 ? 64 : set->part_resource_room * 2;
+        set->part_resources = g_renew(uint32_t, set->part_resources, set->part_resource_room);
+    }
+    set->part_resources[set->part_resource_count++] = id;
+}
+
+/* Takes a flow into the part: what it uses is free again for the filling. */
+static void
 part_add(FabFlowSet *set, uint32_t number)
 {
     Flow *flow = &set->flows[number];
@@ -16,6 +33,8 @@ part_add(FabFlowSet *set, uint32_t number)
     if (flow->in_part)
         return;
     flow->in_part = true;
+    flow->cap = flow->limit;
+    flow->cap_at = FAB_FLOW_LIMIT;
     if (set->part_count == set->part_room) {
         set->part_room = set->part_room == 0 ? 64 : set->part_room * 2;
         set->part = g_renew(uint32_t, set->part, set->part_room);
@@ -24,14 +43,20 @@ part_add(FabFlowSet *set, uint32_t number)
     for (uint32_t i = 0; i < flow->route->count; i++) {
         uint32_t id = flow->route->uses[i].resource;
         FlowResource *resource = &set->resources[id];
-        if (resource->in_part)
+        double weight = flow->route->uses[i].weight * flow->multiplicity;
+        if (resource->count == 1) {
+            if (resource->capacity / weight < flow->cap) {
+                flow->cap = resource->capacity / weight;
+                flow->cap_at = id;
+            }
             continue;
-        resource->in_part = true;
-        if (set->part_resource_count == set->part_resource_room) {
-            set->part_resource_room = set->part_resource_room == 0 ? 64 : set->part_resource_room * 2;
-            set->part_resources = g_renew(uint32_t, set->part_resources, set->part_resource_room);
         }
-        set->part_resources[set->part_resource_count++] = id;
+        if (!resource->in_part)
+            part_add_resource(set, id);
+        resource->part++;
+        resource->part_held += flow->bottleneck == id;
+        resource->part_free += weight * flow->rate;
+        resource->part_weight += weight;
     }
 }
 
@@ -41,6 +66,8 @@ part_add_held(FabFlowSet *set, uint32_t id)
 {
     const FlowResource *resource = &set->resources[id];
 
+    if (resource->held == 0 || (resource->in_part && resource->held == resource->part_held))
+        return;
     for (uint32_t k = 0; k < resource->count; k++) {
         if (set->flows[resource->members[k].flow].bottleneck == id)
             part_add(set, resource->members[k].flow);
@@ -109,7 +136,6 @@ heap_first(FabFlowSet *set, double *ratio)
 
 /* ------------------------------------------------------------------ filling */
 
-/* What the flows outside of the part leave free, and the weights of those inside. */
 static void
 prepare(FabFlowSet *set)
 {
@@ -117,25 +143,14 @@ prepare(FabFlowSet *set)
         set->heap_room = MAX(64, set->part_resource_count * 2);
         set->heap = g_renew(FlowHeapEntry, set->heap, set->heap_room);
     }
-    set->heap_count = 0;
+    set->heap_count = set->part_resource_count;
     for (uint32_t i = 0; i < set->part_resource_count; i++) {
         FlowResource *resource = &set->resources[set->part_resources[i]];
-        resource->free = resource->capacity;
-        resource->weight = 0;
-        resource->open = 0;
+        resource->free = resource->part_free;
+        resource->weight = resource->part_weight;
+        resource->open = resource->part;
         resource->level = -1;
-        for (uint32_t k = 0; k < resource->count; k++) {
-            const Flow *flow = &set->flows[resource->members[k].flow];
-            double weight = flow->route->uses[resource->members[k].use].weight * flow->multiplicity;
-            if (flow->in_part) {
-                resource->weight += weight;
-                resource->open++;
-            } else {
-                resource->free -= weight * flow->rate;
-            }
-        }
-        set->heap[set->heap_count++] =
-            (FlowHeapEntry) { .ratio = ratio_of(resource), .resource = set->part_resources[i] };
+        set->heap[i] = (FlowHeapEntry) { .ratio = ratio_of(resource), .resource = set->part_resources[i] };
     }
     for (uint32_t at = set->heap_count / 2; at-- > 0;)
         heap_sift_down(set, at, set->heap[at]);
@@ -144,24 +159,35 @@ prepare(FabFlowSet *set)
 }
 
 static int
-compare_limits(const void *a, const void *b, void *user)
+compare_caps(const void *a, const void *b, void *user)
 {
     const Flow *flows = user;
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    double p = flows[x].limit, q = flows[y].limit;
+    double p = flows[x].cap, q = flows[y].cap;
 
     return p != q ? (p < q ? -1 : 1) : (x < y ? -1 : x > y);
 }
 
-/* Sorts the part by the flows' own limits, unless it is in order already. */
+/* Sorts the part by the flows' own caps; most often it is small or in order already. */
 static void
-sort_by_limit(FabFlowSet *set)
+sort_by_cap(FabFlowSet *set)
 {
-    for (uint32_t i = 1; i < set->part_count; i++) {
-        if (set->flows[set->part[i]].limit < set->flows[set->part[i - 1]].limit) {
-            g_qsort_with_data(set->part, (int)set->part_count, sizeof *set->part, compare_limits, set->flows);
-            return;
+    enum { SMALL = 32 };
+
+    if (set->part_count > SMALL) {
+        for (uint32_t i = 1; i < set->part_count; i++) {
+            if (set->flows[set->part[i]].cap < set->flows[set->part[i - 1]].cap) {
+                g_qsort_with_data(set->part, (int)set->part_count, sizeof *set->part, compare_caps, set->flows);
+                return;
+            }
         }
+        return;
+    }
+    for (uint32_t i = 1; i < set->part_count; i++) {
+        uint32_t number = set->part[i], k = i;
+        for (; k > 0 && set->flows[number].cap < set->flows[set->part[k - 1]].cap; k--)
+            set->part[k] = set->part[k - 1];
+        set->part[k] = number;
     }
 }
 
@@ -176,6 +202,8 @@ settle(FabFlowSet *set, uint32_t number, double rate, uint32_t bottleneck)
     for (uint32_t i = 0; i < flow->route->count; i++) {
         FlowResource *resource = &set->resources[flow->route->uses[i].resource];
         double weight = flow->route->uses[i].weight * flow->multiplicity;
+        if (!resource->in_part)
+            continue; /* the flow has it alone: in its cap */
         resource->free -= weight * rate;
         resource->weight -= weight;
         resource->open--;
@@ -188,15 +216,15 @@ fill(FabFlowSet *set)
     uint32_t next = 0, left = set->part_count;
 
     prepare(set);
-    sort_by_limit(set);
+    sort_by_cap(set);
     while (left > 0) {
         double ratio = INFINITY;
         uint32_t id = heap_first(set, &ratio);
         FlowResource *resource;
         while (next < set->part_count && set->flows[set->part[next]].settled)
             next++;
-        if (next < set->part_count && set->flows[set->part[next]].limit <= ratio) {
-            settle(set, set->part[next], set->flows[set->part[next]].limit, FAB_FLOW_LIMIT);
+        if (next < set->part_count && set->flows[set->part[next]].cap <= ratio) {
+            settle(set, set->part[next], set->flows[set->part[next]].cap, set->flows[set->part[next]].cap_at);
             left--;
             continue;
         }
@@ -224,10 +252,12 @@ current_rate(const Flow *flow)
 static void
 grow_at(FabFlowSet *set, uint32_t id)
 {
-    FlowResource *resource = &set->resources[id];
+    const FlowResource *resource = &set->resources[id];
     bool full = resource->level >= 0 || resource->free <= resource->capacity * FAB_FLOW_TOLERANCE;
     double fastest = 0;
 
+    if (resource->part == resource->count || (resource->level < 0 && resource->held == resource->part_held))
+        return;
     for (uint32_t k = 0; k < resource->count; k++)
         fastest = MAX(fastest, current_rate(&set->flows[resource->members[k].flow]));
     for (uint32_t k = 0; k < resource->count; k++) {

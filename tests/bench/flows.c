@@ -1,5 +1,6 @@
 /*
- * Flow rates of the solver under the load patterns that are hard for fair sharing. Usage: flows MODE HOSTS A BYTES TOPOLOGY
+ * Flow rates of the solver under the load patterns that are hard for fair sharing.
+ * Usage: flows MODE HOSTS A BYTES TOPOLOGY
  *   chain  A chunks in flight per host around a ring, each on its own, STEPS (environment) hops or 2 (n - 1)
  *   perm   A rounds of random permutations, sizes 0.5 to 1.5 BYTES, a round ends with its last flow
  *   pairs  every host sends A times, each to a random other host, the next when the last has ended
@@ -38,6 +39,7 @@ typedef struct {
     int64_t now;
     uint32_t *left;    /* by host or chain: hops or flows to go */
     uint32_t *target;  /* destination of the flow that waits for its latency */
+    const FabRoute **way; /* of that flow */
     double *size;
 } Bench;
 
@@ -94,15 +96,14 @@ plan(Bench *bench, uint32_t slot, uint32_t from, uint32_t to, double size)
 {
     bench->target[slot] = from * bench->hosts + to;
     bench->size[slot] = size;
-    fab_queue_push(bench->queue, bench->now + route_of(bench, from, to)->latency_ps, slot);
+    bench->way[slot] = route_of(bench, from, to);
+    fab_queue_push(bench->queue, bench->now + bench->way[slot]->latency_ps, slot);
 }
 
 static void
 begin(Bench *bench, uint32_t slot)
 {
-    uint32_t from = bench->target[slot] / bench->hosts, to = bench->target[slot] % bench->hosts;
-
-    fab_flow_start(bench->flows, bench->now, route_of(bench, from, to), bench->size[slot], INFINITY, slot);
+    fab_flow_start(bench->flows, bench->now, bench->way[slot], bench->size[slot], INFINITY, slot);
 }
 
 static uint32_t
@@ -245,6 +246,7 @@ bench_init(Bench *bench)
     bench->left = g_new0(uint32_t, slots);
     bench->target = g_new0(uint32_t, slots);
     bench->size = g_new0(double, slots);
+    bench->way = g_new0(const FabRoute *, slots);
 }
 
 static void
@@ -256,6 +258,7 @@ bench_clear(Bench *bench)
     g_free(bench->left);
     g_free(bench->target);
     g_free(bench->size);
+    g_free(bench->way);
 }
 
 int
