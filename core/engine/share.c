@@ -210,6 +210,33 @@ settle(FabFlowSet *set, uint32_t number, double rate, uint32_t bottleneck)
     }
 }
 
+/* The same for a part of one flow, which is common, without a heap. */
+static void
+fill_one(FabFlowSet *set)
+{
+    Flow *flow = &set->flows[set->part[0]];
+    FlowResource *lowest = NULL;
+
+    flow->new_rate = flow->cap;
+    flow->new_bottleneck = flow->cap_at;
+    for (uint32_t i = 0; i < set->part_resource_count; i++) {
+        FlowResource *resource = &set->resources[set->part_resources[i]];
+        double ratio = resource->part_free > 0 ? resource->part_free / resource->part_weight : 0;
+        resource->level = -1;
+        if (ratio < flow->new_rate) {
+            flow->new_rate = ratio;
+            flow->new_bottleneck = set->part_resources[i];
+            lowest = resource;
+        }
+    }
+    if (lowest != NULL)
+        lowest->level = flow->new_rate;
+    for (uint32_t i = 0; i < set->part_resource_count; i++) {
+        FlowResource *resource = &set->resources[set->part_resources[i]];
+        resource->free = resource->part_free - resource->part_weight * flow->new_rate;
+    }
+}
+
 static void
 fill(FabFlowSet *set)
 {
@@ -276,7 +303,10 @@ solve(FabFlowSet *set)
 {
     for (;;) {
         uint32_t before = set->part_count, resources = set->part_resource_count;
-        fill(set);
+        if (set->part_count == 1)
+            fill_one(set);
+        else
+            fill(set);
         for (uint32_t i = 0; i < resources; i++)
             grow_at(set, set->part_resources[i]);
         if (set->part_count == before)

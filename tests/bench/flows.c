@@ -32,7 +32,7 @@ typedef struct {
     long amount, steps;
     FabQueue *queue;
     FabFlowSet *flows;
-    GHashTable *routes;
+    FabRoute **routes; /* by from * hosts + to, made when first used */
     uint32_t next_route;
     uint64_t random;
     uint64_t done;
@@ -69,8 +69,7 @@ random_size(Bench *bench)
 static const FabRoute *
 route_of(Bench *bench, uint32_t from, uint32_t to)
 {
-    gpointer key = GSIZE_TO_POINTER((gsize)from * bench->hosts + to + 1);
-    FabRoute *route = g_hash_table_lookup(bench->routes, key);
+    FabRoute **place = &bench->routes[(gsize)from * bench->hosts + to], *route = *place;
     uint32_t n = bench->hosts, a = from / LEAF, b = to / LEAF, leaves = n / LEAF, spine = to % SPINES;
     bool far = bench->tree && a != b;
 
@@ -86,7 +85,7 @@ route_of(Bench *bench, uint32_t from, uint32_t to)
         route->uses[2] = (FabUse) { .resource = 2 * n + a * SPINES + spine, .weight = 1 };
         route->uses[3] = (FabUse) { .resource = 2 * n + leaves * SPINES + b * SPINES + spine, .weight = 1 };
     }
-    g_hash_table_insert(bench->routes, key, route);
+    *place = route;
     return route;
 }
 
@@ -242,7 +241,7 @@ bench_init(Bench *bench)
     bench->random = 7;
     bench->queue = fab_queue_new();
     bench->flows = fab_flow_set_new(capacity, count, bench->queue, MARK);
-    bench->routes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    bench->routes = g_new0(FabRoute *, (gsize)n * n);
     bench->left = g_new0(uint32_t, slots);
     bench->target = g_new0(uint32_t, slots);
     bench->size = g_new0(double, slots);
@@ -254,7 +253,9 @@ bench_clear(Bench *bench)
 {
     fab_flow_set_free(bench->flows);
     fab_queue_free(bench->queue);
-    g_hash_table_unref(bench->routes);
+    for (gsize i = 0; i < (gsize)bench->hosts * bench->hosts; i++)
+        g_free(bench->routes[i]);
+    g_free(bench->routes);
     g_free(bench->left);
     g_free(bench->target);
     g_free(bench->size);
