@@ -327,7 +327,8 @@ order_children(FabDiagram *diagram, GArray *children)
         list[i].key = (uint64_t)g_array_index(diagram->items, FabDiagramItem, item).order << 32 | item;
         list[i].item = item;
     }
-    qsort(list, children->len, sizeof *list, compare_sortable);
+    if (children->len > 0) /* the list of none is NULL, which qsort() may not be given */
+        qsort(list, children->len, sizeof *list, compare_sortable);
     for (uint32_t i = 0; i < children->len; i++)
         g_array_index(children, uint32_t, i) = list[i].item;
 }
