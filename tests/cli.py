@@ -8,10 +8,13 @@ import csv
 import io
 import json
 import os
+import pty
 import random
 import re
 import resource
+import select
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -191,6 +194,44 @@ class Run(Cli):
         self.machine("plugin=pcie-switch", "gpu=l40s", "gpus=2", name="mine.ini")
         path = self.scenario("sizes=1M", topology="mine.ini")
         self.assertEqual(json.loads(self.prints("run", path, "--json", cwd="/"))["results"][0]["gpus"], 2)
+
+
+class Progress(Cli):
+    """Standard error is a terminal here; everywhere else it is a pipe, and must be empty."""
+    LONG = ("run", "--topology", "gb200-nvl72", "--collective", "all_reduce", "--algorithm", "ring")
+
+    def on_terminal(self, *words):
+        terminal, side = pty.openpty()
+        running = subprocess.Popen([PROGRAM, *words], stderr=side, stdout=subprocess.DEVNULL)
+        os.close(side)
+        return terminal, running
+
+    def read_all(self, terminal):
+        text = b""
+        try:
+            while True:
+                text += os.read(terminal, 4096)
+        except OSError:  # what a terminal says at its end
+            os.close(terminal)
+            return text
+
+    def test_long_work_shows_progress(self):
+        terminal, running = self.on_terminal(*self.LONG, "--sizes", "64M:4159M:+1M")
+        ready, _, _ = select.select([terminal], [], [], 60)
+        running.terminate()
+        running.wait()
+        self.assertTrue(ready, "nothing was shown in a minute")
+        self.assertRegex(self.read_all(terminal), rb"\A\r +\d+ % ")
+
+    def test_progress_is_erased_at_the_end_and_quiet_has_none(self):
+        sizes = ("--sizes", "256M:274M:+2M")
+        terminal, running = self.on_terminal(*self.LONG, *sizes)
+        shown = self.read_all(terminal)
+        self.assertEqual(running.wait(), DONE)
+        if shown:  # a fast machine is done before there is anything to show
+            self.assertTrue(shown.endswith(b"\r\x1b[K"), shown)
+        terminal, running = self.on_terminal(*self.LONG, *sizes, "--quiet")
+        self.assertEqual((self.read_all(terminal), running.wait()), (b"", DONE))
 
 
 class BadScenario(Cli):
@@ -447,9 +488,10 @@ class Output(Cli):
 
     def test_a_write_that_fails_leaves_the_old_file_alone(self):
         path = self.write("out", "old")
+
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-        import signal
+
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         self.refuses(SYSTEM, r"out: cannot be written: File too large", *ALL_REDUCE, "--sizes", "1M", "-o", path,
                      preexec_fn=limit, restore_signals=False)
