@@ -148,6 +148,8 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
     } else if (collective <= FAB_REDUCE) {
         shrink(facts, collective, size, plan);
     }
+    if (collective == FAB_BARRIER)
+        plan->channels = 1;
     if (wishes->channels > 0)
         plan->channels = wishes->channels;
 }
@@ -236,6 +238,11 @@ fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size
     if (plan->algorithm->in_switch && !facts->in_switch && facts->ranks > 1) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "algorithm %s needs an NVSwitch with in-switch reduction that joins all ranks; use ring", name);
+        return false;
+    }
+    if (plan->algorithm->in_switch && wishes->protocol >= 0 && wishes->protocol != FAB_PROTOCOL_SIMPLE) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "algorithm %s runs with protocol simple only, not %s", name,
+                    fab_protocol_names[wishes->protocol]);
         return false;
     }
     if (plan->algorithm->in_switch)
