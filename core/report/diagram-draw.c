@@ -297,9 +297,27 @@ label_markup(const char *label, bool centred)
     return g_string_free(text, FALSE);
 }
 
+/* What a pointer on the line shows in an SVG, and what a reader of DOT finds on every edge. */
 static void
-add_edge(const FabDiagram *diagram, Agraph_t *graph, const FabDiagramEdge *edge)
+set_tooltip(const FabDiagram *diagram, Agedge_t *line, const FabDiagramEdge *edge, const char *from, const char *to)
 {
+    g_autofree char *class = fab_diagram_link_class(&diagram->topology->links[edge->link]);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_string_append_printf(text, "%s - %s: ", from, to);
+    if (edge->count > 1)
+        g_string_append_printf(text, "%u \303\227 %s each", edge->count, class);
+    else
+        g_string_append(text, class);
+    if (diagram->load != NULL && isfinite(edge->load))
+        g_string_append_printf(text, ", %.0f %% busy", edge->load * 100);
+    fab_diagram_set(line, "tooltip", "%s", text->str);
+}
+
+static void
+add_edge(const FabDiagram *diagram, Agraph_t *graph, uint32_t index)
+{
+    const FabDiagramEdge *edge = &g_array_index(diagram->edges, FabDiagramEdge, index);
     const FabTopologyLink *link = &diagram->topology->links[edge->link];
     g_autofree char *from = end_name(diagram, edge->a);
     g_autofree char *to = end_name(diagram, edge->b);
@@ -312,12 +330,21 @@ add_edge(const FabDiagram *diagram, Agraph_t *graph, const FabDiagramEdge *edge)
         fab_diagram_stroke(link, &stroke);
     line = fab_diagram_add_line(graph, from, to, edge->x, edge->y, &stroke);
     g_free(stroke.color);
+    set_tooltip(diagram, line, edge, from, to);
     if (edge->label != NULL) {
         bool curved = edge->y[0] == edge->y[3] && edge->y[1] != edge->y[0];
         g_autofree char *markup = label_markup(edge->label, curved);
 
-        set_markup(line, markup);
-        set_point(line, "lp", edge->label_x, edge->label_y);
+        if (curved) {
+            /* Nodes are painted after all lines: other arcs do not cross the words. */
+            g_autofree char *name = g_strdup_printf("(label %u)", index);
+            FabDiagramArea area = { edge->label_x - 1, edge->label_y - 1, edge->label_x + 1, edge->label_y + 1 };
+            Agnode_t *node = fab_diagram_add_node(graph, name, &area, markup);
+            fab_diagram_set(node, "fontsize", MINUTE_FONT);
+        } else {
+            set_markup(line, markup);
+            set_point(line, "lp", edge->label_x, edge->label_y);
+        }
     }
 }
 
@@ -340,13 +367,14 @@ fab_diagram_draw(const FabDiagram *diagram)
     agattr(graph, AGRAPH, (char *)"outputorder", (char *)"edgesfirst");
     agattr(graph, AGRAPH, (char *)"splines", (char *)"true");
     agattr(graph, AGRAPH, (char *)"pad", (char *)"0.2");
+    agattr(graph, AGRAPH, (char *)"margin", (char *)"0");
     agattr(graph, AGRAPH, (char *)"bgcolor", (char *)"#ffffff");
 
     add_units_and_items(diagram, graph);
     for (uint32_t b = 0; b < diagram->blocks->len; b++)
         add_block(diagram, graph, b);
     for (uint32_t e = 0; e < diagram->edges->len; e++)
-        add_edge(diagram, graph, &g_array_index(diagram->edges, FabDiagramEdge, e));
+        add_edge(diagram, graph, e);
     fab_diagram_add_title(diagram, graph);
     fab_diagram_add_legend(diagram, graph);
     return graph;

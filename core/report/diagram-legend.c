@@ -61,7 +61,8 @@ source_line(const FabTopology *topology)
     else
         g_string_append_printf(text, " \302\267 source of %s", topology->source[0]);
     if (count > 1)
-        g_string_append_printf(text, " \302\267 %u more in the machine file", count - 1);
+        g_string_append_printf(text, " \302\267 %u more source%s", count - 1,
+                               count > 2 ? "s" : "");
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
@@ -89,7 +90,7 @@ wrap(const char *text, double size, double width, char *lines[2])
 static double
 page_width(const FabDiagram *diagram)
 {
-    return MAX(diagram->area.right - diagram->area.left, 560);
+    return diagram->area.right - diagram->area.left;
 }
 
 void
@@ -100,7 +101,7 @@ fab_diagram_add_title(const FabDiagram *diagram, Agraph_t *graph)
     g_autofree char *source = source_line(topology);
     char *lines[2];
     uint32_t count = wrap(source, TEXT_SIZE, page_width(diagram) - 8, lines);
-    double y = diagram->area.top - 26;
+    double y = diagram->area.top - 24;
     g_autofree char *cut = fit(title, TITLE_SIZE * 1.12, page_width(diagram));
 
     if (diagram->load != NULL && diagram->load->caption != NULL) {

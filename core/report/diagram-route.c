@@ -158,7 +158,7 @@ route_tree(FabDiagram *diagram, FabDiagramEdge *edge, uint32_t child, double off
     double x = item->port + offset;
 
     draw_line(edge, x, item->area.bottom, x, area_of(diagram, edge->b)->top);
-    edge->label_x = x + 6;
+    edge->label_x = x + 7;
     edge->label_y = item->area.bottom + 21;
 }
 
@@ -227,10 +227,10 @@ route_row(FabDiagram *diagram, FabDiagramEdge *edge)
         return;
     }
     edge->x[0] = edge->x[1] = a->right - 24;
-    edge->x[3] = edge->x[2] = b->left + 24;
+    edge->x[3] = edge->x[2] = b->left + MIN(80, (b->right - b->left) / 2);
     edge->y[0] = a->bottom;
     edge->y[3] = b->bottom;
-    edge->y[1] = edge->y[2] = a->bottom + 60 + 0.05 * (b->left - a->right);
+    edge->y[1] = edge->y[2] = a->bottom + 44 + 0.1 * (b->left - a->right);
     edge->label_x = (edge->x[0] + edge->x[3]) / 2;
     edge->label_y = a->bottom + 0.75 * (edge->y[1] - a->bottom);
 }
@@ -239,7 +239,9 @@ static void
 route_other(FabDiagram *diagram, FabDiagramEdge *edge)
 {
     const FabDiagramArea *a = area_of(diagram, edge->a), *b = area_of(diagram, edge->b);
-    double ax = CLAMP(middle(b), a->left + 10, a->right - 10), bx = CLAMP(ax, b->left + 10, b->right - 10);
+    bool above = middle(a) > b->left && middle(a) < b->right;
+    double ax = above ? middle(a) : CLAMP(middle(b), a->left + 10, a->right - 10);
+    double bx = CLAMP(ax, b->left + 10, b->right - 10);
     double reach = MAX(20, (b->top - a->bottom) / 2);
 
     draw_line(edge, ax, a->bottom, bx, b->top);
@@ -247,8 +249,8 @@ route_other(FabDiagram *diagram, FabDiagramEdge *edge)
     edge->y[1] = a->bottom + reach;
     edge->x[2] = bx;
     edge->y[2] = b->top - reach;
-    edge->label_x = (ax + bx) / 2 + 6;
-    edge->label_y = (a->bottom + b->top) / 2;
+    edge->label_x = (ax + bx) / 2 + 7;
+    edge->label_y = b->top - 16;
 }
 
 static bool
@@ -314,8 +316,25 @@ is_longest(const FabDiagram *diagram, const FabDiagramEdge *edge)
     return true;
 }
 
+/* Whether all direct links between GPUs are alike, so that saying it once is enough. */
+static bool
+is_only_class(const FabDiagram *diagram, const FabTopologyLink *link)
+{
+    g_autofree char *class = fab_diagram_link_class(link);
+
+    for (uint32_t i = 0; i < diagram->edges->len; i++) {
+        const FabDiagramEdge *edge = &g_array_index(diagram->edges, FabDiagramEdge, i);
+        g_autofree char *other = fab_diagram_link_class(&diagram->topology->links[edge->link]);
+
+        if (layer_of_end(diagram, edge->a) == FAB_DIAGRAM_GPU && layer_of_end(diagram, edge->b) == FAB_DIAGRAM_GPU &&
+            !g_str_equal(class, other))
+            return false;
+    }
+    return true;
+}
+
 /*
- * Edges of one class at one bar look the same: the first carries the words. In a mesh of GPUs the longest of a
+ * Edges of one class at one bar or between sockets look the same: the first carries the words. In a mesh of GPUs the longest of a
  * class carries them and every other its number of links. With a load, all carry their share.
  */
 static void
@@ -324,22 +343,24 @@ add_label(FabDiagram *diagram, FabDiagramEdge *edge, GHashTable *said)
     const FabTopologyLink *link = &diagram->topology->links[edge->link];
     bool mesh = layer_of_end(diagram, edge->a) == FAB_DIAGRAM_GPU && layer_of_end(diagram, edge->b) == FAB_DIAGRAM_GPU;
     bool hub_above = layer_of_end(diagram, edge->a) == FAB_DIAGRAM_SPINE;
-    FabDiagramEnd hub = hub_above ? edge->a : edge->b;
+    bool row = area_of(diagram, edge->a)->top == area_of(diagram, edge->b)->top;
+    FabDiagramEnd hub = hub_above || row ? edge->a : edge->b;
     g_autofree char *class = fab_diagram_link_class(link);
     g_autoptr(GString) text = g_string_new(NULL);
     bool fresh = false;
 
     if (!mesh || is_longest(diagram, edge))
-        fresh = g_hash_table_add(said, mesh ? g_strdup_printf("mesh %u %s", edge->count, class)
-                                            : g_strdup_printf("%d %u %u %s", hub.block, hub.index, edge->count, class));
+        fresh = g_hash_table_add(said, mesh || row ? g_strdup_printf("%s %u %s", mesh ? "mesh" : "row", edge->count, class)
+                                                   : g_strdup_printf("%d %u %u %s", hub.block, hub.index, edge->count,
+                                                                     class));
     if (fresh) {
         g_autofree char *words = full_label(diagram, edge, "\n");
         g_string_append(text, words);
-    } else if (mesh && diagram->load == NULL) {
+    } else if (mesh && diagram->load == NULL && !is_only_class(diagram, link)) {
         g_string_append_printf(text, "x%u", MAX(1, link->lanes) * edge->count);
     }
     if (diagram->load != NULL && isfinite(edge->load))
-        g_string_append_printf(text, "%s%s%.0f %%", text->len > 0 ? "\n" : "", edge->count > 1 ? "up to " : "",
+        g_string_append_printf(text, "%s%s%.0f %%", text->len > 0 ? ", " : "", edge->count > 1 ? "up to " : "",
                                edge->load * 100);
     edge->label = text->len > 0 ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
 }
@@ -358,6 +379,8 @@ settle_label(FabDiagramEdge *edge)
         width = MAX(width, fab_diagram_text_width(lines[i], 9, false));
     if (edge->y[0] != edge->y[3])
         edge->label_x += width / 2;
+    else if (edge->y[1] < edge->y[0] && g_strv_length(lines) > 1)
+        edge->label_y -= 4 + LINE_HEIGHT * g_strv_length(lines) / 2.0; /* on top of the highest arcs */
     else if (g_strv_length(lines) > 2)
         edge->label_y -= LINE_HEIGHT / 2.0;
 }
@@ -375,5 +398,7 @@ fab_diagram_connect(FabDiagram *diagram)
 
         add_label(diagram, edge, said);
         settle_label(edge);
+        for (int k = 0; k < 4; k++)
+            diagram->area.bottom = MAX(diagram->area.bottom, edge->y[k]);
     }
 }

@@ -6,7 +6,7 @@
 
 #include "base/units.h"
 
-enum { MAX_MODEL_WIDTH = 84 };
+enum { MAX_MODEL_WIDTH = 90 };
 
 const FabDiagramShape *
 fab_diagram_shape(FabVertexKind kind)
@@ -14,10 +14,10 @@ fab_diagram_shape(FabVertexKind kind)
     static const FabDiagramShape shapes[] = {
         [FAB_VERTEX_GPU] = { "box", "rounded,filled", "#cfe8b4", "#3f7d20", "#16300a", 1, 1.8 },
         [FAB_VERTEX_NVSWITCH] = { "box", "filled", "#2c5a2e", "#16300a", "#ffffff", 2, 1.2 },
-        [FAB_VERTEX_PCIE_SWITCH] = { "box", "diagonals,filled", "#d6e6f7", "#2b6cb0", "#12304f", 1, 1.2 },
+        [FAB_VERTEX_PCIE_SWITCH] = { "box", "diagonals,filled", "#e4effb", "#2b6cb0", "#12304f", 1, 1.2 },
         [FAB_VERTEX_HOST_BRIDGE] = { "polygon", "filled", "#ffffff", "#4a5568", "#1a202c", 1, 1.2 },
-        [FAB_VERTEX_CPU] = { "box3d", "filled", "#f5d9a8", "#a86a12", "#3d2704", 1, 1.2 },
-        [FAB_VERTEX_NIC] = { "note", "filled", "#e6d8f0", "#6b46a0", "#2c1a4a", 1, 1.2 },
+        [FAB_VERTEX_CPU] = { "box3d", "filled", "#ecc680", "#a86a12", "#3d2704", 1, 1.2 },
+        [FAB_VERTEX_NIC] = { "note", "filled", "#d8c6e8", "#6b46a0", "#2c1a4a", 1, 1.2 },
         [FAB_VERTEX_NET_SWITCH] = { "cds", "filled", "#6b46a0", "#2c1a4a", "#ffffff", 1, 1.2 },
     };
 
@@ -32,7 +32,7 @@ fab_diagram_stroke(const FabTopologyLink *link, FabDiagramStroke *stroke)
         const char *color, *style;
         double pen;
     } strokes[] = {
-        [FAB_MEDIUM_NVLINK] = { "#3f8f2a", "solid", 4.0 },
+        [FAB_MEDIUM_NVLINK] = { "#3f8f2a", "solid", 3.6 },
         [FAB_MEDIUM_C2C] = { "#0f766e:#ffffff:#0f766e", "solid", 1.6 },
         [FAB_MEDIUM_PCIE] = { "#2b6cb0", "solid", 1.6 },
         [FAB_MEDIUM_SOCKET] = { "#c05621", "dashed", 2.6 },
@@ -48,7 +48,7 @@ fab_diagram_stroke(const FabTopologyLink *link, FabDiagramStroke *stroke)
     stroke->pen = strokes[medium].pen;
     /* A single NVLink of a mesh is thinner than a double one. */
     if (medium == FAB_MEDIUM_NVLINK && link->lanes < 2)
-        stroke->pen = 2.0;
+        stroke->pen = 1.8;
 }
 
 void
@@ -68,7 +68,7 @@ fab_diagram_load_stroke(double load, FabMedium medium, FabDiagramStroke *stroke)
     }
     step = (int)(CLAMP(load, 0.0, 0.999) * (double)G_N_ELEMENTS(colors));
     stroke->color = g_strdup(colors[step]);
-    stroke->pen = 2.0 + 1.2 * step;
+    stroke->pen = 1.8 + 0.9 * step;
 }
 
 /* To three digits: "63 GB/s", not "63.02 GB/s". */
@@ -94,6 +94,9 @@ fab_diagram_link_kind(const FabTopologyLink *link)
 {
     const char *label = link->label != NULL ? link->label : fab_medium_name(link->medium);
 
+    if (link->medium == FAB_MEDIUM_INTERNAL && strcmp(label, fab_medium_name(link->medium)) == 0)
+        label = "on chip";
+
     if ((link->lanes < 2 && link->medium != FAB_MEDIUM_NVLINK) || g_str_has_prefix(label, "PCIe"))
         return g_strdup(label);
     return g_strdup_printf("%s x%u", label, MAX(1, link->lanes));
@@ -108,28 +111,25 @@ fab_diagram_link_class(const FabTopologyLink *link)
     return g_strdup_printf("%s, %s", kind, rate);
 }
 
-/* Breaks the name of a model that is too long for a device into two lines of about the same length. */
+/* Breaks the name of a model that is too long for a device into lines, all as short as two or three allow. */
 static char *
 break_model(const char *model)
 {
-    char *text = g_strdup(model);
-    double half = fab_diagram_text_width(model, 9, false) / 2, best = INFINITY;
-    char *at = NULL;
+    double total = fab_diagram_text_width(model, 9, false);
+    double target = total / MAX(1, ceil(total / MAX_MODEL_WIDTH)) + 18;
+    g_auto(GStrv) words = g_strsplit(model, " ", -1);
+    GString *text = g_string_new(NULL);
+    double width = 0;
 
-    for (char *space = strchr(text, ' '); space != NULL && 2 * half > MAX_MODEL_WIDTH; space = strchr(space + 1, ' ')) {
-        double width;
+    for (uint32_t i = 0; words[i] != NULL; i++) {
+        double word = fab_diagram_text_width(words[i], 9, false) + 4;
 
-        *space = '\0';
-        width = fab_diagram_text_width(text, 9, false);
-        *space = ' ';
-        if (fabs(width - half) < best) {
-            best = fabs(width - half);
-            at = space;
-        }
+        if (i > 0)
+            g_string_append_c(text, width + word > target ? '\n' : ' ');
+        width = i > 0 && width + word > target ? word : width + word;
+        g_string_append(text, words[i]);
     }
-    if (at != NULL)
-        *at = '\n';
-    return text;
+    return g_string_free(text, FALSE);
 }
 
 char *

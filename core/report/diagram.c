@@ -36,6 +36,15 @@ format_of(const char *path, GError **error)
     return NULL;
 }
 
+/* Dots per inch: twice a screen's, less where the picture would pass what cairo can draw (32,767 pixels). */
+static int
+png_resolution(const FabDiagram *diagram)
+{
+    double inches = (diagram->area.right - diagram->area.left) / 72 + 1;
+
+    return (int)MIN(144, 30000 / inches);
+}
+
 /* The picture as bytes; gvFreeRenderData(). NULL: Graphviz lacks the format. */
 static char *
 render(Agraph_t *graph, const char *format, unsigned *length)
@@ -98,7 +107,7 @@ fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, cons
     agseterr(AGMAX);
     graph = fab_diagram_draw(diagram);
     if (g_str_equal(format, "png"))
-        fab_diagram_set(graph, "dpi", "144");
+        fab_diagram_set(graph, "dpi", "%d", png_resolution(diagram));
     data = render(graph, format, &length);
     agclose(graph);
     agseterr(AGWARN);
