@@ -16,14 +16,13 @@ enum {
     LINE_HEIGHT = 12,
     NIC_SHIFT = 32, /* a NIC below a GPU leaves room for the GPU's link on its left */
     NARROW = 160,   /* a label beside the middle of less would stand out on the right */
-    BAR_HEIGHT = 36,
+    BAR_HEIGHT = FAB_DIAGRAM_BAR_HEIGHT,
     COLUMN_GAP = 14,
     ROOT_GAP = 26,
     SOCKET_GAP = 46,
     UNIT_GAP = 56,
     ROW_GAP = 42,
-    FABRIC_GAP = 52,
-    FRAME_PAD = 12,
+    FRAME_PAD = FAB_DIAGRAM_FRAME_PAD,
     FRAME_LABEL = 18,
     CARD_WIDTH = 132,
     CARD_HEIGHT = 36,
@@ -44,8 +43,8 @@ shift(FabDiagram *diagram, uint32_t index, double by)
         shift(diagram, g_array_index(item->children, uint32_t, i), by);
 }
 
-static double
-name_width(const FabDiagram *diagram, uint32_t index)
+double
+fab_diagram_name_width(const FabDiagram *diagram, uint32_t index)
 {
     const FabTopologyVertex *vertex = fab_diagram_vertex(diagram, index);
     g_autofree char *note = fab_diagram_vertex_note(vertex, fab_diagram_item(diagram, index)->copies);
@@ -165,7 +164,7 @@ static double
 place_tree(FabDiagram *diagram, uint32_t index, double left)
 {
     FabDiagramItem *item = fab_diagram_item(diagram, index);
-    double needed = name_width(diagram, index);
+    double needed = fab_diagram_name_width(diagram, index);
     double content, width;
 
     if (item->layer == FAB_DIAGRAM_GPU || item->layer == FAB_DIAGRAM_NIC) {
@@ -462,105 +461,6 @@ arcs_height(const FabDiagram *diagram)
     return height;
 }
 
-/* The left and right ends of what a switch of the fabric joins; false: nothing placed yet. */
-static bool
-spine_span(const FabDiagram *diagram, uint32_t index, FabDiagramArea *span, uint32_t *row)
-{
-    const FabTopology *topology = diagram->topology;
-    FabVertex vertex = fab_diagram_item(diagram, index)->vertex;
-    uint32_t count;
-    const uint32_t *links = fab_topology_links_at(topology, vertex, &count);
-
-    span->left = INFINITY;
-    span->right = -INFINITY;
-    for (uint32_t i = 0; i < count; i++) {
-        const FabTopologyLink *link = &topology->links[links[i]];
-        FabVertex other = link->a == vertex ? link->b : link->a;
-        uint32_t item = diagram->item_of[other];
-        const FabDiagramArea *area = NULL;
-
-        if (item != FAB_DIAGRAM_NONE) {
-            const FabDiagramItem *end = fab_diagram_item(diagram, item);
-            if (end->layer != FAB_DIAGRAM_SPINE || (end->area.right > end->area.left && end->depth < *row))
-                area = &end->area;
-        } else {
-            uint32_t like = g_array_index(diagram->units, FabDiagramUnit, diagram->unit_of[other]).like;
-            for (uint32_t b = 0; b < diagram->blocks->len && area == NULL; b++) {
-                const FabDiagramBlock *block = &g_array_index(diagram->blocks, FabDiagramBlock, b);
-                area = block->like == like ? &block->area : NULL;
-            }
-        }
-        if (area != NULL) {
-            span->left = MIN(span->left, area->left);
-            span->right = MAX(span->right, area->right);
-        }
-    }
-    return span->right > span->left;
-}
-
-static bool
-row_is_free(const FabDiagram *diagram, uint32_t row, const FabDiagramArea *span)
-{
-    for (uint32_t i = 0; i < diagram->items->len; i++) {
-        const FabDiagramItem *item = fab_diagram_item(diagram, i);
-
-        if (item->layer == FAB_DIAGRAM_SPINE && item->area.right > item->area.left && item->depth == row &&
-            item->area.left < span->right + ROW_GAP / 2.0 && item->area.right > span->left - ROW_GAP / 2.0)
-            return false;
-    }
-    return true;
-}
-
-/* NVSwitches above the GPUs, network switches above them; each as wide as what it joins. Returns the rows. */
-static uint32_t
-place_spines(FabDiagram *diagram)
-{
-    uint32_t rows = 0;
-
-    for (int pass = 0; pass < 4; pass++) {
-        FabVertexKind kind = pass == 0 ? FAB_VERTEX_NVSWITCH : FAB_VERTEX_NET_SWITCH;
-        uint32_t first_row = pass == 0 ? 0 : rows;
-
-        for (uint32_t i = 0; i < diagram->items->len; i++) {
-            FabDiagramItem *item = fab_diagram_item(diagram, i);
-            FabDiagramArea span;
-            double needed, wider;
-
-            if (item->layer != FAB_DIAGRAM_SPINE || item->area.right > item->area.left ||
-                fab_diagram_vertex(diagram, i)->kind != kind || !spine_span(diagram, i, &span, &first_row))
-                continue;
-            needed = name_width(diagram, i);
-            wider = MAX(0, (needed - (span.right - span.left)) / 2);
-            span.left -= wider;
-            span.right += wider;
-            item->depth = first_row;
-            while (!row_is_free(diagram, item->depth, &span))
-                item->depth++;
-            item->area.left = span.left;
-            item->area.right = span.right;
-            rows = MAX(rows, item->depth + 1);
-        }
-    }
-    return rows;
-}
-
-static void
-lift_spines(FabDiagram *diagram, double arcs, uint32_t rows)
-{
-    bool boxes = diagram->units->len > 0 && g_array_index(diagram->units, FabDiagramUnit, 0).box >= 0;
-    double base = -(arcs > 0 ? arcs + 24 : boxes ? FABRIC_GAP + 2 * FRAME_PAD : FABRIC_GAP);
-
-    for (uint32_t i = 0; i < diagram->items->len; i++) {
-        FabDiagramItem *item = fab_diagram_item(diagram, i);
-
-        if (item->layer != FAB_DIAGRAM_SPINE)
-            continue;
-        item->area.bottom = base - item->depth * (double)(BAR_HEIGHT + FABRIC_GAP);
-        item->area.top = item->area.bottom - BAR_HEIGHT;
-    }
-    diagram->area.top = rows == 0 ? -arcs : base - (rows - 1) * (double)(BAR_HEIGHT + FABRIC_GAP) - BAR_HEIGHT;
-}
-
 /* ------------------------------------------------------------------ blocks of cards, frames */
 
 static double
@@ -615,7 +515,6 @@ void
 fab_diagram_place(FabDiagram *diagram)
 {
     double right = 0, bottom, arcs, spare;
-    uint32_t rows;
 
     for (uint32_t u = 0; u < diagram->units->len; u++)
         lower_bare(diagram, u);
@@ -633,8 +532,7 @@ fab_diagram_place(FabDiagram *diagram)
         }
     }
     arcs = arcs_height(diagram);
-    rows = place_spines(diagram);
-    lift_spines(diagram, arcs, rows);
+    fab_diagram_place_spines(diagram, arcs);
     close_frames(diagram, bottom);
     diagram->area.left = -FRAME_PAD * 2;
     diagram->area.right = right + FRAME_PAD * 2;

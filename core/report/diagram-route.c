@@ -334,8 +334,8 @@ is_only_class(const FabDiagram *diagram, const FabTopologyLink *link)
 }
 
 /*
- * Edges of one class at one bar or between sockets look the same: the first carries the words. In a mesh of GPUs the longest of a
- * class carries them and every other its number of links. With a load, all carry their share.
+ * Edges of one class at one bar or between sockets look the same: the first carries the words. In a mesh of GPUs
+ * the longest of a class carries them and every other its number of links. With a load, all carry their share.
  */
 static void
 add_label(FabDiagram *diagram, FabDiagramEdge *edge, GHashTable *said)
@@ -347,12 +347,15 @@ add_label(FabDiagram *diagram, FabDiagramEdge *edge, GHashTable *said)
     FabDiagramEnd hub = hub_above || row ? edge->a : edge->b;
     g_autofree char *class = fab_diagram_link_class(link);
     g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *key = NULL;
     bool fresh = false;
 
+    if (mesh || row)
+        key = g_strdup_printf("%s %u %s", mesh ? "mesh" : "row", edge->count, class);
+    else
+        key = g_strdup_printf("%d %u %u %s", hub.block, hub.index, edge->count, class);
     if (!mesh || is_longest(diagram, edge))
-        fresh = g_hash_table_add(said, mesh || row ? g_strdup_printf("%s %u %s", mesh ? "mesh" : "row", edge->count, class)
-                                                   : g_strdup_printf("%d %u %u %s", hub.block, hub.index, edge->count,
-                                                                     class));
+        fresh = g_hash_table_add(said, g_steal_pointer(&key));
     if (fresh) {
         g_autofree char *words = full_label(diagram, edge, "\n");
         g_string_append(text, words);

@@ -11,6 +11,8 @@
 
 #define FAB_DIAGRAM_NONE UINT32_MAX
 
+enum { FAB_DIAGRAM_BAR_HEIGHT = 36, FAB_DIAGRAM_FRAME_PAD = 12 };
+
 typedef struct {
     double left, top, right, bottom;
 } FabDiagramArea;
@@ -112,6 +114,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabDiagram, fab_diagram_free)
 
 /* diagram-layout.c: where items, frames and blocks lie. */
 void fab_diagram_place(FabDiagram *diagram);
+/* Width that the name of an item and the words under it need. */
+double fab_diagram_name_width(const FabDiagram *diagram, uint32_t item);
+/* diagram-spine.c: switches of the fabric above `arcs`, the height that links between GPUs take. */
+void fab_diagram_place_spines(FabDiagram *diagram, double arcs);
 /* Height over its ends of the curve that joins two GPUs `distance` apart, at its top. */
 double fab_diagram_arc_height(double distance);
 /* diagram-route.c: the drawn links, their curves and labels. */
