@@ -148,6 +148,13 @@ class Run(Cli):
         self.assertEqual({row["topology"] for row in rows}, {"dgx-h100"})
         self.assertTrue(all(float(row["time_us"]) > 0 for row in rows))
 
+    def test_root_and_reduction_are_columns_where_there_are_any(self):
+        for collective, redop, root in (("all_reduce", "sum", "-1"), ("broadcast", "none", "3"), ("reduce", "sum", "3"),
+                                        ("all_gather", "none", "-1"), ("alltoall", "none", "-1")):
+            text = self.prints("run", "--topology", "dgx-h100", "--collective", collective, "--root", "3", "--sizes", "1M")
+            row = [line for line in text.splitlines() if not line.startswith("#")][0].split()
+            self.assertEqual(row[3:5], [redop, root], collective)
+
     def test_several_scenarios_make_one_table_each_and_one_json(self):
         one, two = self.scenario("sizes=1M"), self.write("two.ini", "[topology]\nname=dgx-h100\n[collective]\n"
                                                          "operation=broadcast\nsizes=2M\n")

@@ -366,7 +366,8 @@ describe(const Run *run, FabResult *result)
     result->collective = g_strdup(fab_collective_names[run->collective]);
     result->ranks = run->ranks;
     result->datatype = g_strdup(run->scenario->datatype);
-    result->redop = g_strdup(run->scenario->reduction);
+    if (run->collective == FAB_ALL_REDUCE || run->collective == FAB_REDUCE || run->collective == FAB_REDUCE_SCATTER)
+        result->redop = g_strdup(run->scenario->reduction);
     if (has_root(run->collective))
         result->root = (int32_t)run->scenario->root;
     add_notes(run, result);
