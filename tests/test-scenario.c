@@ -18,7 +18,8 @@ read_text_with(const char *text, const char *const *sets, GError **error)
 {
     g_autofree char *path = g_build_filename(folder, "all-reduce.ini", NULL);
 
-    ck_assert(g_file_set_contents(path, text, -1, NULL));
+    /* Without waiting for the disk, which may take its time. */
+    ck_assert(g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
     return fab_scenario_load(path, (char *const *)sets, error);
 }
 
@@ -333,7 +334,7 @@ START_TEST(random_bytes_are_refused_without_harm)
         for (int j = 0; j < length; j++)
             text[j] = i % 2 == 0 ? (char)g_rand_int_range(random, 0, 256)
                                  : letters[g_rand_int_range(random, 0, (int)sizeof letters - 1)];
-        ck_assert(g_file_set_contents(path, text, length, NULL));
+        ck_assert(g_file_set_contents_full(path, text, length, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
         scenario = fab_scenario_load(path, NULL, &error);
         ck_assert_ptr_null(scenario);
         ck_assert_ptr_nonnull(error);
