@@ -170,8 +170,8 @@ run_size(const Transfer *transfer, uint64_t size)
         fab_flow_share(flows, when);
     }
     row->size_bytes = size;
-    row->time_ps = last;
-    row->algbw = (double)size * scenario->pair_count / ((double)last * 1e-12);
+    row->time_ps = last + (scenario->launch_s > 0 ? fab_ps_from_seconds(scenario->launch_s) : 0);
+    row->algbw = (double)size * scenario->pair_count / ((double)row->time_ps * 1e-12);
     row->algorithm = g_strdup("transfer");
     row->protocol = g_strdup("-");
     fab_run_add_uses(row, transfer->topology, fab_flow_carried(flows));
