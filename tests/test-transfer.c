@@ -1,6 +1,6 @@
 /*
  * Concurrent copies against measurements. The figures are facts published with https://github.com/voipmonitor/rtx6kpro
- * (29f3863a): hardware/asus-esc8000a-e13p-broadcom-switches.md and hardware/wrx90-cpayne-8gpu-root-topology-comparison.md.
+ * (29f3863a): hardware/asus-esc8000a-e13p-broadcom-switches.md and wrx90-cpayne-8gpu-root-topology-comparison.md.
  */
 #include <check.h>
 #include <math.h>
