@@ -1,21 +1,21 @@
 /*
- * Flow rates of the solver under the load patterns that are hard for fair sharing.
- * Usage: flows MODE HOSTS A BYTES TOPOLOGY
+ * Flow rates of the solver under the load patterns that are hard for fair sharing. Usage:
+ * flows MODE HOSTS A BYTES TOPOLOGY [SECONDS]
  *   chain  A chunks in flight per host around a ring, each on its own, STEPS (environment) hops or 2 (n - 1)
  *   perm   A rounds of random permutations, sizes 0.5 to 1.5 BYTES, a round ends with its last flow
  *   pairs  every host sends A times, each to a random other host, the next when the last has ended
  *   a2a    A rounds, every host to every other at once
  * TOPOLOGY: star, or tree: leaves of 16 hosts and 8 spines (2:1), the spine chosen by the destination.
- * 450 GB/s and 250 ns a link; a flow starts its latency before its bytes move. One line: key=value pairs.
+ * 450 GB/s a link, 250 ns a host's link; a flow's bytes move after its latency. Everything is repeated from the
+ * beginning until SECONDS of CPU time are used. One line: key=value pairs; cpu is that of one repetition.
  */
 #include <glib.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
+#include "bench.h"
 #include "engine/flow.h"
 #include "engine/queue.h"
 
@@ -28,48 +28,28 @@ enum { LEAF = 16, SPINES = 8 };
 typedef struct {
     uint32_t hosts;
     bool tree;
-    double bytes;
+    uint64_t bytes;
     long amount, steps;
     FabQueue *queue;
     FabFlowSet *flows;
-    FabRoute **routes; /* by from * hosts + to, made when first used */
+    GHashTable *routes;
     uint32_t next_route;
-    uint64_t random;
     uint64_t done;
-    int64_t now;
-    uint32_t *left;    /* by host or chain: hops or flows to go */
-    uint32_t *target;  /* destination of the flow that waits for its latency */
-    const FabRoute **way; /* of that flow */
+    int64_t now, end; /* end of the last flow: overtaken completions still come later */
+    uint32_t *left;   /* by host or chain: hops or flows to go */
+    uint32_t *target; /* way of the flow that waits for its latency */
+    uint64_t *random; /* pairs: of each host */
     double *size;
 } Bench;
 
-static double
-cpu_seconds(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static uint32_t
-random_below(Bench *bench, uint32_t bound)
-{
-    bench->random = bench->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(((bench->random >> 33) * bound) >> 31);
-}
-
-static double
-random_size(Bench *bench)
-{
-    return bench->bytes * (0.5 + random_below(bench, 1u << 20) / (double)(1u << 20));
-}
+typedef void (*Load)(Bench *bench);
 
 /* Resources: host out 0..n-1, host in n..2n-1, then leaf up and leaf down by leaf and spine. */
 static const FabRoute *
 route_of(Bench *bench, uint32_t from, uint32_t to)
 {
-    FabRoute **place = &bench->routes[(gsize)from * bench->hosts + to], *route = *place;
+    gpointer key = GSIZE_TO_POINTER((gsize)from * bench->hosts + to + 1);
+    FabRoute *route = g_hash_table_lookup(bench->routes, key);
     uint32_t n = bench->hosts, a = from / LEAF, b = to / LEAF, leaves = n / LEAF, spine = to % SPINES;
     bool far = bench->tree && a != b;
 
@@ -78,39 +58,32 @@ route_of(Bench *bench, uint32_t from, uint32_t to)
     route = g_malloc0(sizeof *route + 4 * sizeof(FabUse));
     route->id = bench->next_route++;
     route->count = far ? 4 : 2;
-    route->latency_ps = (far ? 4 : 2) * LINK_PS;
+    route->latency_ps = 2 * LINK_PS;
     route->uses[0] = (FabUse) { .resource = from, .weight = 1 };
     route->uses[1] = (FabUse) { .resource = n + to, .weight = 1 };
     if (far) {
         route->uses[2] = (FabUse) { .resource = 2 * n + a * SPINES + spine, .weight = 1 };
         route->uses[3] = (FabUse) { .resource = 2 * n + leaves * SPINES + b * SPINES + spine, .weight = 1 };
     }
-    *place = route;
+    g_hash_table_insert(bench->routes, key, route);
     return route;
 }
 
 /* Plans a flow of `slot`: its bytes move after the latency of its way. */
 static void
-plan(Bench *bench, uint32_t slot, uint32_t from, uint32_t to, double size)
+plan(Bench *bench, uint32_t slot, uint32_t from, uint32_t to, uint64_t size)
 {
     bench->target[slot] = from * bench->hosts + to;
-    bench->size[slot] = size;
-    bench->way[slot] = route_of(bench, from, to);
-    fab_queue_push(bench->queue, bench->now + bench->way[slot]->latency_ps, slot);
+    bench->size[slot] = (double)size;
+    fab_queue_push(bench->queue, bench->now + route_of(bench, from, to)->latency_ps, slot);
 }
 
 static void
 begin(Bench *bench, uint32_t slot)
 {
-    fab_flow_start(bench->flows, bench->now, bench->way[slot], bench->size[slot], INFINITY, slot);
-}
+    uint32_t from = bench->target[slot] / bench->hosts, to = bench->target[slot] % bench->hosts;
 
-static uint32_t
-other_host(Bench *bench, uint32_t host)
-{
-    uint32_t to = random_below(bench, bench->hosts - 1);
-
-    return to >= host ? to + 1 : to;
+    fab_flow_start(bench->flows, bench->now, route_of(bench, from, to), bench->size[slot], INFINITY, slot);
 }
 
 static void
@@ -123,10 +96,18 @@ chain_next(Bench *bench, uint32_t slot)
 }
 
 static void
+pairs_begin(Bench *bench, uint32_t slot)
+{
+    uint32_t to = bench_other(&bench->random[slot], bench->hosts, slot);
+
+    plan(bench, slot, slot, to, bench_size(&bench->random[slot], bench->bytes));
+}
+
+static void
 pairs_next(Bench *bench, uint32_t slot)
 {
     if (--bench->left[slot] > 0)
-        plan(bench, slot, slot, other_host(bench, slot), random_size(bench));
+        pairs_begin(bench, slot);
 }
 
 static void
@@ -153,6 +134,7 @@ drain(Bench *bench, void (*next)(Bench *, uint32_t))
             }
             if (!fab_flow_complete(bench->flows, when, data & ~MARK))
                 continue;
+            bench->end = when;
             while (fab_flow_take_tag(bench->flows, &slot)) {
                 bench->done++;
                 next(bench, slot);
@@ -160,6 +142,7 @@ drain(Bench *bench, void (*next)(Bench *, uint32_t))
         }
         fab_flow_share(bench->flows, bench->now);
     }
+    bench->now = bench->end;
 }
 
 static void
@@ -177,7 +160,8 @@ run_pairs(Bench *bench)
 {
     for (uint32_t i = 0; i < bench->hosts; i++) {
         bench->left[i] = (uint32_t)bench->amount;
-        plan(bench, i, i, other_host(bench, i), random_size(bench));
+        bench->random[i] = i;
+        pairs_begin(bench, i);
     }
     drain(bench, pairs_next);
 }
@@ -186,18 +170,19 @@ static void
 run_perm(Bench *bench)
 {
     g_autofree uint32_t *to = g_new(uint32_t, bench->hosts);
+    uint64_t random = 7;
 
     for (uint32_t i = 0; i < bench->hosts; i++)
         to[i] = i;
     for (long round = 0; round < bench->amount; round++) {
         for (uint32_t i = bench->hosts - 1; i > 0; i--) {
-            uint32_t k = random_below(bench, i + 1), swap = to[i];
+            uint32_t k = bench_below(&random, i + 1), swap = to[i];
             to[i] = to[k];
             to[k] = swap;
         }
         for (uint32_t i = 0; i < bench->hosts; i++) {
             if (to[i] != i)
-                plan(bench, i, i, to[i], random_size(bench));
+                plan(bench, i, i, to[i], bench_size(&random, bench->bytes));
         }
         drain(bench, nothing_next);
     }
@@ -223,9 +208,9 @@ closed_form(const Bench *bench, const char *mode)
     double latency = 2e-12 * LINK_PS;
 
     if (strcmp(mode, "chain") == 0)
-        return (double)bench->steps * (latency + (double)bench->amount * bench->bytes / RATE);
+        return (double)bench->steps * (latency + (double)bench->amount * (double)bench->bytes / RATE);
     if (strcmp(mode, "a2a") == 0 && !bench->tree)
-        return (double)bench->amount * (latency + (bench->hosts - 1) * bench->bytes / RATE);
+        return (double)bench->amount * (latency + (bench->hosts - 1) * (double)bench->bytes / RATE);
     return 0;
 }
 
@@ -238,14 +223,15 @@ bench_init(Bench *bench)
 
     for (uint32_t i = 0; i < count; i++)
         capacity[i] = RATE;
-    bench->random = 7;
+    bench->now = bench->end = 0;
+    bench->done = bench->next_route = 0;
     bench->queue = fab_queue_new();
     bench->flows = fab_flow_set_new(capacity, count, bench->queue, MARK);
-    bench->routes = g_new0(FabRoute *, (gsize)n * n);
+    bench->routes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     bench->left = g_new0(uint32_t, slots);
     bench->target = g_new0(uint32_t, slots);
+    bench->random = g_new0(uint64_t, n);
     bench->size = g_new0(double, slots);
-    bench->way = g_new0(const FabRoute *, slots);
 }
 
 static void
@@ -253,13 +239,21 @@ bench_clear(Bench *bench)
 {
     fab_flow_set_free(bench->flows);
     fab_queue_free(bench->queue);
-    for (gsize i = 0; i < (gsize)bench->hosts * bench->hosts; i++)
-        g_free(bench->routes[i]);
-    g_free(bench->routes);
+    g_hash_table_unref(bench->routes);
     g_free(bench->left);
     g_free(bench->target);
+    g_free(bench->random);
     g_free(bench->size);
-    g_free(bench->way);
+}
+
+static Load
+load_of(const char *mode)
+{
+    if (strcmp(mode, "chain") == 0)
+        return run_chain;
+    if (strcmp(mode, "perm") == 0)
+        return run_perm;
+    return strcmp(mode, "pairs") == 0 ? run_pairs : run_a2a;
 }
 
 int
@@ -267,33 +261,32 @@ main(int argc, char **argv)
 {
     const char *steps = g_getenv("STEPS"), *mode = argc > 1 ? argv[1] : "";
     Bench bench = { 0 };
-    struct rusage usage;
-    double before, seconds;
+    double before, seconds = 0, enough;
+    uint32_t repetitions = 0;
 
-    if (argc != 6) {
-        fprintf(stderr, "usage: flows chain|perm|pairs|a2a HOSTS A BYTES star|tree\n");
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: flows chain|perm|pairs|a2a HOSTS A BYTES star|tree [SECONDS]\n");
         return 2;
     }
     bench.hosts = (uint32_t)atoi(argv[2]);
     bench.amount = atol(argv[3]);
-    bench.bytes = atof(argv[4]);
+    bench.bytes = strtoull(argv[4], NULL, 10);
     bench.tree = strcmp(argv[5], "tree") == 0;
     bench.steps = steps != NULL ? atol(steps) : 2L * (bench.hosts - 1);
-    bench_init(&bench);
-    before = cpu_seconds();
-    if (strcmp(mode, "chain") == 0)
-        run_chain(&bench);
-    else if (strcmp(mode, "perm") == 0)
-        run_perm(&bench);
-    else if (strcmp(mode, "pairs") == 0)
-        run_pairs(&bench);
-    else
-        run_a2a(&bench);
-    seconds = cpu_seconds() - before;
-    getrusage(RUSAGE_SELF, &usage);
-    printf("flows=%" G_GUINT64_FORMAT " simulated=%.12g closed=%.12g cpu=%.4f rate=%.0f rss_mib=%.1f\n", bench.done,
+    enough = argc == 7 ? atof(argv[6]) : 0;
+    do {
+        if (repetitions > 0)
+            bench_clear(&bench);
+        bench_init(&bench);
+        before = bench_cpu();
+        load_of(mode)(&bench);
+        seconds += bench_cpu() - before;
+        repetitions++;
+    } while (seconds < enough);
+    seconds /= repetitions;
+    printf("items=%" G_GUINT64_FORMAT " simulated=%.12g closed=%.12g cpu=%.6f rate=%.0f rss_mib=%.1f\n", bench.done,
            (double)bench.now * 1e-12, closed_form(&bench, mode), seconds, (double)bench.done / seconds,
-           (double)usage.ru_maxrss / 1024);
+           bench_peak_mib());
     bench_clear(&bench);
     return 0;
 }
