@@ -32,13 +32,15 @@ typedef struct {
     long amount, steps;
     FabQueue *queue;
     FabFlowSet *flows;
-    GHashTable *routes;
+    FabRoute **routes; /* by from * hosts + to, made when first used */
     uint32_t next_route;
     uint64_t done;
     int64_t now, end; /* end of the last flow: overtaken completions still come later */
-    uint32_t *left;   /* by host or chain: hops or flows to go */
-    uint32_t *target; /* way of the flow that waits for its latency */
-    uint64_t *random; /* pairs: of each host */
+    /* By host or chain. */
+    uint32_t *left; /* hops or flows to go */
+    uint32_t *target;
+    const FabRoute **way; /* of the flow that waits for its latency */
+    uint64_t *random;
     double *size;
 } Bench;
 
@@ -48,8 +50,7 @@ typedef void (*Load)(Bench *bench);
 static const FabRoute *
 route_of(Bench *bench, uint32_t from, uint32_t to)
 {
-    gpointer key = GSIZE_TO_POINTER((gsize)from * bench->hosts + to + 1);
-    FabRoute *route = g_hash_table_lookup(bench->routes, key);
+    FabRoute **place = &bench->routes[(gsize)from * bench->hosts + to], *route = *place;
     uint32_t n = bench->hosts, a = from / LEAF, b = to / LEAF, leaves = n / LEAF, spine = to % SPINES;
     bool far = bench->tree && a != b;
 
@@ -65,7 +66,7 @@ route_of(Bench *bench, uint32_t from, uint32_t to)
         route->uses[2] = (FabUse) { .resource = 2 * n + a * SPINES + spine, .weight = 1 };
         route->uses[3] = (FabUse) { .resource = 2 * n + leaves * SPINES + b * SPINES + spine, .weight = 1 };
     }
-    g_hash_table_insert(bench->routes, key, route);
+    *place = route;
     return route;
 }
 
@@ -73,23 +74,22 @@ route_of(Bench *bench, uint32_t from, uint32_t to)
 static void
 plan(Bench *bench, uint32_t slot, uint32_t from, uint32_t to, uint64_t size)
 {
-    bench->target[slot] = from * bench->hosts + to;
+    bench->target[slot] = to;
     bench->size[slot] = (double)size;
-    fab_queue_push(bench->queue, bench->now + route_of(bench, from, to)->latency_ps, slot);
+    bench->way[slot] = route_of(bench, from, to);
+    fab_queue_push(bench->queue, bench->now + bench->way[slot]->latency_ps, slot);
 }
 
 static void
 begin(Bench *bench, uint32_t slot)
 {
-    uint32_t from = bench->target[slot] / bench->hosts, to = bench->target[slot] % bench->hosts;
-
-    fab_flow_start(bench->flows, bench->now, route_of(bench, from, to), bench->size[slot], INFINITY, slot);
+    fab_flow_start(bench->flows, bench->now, bench->way[slot], bench->size[slot], INFINITY, slot);
 }
 
 static void
 chain_next(Bench *bench, uint32_t slot)
 {
-    uint32_t from = bench->target[slot] % bench->hosts;
+    uint32_t from = bench->target[slot];
 
     if (--bench->left[slot] > 0)
         plan(bench, slot, from, (from + 1) % bench->hosts, bench->bytes);
@@ -227,11 +227,14 @@ bench_init(Bench *bench)
     bench->done = bench->next_route = 0;
     bench->queue = fab_queue_new();
     bench->flows = fab_flow_set_new(capacity, count, bench->queue, MARK);
-    bench->routes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    bench->routes = g_new(FabRoute *, (gsize)n * n);
+    for (gsize i = 0; i < (gsize)n * n; i++)
+        bench->routes[i] = NULL; /* touches the pages before the clock starts */
     bench->left = g_new0(uint32_t, slots);
     bench->target = g_new0(uint32_t, slots);
     bench->random = g_new0(uint64_t, n);
     bench->size = g_new0(double, slots);
+    bench->way = g_new0(const FabRoute *, slots);
 }
 
 static void
@@ -239,11 +242,14 @@ bench_clear(Bench *bench)
 {
     fab_flow_set_free(bench->flows);
     fab_queue_free(bench->queue);
-    g_hash_table_unref(bench->routes);
+    for (gsize i = 0; i < (gsize)bench->hosts * bench->hosts; i++)
+        g_free(bench->routes[i]);
+    g_free(bench->routes);
     g_free(bench->left);
     g_free(bench->target);
     g_free(bench->random);
     g_free(bench->size);
+    g_free(bench->way);
 }
 
 static Load
