@@ -16,6 +16,7 @@ enum {
     LL128_PIECE = 9600,         /* forwarded at once (ring study, 3.2) */
     FIFO_SLOTS = 8,
     P2P_LL_BYTES = 16384,       /* NCCL_P2P_LL_THRESHOLD, for each channel */
+    MOST_CHANNELS = 64,         /* MAXCHANNELS; a CTA can serve several peers at once */
     CELL = 32768                /* traffic that is not split further over channels */
 };
 
@@ -70,18 +71,29 @@ cheapest(const FabMachineFacts *facts, FabCollective collective, uint64_t size, 
     return isfinite(best);
 }
 
-/* Channels for each peer: halved while they do not fit, doubled while a part is above 16 MiB (section 5). */
+/* What one rank sends to another in a point-to-point collective. */
+static uint64_t
+part_of(const FabMachineFacts *facts, FabCollective collective, uint64_t size)
+{
+    return collective == FAB_SEND_RECV ? size : size / facts->ranks;
+}
+
+/*
+ * Channels for each peer: halved while they do not fit, doubled while a part is above 32 chunks, halved again while it
+ * is below an eighth of a chunk (section 5).
+ */
 static uint32_t
 channels_per_peer(const FabMachineFacts *facts, uint64_t part)
 {
     uint32_t channels = facts->p2p_channels;
-    bool nvlink = facts->transport == FAB_TRANSPORT_NVLINK;
-    uint64_t most = (nvlink ? 512 * KIB : 128 * KIB) * 32;
+    uint64_t chunk = facts->transport == FAB_TRANSPORT_NVLINK ? 512 * KIB : 128 * KIB;
 
     while (channels > 1 && channels * facts->ranks > facts->p2p_channels)
         channels /= 2;
-    while (channels < facts->p2p_channels && part / channels > most)
+    while (channels < facts->p2p_channels && part / channels > chunk * 32)
         channels *= 2;
+    while (channels > 1 && part / channels < chunk / 8)
+        channels /= 2;
     return channels;
 }
 
@@ -94,7 +106,7 @@ choose_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t siz
     if (cheapest(facts, collective, size, wishes, algorithm, protocol) || wishes->protocol >= 0)
         return;
     if (strcmp(*algorithm, "pairwise") == 0) {
-        uint64_t part = collective == FAB_SEND_RECV ? size : size / facts->ranks;
+        uint64_t part = part_of(facts, collective, size);
         if (part <= (uint64_t)P2P_LL_BYTES * channels_per_peer(facts, part))
             *protocol = FAB_PROTOCOL_LL;
     } else if (size <= 64 * KIB && strcmp(*algorithm, "nvls") != 0) {
@@ -134,15 +146,9 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
     plan->threads = plan->protocol == FAB_PROTOCOL_LL128 ? 640 : 512;
     plan->channels = facts->channels;
     if (pairwise && facts->ranks > 1) {
-        uint32_t peers = collective == FAB_SEND_RECV ? 1 : facts->ranks - 1;
-        uint64_t part = collective == FAB_SEND_RECV ? size : size / facts->ranks;
-        uint32_t each = channels_per_peer(facts, part);
-        uint64_t smallest = facts->transport == FAB_TRANSPORT_NVLINK ? 64 * KIB : 16 * KIB;
-        while (each > 1 && part / each < smallest)
-            each /= 2;
-        plan->channels = MIN(peers * each, MAX(facts->p2p_channels, each));
-        if (facts->p2p_channels < 8)
-            plan->channels = each;
+        uint32_t pieces = collective == FAB_SEND_RECV ? 1 : facts->ranks; /* a rank's own piece has channels too */
+        uint32_t each = channels_per_peer(facts, part_of(facts, collective, size));
+        plan->channels = facts->p2p_channels < 8 ? each : MIN(pieces * each, MOST_CHANNELS);
     } else if (plan->algorithm->in_switch) {
         plan->channels = facts->nvls_channels;
     } else if (collective <= FAB_REDUCE) {

@@ -5,44 +5,51 @@
 const char *const fab_protocol_names[] = { "ll", "ll128", "simple", NULL };
 
 /*
- * Ampere, Hopper and Blackwell are the fits of the ring study (section 3.5) to the public NCCL sweeps of A100, H100 and
- * GB200/B300; copy rates are those of its tail law (NVLS/PCIe study, section 2: 24, 41, 42 GB/s). The NVLS row is
- * section 1.1 of the same study; its weight is the ring's port rate over the NVLS port limit V (378/299, 714/566; in a
- * rack of many trays 714/480, measured on 64 GPUs, section 1.2, not explained). Volta is the ring study's fit to a
- * DGX-1. The latencies of the studies include the wire; here they are what is left beside it (0.4 us through NVSwitch,
- * 0.2 us over a direct link; LL over PCIe 0.5 to 0.6 us and a round of 0.4 us). Rows without a sweep of their own say
- * what they are taken from.
+ * Ampere, Hopper and Blackwell are the fits of the ring study (section 3.5) to the public NCCL sweeps of A100, H100
+ * and GB200/B300; copy rates are those of its tail law (NVLS/PCIe study, section 2: 24, 41, 42 GB/s); send/recv rates
+ * its r1 (section 3.1: 10 to 14, 18, 22; half of the sending rate where none was measured; PRO 6000: section 9). The
+ * NVLS row is section 1.1 of the same study; its weight is the ring's port rate over the NVLS port limit V (378/299,
+ * 714/566; in a rack of many trays 714/480, measured on 64 GPUs, section 1.2, not explained). Volta is the ring
+ * study's fit to a DGX-1. The latencies of the studies include the wire; here they are what is left beside it (0.4 us
+ * through NVSwitch, 0.2 us over a direct link; LL over PCIe 0.5 to 0.6 us and a round of 0.4 us). Rows without a sweep
+ * of their own say what they are taken from.
  */
 static const FabKernelCosts rows[] = {
     { .generation = "Pascal", .compute_capability = 60,
       .launch_us = 8.1, .launch_channels_us = 3.1, .entry_us = { 0, 11.8, 4.2 },
       .ll_round_us = 1.0, .ll_fixed_share = 0.34, .ll_latency_us = 0.4, .ll128_rate = 6.3, .ll128_latency_us = 0.8,
       .simple_step_us = 2.7, .simple_latency_us = 0.6, .send_rate = 14, .copy_rate = 14,
+      .p2p_rate = 7,
       .source = "taken from Volta; launch from Ampere" },
     { .generation = "Volta", .compute_capability = 70,
       .launch_us = 8.1, .launch_channels_us = 3.1, .entry_us = { 0, 11.8, 4.2 },
       .ll_round_us = 0.9, .ll_fixed_share = 0.34, .ll_latency_us = 0.4, .ll128_rate = 10, .ll128_latency_us = 0.8,
       .simple_step_us = 2.7, .simple_latency_us = 0.6, .send_rate = 14, .copy_rate = 28,
+      .p2p_rate = 7,
       .source = "ring study 3.5, DGX-1 forced Simple; LL, LL128 and launch from Ampere" },
     { .generation = "Turing", .compute_capability = 75,
       .launch_us = 6.0, .launch_channels_us = 1.0, .entry_us = { 0, 11.8, 4.2 },
       .ll_round_us = 0.9, .ll_fixed_share = 0.34, .ll_latency_us = 0.4, .ll128_rate = 10, .ll128_latency_us = 0.8,
       .simple_step_us = 1.0, .simple_latency_us = 1.8, .send_rate = 14, .copy_rate = 11.5,
+      .p2p_rate = 7,
       .source = "copy rate: NVLS/PCIe study 6 (2080 Ti bridge); the rest from Volta" },
     { .generation = "Ampere", .compute_capability = 80,
       .launch_us = 8.1, .launch_channels_us = 3.1, .entry_us = { 0, 11.8, 4.2 },
       .ll_round_us = 0.78, .ll_fixed_share = 0.34, .ll_latency_us = 0.09, .ll128_rate = 6.3,
       .ll128_latency_us = 0.6, .simple_step_us = 3.4, .simple_latency_us = 3.0, .send_rate = 25, .copy_rate = 24,
+      .p2p_rate = 12,
       .source = "ring study 3.5, A100 sweeps; copy rate: NVLS/PCIe study 2" },
     { .generation = "Ampere GA10x", .compute_capability = 86,
       .launch_us = 6.0, .launch_channels_us = 1.0, .entry_us = { 0, 11.8, 4.2 },
       .ll_round_us = 0.78, .ll_fixed_share = 0.34, .ll_latency_us = 0.09, .ll128_rate = 6.3,
       .ll128_latency_us = 0.6, .simple_step_us = 1.0, .simple_latency_us = 1.8, .send_rate = 25, .copy_rate = 24,
+      .p2p_rate = 12,
       .source = "rates from A100; step and latency: NVLS/PCIe study 5.2" },
     { .generation = "Hopper", .compute_capability = 90,
       .launch_us = 4.6, .launch_channels_us = 1.0, .entry_us = { 0, 14.0, 4.4 },
       .ll_round_us = 0.52, .ll_fixed_share = 0.50, .ll_latency_us = 0.05, .ll128_rate = 14.9,
       .ll128_latency_us = 0, .simple_step_us = 1.5, .simple_latency_us = 1.6, .send_rate = 28, .copy_rate = 41,
+      .p2p_rate = 18,
       .in_switch_gap_us = 4.75, .in_switch_launch_us = 6, .in_switch_copy_rate = 60, .in_switch_weight = 1.264,
       .in_switch_rack_weight = 1.264,
       .source = "ring study 3.5, H100 sweeps; NVLS/PCIe study 1.1 and 2" },
@@ -50,6 +57,7 @@ static const FabKernelCosts rows[] = {
       .launch_us = 7.6, .launch_channels_us = 1.0, .entry_us = { 0, 14.0, 1.8 },
       .ll_round_us = 0.57, .ll_fixed_share = 0.54, .ll_latency_us = 0.54, .ll128_rate = 20.5,
       .ll128_latency_us = 0.3, .simple_step_us = 0.85, .simple_latency_us = 6.7, .send_rate = 31.4, .copy_rate = 42,
+      .p2p_rate = 22,
       .in_switch_gap_us = 8, .in_switch_launch_us = 12, .in_switch_copy_rate = 80, .in_switch_weight = 1.2615,
       .in_switch_rack_weight = 1.4875,
       .source = "ring study 3.5, GB200 and B300 sweeps; NVLS/PCIe study 1.1 and 2" },
@@ -57,6 +65,7 @@ static const FabKernelCosts rows[] = {
       .launch_us = 6.0, .launch_channels_us = 1.0, .entry_us = { 0, 14.0, 5.0 },
       .ll_round_us = 0.57, .ll_fixed_share = 0.54, .ll_latency_us = 0.54, .ll128_rate = 20.5,
       .ll128_latency_us = 0.3, .simple_step_us = 0.5, .simple_latency_us = 1.6, .send_rate = 31.4, .copy_rate = 28,
+      .p2p_rate = 13,
       .source = "copy rate: NVLS/PCIe study 2 (PCIe gen5 row); step and latency: its 5.2; the rest from B200" },
 };
 

@@ -28,6 +28,7 @@ typedef struct {
     double simple_latency_us; /* beside the wire, until the flag is seen; 0.5..7.5 */
     double send_rate;         /* stores to another GPU, one CTA alone; 12..45 */
     double copy_rate;         /* copies inside the GPU; 11..45 */
+    double p2p_rate;          /* send/recv: one CTA in each direction while both run; 7..22 */
     double in_switch_gap_us;  /* NVLS: exposed flags and switch round trips of a loop; 3..10; 0: has no NVLS */
     double in_switch_launch_us; /* NVLS: device part of a launch; 3..15 */
     double in_switch_copy_rate; /* NVLS: staging copies of one CTA with all its threads; 50..100 */

@@ -182,6 +182,14 @@ set_simple(const FabKernelCosts *costs, double step_us, double latency_us, FabEx
     execution->copy_rate = costs->copy_rate * 1e9;
 }
 
+/* Each direction has half of the warps; ports reach 0.9 of a ring's rate (NVLS/PCIe study, 3.1, F). */
+static void
+set_send_recv(const FabKernelCosts *costs, FabExecution *execution)
+{
+    execution->send_rate = execution->copy_rate = 2 * costs->p2p_rate * 1e9;
+    execution->wire = 1 / 0.9;
+}
+
 static FabExecution
 execution_of(const Run *run, const FabPlan *plan)
 {
@@ -207,6 +215,8 @@ execution_of(const Run *run, const FabPlan *plan)
         set_simple(costs, nvlink ? costs->simple_step_us : pcie->simple_step_us,
                    nvlink ? costs->simple_latency_us : pcie->simple_latency_us, &execution);
     }
+    if (strcmp(plan->algorithm->name, "pairwise") == 0 && plan->protocol == FAB_PROTOCOL_SIMPLE)
+        set_send_recv(costs, &execution);
     execution.launch_ps = fab_ps_from_seconds(launch_seconds(run, plan, costs, entry_us));
     return execution;
 }
