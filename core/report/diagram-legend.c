@@ -222,8 +222,11 @@ add_classes(Pen *pen)
                 count += topology->links[k].medium == medium && g_str_equal(other, class);
             }
             fab_diagram_stroke(link, &stroke);
-            if (pen->diagram->load != NULL)
-                memcpy(stroke.color, "#4a5568", MIN(strlen(stroke.color), sizeof "#4a5568" - 1));
+            /* With a load, colour means something else. */
+            if (pen->diagram->load != NULL) {
+                g_free(stroke.color);
+                stroke.color = g_strdup(medium == FAB_MEDIUM_C2C ? "#4a5568:#ffffff:#4a5568" : "#4a5568");
+            }
             text = g_strdup_printf("%s each way: %u", class, count);
             add_sample(pen, &stroke, text);
             g_free(stroke.color);

@@ -227,7 +227,7 @@ route_row(FabDiagram *diagram, FabDiagramEdge *edge)
         return;
     }
     edge->x[0] = edge->x[1] = a->right - 24;
-    edge->x[3] = edge->x[2] = b->left + MIN(80, (b->right - b->left) / 2);
+    edge->x[3] = edge->x[2] = b->left + MIN(110, b->right - b->left - 16);
     edge->y[0] = a->bottom;
     edge->y[3] = b->bottom;
     edge->y[1] = edge->y[2] = a->bottom + 44 + 0.1 * (b->left - a->right);

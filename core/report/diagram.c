@@ -45,21 +45,32 @@ png_resolution(const FabDiagram *diagram)
     return (int)MIN(144, 30000 / inches);
 }
 
+/*
+ * One context for the life of the process: Graphviz' Pango plugin keeps a pointer to the name of the last font,
+ * which belongs to the context, and looks at it in the next drawing.
+ */
+static GVC_t *
+context_of_process(void)
+{
+    static GVC_t *context;
+
+    if (context == NULL)
+        context = gvContext();
+    return context;
+}
+
 /* The picture as bytes; gvFreeRenderData(). NULL: Graphviz lacks the format. */
 static char *
 render(Agraph_t *graph, const char *format, unsigned *length)
 {
-    GVC_t *context = gvContext();
+    GVC_t *context = context_of_process();
     char *data = NULL;
 
-    if (context == NULL)
+    if (context == NULL || gvLayout(context, graph, "nop2") != 0)
         return NULL;
-    if (gvLayout(context, graph, "nop2") == 0) {
-        if (gvRenderData(context, graph, format, &data, length) != 0)
-            data = NULL;
-        gvFreeLayout(context, graph);
-    }
-    gvFreeContext(context);
+    if (gvRenderData(context, graph, format, &data, length) != 0)
+        data = NULL;
+    gvFreeLayout(context, graph);
     return data;
 }
 
