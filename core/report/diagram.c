@@ -5,8 +5,6 @@
  */
 #include "report/diagram.h"
 
-#include <errno.h>
-#include <glib/gstdio.h>
 #include <graphviz/gvc.h>
 #include <locale.h>
 #include <string.h>
@@ -79,6 +77,7 @@ static bool
 write_file(const char *path, const char *data, size_t length, GError **error)
 {
     g_autoptr(GError) inner = NULL;
+    const char *reason;
     bool disk;
 
     if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
@@ -89,8 +88,10 @@ write_file(const char *path, const char *data, size_t length, GError **error)
         return true;
     disk = g_error_matches(inner, G_FILE_ERROR, G_FILE_ERROR_NOSPC) ||
            g_error_matches(inner, G_FILE_ERROR, G_FILE_ERROR_IO);
+    /* GLib's sentence names its temporary file, then, after the last colon, the reason. */
+    reason = g_strrstr(inner->message, ": ");
     g_set_error(error, FAB_ERROR, disk ? FAB_ERROR_SYSTEM : FAB_ERROR_FILE, "%s: cannot write the diagram: %s", path,
-                inner->message);
+                reason != NULL ? reason + 2 : inner->message);
     return false;
 }
 
