@@ -37,3 +37,9 @@ fab_path_scenarios(void)
 {
     return in_build_tree() ? FAB_SOURCE_DIR "/scenarios" : FAB_INSTALL_DATA "/scenarios";
 }
+
+const char *
+fab_path_measurements(void)
+{
+    return in_build_tree() ? FAB_SOURCE_DIR "/tests/measurements" : FAB_INSTALL_DATA "/measurements";
+}

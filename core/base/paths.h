@@ -2,9 +2,10 @@
 #ifndef FAB_BASE_PATHS_H
 #define FAB_BASE_PATHS_H
 
-/* Folder of plugins, of the catalogue, of scenarios. Static. */
+/* Folder of plugins, of the catalogue, of scenarios, of the open set of measurements. Static. */
 const char *fab_path_plugins(void);
 const char *fab_path_topologies(void);
 const char *fab_path_scenarios(void);
+const char *fab_path_measurements(void);
 
 #endif

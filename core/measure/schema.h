@@ -1,0 +1,63 @@
+/* What the measurement format allows: groups, keys and columns with the type of their values. */
+#ifndef FAB_MEASURE_SCHEMA_H
+#define FAB_MEASURE_SCHEMA_H
+
+#include "measure/measurement.h"
+
+typedef enum {
+    FAB_FACT_TEXT,
+    FAB_FACT_ADDRESS,
+    FAB_FACT_HEX,
+    FAB_FACT_DATE,
+    FAB_FACT_VERSION,
+    FAB_FACT_ID,
+    FAB_FACT_IDS,       /* separated by ';' */
+    FAB_FACT_INTEGER,   /* `least` or more */
+    FAB_FACT_WORD,      /* one of `words` */
+    FAB_FACT_SETTINGS   /* NAME=value, separated by ';' */
+} FabFactType;
+
+typedef struct {
+    const char *group, *key; /* a key that ends in '*' stands for one with a number there */
+    FabFactType type;
+    int64_t least;
+    const char *const *words;
+    bool required;
+} FabFactSpec;
+
+/* Ends with a row whose group is NULL. In the order in which groups and keys are written. */
+extern const FabFactSpec fab_fact_specs[];
+
+/* The row of a key, or NULL. */
+const FabFactSpec *fab_fact_find(const char *group, const char *key);
+
+/* Whether `value` fits. The message has no place in it: "is "x", must be ...". */
+bool fab_fact_check(const FabFactSpec *spec, const char *value, GError **error);
+
+/* "aic-h100-nccl2.23-ring": lower-case letters, digits, dashes and points. */
+bool fab_measurement_is_id(const char *text);
+
+typedef enum {
+    FAB_CELL_TEXT,
+    FAB_CELL_COUNT,    /* whole, 0 or more */
+    FAB_CELL_NUMBER,   /* finite */
+    FAB_CELL_RATE,     /* finite, 0 or more: small ones are rounded to 0 by the tools */
+    FAB_CELL_TIME,     /* finite, above 0 */
+    FAB_CELL_FLAG,     /* 0 or 1 */
+    FAB_CELL_WORD      /* one of `words` */
+} FabCellType;
+
+typedef struct {
+    const char *name;
+    FabCellType type;
+    bool required;
+    const char *const *words;
+} FabColumnSpec;
+
+/* Columns of a kind; ends with a row whose name is NULL. */
+const FabColumnSpec *fab_measurement_column_specs(FabMeasurementKind kind);
+
+/* Whether `cell` fits. The message begins with the column's name. */
+bool fab_cell_check(const FabColumnSpec *spec, const char *cell, GError **error);
+
+#endif
