@@ -80,7 +80,7 @@ part_of(const FabMachineFacts *facts, FabCollective collective, uint64_t size)
 
 /*
  * Channels for each peer: halved while they do not fit, doubled while a part is above 32 chunks, halved again while it
- * is below an eighth of a chunk (section 5).
+ * is below an eighth of a chunk (NCCL's src/enqueue.cc).
  */
 static uint32_t
 channels_per_peer(const FabMachineFacts *facts, uint64_t part)
@@ -123,7 +123,7 @@ bytes_per_thread(FabProtocol protocol, uint32_t ranks)
                                        : protocol == FAB_PROTOCOL_LL128 ? 8 : 64;
 }
 
-/* Small calls use fewer channels, then fewer threads (section 6.1). */
+/* Small calls use fewer channels, then fewer threads (NCCL's src/enqueue.cc). */
 static void
 shrink(const FabMachineFacts *facts, FabCollective collective, uint64_t size, FabPlan *plan)
 {
@@ -162,7 +162,7 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
 
 /* ------------------------------------------------------------------ chunks and slices */
 
-/* NVLS halves its chunk while the call fills too few loops (section 3). */
+/* NVLS halves its chunk while the call fills too few loops (NCCL's src/enqueue.cc). */
 static uint64_t
 nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
 {
@@ -178,7 +178,7 @@ nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
     return chunk;
 }
 
-/* Simple over a ring: 2 MiB chunks of two slices; broadcast and reduce 512 KiB (section 3). */
+/* Simple over a ring: 2 MiB chunks of two slices; broadcast and reduce 512 KiB (NCCL's collectives.h). */
 static void
 simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t size, FabPlan *plan)
 {

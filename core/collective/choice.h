@@ -32,7 +32,7 @@ typedef struct {
 
 /*
  * The farthest PCIe class over which NCCL (2.23 and later) lets `ranks` GPUs talk directly: PXB, and any distance for
- * two GPUs or fewer on an AMD host (nccl-model.md, 8.1).
+ * two GPUs or fewer on an AMD host (NCCL's src/graph/paths.cc).
  */
 FabPathClass fab_peer_level(const FabTopology *topology, uint32_t ranks);
 

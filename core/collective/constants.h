@@ -40,7 +40,7 @@ typedef struct {
 /* The row of a GPU; never NULL (older GPUs get the oldest row). */
 const FabKernelCosts *fab_kernel_costs(uint32_t compute_capability);
 
-/* Over PCIe instead of NVLink (model-study-nvls-pcie.md, 5.2), for peer-to-peer and host-staged ways. */
+/* Over PCIe instead of NVLink (NVLS/PCIe study 5.2, docs/model.md), for peer-to-peer and host-staged ways. */
 typedef struct {
     double ll_latency_us;     /* beside the wire; 0..1.6 */
     double simple_step_us;    /* 0.5..4 */

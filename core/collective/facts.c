@@ -1,4 +1,4 @@
-/* What NCCL's graph search finds on a machine (nccl-model.md, sections 6, 7.3 and 9), release 2.30. */
+/* What NCCL's graph search finds on a machine (src/graph/search.cc and topo.h of 2.30); docs/model.md. */
 #include <math.h>
 #include <string.h>
 

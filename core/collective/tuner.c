@@ -1,4 +1,4 @@
-/* NCCL's cost table on one NVLink domain or node (nccl-model.md, section 10, release 2.30): a decision, not a time. */
+/* NCCL's cost table on one NVLink domain or node (src/graph/tuning.cc of 2.30): a decision, not a time. */
 #include <math.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ static const double tree_ll128_most[] = { 20, 20, 36.7, 55.6 };
 static const double tree_most[] = { 26.5, 24, 38.7, 70 };
 static const double nvls_us = 25.0;
 
-/* Tree bandwidth by log2(bytes / 64), in hundredths (section 10.6). */
+/* Tree bandwidth by log2(bytes / 64), in hundredths (treeCorrectionFactor). */
 static const uint8_t tree_correction[3][23] = {
     { 100, 100, 100, 100, 90, 80, 70, 70, 70, 70, 60, 50, 40, 40, 50, 60, 70, 80, 90, 100, 100, 100, 100 },
     { 100, 100, 100, 100, 100, 90, 80, 80, 80, 70, 60, 60, 60, 60, 60, 60, 80, 90, 90, 90, 90, 100, 100 },

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/error.h"
+
 /* Fold from this many equal boxes on, and split one box by its trees above this many GPUs. */
 enum { FOLD_FROM = 3, SPLIT_ABOVE = 16 };
 
@@ -244,7 +246,7 @@ describe_spine(const FabDiagram *diagram, FabVertex vertex)
         g_autofree char *class = fab_diagram_link_class(link);
         g_ptr_array_add(words, g_strdup_printf("%u %s", link->a == vertex ? link->b : link->a, class));
     }
-    g_ptr_array_sort(words, (GCompareFunc)g_strcmp0);
+    g_ptr_array_sort(words, fab_compare_strings);
     g_ptr_array_add(words, NULL);
     all = g_strjoinv("\n", (char **)words->pdata);
     return g_strdup_printf("%d|%s|%u|%u\n%s", topology->vertices[vertex].kind,

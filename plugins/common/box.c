@@ -192,6 +192,19 @@ fill_switch(const FabBox *box, FabVertexSpec *spec)
         spec->flags |= FAB_VERTEX_WRITE_COLLAPSE;
 }
 
+/* What to call a CPU of which only the maker is known. */
+static const char *
+maker_of(const FabBox *box)
+{
+    const char *vendor = box->host->text(box->builder, "cpu_vendor");
+
+    if (strcmp(vendor, "amd") == 0)
+        return "AMD";
+    if (strcmp(vendor, "intel") == 0)
+        return "Intel";
+    return strcmp(vendor, "nvidia") == 0 ? "NVIDIA" : NULL;
+}
+
 static FabVertex
 add_vertex(const Tray *tray, uint32_t index)
 {
@@ -212,6 +225,7 @@ add_vertex(const Tray *tray, uint32_t index)
     snprintf(name, sizeof name, "%s %u", cpu ? "CPU" : names[node->kind], number);
     if (node->kind == FAB_NODE_NUMA) {
         spec.model = text_or_null(box, "cpu");
+        spec.model = spec.model != NULL ? spec.model : maker_of(box);
         spec.memory_limit = box->host->number(box->builder, "memory_limit");
     } else if (node->kind == FAB_NODE_BRIDGE) {
         spec.peer_limit = box->host->number(box->builder, "peer_limit");
