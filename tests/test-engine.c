@@ -187,6 +187,8 @@ START_TEST(a_step_without_bytes_exchanges_counters)
     execution.empty_ps = 70 * NS;
     execution.latency_ps = 400 * NS;
     ck_assert_int_eq(time_of(PAIR, program, &execution), (70 + 400 + 100 + 70) * NS);
+    execution.local_ps = 0; /* an empty slice never costs more than a full one */
+    ck_assert_int_eq(time_of(PAIR, program, &execution), (70 + 400 + 100) * NS);
 }
 END_TEST
 

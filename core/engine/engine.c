@@ -256,13 +256,12 @@ static int64_t
 overhead(const Engine *engine, const Stream *stream)
 {
     const FabExecution *execution = engine->execution;
+    bool sends = stream->step.send_count > 0 && !(stream->step.flags & FAB_STEP_LOCAL_SEND);
+    int64_t full = sends ? execution->step_ps : execution->local_ps;
 
-    if (stream->bytes == 0)
-        return execution->empty_ps;
     if (stream->step.flags & FAB_STEP_IN_SWITCH)
-        return execution->in_switch_ps;
-    return stream->step.send_count > 0 && !(stream->step.flags & FAB_STEP_LOCAL_SEND) ? execution->step_ps
-                                                                                      : execution->local_ps;
+        full = execution->in_switch_ps;
+    return stream->bytes == 0 ? MIN(execution->empty_ps, full) : full;
 }
 
 /* Starts the transfer of a slice whose inputs and outputs are ready. */

@@ -17,7 +17,7 @@ typedef struct {
     int64_t launch_ps;    /* from the call to the first step, and from the last step to the end */
     int64_t step_ps;      /* a stream is busy for it at every slice that it sends */
     int64_t local_ps;     /* the same for slices that are only received or copied */
-    int64_t empty_ps;     /* the same for slices without bytes */
+    int64_t empty_ps;     /* the same for slices without bytes, where it is less */
     int64_t latency_ps;   /* beside the route's: until the other end sees a slice or a freed slot */
     int64_t in_switch_ps; /* instead of step_ps for in-switch steps */
     double send_rate;     /* payload of one CTA (channel) to other GPUs, all its roles together */
