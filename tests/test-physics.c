@@ -22,15 +22,16 @@
  * Streams are serial servers and their flows share links, so a schedule may gain from a little more work or a little
  * more delay that keeps flows apart which met before: the timing anomalies of multiprocessors (Graham 1969), which
  * are bounded by a factor, not by an epsilon. Where nothing is shared there are none, and the tests are exact: rings of
- * one channel over links of their own. Where ranks meet only at the ports of one switch or on own links, a few bytes
- * more were seen to gain 1.2 % (channels of uneven length), and better links never to lose. Where ranks share PCIe
- * uplinks or the half-duplex host ports, a byte more was seen to gain 16 %, a faster link to lose 7 % and a shorter
- * latency 9 %, in 330 drawn settings a machine.
+ * one channel over links of their own. Where ranks meet only at the ports of one switch or on own links, a byte more
+ * was seen to gain 1.2 % (channels of uneven length) and a faster link to lose 0.15 %. Where ranks share PCIe uplinks
+ * or the half-duplex host ports, a byte more was seen to gain 16 %, a faster link to lose 7 % and a shorter latency
+ * 9 %. Seen means: in 20 draws for every algorithm and collective of every machine below.
  */
 #define ANOMALY_PORTS 0.02
+#define ANOMALY_PORTS_LINK 0.003
 #define ANOMALY_SHARED 0.2
 
-enum { DRAWS = 3 };
+enum { DRAWS = 2 };
 
 typedef struct {
     const char *name;
@@ -443,7 +444,7 @@ check_better_links(const Machine *machine, const FabTopology *topology, const Se
 static void
 gains_from_better_links(const Machine *machine, const FabTopology *topology, const Settings *settings)
 {
-    check_better_links(machine, topology, settings, machine->shared ? ANOMALY_SHARED : ROUNDING);
+    check_better_links(machine, topology, settings, machine->shared ? ANOMALY_SHARED : ANOMALY_PORTS_LINK);
 }
 
 START_TEST(better_links_do_not_take_more_time)
