@@ -85,7 +85,7 @@ START_TEST(every_key_of_a_collective_is_read)
                   "[topology]\nname=dgx-h100\nlink_rate=25 GB/s\n"
                   "[collective]\noperation=broadcast\nsizes=1M:4M\nalgorithm=ring\nprotocol=LL128\nchannels=4\n"
                   "chunk=128K\nslice=64K\nslots=8\nranks=3,1,2\nroot=2\ndatatype=bf16\nreduction=max\npeer=phb\n"
-                  "nvlink=off\nlaunch=5 us\n");
+                  "nvlink=off\nlaunch=5 us\nprocesses=2\nthreads=4\n");
 
     ck_assert_str_eq(scenario->name, "one");
     ck_assert_str_eq(scenario->title, "Does it read?");
@@ -109,6 +109,8 @@ START_TEST(every_key_of_a_collective_is_read)
     ck_assert_str_eq(scenario->peer, "phb");
     ck_assert(!scenario->nvlink);
     ck_assert_double_eq_tol(scenario->launch_s, 5e-6, 1e-18);
+    ck_assert_uint_eq(scenario->processes, 2);
+    ck_assert_uint_eq(scenario->threads, 4);
     ck_assert_uint_eq(scenario->size_count, 3);
 }
 END_TEST

@@ -40,6 +40,17 @@ typedef struct {
 /* The row of a GPU; never NULL (older GPUs get the oldest row). */
 const FabKernelCosts *fab_kernel_costs(uint32_t compute_capability);
 
+/*
+ * The host launches for one GPU after the other: microseconds for each kernel, and for each channel of it (ring study 5;
+ * NCCL 2.22 and later 3.0 and 0.05, before up to 5.2 and 0.3).
+ */
+typedef struct {
+    double kernel_us;  /* 3..6 */
+    double channel_us; /* 0.04..0.3 */
+} FabLaunchCosts;
+
+const FabLaunchCosts *fab_launch_costs(void);
+
 /* Over PCIe instead of NVLink (NVLS/PCIe study 5.2, docs/model.md), for peer-to-peer and host-staged ways. */
 typedef struct {
     double ll_latency_us;     /* beside the wire; 0..1.6 */

@@ -21,7 +21,7 @@ typedef struct {
     double algbw, busbw; /* B/s; busbw 0 where the collective defines none */
     char *algorithm, *protocol;
     uint32_t channels;
-    char *binding;       /* what limits: a resource, "channel copy rate", "latency" */
+    char *binding;       /* what limits: a resource, "channel copy rate", "latency", "host launch" */
     double binding_utilisation; /* share of the time that it is busy, 0..1 */
     GArray *uses;        /* FabResultUse, busiest first; only resources that carried bytes */
     uint64_t steps, slices; /* primitives and slices simulated */

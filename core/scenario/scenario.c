@@ -18,7 +18,7 @@ enum { MAX_RANKS = 1 << 20, MAX_PAIRS = 1 << 16, MAX_CHANNELS = 1024, MAX_SLOTS 
 
 static const char *const collective_keys[] = {
     "operation", "sizes", "algorithm", "protocol", "channels", "chunk",  "slice",  "slots", "ranks",
-    "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", NULL,
+    "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", "processes", "threads", NULL,
 };
 static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink", "launch", NULL };
 
@@ -236,6 +236,9 @@ read_chunks(FabKeyfile *file, FabScenario *scenario, GError **error)
 {
     const char *group = GROUP_COLLECTIVE;
 
+    if (!read_count(file, group, "processes", 1, MAX_RANKS, &scenario->processes, error) ||
+        !read_count(file, group, "threads", 1, MAX_RANKS, &scenario->threads, error))
+        return false;
     if (!read_count(file, group, "channels", 1, MAX_CHANNELS, &scenario->channels, error) ||
         !read_bytes(file, group, "chunk", &scenario->chunk_bytes, error) ||
         !read_bytes(file, group, "slice", &scenario->slice_bytes, error) ||

@@ -221,6 +221,23 @@ execution_of(const Run *run, const FabPlan *plan)
     return execution;
 }
 
+/*
+ * Back-to-back calls follow no faster than the host launches them: a thread that serves several GPUs launches for one
+ * after the other. 0 when every GPU has its thread.
+ */
+static int64_t
+launch_interval_ps(const Run *run, const FabPlan *plan)
+{
+    const FabLaunchCosts *costs = fab_launch_costs();
+    uint64_t processes = run->scenario->processes > 0 ? run->scenario->processes : run->ranks;
+    uint64_t launchers = processes * MAX(run->scenario->threads, 1);
+    uint64_t each = launchers < run->ranks ? (run->ranks + launchers - 1) / launchers : 1;
+
+    if (each == 1)
+        return 0;
+    return fab_ps_from_seconds(us((double)each * (costs->kernel_us + costs->channel_us * plan->channels)));
+}
+
 /* ------------------------------------------------------------------ one size */
 
 /* Each channel's ring: the rings found, in turn. */
@@ -308,6 +325,8 @@ run_size(const Run *run, uint64_t size, GError **error)
     g_autoptr(FabProgram) program = NULL;
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus };
     FabResultRow *row;
+    int64_t interval_ps;
+    bool launch_bound;
 
     if (!fab_choose(&run->facts, run->collective, size, &run->wishes, &plan, error))
         return NULL;
@@ -329,7 +348,15 @@ run_size(const Run *run, uint64_t size, GError **error)
     spec.execution = execution_of(run, &plan);
     if (!fab_engine_run(&spec, &report, error))
         return NULL;
+    interval_ps = launch_interval_ps(run, &plan);
+    launch_bound = interval_ps > report.time_ps;
+    report.time_ps = MAX(report.time_ps, interval_ps);
     row = row_of(run, size, &plan, &report);
+    if (launch_bound) {
+        g_free(row->binding);
+        row->binding = g_strdup("host launch");
+        row->binding_utilisation = 1;
+    }
     fab_engine_report_clear(&report);
     return row;
 }
