@@ -172,7 +172,7 @@ START_TEST(unknown_or_bad_facts_are_refused_by_file_group_and_key)
     refuse("[source]\nkind=link\nmachine=m\n[quality]\nreason=x\n", table, "\\[quality\\] grade is missing");
     refuse("[source]\nkind=collective\nmachine=m\n[run]\ncollective=all_reduce\n[quality]\ngrade=A\nreason=x\n",
            table, "\\[system\\] ranks is missing, every measurement of a collective");
-    refuse("[source]\nkind=link\nurl=example.com/x\n", table, "\\[source\\] url is \"example.com/x\", must be an address");
+    refuse("[source]\nkind=link\nurl=github.com/\n", table, "\\[source\\] url is \"github.com/\", must be an address");
     refuse("[source]\nkind=link\ndate=12.3.2024\n", table, "\\[source\\] date is \"12.3.2024\", must be a date");
     refuse("[source]\nkind=link\nnote=\n", table, "\\[source\\] note is empty");
     refuse("[system]\nranks=0\n", table, "\\[system\\] ranks is \"0\", must be a whole number of at least 1");

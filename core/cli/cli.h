@@ -21,7 +21,8 @@ struct FabCommand {
     const FabCommand *children; /* ends with an entry whose name is NULL */
 };
 
-extern const FabCommand fab_command_run, fab_command_topology, fab_command_plugin, fab_command_import;
+extern const FabCommand fab_command_run, fab_command_topology, fab_command_plugin, fab_command_import,
+    fab_command_validate;
 
 /* topology diagram. */
 int fab_cli_diagram(const FabCommand *command, int argc, char **argv, GError **error);

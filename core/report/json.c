@@ -9,28 +9,11 @@
 enum { SCHEMA_VERSION = 1 };
 
 static void
-write_string(FILE *out, const char *text)
-{
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-
-    fputc('"', out);
-    for (const char *c = valid; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\')
-            fprintf(out, "\\%c", *c);
-        else if ((unsigned char)*c < 0x20)
-            fprintf(out, "\\u%04x", *c);
-        else
-            fputc(*c, out);
-    }
-    fputc('"', out);
-}
-
-static void
 text_member(FILE *out, const char *name, const char *value)
 {
     fprintf(out, "\"%s\": ", name);
     if (value != NULL)
-        write_string(out, value);
+        fab_stream_json_text(out, value);
     else
         fputs("null", out);
     fputs(", ", out);
@@ -98,7 +81,7 @@ write_result(FILE *out, const FabResult *result)
     fputs("\n      \"notes\": [", out);
     for (guint i = 0; i < result->notes->len; i++) {
         fputs(i > 0 ? ", " : "", out);
-        write_string(out, result->notes->pdata[i]);
+        fab_stream_json_text(out, result->notes->pdata[i]);
     }
     fputs("],\n      \"rows\": [", out);
     for (guint i = 0; i < result->rows->len; i++) {

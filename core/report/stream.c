@@ -55,3 +55,20 @@ fab_stream_microseconds(int64_t time_ps)
         g_string_truncate(text, text->len - 1);
     return g_string_free(text, FALSE);
 }
+
+void
+fab_stream_json_text(FILE *out, const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+
+    fputc('"', out);
+    for (const char *c = valid; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\')
+            fprintf(out, "\\%c", *c);
+        else if ((unsigned char)*c < 0x20)
+            fprintf(out, "\\u%04x", *c);
+        else
+            fputc(*c, out);
+    }
+    fputc('"', out);
+}

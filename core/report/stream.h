@@ -19,4 +19,7 @@ const char *fab_stream_fixed(double value, int decimals, char buffer[G_ASCII_DTO
 /* Picoseconds as microseconds, exact. Owned by the caller. */
 char *fab_stream_microseconds(int64_t time_ps);
 
+/* `text` as a JSON string with its quotes; what is not UTF-8 is replaced. */
+void fab_stream_json_text(FILE *out, const char *text);
+
 #endif

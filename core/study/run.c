@@ -438,6 +438,40 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, FabProg
     return good ? g_steal_pointer(&result) : NULL;
 }
 
+/*
+ * The cheapest cell of NCCL's cost table among those that the wishes leave; NaN: none. The table knows nothing of a
+ * forced number of channels.
+ */
+static double
+nccl_estimate(const Run *run, uint64_t size)
+{
+    static const char *const algorithms[] = { "ring", "chain", "nvls", NULL };
+    double best = INFINITY;
+
+    for (int a = 0; algorithms[a] != NULL && run->wishes.channels == 0; a++) {
+        if (run->wishes.algorithm != NULL && strcmp(run->wishes.algorithm, algorithms[a]) != 0)
+            continue;
+        for (int p = 0; p < FAB_PROTOCOL_COUNT; p++) {
+            if (run->wishes.protocol < 0 || run->wishes.protocol == p)
+                best = MIN(best, fab_nccl_estimate_us(&run->facts, run->collective, algorithms[a], (FabProtocol)p,
+                                                      size));
+        }
+    }
+    return isfinite(best) ? best : NAN;
+}
+
+bool
+fab_run_nccl_estimate(const FabScenario *scenario, const FabTopology *topology, double *time_us, GError **error)
+{
+    Run run;
+    bool good = run_init(&run, scenario, topology, error);
+
+    for (uint32_t i = 0; i < scenario->size_count && good; i++)
+        time_us[i] = nccl_estimate(&run, scenario->sizes[i]);
+    run_clear(&run);
+    return good;
+}
+
 FabResult *
 fab_run_on(const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user, GError **error)
 {

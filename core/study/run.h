@@ -16,4 +16,11 @@ FabResult *fab_run(const FabScenario *scenario, FabProgress progress, void *user
 FabResult *fab_run_on(const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user,
                       GError **error);
 
+/*
+ * NCCL's own estimate for each size of a collective's scenario, in microseconds: the cheapest cell of its cost table
+ * that the scenario leaves. NaN where the table has none: alltoall, sendrecv, a number of channels that was forced. A
+ * yardstick, not a prediction of ours.
+ */
+bool fab_run_nccl_estimate(const FabScenario *scenario, const FabTopology *topology, double *time_us, GError **error);
+
 #endif

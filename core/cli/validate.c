@@ -1,0 +1,203 @@
+/* fabricast validate: prediction beside measurement. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/paths.h"
+#include "base/units.h"
+#include "cli/cli.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "report/validate.h"
+
+typedef struct {
+    gboolean json, csv, rows, quiet;
+    char *path, *bound;
+    double most[FAB_BANDS]; /* bound of the mean error, as a share; infinity: none */
+} Options;
+
+static void
+clear_options(Options *options)
+{
+    g_free(options->path);
+    g_free(options->bound);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
+
+/* "10", or one bound for each band, the smallest sizes first: "15,12,5". */
+static bool
+parse_bound(Options *options, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(options->bound != NULL ? options->bound : "", ",", -1);
+    guint count = g_strv_length(parts);
+
+    for (int b = 0; b < FAB_BANDS; b++) {
+        const char *text = count == FAB_BANDS ? parts[b] : parts[0];
+        double percent = INFINITY;
+        if (options->bound != NULL && (count == 0 || (count != 1 && count != FAB_BANDS) ||
+                                       !fab_parse_quantity(text, "", &percent, NULL) || percent < 0)) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                        "command line: --max-error is \"%.60s\", must be a number of percent, or three for below "
+                        "64 KiB, to 8 MiB and from 8 MiB: 15,12,5", options->bound);
+            return false;
+        }
+        options->most[b] = percent / 100;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ which measurements */
+
+static bool
+add_file(GPtrArray *measurements, GHashTable *seen, const char *path, GError **error)
+{
+    FabMeasurement *measurement;
+
+    if (!g_hash_table_add(seen, g_strdup(path)))
+        return true;
+    measurement = fab_measurement_load(path, error);
+    if (measurement != NULL)
+        g_ptr_array_add(measurements, measurement);
+    return measurement != NULL;
+}
+
+static bool
+add_folder(GPtrArray *measurements, GHashTable *seen, const char *folder, GError **error)
+{
+    g_auto(GStrv) ids = fab_measurement_list(folder, error);
+
+    for (guint i = 0; ids != NULL && ids[i] != NULL; i++) {
+        g_autofree char *name = g_strconcat(ids[i], ".ini", NULL);
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        if (!add_file(measurements, seen, path, error))
+            return false;
+    }
+    if (ids != NULL && ids[0] == NULL)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: holds no measurement, those are files that end in .ini",
+                    folder);
+    return ids != NULL && ids[0] != NULL;
+}
+
+/* An id of the open set. */
+static bool
+add_id(GPtrArray *measurements, GHashTable *seen, const char *id, GError **error)
+{
+    g_autofree char *name = g_strconcat(id, ".ini", NULL);
+    g_autofree char *path = g_build_filename(fab_path_measurements(), name, NULL);
+    g_auto(GStrv) ids = NULL;
+    const char *nearest;
+
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+        return add_file(measurements, seen, path, error);
+    ids = fab_measurement_list(fab_path_measurements(), NULL);
+    nearest = ids != NULL ? fab_nearest(id, (const char *const *)ids) : NULL;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "command line: \"%.120s\" is neither a file, a folder nor an id of the measurements in %s%s%s%s", id,
+                fab_path_measurements(), nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
+                nearest != NULL ? "?" : "");
+    return false;
+}
+
+/* Reads all before anything runs. Owned by the caller. */
+static GPtrArray *
+load(int count, char **words, GError **error)
+{
+    g_autoptr(GPtrArray) measurements = g_ptr_array_new_with_free_func((GDestroyNotify)fab_measurement_free);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    bool good = count > 0 || add_folder(measurements, seen, fab_path_measurements(), error);
+
+    for (int i = 0; i < count && good; i++) {
+        if (g_file_test(words[i], G_FILE_TEST_IS_DIR))
+            good = add_folder(measurements, seen, words[i], error);
+        else if (strchr(words[i], '/') != NULL || g_str_has_suffix(words[i], ".ini"))
+            good = add_file(measurements, seen, words[i], error);
+        else
+            good = add_id(measurements, seen, words[i], error);
+    }
+    return good ? g_steal_pointer(&measurements) : NULL;
+}
+
+/* ------------------------------------------------------------------ running them */
+
+/* Says on standard error which bound is missed. */
+static bool
+within_bounds(const FabValidation *validation, const double *most)
+{
+    g_autoptr(GPtrArray) groups = fab_validation_groups(validation, FAB_GROUP_ALL);
+    bool within = true;
+
+    for (int b = 0; b < FAB_BANDS && groups->len > 0; b++) {
+        const FabValidationGroup *all = groups->pdata[0];
+        double mean = all->summary[b][FAB_PREDICTOR_ENGINE].mean;
+        if (!(mean > most[b]))
+            continue;
+        fprintf(stderr, "fabricast: the mean error %s is %.1f %%, above --max-error %g\n", fab_band_names[b],
+                100 * mean, 100 * most[b]);
+        within = false;
+    }
+    return within;
+}
+
+static bool
+write_report(const FabValidation *validation, const Options *options, bool rows, FILE *out, GError **error)
+{
+    if (options->json)
+        return fab_report_validation_json(validation, out, error);
+    if (options->csv)
+        return fab_report_validation_csv(validation, out, error);
+    return fab_report_validation(validation, rows, out, error);
+}
+
+static FabValidation *
+validate(GPtrArray *measurements, bool quiet)
+{
+    FabProgressLine line;
+    FabValidation *validation;
+
+    fab_progress_init(&line, quiet);
+    validation = fab_validate(measurements, line.enabled ? fab_progress_update : NULL, &line);
+    fab_progress_clear(&line);
+    return validation;
+}
+
+static int
+run(const FabCommand *command, int argc, char **argv, GError **error)
+{
+    g_auto(Options) options = { .path = NULL };
+    const GOptionEntry entries[] = {
+        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
+        { "csv", 0, 0, G_OPTION_ARG_NONE, &options.csv, "Print CSV, one line for each measured row", NULL },
+        { "rows", 0, 0, G_OPTION_ARG_NONE, &options.rows, "Print every row also where many cases are asked for", NULL },
+        { "max-error", 0, 0, G_OPTION_ARG_STRING, &options.bound,
+          "Exit status 1 when the mean error of a band is above; one bound, or one for each band: 15,12,5", "PERCENT" },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.path, "Write to a file", "FILE" },
+        { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "Show no progress", NULL },
+        { 0 },
+    };
+    g_autoptr(FabOutput) output = NULL;
+    g_autoptr(GPtrArray) measurements = NULL;
+    g_autoptr(FabValidation) validation = NULL;
+
+    if (!fab_cli_parse(command, entries, &argc, &argv, error))
+        return FAB_EXIT_DONE;
+    if (options.json && options.csv) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --json and --csv exclude each other");
+        return FAB_EXIT_INPUT;
+    }
+    output = parse_bound(&options, error) ? fab_output_new(options.path, error) : NULL;
+    measurements = output != NULL ? load(argc - 1, argv + 1, error) : NULL;
+    if (measurements == NULL)
+        return FAB_EXIT_INPUT;
+    validation = validate(measurements, options.quiet);
+    if (!write_report(validation, &options, options.rows || measurements->len <= 4, fab_output_stream(output), error) ||
+        !fab_output_finish(output, error))
+        return FAB_EXIT_SYSTEM;
+    return within_bounds(validation, options.most) ? FAB_EXIT_DONE : FAB_EXIT_NO;
+}
+
+const FabCommand fab_command_validate = {
+    .name = "validate",
+    .usage = "[MEASUREMENT...]",
+    .summary = "Compare predictions with measurements",
+    .run = run,
+};

@@ -1,0 +1,132 @@
+/* Validations as JSON: schema "fabricast-validation". Errors are shares: 0.05 is 5 %. */
+#include "report/validate.h"
+
+#include <math.h>
+
+#include "report/stream.h"
+
+enum { SCHEMA_VERSION = 1 };
+
+static void
+text_member(FILE *out, const char *name, const char *value)
+{
+    fprintf(out, "\"%s\": ", name);
+    if (value != NULL)
+        fab_stream_json_text(out, value);
+    else
+        fputs("null", out);
+    fputs(", ", out);
+}
+
+static void
+number_member(FILE *out, const char *name, double value, const char *after)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    fprintf(out, "\"%s\": %s%s", name, isfinite(value) ? g_ascii_formatd(buffer, sizeof buffer, "%.9g", value) : "null",
+            after);
+}
+
+/* ------------------------------------------------------------------ cases */
+
+static void
+write_row(FILE *out, const FabValidationRow *row)
+{
+    fprintf(out, "        {\"size_bytes\": %" G_GUINT64_FORMAT ", ", row->size_bytes);
+    number_member(out, "measured_us", row->measured_us, ", ");
+    number_member(out, "predicted_us", row->predicted_us[FAB_PREDICTOR_ENGINE], ", ");
+    number_member(out, "low_us", row->low_us, ", ");
+    number_member(out, "high_us", row->high_us, ", ");
+    text_member(out, "algorithm", row->algorithm);
+    text_member(out, "protocol", row->protocol);
+    fprintf(out, "\"channels\": %u, ", row->channels);
+    number_member(out, "nccl_model_us", row->predicted_us[FAB_PREDICTOR_NCCL], ", ");
+    number_member(out, "line_fit_us", row->predicted_us[FAB_PREDICTOR_LINE], "}");
+}
+
+static void
+write_case(FILE *out, const FabValidationCase *one)
+{
+    const char grade[] = { one->grade, '\0' };
+
+    fputs("    {", out);
+    text_member(out, "id", one->id);
+    text_member(out, "machine", one->machine);
+    text_member(out, "topology", one->topology);
+    text_member(out, "gpu_id", one->gpu_id);
+    text_member(out, "collective", one->collective);
+    text_member(out, "grade", grade);
+    fprintf(out, "\"ranks\": %u, \"scored\": %s, ", one->ranks, one->scored ? "true" : "false");
+    text_member(out, "reason", one->reason);
+    text_member(out, "detail", one->detail);
+    fputs("\n      \"notes\": [", out);
+    for (guint i = 0; i < one->notes->len; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        fab_stream_json_text(out, one->notes->pdata[i]);
+    }
+    fputs("],\n      \"rows\": [", out);
+    for (guint i = 0; i < one->rows->len; i++) {
+        fputs(i > 0 ? ",\n" : "\n", out);
+        write_row(out, &g_array_index(one->rows, FabValidationRow, i));
+    }
+    fputs("]}", out);
+}
+
+/* ------------------------------------------------------------------ errors */
+
+static void
+write_summary(FILE *out, const char *name, const FabErrorSummary *summary, const char *after)
+{
+    fprintf(out, "\"%s\": {\"cases\": %u, \"rows\": %u, ", name, summary->cases, summary->rows);
+    number_member(out, "mean", summary->rows > 0 ? summary->mean : NAN, ", ");
+    number_member(out, "bias", summary->rows > 0 ? summary->bias : NAN, ", ");
+    number_member(out, "mean_by_row", summary->rows > 0 ? summary->mean_row : NAN, ", ");
+    number_member(out, "median", summary->rows > 0 ? summary->median : NAN, ", ");
+    number_member(out, "p90", summary->rows > 0 ? summary->p90 : NAN, ", ");
+    number_member(out, "worst", summary->rows > 0 ? summary->worst : NAN, "}");
+    fputs(after, out);
+}
+
+static void
+write_groups(FILE *out, const FabValidation *validation, FabGrouping grouping, const char *name, const char *after)
+{
+    g_autoptr(GPtrArray) groups = fab_validation_groups(validation, grouping);
+    const char *separator = "\n";
+
+    fprintf(out, "    \"%s\": [", name);
+    for (guint i = 0; i < groups->len; i++) {
+        const FabValidationGroup *group = groups->pdata[i];
+        for (int b = 0; b < FAB_BANDS; b++) {
+            if (group->summary[b][FAB_PREDICTOR_ENGINE].rows == 0)
+                continue;
+            fprintf(out, "%s      {", separator);
+            separator = ",\n";
+            text_member(out, "name", group->name);
+            text_member(out, "band", fab_band_names[b]);
+            fputs("\n       ", out);
+            write_summary(out, "fabricast", &group->summary[b][FAB_PREDICTOR_ENGINE], ",\n       ");
+            write_summary(out, "nccl_model", &group->summary[b][FAB_PREDICTOR_NCCL], ",\n       ");
+            write_summary(out, "fabricast_where_nccl_model", &group->engine_on_nccl[b], ",\n       ");
+            write_summary(out, "line_fit", &group->summary[b][FAB_PREDICTOR_LINE], "}");
+        }
+    }
+    fprintf(out, "]%s", after);
+}
+
+bool
+fab_report_validation_json(const FabValidation *validation, FILE *out, GError **error)
+{
+    fprintf(out, "{\"schema\": \"fabricast-validation\", \"schema_version\": %d,\n  \"errors\": {\n", SCHEMA_VERSION);
+    write_groups(out, validation, FAB_GROUP_ALL, "all", ",\n");
+    write_groups(out, validation, FAB_GROUP_SYSTEM, "system", ",\n");
+    write_groups(out, validation, FAB_GROUP_COLLECTIVE, "collective", ",\n");
+    write_groups(out, validation, FAB_GROUP_ALGORITHM, "algorithm", ",\n");
+    write_groups(out, validation, FAB_GROUP_CASE, "case", "},\n");
+    fputs("  \"cases\": [", out);
+    for (guint i = 0; i < validation->cases->len; i++) {
+        fputs(i > 0 ? ",\n" : "\n", out);
+        write_case(out, validation->cases->pdata[i]);
+    }
+    fputs("\n  ]\n}\n", out);
+    return fab_stream_finish(out, error);
+}

@@ -1,0 +1,16 @@
+/* Writers of validations. Each returns false with FAB_ERROR_SYSTEM when the stream fails. */
+#ifndef FAB_REPORT_VALIDATE_H
+#define FAB_REPORT_VALIDATE_H
+
+#include <stdio.h>
+
+#include "study/validate.h"
+
+/* Tables of errors by band, system, collective and algorithm, the worst cases; `rows`: also every row of every case. */
+bool fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GError **error);
+/* One header row, then one line for each row of each case that was predicted, also of those that are not scored. */
+bool fab_report_validation_csv(const FabValidation *validation, FILE *out, GError **error);
+/* Cases with their rows, and the tables: schema "fabricast-validation", schema_version 1. */
+bool fab_report_validation_json(const FabValidation *validation, FILE *out, GError **error);
+
+#endif

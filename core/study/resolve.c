@@ -1,0 +1,384 @@
+#include "study/resolve.h"
+
+#include <string.h>
+
+#include "base/datatype.h"
+#include "plugin/loader.h"
+#include "plugin/params.h"
+#include "topology/machine.h"
+
+const char fab_reason_kind[] = "not a collective";
+const char fab_reason_topology[] = "the machine is not known: [system] topology is missing";
+const char fab_reason_nodes[] = "several nodes: networks are not modelled";
+const char fab_reason_racks[] = "several NVLink domains: networks are not modelled";
+const char fab_reason_machine[] = "the machine cannot be built";
+const char fab_reason_scenario[] = "the call cannot be predicted";
+
+/* Overrides that say how ranks are spread or what the network is: no parameters of a box without a network. */
+static const char *const spread_keys[] = { "ranks_per_node", "nodes", "racks",     "ranks_per_rack", "fabric",
+                                           "nics_per_node",  "nic_gbps", "transport", "gdr",            NULL };
+
+/* Settings of NCCL that are understood here, or that cannot matter inside one NVLink domain. */
+static const char *const known_settings[] = {
+    "NCCL_ALGO", "NCCL_PROTO", "NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS", "NCCL_NVLS_ENABLE", "NCCL_P2P_LEVEL",
+    "NCCL_P2P_DISABLE", "NCCL_IGNORE_DISABLED_P2P", "NCCL_MNNVL_ENABLE", "NCCL_CUMEM_ENABLE", "NCCL_CROSS_NIC",
+    "NCCL_COLLNET_ENABLE", "NCCL_NET_GDR_LEVEL", "NCCL_NET", "NCCL_DEBUG", NULL,
+};
+
+typedef struct {
+    const FabMeasurement *measurement;
+    FabResolved *out;
+    GPtrArray *sets;  /* "group.key=value" */
+    const FabTopologyPlugin *plugin;
+} Resolver;
+
+/* ------------------------------------------------------------------ small helpers */
+
+static bool
+refuse(FabResolved *out, const char *reason, char *detail)
+{
+    out->reason = reason;
+    out->detail = detail;
+    return false;
+}
+
+static void
+add_set(Resolver *resolver, const char *key, const char *value)
+{
+    g_ptr_array_add(resolver->sets, g_strdup_printf("%s=%s", key, value));
+}
+
+static void
+add_note(Resolver *resolver, char *note)
+{
+    g_ptr_array_add(resolver->out->notes, note);
+}
+
+static const char *
+fact(const Resolver *resolver, const char *group, const char *key)
+{
+    return fab_measurement_get(resolver->measurement, group, key);
+}
+
+static bool
+declares(const Resolver *resolver, const char *parameter)
+{
+    return fab_param_find(resolver->plugin->params, parameter) != NULL;
+}
+
+/* ------------------------------------------------------------------ the machine */
+
+static bool
+check_domain(const Resolver *resolver)
+{
+    const FabMeasurement *measurement = resolver->measurement;
+    int64_t nodes = fab_measurement_integer(measurement, "system", "nodes", 1);
+    int64_t racks = fab_measurement_integer(measurement, "overrides", "racks", 0);
+
+    if (fact(resolver, "system", "topology") == NULL)
+        return refuse(resolver->out, fab_reason_topology,
+                      g_strdup("[system] topology is missing, so the table covers several systems or one that the "
+                               "catalogue does not hold"));
+    if (racks > 1)
+        return refuse(resolver->out, fab_reason_racks, g_strdup_printf("%d racks", (int)racks));
+    if (nodes > 1 && racks != 1)
+        return refuse(resolver->out, fab_reason_nodes, g_strdup_printf("%d nodes", (int)nodes));
+    return true;
+}
+
+static bool
+find_plugin(Resolver *resolver)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = NULL;
+
+    if (fab_machine_describe(fact(resolver, "system", "topology"), NULL, &name, &error))
+        resolver->plugin = fab_plugin_load(name, &error);
+    return resolver->plugin != NULL || refuse(resolver->out, fab_reason_machine, g_strdup(error->message));
+}
+
+static bool
+add_overrides(Resolver *resolver)
+{
+    const GPtrArray *facts = resolver->measurement->facts;
+
+    add_set(resolver, "topology.name", fact(resolver, "system", "topology"));
+    for (guint i = 0; i < facts->len; i++) {
+        const FabFact *one = facts->pdata[i];
+        g_autofree char *key = g_strconcat("topology.", one->key, NULL);
+        if (strcmp(one->group, "overrides") != 0 || g_strv_contains(spread_keys, one->key))
+            continue;
+        if (!declares(resolver, one->key))
+            return refuse(resolver->out, fab_reason_machine,
+                          g_strdup_printf("[overrides] %s=%s: plugin %s of machine %s has no such parameter", one->key,
+                                          one->value, resolver->plugin->name, fact(resolver, "system", "topology")));
+        add_set(resolver, key, one->value);
+    }
+    return true;
+}
+
+/* 1: peer access was in use, 0: it was not, -1: nobody says. */
+static int
+peer_access(const Resolver *resolver)
+{
+    const char *override = fact(resolver, "overrides", "p2p"), *system = fact(resolver, "system", "p2p");
+
+    if (override != NULL)
+        return strcmp(override, "on") == 0;
+    return system != NULL ? strcmp(system, "yes") == 0 : -1;
+}
+
+static bool
+has_nvlink(const FabTopology *topology)
+{
+    for (uint32_t i = 0; i < topology->link_count; i++) {
+        if (topology->links[i].medium == FAB_MEDIUM_NVLINK)
+            return true;
+    }
+    return false;
+}
+
+/* The driver's side of peer access is a parameter of the machine. */
+static void
+add_peer_access(Resolver *resolver)
+{
+    const char *values[] = { "off", "on" };
+    int access = peer_access(resolver);
+
+    if (access >= 0 && fact(resolver, "overrides", "p2p") == NULL && declares(resolver, "p2p"))
+        add_set(resolver, "topology.p2p", values[access]);
+}
+
+/* How far NCCL goes: its own setting, else what the measurement says was in use on a machine without NVLink. */
+static void
+add_peer_level(Resolver *resolver, const FabTopology *topology)
+{
+    static const char *const levels[] = { "NVL", "PIX", "PXB", "PHB", "NODE", "SYS", NULL };
+    static const char *const words[] = { "nvlink", "pix", "pxb", "phb", "node", "sys" };
+    g_autofree char *level = fab_measurement_environment(resolver->measurement, "NCCL_P2P_LEVEL");
+    g_autofree char *disable = fab_measurement_environment(resolver->measurement, "NCCL_P2P_DISABLE");
+    int access = peer_access(resolver);
+
+    if (disable != NULL && strcmp(disable, "1") == 0) {
+        add_set(resolver, "collective.peer", "nvlink");
+        add_set(resolver, "collective.nvlink", "off");
+        return;
+    }
+    for (guint i = 0; level != NULL && levels[i] != NULL; i++) {
+        if (strcmp(level, levels[i]) == 0) {
+            add_set(resolver, "collective.peer", words[i]);
+            return;
+        }
+    }
+    if (level != NULL)
+        add_note(resolver, g_strdup_printf("NCCL_P2P_LEVEL=%s is not known", level));
+    if (access == 1 && !has_nvlink(topology))
+        add_set(resolver, "collective.peer", "sys");
+    if (access == 0)
+        add_set(resolver, "collective.peer", "nvlink");
+}
+
+/* ------------------------------------------------------------------ the call */
+
+/* Bit by bit what [run] and its environment force. */
+static bool
+takes_algorithm(const char *collective)
+{
+    return strcmp(collective, "alltoall") != 0 && strcmp(collective, "sendrecv") != 0;
+}
+
+static void
+add_algorithm(Resolver *resolver)
+{
+    static const char *const theirs[] = { "Ring", "Tree", "NVLS", NULL };
+    static const char *const ours[] = { "ring", "chain", "nvls" };
+    g_autofree char *forced = fab_measurement_environment(resolver->measurement, "NCCL_ALGO");
+    g_autofree char *nvls = fab_measurement_environment(resolver->measurement, "NCCL_NVLS_ENABLE");
+    const char *name = fact(resolver, "run", "algo") != NULL ? fact(resolver, "run", "algo") : forced;
+
+    if (!takes_algorithm(fact(resolver, "run", "collective")))
+        return;
+    for (guint i = 0; name != NULL && theirs[i] != NULL; i++) {
+        if (g_ascii_strcasecmp(name, theirs[i]) == 0) {
+            add_set(resolver, "collective.algorithm", ours[i]);
+            return;
+        }
+    }
+    if (name != NULL)
+        add_note(resolver, g_strdup_printf("algorithm %s is not modelled, NCCL's choice is taken", name));
+    else if (nvls != NULL && strcmp(nvls, "0") == 0)
+        add_set(resolver, "collective.algorithm", "ring");
+}
+
+static void
+add_protocol(Resolver *resolver)
+{
+    static const char *const names[] = { "simple", "ll", "ll128", NULL };
+    g_autofree char *forced = fab_measurement_environment(resolver->measurement, "NCCL_PROTO");
+    const char *name = fact(resolver, "run", "proto") != NULL ? fact(resolver, "run", "proto") : forced;
+    g_autofree char *lower = name != NULL ? g_ascii_strdown(name, -1) : NULL;
+
+    if (lower != NULL && g_strv_contains(names, lower))
+        add_set(resolver, "collective.protocol", lower);
+    else if (lower != NULL)
+        add_note(resolver, g_strdup_printf("protocol %s is not known, NCCL's choice is taken", name));
+}
+
+static void
+add_channels(Resolver *resolver)
+{
+    g_autofree char *least = fab_measurement_environment(resolver->measurement, "NCCL_MIN_NCHANNELS");
+    g_autofree char *most = fab_measurement_environment(resolver->measurement, "NCCL_MAX_NCHANNELS");
+    const char *channels = fact(resolver, "run", "channels");
+
+    if (channels == NULL && most != NULL && (strcmp(most, "1") == 0 || g_strcmp0(least, most) == 0))
+        channels = most;
+    if (channels != NULL)
+        add_set(resolver, "collective.channels", channels);
+    else if (least != NULL || most != NULL)
+        add_note(resolver, g_strdup("a bound of the number of channels is not modelled"));
+}
+
+static void
+add_data(Resolver *resolver)
+{
+    static const char *const reductions[] = { "sum", "prod", "max", "min", "avg", NULL };
+    const char *dtype = fact(resolver, "run", "dtype"), *redop = fact(resolver, "run", "redop");
+
+    if (dtype != NULL && fab_datatype_find(dtype, NULL) != NULL)
+        add_set(resolver, "collective.datatype", dtype);
+    if (redop != NULL && g_strv_contains(reductions, redop))
+        add_set(resolver, "collective.reduction", redop);
+}
+
+/* Which GPUs: the first ones, or in a rack the first ones of each tray where not all of a tray took part. */
+static void
+add_ranks(Resolver *resolver)
+{
+    const FabMeasurement *measurement = resolver->measurement;
+    int64_t ranks = fab_measurement_integer(measurement, "system", "ranks", 0);
+    int64_t per_node = fab_measurement_integer(measurement, "overrides", "ranks_per_node", 0);
+    int64_t in_node = fab_measurement_integer(measurement, "system", "gpus_per_node", 0);
+    int64_t nodes = fab_measurement_integer(measurement, "system", "nodes", 1);
+    g_autoptr(GString) list = g_string_new(NULL);
+
+    if (nodes > 1 && per_node > 0 && in_node > per_node && per_node * nodes == ranks) {
+        for (int64_t i = 0; i < ranks; i++)
+            g_string_append_printf(list, "%s%d", i > 0 ? "," : "", (int)(i / per_node * in_node + i % per_node));
+    } else {
+        g_string_printf(list, "%d", (int)ranks);
+    }
+    add_set(resolver, "collective.ranks", list->str);
+}
+
+static int
+compare_sizes(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Each size once. A size of 0 moves nothing and is left out. */
+static void
+add_sizes(Resolver *resolver)
+{
+    const FabMeasurement *measurement = resolver->measurement;
+    g_autofree uint64_t *sizes = g_new(uint64_t, measurement->rows->len);
+    g_autoptr(GString) text = g_string_new("collective.sizes=");
+    guint count = measurement->rows->len;
+
+    for (guint i = 0; i < count; i++)
+        sizes[i] = g_ascii_strtoull(fab_measurement_text(measurement, i, FAB_COLLECTIVE_SIZE), NULL, 10);
+    qsort(sizes, count, sizeof *sizes, compare_sizes);
+    for (guint i = 0; i < count; i++) {
+        if (sizes[i] > 0 && (i == 0 || sizes[i] != sizes[i - 1]))
+            g_string_append_printf(text, "%s%" G_GUINT64_FORMAT, text->str[text->len - 1] == '=' ? "" : ";", sizes[i]);
+    }
+    g_ptr_array_add(resolver->sets, g_string_free(g_steal_pointer(&text), FALSE));
+}
+
+static void
+note_settings(Resolver *resolver)
+{
+    const char *env = fact(resolver, "run", "env");
+    g_auto(GStrv) settings = g_strsplit(env != NULL ? env : "", ";", -1);
+
+    for (guint i = 0; settings[i] != NULL; i++) {
+        g_auto(GStrv) sides = g_strsplit(settings[i], "=", 2);
+        if (g_str_has_prefix(settings[i], "NCCL_") && !g_strv_contains(known_settings, sides[0]))
+            add_note(resolver, g_strdup_printf("%s is not modelled", settings[i]));
+    }
+}
+
+/* ------------------------------------------------------------------ all together */
+
+/* Builds the machine before the rest of the scenario, which depends on whether it has NVLink. */
+static bool
+build_machine(Resolver *resolver)
+{
+    g_autoptr(GHashTable) overrides = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autoptr(GError) error = NULL;
+    size_t prefix = strlen("topology.");
+
+    for (guint i = 1; i < resolver->sets->len; i++) {
+        g_auto(GStrv) sides = g_strsplit((const char *)resolver->sets->pdata[i] + prefix, "=", 2);
+        g_hash_table_insert(overrides, g_strdup(sides[0]), g_strdup(sides[1]));
+    }
+    resolver->out->topology = fab_machine_load(fact(resolver, "system", "topology"), overrides, &error);
+    return resolver->out->topology != NULL || refuse(resolver->out, fab_reason_machine, g_strdup(error->message));
+}
+
+static bool
+build_scenario(Resolver *resolver)
+{
+    g_autoptr(GError) error = NULL;
+    FabScenario *scenario;
+
+    add_set(resolver, "collective.operation", fact(resolver, "run", "collective"));
+    add_ranks(resolver);
+    add_algorithm(resolver);
+    add_protocol(resolver);
+    add_channels(resolver);
+    add_data(resolver);
+    add_peer_level(resolver, resolver->out->topology);
+    add_sizes(resolver);
+    note_settings(resolver);
+    g_ptr_array_add(resolver->sets, NULL);
+    scenario = fab_scenario_from_sets((char *const *)resolver->sets->pdata, &error);
+    if (scenario == NULL)
+        return refuse(resolver->out, fab_reason_scenario, g_strdup(error->message));
+    g_free(scenario->path);
+    scenario->path = g_strdup(resolver->measurement->path);
+    g_free(scenario->name);
+    scenario->name = g_strdup(resolver->measurement->id);
+    resolver->out->scenario = scenario;
+    return true;
+}
+
+void
+fab_resolve(const FabMeasurement *measurement, FabResolved *resolved)
+{
+    g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
+    Resolver resolver = { .measurement = measurement, .out = resolved, .sets = sets };
+
+    *resolved = (FabResolved) { .notes = g_ptr_array_new_with_free_func(g_free) };
+    if (measurement->kind != FAB_MEASUREMENT_COLLECTIVE) {
+        refuse(resolved, fab_reason_kind, g_strdup(fab_measurement_kind_names[measurement->kind]));
+        return;
+    }
+    if (!check_domain(&resolver) || !find_plugin(&resolver) || !add_overrides(&resolver))
+        return;
+    add_peer_access(&resolver);
+    if (build_machine(&resolver))
+        build_scenario(&resolver);
+}
+
+void
+fab_resolved_clear(FabResolved *resolved)
+{
+    g_clear_pointer(&resolved->scenario, fab_scenario_free);
+    g_clear_pointer(&resolved->topology, fab_topology_free);
+    g_clear_pointer(&resolved->detail, g_free);
+    g_clear_pointer(&resolved->notes, g_ptr_array_unref);
+}

@@ -1,0 +1,67 @@
+/*
+ * Prediction beside measurement, for every row of a set of measurements, and how far off it is; beside it two
+ * yardsticks on the same rows: NCCL's own formula, and the straight line that fits each sweep best.
+ */
+#ifndef FAB_STUDY_VALIDATE_H
+#define FAB_STUDY_VALIDATE_H
+
+#include "measure/measurement.h"
+#include "study/run.h"
+#include "study/statistics.h"
+
+/* Bands of size: launch and latency rule the first, bandwidth the last. */
+typedef enum { FAB_BAND_SMALL, FAB_BAND_MIDDLE, FAB_BAND_LARGE, FAB_BANDS } FabBand;
+
+FabBand fab_band_of(uint64_t size);
+/* "below 64 KiB", "64 KiB to 8 MiB", "from 8 MiB"; indexed by the enum. */
+extern const char *const fab_band_names[];
+
+/* What predicts. */
+typedef enum { FAB_PREDICTOR_ENGINE, FAB_PREDICTOR_NCCL, FAB_PREDICTOR_LINE, FAB_PREDICTORS } FabPredictor;
+
+/* Times in microseconds; NaN where there is none. */
+typedef struct {
+    uint64_t size_bytes;
+    double measured_us;
+    double predicted_us[FAB_PREDICTORS]; /* NCCL: NaN where its formula has no figure for the call */
+    double low_us, high_us;              /* interval of the engine's prediction; NaN: not known */
+    char *algorithm, *protocol;
+    uint32_t channels;
+} FabValidationRow;
+
+typedef struct {
+    char *id, *machine, *topology, *gpu_id, *collective; /* "" where not known */
+    char grade;
+    uint32_t ranks;
+    bool scored;        /* grade A or B, and predicted */
+    const char *reason; /* why it was not predicted, one of a few texts; NULL: predicted */
+    char *detail;       /* more about it; or NULL */
+    GPtrArray *notes;   /* char *: what of the measurement the model does not know */
+    GArray *rows;       /* FabValidationRow, in the order of the table; empty when not predicted */
+} FabValidationCase;
+
+typedef struct {
+    GPtrArray *cases; /* FabValidationCase */
+} FabValidation;
+
+/* Runs all measurements (FabMeasurement). What cannot be predicted is a case with a reason; nothing is left out. */
+FabValidation *fab_validate(GPtrArray *measurements, FabProgress progress, void *user);
+void fab_validation_free(FabValidation *validation);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabValidation, fab_validation_free)
+
+typedef enum { FAB_GROUP_ALL, FAB_GROUP_SYSTEM, FAB_GROUP_COLLECTIVE, FAB_GROUP_ALGORITHM, FAB_GROUP_CASE } FabGrouping;
+
+/* Errors of the scored rows of one group; rows without a figure of a predictor are not in its summary. */
+typedef struct {
+    char *name;
+    FabErrorSummary summary[FAB_BANDS][FAB_PREDICTORS];
+    FabErrorSummary engine_on_nccl[FAB_BANDS]; /* of the engine, on the rows for which NCCL's formula has a figure */
+} FabValidationGroup;
+
+/* FabValidationGroup, sorted by name. g_ptr_array_unref(). */
+GPtrArray *fab_validation_groups(const FabValidation *validation, FabGrouping grouping);
+
+/* Error of one prediction as a share, NaN where there is none. */
+double fab_validation_error(const FabValidationRow *row, FabPredictor predictor);
+
+#endif
