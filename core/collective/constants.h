@@ -41,8 +41,8 @@ typedef struct {
 const FabKernelCosts *fab_kernel_costs(uint32_t compute_capability);
 
 /*
- * The host launches for one GPU after the other: microseconds for each kernel, and for each channel of it (ring study 5;
- * NCCL 2.22 and later 3.0 and 0.05, before up to 5.2 and 0.3).
+ * The host launches for one GPU after the other: microseconds for each kernel, and for each channel of it (ring study
+ * 5; NCCL 2.22 and later 3.0 and 0.05, before up to 5.2 and 0.3).
  */
 typedef struct {
     double kernel_us;  /* 3..6 */
