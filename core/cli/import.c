@@ -1,6 +1,7 @@
 /* fabricast import: turns the output of other tools into our files. */
 #include "base/error.h"
 #include "cli/cli.h"
+#include "cli/import-measurement.h"
 #include "cli/output.h"
 #include "measure/import-topo-matrix.h"
 
@@ -35,12 +36,16 @@ static const FabCommand children[] = {
       .usage = "FILE --gpu MODEL",
       .summary = "The output of nvidia-smi topo -m becomes a machine file",
       .run = run_topo_matrix },
+    { .name = "nccl-tests",
+      .usage = "FILE [-o ID]",
+      .summary = "What all_reduce_perf and its like print becomes a measurement",
+      .run = fab_cli_import_nccl_tests },
     { 0 },
 };
 
 const FabCommand fab_command_import = {
     .name = "import",
     .usage = "FORMAT ...",
-    .summary = "Turn the output of other tools into machine files",
+    .summary = "Turn the output of other tools into machine files and measurements",
     .children = children,
 };

@@ -1,0 +1,153 @@
+#include "cli/import-measurement.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/output.h"
+#include "measure/draft.h"
+#include "measure/import-nccl-tests.h"
+
+typedef struct {
+    char *collective, *topology, *id;
+    int ranks, run;
+} Options;
+
+static void
+clear_options(Options *options)
+{
+    g_free(options->collective);
+    g_free(options->topology);
+    g_free(options->id);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
+
+static void
+print_remark(void *data, const char *message)
+{
+    (void)data;
+    g_printerr("fabricast: %s\n", message);
+}
+
+/* ID, or ID-1, ID-2, ... of several. */
+static FabMeasurement *
+name_draft(FabDraft *draft, const char *id, guint number, guint count, GError **error)
+{
+    g_autofree char *name = count == 1 ? g_strdup(id) : g_strdup_printf("%s-%u", id, number);
+
+    if (fab_draft_get(draft, "source", "machine") == NULL)
+        fab_draft_set(draft, "source", "machine", "%s", id);
+    return fab_draft_measurement(draft, name, error);
+}
+
+static void
+free_measurement(gpointer data)
+{
+    fab_measurement_free(data);
+}
+
+/* All or none: what was new is taken away again when a later one cannot be written. */
+static bool
+write_all(const GPtrArray *measurements, const char *folder, GError **error)
+{
+    g_autoptr(GPtrArray) written = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < measurements->len; i++) {
+        const FabMeasurement *measurement = measurements->pdata[i];
+        static const char *const suffixes[] = { ".csv", ".ini" };
+        for (guint j = 0; j < 2; j++) {
+            g_autofree char *path = g_strconcat(folder, "/", measurement->id, suffixes[j], NULL);
+            if (!g_file_test(path, G_FILE_TEST_EXISTS))
+                g_ptr_array_add(written, g_steal_pointer(&path));
+        }
+        if (fab_measurement_write(measurement, folder, error))
+            continue;
+        for (guint j = 0; j < written->len; j++)
+            g_unlink(written->pdata[j]);
+        return false;
+    }
+    return true;
+}
+
+static int
+print_drafts(const GPtrArray *drafts, GError **error)
+{
+    g_autoptr(FabOutput) output = fab_output_new(NULL, error);
+
+    if (output == NULL)
+        return FAB_EXIT_SYSTEM;
+    for (guint i = 0; i < drafts->len; i++) {
+        g_autofree char *facts = fab_draft_ini(drafts->pdata[i]);
+        fprintf(fab_output_stream(output), "%s%s\n%s", i > 0 ? "\n" : "", facts, fab_draft_csv(drafts->pdata[i]));
+    }
+    return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
+}
+
+/* Writes FOLDER/ID.ini and FOLDER/ID.csv, or prints both. */
+static int
+put_drafts(GPtrArray *drafts, const char *target, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(target != NULL ? target : "imported");
+    g_autofree char *id = g_path_get_basename(target != NULL ? target : "imported");
+    g_autoptr(GPtrArray) measurements = g_ptr_array_new_with_free_func(free_measurement);
+
+    if (g_str_has_suffix(id, ".ini") || g_str_has_suffix(id, ".csv"))
+        id[strlen(id) - 4] = '\0';
+    for (guint i = 0; i < drafts->len; i++) {
+        FabMeasurement *measurement = name_draft(drafts->pdata[i], id, i + 1, drafts->len, error);
+        if (measurement == NULL)
+            return FAB_EXIT_INPUT;
+        g_ptr_array_add(measurements, measurement);
+    }
+    if (target == NULL)
+        return print_drafts(drafts, error);
+    if (!write_all(measurements, folder, error))
+        return FAB_EXIT_INPUT;
+    for (guint i = 0; i < drafts->len; i++) {
+        const FabMeasurement *measurement = measurements->pdata[i];
+        g_printerr("fabricast: %s/%s.ini and .csv: %u rows\n", folder, measurement->id, measurement->rows->len);
+    }
+    return FAB_EXIT_DONE;
+}
+
+int
+fab_cli_import_nccl_tests(const FabCommand *command, int argc, char **argv, GError **error)
+{
+    g_auto(Options) options = { 0 };
+    const GOptionEntry entries[] = {
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.id,
+          "Write ID.ini and ID.csv, ID-1 and so on when the log holds several runs; without it both are printed",
+          "ID" },
+        { "collective", 0, 0, G_OPTION_ARG_FILENAME, &options.collective, "Where the log does not say it", "NAME" },
+        { "ranks", 0, 0, G_OPTION_ARG_INT, &options.ranks, "How many GPUs, where the log does not say it", "N" },
+        { "topology", 0, 0, G_OPTION_ARG_FILENAME, &options.topology, "The machine of the catalogue", "ID" },
+        { "run", 0, 0, G_OPTION_ARG_INT, &options.run, "Only this run of the log, from 1", "N" },
+        { 0 },
+    };
+    FabImportOptions import = { .remark = print_remark };
+    g_autoptr(GPtrArray) drafts = NULL;
+
+    if (!fab_cli_parse(command, entries, &argc, &argv, error)
+        || !fab_cli_arguments(command, argc, argv, 1, 1, "a file", error))
+        return FAB_EXIT_DONE;
+    if (options.ranks < 0 || options.run < 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --ranks and --run must be 1 or more");
+        return FAB_EXIT_INPUT;
+    }
+    import.collective = options.collective;
+    import.topology = options.topology;
+    import.ranks = (uint32_t)options.ranks;
+    drafts = fab_import_nccl_tests(argv[1], &import, error);
+    if (drafts == NULL)
+        return FAB_EXIT_INPUT;
+    if ((guint)options.run > drafts->len) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --run is %d, %s holds %u", options.run, argv[1],
+                    drafts->len);
+        return FAB_EXIT_INPUT;
+    }
+    if (options.run > 0) {
+        g_ptr_array_remove_range(drafts, (guint)options.run, drafts->len - (guint)options.run);
+        g_ptr_array_remove_range(drafts, 0, (guint)options.run - 1);
+    }
+    return put_drafts(drafts, options.id, error);
+}

@@ -1,0 +1,9 @@
+/* fabricast import of what becomes measurements: logs of programs that measure machines. */
+#ifndef FAB_CLI_IMPORT_MEASUREMENT_H
+#define FAB_CLI_IMPORT_MEASUREMENT_H
+
+#include "cli/cli.h"
+
+int fab_cli_import_nccl_tests(const FabCommand *command, int argc, char **argv, GError **error);
+
+#endif

@@ -1,0 +1,10 @@
+/* Which GPU of the catalogue a name is that CUDA prints, or an identifier on the PCI bus. */
+#ifndef FAB_MEASURE_GPU_NAME_H
+#define FAB_MEASURE_GPU_NAME_H
+
+#include <stdint.h>
+
+/* "NVIDIA H100 80GB HBM3" -> "h100-sxm"; NULL: not known. */
+const char *fab_gpu_id_of_name(const char *name);
+
+#endif
