@@ -251,6 +251,21 @@ add_data(Resolver *resolver)
         add_set(resolver, "collective.reduction", redop);
 }
 
+/* Who launched; where the run does not say, one thread for each GPU is taken. */
+static void
+add_launchers(Resolver *resolver)
+{
+    const char *processes = fact(resolver, "run", "processes"), *threads = fact(resolver, "run", "threads");
+
+    if (processes != NULL)
+        add_set(resolver, "collective.processes", processes);
+    if (threads == NULL)
+        return;
+    add_set(resolver, "collective.threads", threads);
+    if (processes == NULL)
+        add_set(resolver, "collective.processes", "1"); /* threads are those of one process */
+}
+
 /* Which GPUs: the first ones, or in a rack the first ones of each tray where not all of a tray took part. */
 static void
 add_ranks(Resolver *resolver)
@@ -337,6 +352,7 @@ build_scenario(Resolver *resolver)
 
     add_set(resolver, "collective.operation", fact(resolver, "run", "collective"));
     add_ranks(resolver);
+    add_launchers(resolver);
     add_algorithm(resolver);
     add_protocol(resolver);
     add_channels(resolver);
