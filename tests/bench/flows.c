@@ -2,6 +2,7 @@
  * Flow rates of the solver under the load patterns that are hard for fair sharing. Usage:
  * flows MODE HOSTS A BYTES TOPOLOGY [SECONDS]
  *   chain  A chunks in flight per host around a ring, each on its own, STEPS (environment) hops or 2 (n - 1)
+ *   mixed  as chain, every chunk with a size of its own, 0.5 to 1.5 BYTES, so that no two are one flow
  *   perm   A rounds of random permutations, sizes 0.5 to 1.5 BYTES, a round ends with its last flow
  *   pairs  every host sends A times, each to a random other host, the next when the last has ended
  *   a2a    A rounds, every host to every other at once
@@ -27,7 +28,7 @@ enum { LEAF = 16, SPINES = 8 };
 
 typedef struct {
     uint32_t hosts;
-    bool tree;
+    bool tree, mixed;
     uint64_t bytes;
     long amount, steps;
     FabQueue *queue;
@@ -92,7 +93,7 @@ chain_next(Bench *bench, uint32_t slot)
     uint32_t from = bench->target[slot];
 
     if (--bench->left[slot] > 0)
-        plan(bench, slot, from, (from + 1) % bench->hosts, bench->bytes);
+        plan(bench, slot, from, (from + 1) % bench->hosts, (uint64_t)bench->size[slot]);
 }
 
 static void
@@ -149,8 +150,10 @@ static void
 run_chain(Bench *bench)
 {
     for (uint32_t i = 0; i < bench->hosts * (uint32_t)bench->amount; i++) {
+        uint64_t random = i;
         bench->left[i] = (uint32_t)bench->steps;
-        plan(bench, i, i % bench->hosts, (i + 1) % bench->hosts, bench->bytes);
+        plan(bench, i, i % bench->hosts, (i + 1) % bench->hosts,
+             bench->mixed ? bench_size(&random, bench->bytes) : bench->bytes);
     }
     drain(bench, chain_next);
 }
@@ -255,7 +258,7 @@ bench_clear(Bench *bench)
 static Load
 load_of(const char *mode)
 {
-    if (strcmp(mode, "chain") == 0)
+    if (strcmp(mode, "chain") == 0 || strcmp(mode, "mixed") == 0)
         return run_chain;
     if (strcmp(mode, "perm") == 0)
         return run_perm;
@@ -271,12 +274,13 @@ main(int argc, char **argv)
     uint32_t repetitions = 0;
 
     if (argc != 6 && argc != 7) {
-        fprintf(stderr, "usage: flows chain|perm|pairs|a2a HOSTS A BYTES star|tree [SECONDS]\n");
+        fprintf(stderr, "usage: flows chain|mixed|perm|pairs|a2a HOSTS A BYTES star|tree [SECONDS]\n");
         return 2;
     }
     bench.hosts = (uint32_t)atoi(argv[2]);
     bench.amount = atol(argv[3]);
     bench.bytes = strtoull(argv[4], NULL, 10);
+    bench.mixed = strcmp(mode, "mixed") == 0;
     bench.tree = strcmp(argv[5], "tree") == 0;
     bench.steps = steps != NULL ? atol(steps) : 2L * (bench.hosts - 1);
     enough = argc == 7 ? atof(argv[6]) : 0;

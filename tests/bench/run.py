@@ -90,7 +90,7 @@ class Bench:
         if good is False:
             self.missed.append(name)
         shown = "" if ratio is None else f"{ratio:.2f}"
-        print(f"{name:<44}{ours:>12}{yardstick:>12}{shown:>8}  {target:<18}{verdict:<6}{note}".rstrip(), flush=True)
+        print(f"{name:<47}{ours:>12}{yardstick:>12}{shown:>8}  {target:<18}{verdict:<6}{note}".rstrip(), flush=True)
 
 
 def rate(value):
@@ -137,12 +137,12 @@ def bench_ring(bench):
 
 def bench_flows(bench):
     """(mode, hosts, A, bytes, network, steps, pairs, tolerance)"""
-    rows = [("chain", 1024, 16, EVEN, "star", 2, 3, SAME)]
+    rows = [("chain", 1024, 16, EVEN, "star", 2, 3, SAME), ("mixed", 1024, 16, 1000000, "star", 2, 1, SAME_OPEN)]
     for hosts, rounds, sends, count in ((64, 100, 20, 5), (256, 40, 20, 5), (1024, 10, 10, 3)):
         rows.append(("perm", hosts, rounds, 1000000, "tree", None, count, SAME_ROUNDS))
         rows.append(("pairs", hosts, sends, 1000000, "tree", None, count, SAME_OPEN))
     rows.append(("a2a", 128, 1, EVEN, "star", None, 3, SAME))
-    titles = {"chain": "16 chunks a link, star of", "perm": "permutations, 2:1 tree of",
+    titles = {"chain": "16 chunks a link, star of", "mixed": "16 unequal chunks a link, star of", "perm": "permutations, 2:1 tree of",
               "pairs": "random pairs, 2:1 tree of", "a2a": "all-to-all, star of"}
     for mode, hosts, amount, size, network, steps, count, tolerance in rows:
         name = f"flows: {titles[mode]} {hosts:,}"
@@ -213,7 +213,7 @@ def main():
         return 2
     bench = Bench(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
     began = time.monotonic()
-    print(f"{'':<44}{'ours':>12}{'yardstick':>12}{'ratio':>8}  target")
+    print(f"{'':<47}{'ours':>12}{'yardstick':>12}{'ratio':>8}  target")
     for part in (bench_hold, bench_ring, bench_flows, bench_channels, bench_memory):
         part(bench)
     print(f"{time.monotonic() - began:.0f} s; {len(bench.missed)} targets missed{': ' if bench.missed else ''}"

@@ -84,11 +84,14 @@ build_tree()
 /* ---------------------------------------------------------------- loads */
 
 void
-chain_chunk(uint32_t from)
+chain_chunk(uint32_t chunk, bool mixed)
 {
+    uint64_t random = chunk, size = mixed ? bench_size(&random, bench.bytes) : bench.bytes;
+    uint32_t from = chunk % bench.hosts;
+
     for (long step = 0; step < bench.steps; step++, bench.done++) {
         uint32_t to = (from + 1) % bench.hosts;
-        s4u::Comm::sendto(bench.at[from], bench.at[to], bench.bytes);
+        s4u::Comm::sendto(bench.at[from], bench.at[to], size);
         from = to;
     }
 }
@@ -151,9 +154,10 @@ a2a_rounds()
 void
 create_actors(const std::string &mode)
 {
-    if (mode == "chain") {
+    if (mode == "chain" || mode == "mixed") {
+        bool mixed = mode == "mixed";
         for (uint32_t i = 0; i < bench.hosts * static_cast<uint32_t>(bench.amount); i++)
-            s4u::Actor::create("chunk", bench.at[i % bench.hosts], [i]() { chain_chunk(i % bench.hosts); });
+            s4u::Actor::create("chunk", bench.at[i % bench.hosts], [i, mixed]() { chain_chunk(i, mixed); });
     } else if (mode == "pairs") {
         for (uint32_t i = 0; i < bench.hosts; i++)
             s4u::Actor::create("host", bench.at[i], [i]() { pairs_host(i); });
@@ -172,7 +176,7 @@ main(int argc, char **argv)
     double before, seconds;
 
     if (argc != 6) {
-        std::fprintf(stderr, "usage: yardstick-simgrid chain|perm|pairs|a2a HOSTS A BYTES star|tree\n");
+        std::fprintf(stderr, "usage: yardstick-simgrid chain|mixed|perm|pairs|a2a HOSTS A BYTES star|tree\n");
         return 2;
     }
     bench.hosts = static_cast<uint32_t>(std::atoi(argv[2]));
