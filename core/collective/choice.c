@@ -14,6 +14,7 @@ enum {
     LL_STEP = 32768,            /* payload of one LL slot */
     LL128_STEP = 576000,        /* payload of one LL128 slot */
     LL128_PIECE = 9600,         /* forwarded at once (ring study, 3.2) */
+    FORWARDED = 16384,          /* piece of a broadcast through NVSwitch (ring study, 4.6) */
     FIFO_SLOTS = 8,
     P2P_LL_BYTES = 16384,       /* NCCL_P2P_LL_THRESHOLD, for each channel */
     MOST_CHANNELS = 64,         /* MAXCHANNELS; a CTA can serve several peers at once */
@@ -148,7 +149,10 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
     if (pairwise && facts->ranks > 1) {
         uint32_t pieces = collective == FAB_SEND_RECV ? 1 : facts->ranks; /* a rank's own piece has channels too */
         uint32_t each = channels_per_peer(facts, part_of(facts, collective, size));
-        plan->channels = facts->p2p_channels < 8 ? each : MIN(pieces * each, MOST_CHANNELS);
+        uint32_t remote;
+        plan->channels = MIN(pieces * each, MOST_CHANNELS);
+        remote = MAX(plan->channels - plan->channels / pieces * (pieces > 1), 1);
+        plan->cta_share = MIN(1.0, (double)MAX(facts->p2p_channels, each) / remote);
     } else if (plan->algorithm->in_switch) {
         plan->channels = facts->nvls_channels;
     } else if (collective <= FAB_REDUCE) {
@@ -192,8 +196,10 @@ simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t si
         return;
     }
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE) {
-        plan->chunk_bytes = plan->slice_bytes = 512 * KIB;
-        plan->slots = FIFO_SLOTS;
+        plan->forwards = facts->nvswitch && facts->ranks > 2;
+        plan->chunk_bytes = 512 * KIB;
+        plan->slice_bytes = plan->forwards ? FORWARDED : plan->chunk_bytes;
+        plan->slots = (uint32_t)(FIFO_SLOTS * (plan->chunk_bytes / plan->slice_bytes));
         return;
     }
     share = divide_up(divide_up(size, plan->channels), facts->ranks);
@@ -237,6 +243,7 @@ fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size
 {
     const char *name = NULL;
 
+    *plan = (FabPlan) { 0 };
     choose_kind(facts, collective, size, wishes, &name, &plan->protocol);
     plan->algorithm = fab_algorithm_find(name, error);
     if (plan->algorithm == NULL)

@@ -13,6 +13,10 @@
 /* Below this share of the time nothing is called a bottleneck: latency is. */
 #define BUSY 0.5
 
+/* Send/recv over NVLink: the 3 us that a first chunk costs beside its bytes (NVLS/PCIe study 3.1, a; 2 to 5). */
+#define SEND_RECV_STEP_US 0.7
+#define SEND_RECV_LATENCY_US 1.2
+
 typedef struct {
     const FabScenario *scenario;
     const FabTopology *topology;
@@ -175,7 +179,7 @@ set_ll(const FabPlan *plan, const FabKernelCosts *costs, double latency_us, FabE
 static void
 set_simple(const FabKernelCosts *costs, double step_us, double latency_us, FabExecution *execution)
 {
-    execution->step_ps = fab_ps_from_seconds(us(step_us));
+    execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(step_us));
     execution->empty_ps = execution->step_ps * 3 / 10; /* an empty slice exchanges counters only (3.3) */
     execution->latency_ps = fab_ps_from_seconds(us(latency_us));
     execution->send_rate = costs->send_rate * 1e9;
@@ -184,10 +188,25 @@ set_simple(const FabKernelCosts *costs, double step_us, double latency_us, FabEx
 
 /* Each direction has half of the warps; ports reach 0.9 of a ring's rate (NVLS/PCIe study, 3.1, F). */
 static void
-set_send_recv(const FabKernelCosts *costs, FabExecution *execution)
+set_send_recv(const Run *run, const FabPlan *plan, const FabKernelCosts *costs, FabExecution *execution)
 {
-    execution->send_rate = execution->copy_rate = 2 * costs->p2p_rate * 1e9;
+    execution->send_rate = execution->copy_rate = 2 * costs->p2p_rate * 1e9 * plan->cta_share;
     execution->wire = 1 / 0.9;
+    if (run->facts.transport <= FAB_TRANSPORT_NVLINK) {
+        execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(SEND_RECV_STEP_US));
+        execution->latency_ps = fab_ps_from_seconds(us(SEND_RECV_LATENCY_US));
+    }
+}
+
+/*
+ * Broadcast and reduce forward in small pieces through NVSwitch, which do not pay for a fence each (ring study 4.6,
+ * found on A100 and H800, not explained).
+ */
+static void
+set_forwarding(FabExecution *execution)
+{
+    execution->latency_ps += execution->step_ps;
+    execution->step_ps = execution->local_ps = 0;
 }
 
 static FabExecution
@@ -211,12 +230,14 @@ execution_of(const Run *run, const FabPlan *plan)
         execution.wire = 16.0 / 15;
         execution.latency_ps = fab_ps_from_seconds(us(costs->ll128_latency_us));
     } else {
-        entry_us = nvlink ? entry_us : pcie->simple_entry_us;
+        entry_us = !nvlink ? pcie->simple_entry_us : plan->cta_share > 0 ? 0 : entry_us;
         set_simple(costs, nvlink ? costs->simple_step_us : pcie->simple_step_us,
                    nvlink ? costs->simple_latency_us : pcie->simple_latency_us, &execution);
     }
+    if (plan->forwards)
+        set_forwarding(&execution);
     if (strcmp(plan->algorithm->name, "pairwise") == 0 && plan->protocol == FAB_PROTOCOL_SIMPLE)
-        set_send_recv(costs, &execution);
+        set_send_recv(run, plan, costs, &execution);
     execution.launch_ps = fab_ps_from_seconds(launch_seconds(run, plan, costs, entry_us));
     return execution;
 }
