@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/output.h"
 #include "measure/draft.h"
+#include "measure/import-link.h"
 #include "measure/import-nccl-tests.h"
 
 typedef struct {
@@ -29,11 +30,14 @@ print_remark(void *data, const char *message)
     g_printerr("fabricast: %s\n", message);
 }
 
-/* ID, or ID-1, ID-2, ... of several. */
+/* ID; of several ID-1, ID-2, ..., or ID-on, ID-off where they have names of their own. */
 static FabMeasurement *
 name_draft(FabDraft *draft, const char *id, guint number, guint count, GError **error)
 {
-    g_autofree char *name = count == 1 ? g_strdup(id) : g_strdup_printf("%s-%u", id, number);
+    const char *suffix = fab_draft_suffix(draft);
+    g_autofree char *digits = g_strdup_printf("%u", number);
+    g_autofree char *name = count == 1 ? g_strdup(id)
+                                       : g_strdup_printf("%s-%s", id, suffix[0] != '\0' ? suffix : digits);
 
     if (fab_draft_get(draft, "source", "machine") == NULL)
         fab_draft_set(draft, "source", "machine", "%s", id);
@@ -150,4 +154,39 @@ fab_cli_import_nccl_tests(const FabCommand *command, int argc, char **argv, GErr
         g_ptr_array_remove_range(drafts, 0, (guint)options.run - 1);
     }
     return put_drafts(drafts, options.id, error);
+}
+
+typedef GPtrArray *(*Importer)(const char *path, const FabImportOptions *options, GError **error);
+
+static int
+import_links(const FabCommand *command, int argc, char **argv, Importer importer, GError **error)
+{
+    g_auto(Options) options = { 0 };
+    const GOptionEntry entries[] = {
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.id,
+          "Write ID.ini and ID.csv, with a name added when there are several; without it they are printed", "ID" },
+        { "topology", 0, 0, G_OPTION_ARG_FILENAME, &options.topology, "The machine of the catalogue", "ID" },
+        { 0 },
+    };
+    FabImportOptions import = { .remark = print_remark };
+    g_autoptr(GPtrArray) drafts = NULL;
+
+    if (!fab_cli_parse(command, entries, &argc, &argv, error)
+        || !fab_cli_arguments(command, argc, argv, 1, 1, "a file", error))
+        return FAB_EXIT_DONE;
+    import.topology = options.topology;
+    drafts = importer(argv[1], &import, error);
+    return drafts != NULL ? put_drafts(drafts, options.id, error) : FAB_EXIT_INPUT;
+}
+
+int
+fab_cli_import_nvbandwidth(const FabCommand *command, int argc, char **argv, GError **error)
+{
+    return import_links(command, argc, argv, fab_import_nvbandwidth, error);
+}
+
+int
+fab_cli_import_p2p(const FabCommand *command, int argc, char **argv, GError **error)
+{
+    return import_links(command, argc, argv, fab_import_p2p, error);
 }

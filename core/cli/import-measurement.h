@@ -5,5 +5,7 @@
 #include "cli/cli.h"
 
 int fab_cli_import_nccl_tests(const FabCommand *command, int argc, char **argv, GError **error);
+int fab_cli_import_nvbandwidth(const FabCommand *command, int argc, char **argv, GError **error);
+int fab_cli_import_p2p(const FabCommand *command, int argc, char **argv, GError **error);
 
 #endif

@@ -40,6 +40,14 @@ static const FabCommand children[] = {
       .usage = "FILE [-o ID]",
       .summary = "What all_reduce_perf and its like print becomes a measurement",
       .run = fab_cli_import_nccl_tests },
+    { .name = "nvbandwidth",
+      .usage = "FILE [-o ID]",
+      .summary = "Copies between GPUs that nvbandwidth measured become measurements",
+      .run = fab_cli_import_nvbandwidth },
+    { .name = "p2pBandwidthLatencyTest",
+      .usage = "FILE [-o ID]",
+      .summary = "The matrices of the CUDA sample become measurements",
+      .run = fab_cli_import_p2p },
     { 0 },
 };
 

@@ -14,6 +14,7 @@ typedef struct {
 struct FabDraft {
     GArray *entries[G_N_ELEMENTS(groups)];
     GString *csv;
+    char *suffix;
     uint32_t rows;
 };
 
@@ -49,6 +50,7 @@ fab_draft_new(const char *header)
     }
     draft->csv = g_string_new(header);
     g_string_append_c(draft->csv, '\n');
+    draft->suffix = g_strdup("");
     return draft;
 }
 
@@ -60,6 +62,7 @@ fab_draft_free(FabDraft *draft)
     for (gsize i = 0; i < G_N_ELEMENTS(groups); i++)
         g_array_unref(draft->entries[i]);
     g_string_free(draft->csv, TRUE);
+    g_free(draft->suffix);
     g_free(draft);
 }
 
@@ -158,6 +161,19 @@ uint32_t
 fab_draft_rows(const FabDraft *draft)
 {
     return draft->rows;
+}
+
+void
+fab_draft_set_suffix(FabDraft *draft, const char *suffix)
+{
+    g_free(draft->suffix);
+    draft->suffix = g_strdup(suffix);
+}
+
+const char *
+fab_draft_suffix(const FabDraft *draft)
+{
+    return draft->suffix;
 }
 
 char *

@@ -37,6 +37,10 @@ const char *fab_draft_get(const FabDraft *draft, const char *group, const char *
 void fab_draft_append(FabDraft *draft, const char *format, ...) G_GNUC_PRINTF(2, 3);
 uint32_t fab_draft_rows(const FabDraft *draft);
 
+/* Tells the drafts of one file apart ("on", "read-ce"); "" unless it was set. */
+void fab_draft_set_suffix(FabDraft *draft, const char *suffix);
+const char *fab_draft_suffix(const FabDraft *draft);
+
 /* The key file, groups in the order of the format. Owned by the caller. */
 char *fab_draft_ini(const FabDraft *draft);
 const char *fab_draft_csv(const FabDraft *draft);
