@@ -66,13 +66,15 @@ START_TEST(a_measurement_becomes_a_scenario)
     g_auto(FabResolved) resolved;
 
     resolve((const char *[]) { "run.dtype=half", "run.algo=Ring", "run.proto=LL128", "run.channels=8",
-                               "overrides.gpu=h800-sxm", NULL }, &resolved);
+                               "overrides.gpu=h800-sxm", "run.processes=1", "run.threads=2", NULL }, &resolved);
     ck_assert_str_eq(resolved.scenario->operation, "all_reduce");
     ck_assert_str_eq(resolved.scenario->algorithm, "ring");
     ck_assert_str_eq(resolved.scenario->protocol, "ll128");
     ck_assert_uint_eq(resolved.scenario->channels, 8);
     ck_assert_uint_eq(resolved.scenario->rank_count, 4);
     ck_assert_str_eq(resolved.scenario->datatype, "half");
+    ck_assert_uint_eq(resolved.scenario->processes, 1);
+    ck_assert_uint_eq(resolved.scenario->threads, 2);
     ck_assert_uint_eq(resolved.scenario->size_count, 3);
     ck_assert_uint_eq(resolved.scenario->sizes[0], 1024);
     ck_assert_uint_eq(resolved.scenario->sizes[2], 67108864);

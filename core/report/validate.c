@@ -61,8 +61,8 @@ write_head(const FabValidation *validation, FILE *out)
 static void
 write_columns(const char *title, int width, FILE *out)
 {
-    fprintf(out, "#\n# %-*s  %5s %5s %6s %6s %6s %6s %6s %6s   %6s %6s   %6s\n", width, title, "cases", "rows", "mean",
-            "bias", "median", "p90", "worst", "by row", "NCCL", "(ours)", "line");
+    fprintf(out, "#\n# %-*s  %5s %5s %6s %6s %6s %6s %6s %6s   %6s %6s %6s   %6s %6s\n", width, title, "cases", "rows",
+            "mean", "bias", "median", "p90", "worst", "by row", "NCCL", "median", "(ours)", "line", "median");
 }
 
 static void
@@ -70,6 +70,7 @@ write_summary(const FabValidationGroup *group, FabBand band, const char *name, i
 {
     const FabErrorSummary *ours = &group->summary[band][FAB_PREDICTOR_ENGINE];
     const FabErrorSummary *nccl = &group->summary[band][FAB_PREDICTOR_NCCL];
+    const FabErrorSummary *line = &group->summary[band][FAB_PREDICTOR_LINE];
 
     fprintf(out, "  %-*s  %5u %5u", width, name, ours->cases, ours->rows);
     write_percent(out, ours->mean);
@@ -80,9 +81,11 @@ write_summary(const FabValidationGroup *group, FabBand band, const char *name, i
     write_percent(out, ours->mean_row);
     fputs("  ", out);
     write_percent(out, nccl->rows > 0 ? nccl->mean : NAN);
+    write_percent(out, nccl->rows > 0 ? nccl->median : NAN);
     write_percent(out, nccl->rows > 0 ? group->engine_on_nccl[band].mean : NAN);
     fputs("  ", out);
-    write_percent(out, group->summary[band][FAB_PREDICTOR_LINE].mean);
+    write_percent(out, line->mean);
+    write_percent(out, line->median);
     fputc('\n', out);
 }
 
@@ -212,7 +215,7 @@ fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GEr
     for (guint i = 0; i < validation->cases->len && rows; i++)
         write_case(validation->cases->pdata[i], out);
     fputs("#\n# Error of the time in percent: prediction / measurement - 1; mean, median, p90 and worst of its size.\n"
-          "# mean, bias, NCCL and line weigh every case the same, median, p90, worst and \"by row\" every row.\n"
+          "# mean, bias, NCCL and line weigh every case the same; medians, p90, worst and \"by row\" every row.\n"
           "# NCCL: its tuner's own estimate, where it has one; (ours): our mean on those rows. line: latency plus\n"
           "# size over bandwidth, the best one for each sweep, fitted to that very sweep.\n", out);
     write_bands(validation, out);

@@ -180,7 +180,7 @@ add_peer_level(Resolver *resolver, const FabTopology *topology)
 
 /* ------------------------------------------------------------------ the call */
 
-/* Bit by bit what [run] and its environment force. */
+/* Copies of NCCL's send and receive have no algorithm to choose. */
 static bool
 takes_algorithm(const char *collective)
 {
