@@ -1,4 +1,5 @@
 /* fabricast validate: prediction beside measurement. */
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 
 typedef struct {
     gboolean json, csv, rows, quiet;
-    char *path, *bound;
+    char *path, *bound, *plots;
     double most[FAB_BANDS]; /* bound of the mean error, as a share; infinity: none */
 } Options;
 
@@ -21,6 +22,7 @@ clear_options(Options *options)
 {
     g_free(options->path);
     g_free(options->bound);
+    g_free(options->plots);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
 
@@ -148,6 +150,30 @@ write_report(const FabValidation *validation, const Options *options, bool rows,
     return fab_report_validation(validation, rows, out, error);
 }
 
+/* PLOTS/ID.svg for each case that was predicted. */
+static bool
+write_plots(const FabValidation *validation, const char *folder, GError **error)
+{
+    if (g_mkdir_with_parents(folder, 0777) != 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "command line: --plots: the folder %s cannot be made: %s", folder,
+                    g_strerror(errno));
+        return false;
+    }
+    for (guint i = 0; i < validation->cases->len; i++) {
+        const FabValidationCase *one = validation->cases->pdata[i];
+        g_autofree char *name = g_strconcat(one->id, ".svg", NULL);
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        g_autoptr(FabOutput) output = NULL;
+        if (one->rows->len == 0)
+            continue;
+        output = fab_output_new(path, error);
+        if (output == NULL || !fab_report_validation_plot(one, fab_output_stream(output), error) ||
+            !fab_output_finish(output, error))
+            return false;
+    }
+    return true;
+}
+
 static FabValidation *
 validate(GPtrArray *measurements, bool quiet)
 {
@@ -170,6 +196,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         { "rows", 0, 0, G_OPTION_ARG_NONE, &options.rows, "Print every row also where many cases are asked for", NULL },
         { "max-error", 0, 0, G_OPTION_ARG_STRING, &options.bound,
           "Exit status 1 when the mean error of a band is above; one bound, or one for each band: 15,12,5", "PERCENT" },
+        { "plots", 0, 0, G_OPTION_ARG_FILENAME, &options.plots, "Draw each case: DIR/ID.svg", "DIR" },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.path, "Write to a file", "FILE" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "Show no progress", NULL },
         { 0 },
@@ -189,6 +216,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     if (measurements == NULL)
         return FAB_EXIT_INPUT;
     validation = validate(measurements, options.quiet);
+    if (options.plots != NULL && !write_plots(validation, options.plots, error))
+        return FAB_EXIT_SYSTEM;
     if (!write_report(validation, &options, options.rows || measurements->len <= 4, fab_output_stream(output), error) ||
         !fab_output_finish(output, error))
         return FAB_EXIT_SYSTEM;

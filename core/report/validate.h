@@ -13,4 +13,7 @@ bool fab_report_validation_csv(const FabValidation *validation, FILE *out, GErro
 /* Cases with their rows, and the tables: schema "fabricast-validation", schema_version 1. */
 bool fab_report_validation_json(const FabValidation *validation, FILE *out, GError **error);
 
+/* One case with at least one row as a picture: SVG, time over size, both logarithmic. */
+bool fab_report_validation_plot(const FabValidationCase *one, FILE *out, GError **error);
+
 #endif

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Runs `fabricast validate` as users do.
+
+cli-validate.py PROGRAM MEASUREMENTS
+"""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+PROGRAM, MEASUREMENTS = (os.path.abspath(path) for path in sys.argv[1:3])
+DONE, NO, INPUT = 0, 1, 2
+CASE = "stas00-a100x8-allreduce"
+COLUMNS = ("id,gpu_id,ranks,collective,size_bytes,measured_us,predicted_us,low_us,high_us,algorithm,protocol,channels,"
+           "nccl_model_us,line_fit_us").split(",")
+
+
+def validate(*words):
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    return subprocess.run([PROGRAM, "validate", *words], env=environment, stdin=subprocess.DEVNULL, timeout=300,
+                          capture_output=True, text=True)
+
+
+class Validate(unittest.TestCase):
+    def prints(self, *words, status=DONE):
+        ran = validate(*words)
+        self.assertEqual(ran.returncode, status, ran.stderr)
+        return ran.stdout
+
+    def refuses(self, pattern, *words):
+        ran = validate(*words)
+        self.assertEqual(ran.returncode, INPUT, ran.stderr)
+        self.assertEqual(ran.stdout, "")
+        self.assertEqual(ran.stderr.count("\n"), 1)
+        self.assertRegex(ran.stderr, pattern)
+
+    def test_the_open_set_is_the_default_and_nothing_of_it_is_left_out(self):
+        result = json.loads(self.prints("--json"))
+        ids = [name[:-4] for name in os.listdir(MEASUREMENTS) if name.endswith(".ini")]
+        self.assertEqual(result["schema"], "fabricast-validation")
+        self.assertEqual(sorted(case["id"] for case in result["cases"]), sorted(ids))
+        self.assertEqual([band["band"] for band in result["errors"]["all"]],
+                         ["below 64 KiB", "64 KiB to 8 MiB", "from 8 MiB"])
+        for case in result["cases"]:
+            self.assertTrue(case["reason"] or case["rows"], case["id"])
+            self.assertEqual(case["scored"], case["reason"] is None and case["grade"] != "C", case["id"])
+        for band in result["errors"]["all"]:
+            self.assertGreaterEqual(band["fabricast"]["cases"], 100)
+            self.assertEqual(band["fabricast"]["rows"], band["line_fit"]["rows"])
+
+    def test_json_and_csv_and_table_say_the_same(self):
+        case = json.loads(self.prints(CASE, "--json"))["cases"][0]
+        lines = list(csv.DictReader(io.StringIO(self.prints(CASE, "--csv"))))
+        table = self.prints(CASE)
+        self.assertEqual(list(lines[0])[:len(COLUMNS)], COLUMNS)
+        self.assertEqual(len(lines), len(case["rows"]))
+        for line, row in zip(lines, case["rows"]):
+            for name in ("size_bytes", "measured_us", "predicted_us", "nccl_model_us", "line_fit_us"):
+                self.assertEqual(float(line[name]), row[name])
+            self.assertEqual((line["low_us"], line["high_us"]), ("", ""))
+            self.assertIn(f"{row['predicted_us']:.2f} ", table)
+
+    def test_files_folders_and_ids_name_measurements(self):
+        path = os.path.join(MEASUREMENTS, CASE + ".ini")
+        self.assertEqual(self.prints(CASE), self.prints(path))
+        self.assertEqual(self.prints(CASE, path), self.prints(path))
+        with tempfile.TemporaryDirectory() as folder:
+            for suffix in (".ini", ".csv"):
+                with open(os.path.join(MEASUREMENTS, CASE + suffix)) as source, \
+                        open(os.path.join(folder, "mine" + suffix), "w") as copy:
+                    copy.write(source.read())
+            self.assertEqual(self.prints(folder), self.prints(path).replace(CASE, "mine"))
+
+    def test_the_same_run_prints_the_same(self):
+        self.assertEqual(self.prints(CASE, "--json"), self.prints(CASE, "--json"))
+
+    def test_a_bound_decides_the_exit_status(self):
+        self.prints(CASE, "--max-error", "1000")
+        self.prints(CASE, "--max-error", "1000,1000,1000")
+        ran = validate(CASE, "--max-error", "1000,0,1000")
+        self.assertEqual(ran.returncode, NO)
+        self.assertRegex(ran.stderr, r"the mean error 64 KiB to 8 MiB is [\d.]+ %, above --max-error 0\n$")
+        self.assertIn(CASE, ran.stdout)
+
+    def test_bad_input_is_refused_with_one_sentence(self):
+        self.refuses(r"\"stas00-a100x8-alreduce\" is neither .*; did you mean stas00-a100x8-allreduce\?",
+                     "stas00-a100x8-alreduce")
+        self.refuses(r"nowhere\.ini: no such file", "nowhere.ini")
+        self.refuses(r"--max-error is \"much\", must be a number of percent", CASE, "--max-error", "much")
+        self.refuses(r"--max-error is \"1,2\"", CASE, "--max-error", "1,2")
+        self.refuses(r"--max-error is \"-1\"", CASE, "--max-error", "-1")
+        self.refuses(r"--max-error is \"nan\"", CASE, "--max-error", "nan")
+        self.refuses(r"--json and --csv exclude each other", CASE, "--json", "--csv")
+        with tempfile.TemporaryDirectory() as folder:
+            self.refuses(r"holds no measurement", folder)
+            with open(os.path.join(folder, "bad.ini"), "w") as file:
+                file.write("[source]\nkind=colective\n")
+            self.refuses(r"bad\.ini: \[source\] kind is \"colective\"", folder)
+
+    def test_plots_are_pictures_one_for_each_case(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.prints(CASE, "--plots", os.path.join(folder, "new", "plots"))
+            names = os.listdir(os.path.join(folder, "new", "plots"))
+            self.assertEqual(names, [CASE + ".svg"])
+            picture = xml.etree.ElementTree.parse(os.path.join(folder, "new", "plots", names[0])).getroot()
+            text = " ".join(picture.itertext())
+            self.assertTrue(picture.tag.endswith("svg"))
+            for word in (CASE, "measured", "predicted", "NCCL", "line"):
+                self.assertIn(word, text)
+            rows = len(json.loads(self.prints(CASE, "--json"))["cases"][0]["rows"])
+            self.assertEqual(len(picture.findall(".//{*}circle[@class='measured']")), rows)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
