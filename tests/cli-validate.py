@@ -91,6 +91,13 @@ class Validate(unittest.TestCase):
         self.assertRegex(ran.stderr, r"the mean error 64 KiB to 8 MiB is [\d.]+ %, above --max-error 0\n$")
         self.assertIn(CASE, ran.stdout)
 
+    def test_a_bound_is_not_kept_where_nothing_is_scored(self):
+        link = next(name[:-4] for name in sorted(os.listdir(MEASUREMENTS)) if name.startswith("p2p-"))
+        self.assertRegex(self.prints(link), r"not predicted: not a collective; link\n$")
+        ran = validate(link, "--max-error", "1000")
+        self.assertEqual(ran.returncode, NO)
+        self.assertRegex(ran.stderr, r"no measurement is scored, so --max-error cannot be judged\n$")
+
     def test_bad_input_is_refused_with_one_sentence(self):
         self.refuses(r"\"stas00-a100x8-alreduce\" is neither .*; did you mean stas00-a100x8-allreduce\?",
                      "stas00-a100x8-alreduce")

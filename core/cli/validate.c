@@ -121,13 +121,15 @@ load(int count, char **words, GError **error)
 
 /* ------------------------------------------------------------------ running them */
 
-/* Says on standard error which bound is missed. */
+/* Says on standard error which bound is missed. Without anything to judge a bound is not kept. */
 static bool
 within_bounds(const FabValidation *validation, const double *most)
 {
     g_autoptr(GPtrArray) groups = fab_validation_groups(validation, FAB_GROUP_ALL);
-    bool within = true;
+    bool within = groups->len > 0 || isinf(most[0]);
 
+    if (!within)
+        fprintf(stderr, "fabricast: no measurement is scored, so --max-error cannot be judged\n");
     for (int b = 0; b < FAB_BANDS && groups->len > 0; b++) {
         const FabValidationGroup *all = groups->pdata[0];
         double mean = all->summary[b][FAB_PREDICTOR_ENGINE].mean;

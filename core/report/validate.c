@@ -106,8 +106,11 @@ write_bands(const FabValidation *validation, FILE *out)
     int width = longest_name(groups, "size");
 
     write_columns("size", width, out);
-    for (int b = 0; b < FAB_BANDS && groups->len > 0; b++)
-        write_summary(groups->pdata[0], (FabBand)b, fab_band_names[b], width, out);
+    for (int b = 0; b < FAB_BANDS && groups->len > 0; b++) {
+        const FabValidationGroup *all = groups->pdata[0];
+        if (all->summary[b][FAB_PREDICTOR_ENGINE].rows > 0)
+            write_summary(all, (FabBand)b, fab_band_names[b], width, out);
+    }
 }
 
 static void
@@ -118,11 +121,15 @@ write_groups(const FabValidation *validation, FabGrouping grouping, const char *
     for (int b = 0; b < FAB_BANDS; b++) {
         g_autofree char *head = g_strdup_printf("%s, %s", title, fab_band_names[b]);
         int width = longest_name(groups, head);
-        write_columns(head, width, out);
+        bool open = false;
         for (guint i = 0; i < groups->len; i++) {
             const FabValidationGroup *group = groups->pdata[i];
-            if (group->summary[b][FAB_PREDICTOR_ENGINE].rows > 0)
-                write_summary(group, (FabBand)b, group->name, width, out);
+            if (group->summary[b][FAB_PREDICTOR_ENGINE].rows == 0)
+                continue;
+            if (!open)
+                write_columns(head, width, out);
+            open = true;
+            write_summary(group, (FabBand)b, group->name, width, out);
         }
     }
 }
@@ -208,17 +215,31 @@ write_case(const FabValidationCase *one, FILE *out)
     }
 }
 
+static bool
+any_scored(const FabValidation *validation)
+{
+    for (guint i = 0; i < validation->cases->len; i++) {
+        if (((FabValidationCase *)validation->cases->pdata[i])->scored)
+            return true;
+    }
+    return false;
+}
+
 bool
 fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GError **error)
 {
     write_head(validation, out);
     for (guint i = 0; i < validation->cases->len && rows; i++)
         write_case(validation->cases->pdata[i], out);
+    if (!any_scored(validation))
+        return fab_stream_finish(out, error);
     fputs("#\n# Error of the time in percent: prediction / measurement - 1; mean, median, p90 and worst of its size.\n"
           "# mean, bias, NCCL and line weigh every case the same; medians, p90, worst and \"by row\" every row.\n"
           "# NCCL: its tuner's own estimate, where it has one; (ours): our mean on those rows. line: latency plus\n"
           "# size over bandwidth, the best one for each sweep, fitted to that very sweep.\n", out);
     write_bands(validation, out);
+    if (validation->cases->len == 1)
+        return fab_stream_finish(out, error);
     write_groups(validation, FAB_GROUP_SYSTEM, "system", out);
     write_groups(validation, FAB_GROUP_COLLECTIVE, "collective", out);
     write_groups(validation, FAB_GROUP_ALGORITHM, "algorithm", out);
