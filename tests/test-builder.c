@@ -105,7 +105,7 @@ START_TEST(a_box_becomes_vertices_links_and_resources)
     ck_assert_uint_eq(box->vertex_count, 4);
     ck_assert_uint_eq(box->gpu_count, 2);
     ck_assert_uint_eq(box->gpus[1], 3);
-    ck_assert_uint_eq(box->vertices[3].rank, 1);
+    ck_assert_uint_eq(box->vertices[3].number, 1);
     ck_assert_uint_eq(box->vertices[0].count, 1);
     ck_assert_str_eq(box->vertices[2].model, "H100 PCIe 80 GB");
     ck_assert_str_eq(box->links[1].label, "PCIe 5.0 x16");

@@ -275,7 +275,7 @@ static FabPathClass
 nic_class(const FabTopology *machine, uint32_t gpu, uint32_t nic)
 {
     for (uint32_t i = 0; i < machine->vertex_count; i++) {
-        if (machine->vertices[i].kind == FAB_VERTEX_NIC && machine->vertices[i].rank == nic)
+        if (machine->vertices[i].kind == FAB_VERTEX_NIC && machine->vertices[i].number == nic)
             return fab_path_class(machine, machine->gpus[gpu], i);
     }
     return FAB_PATH_NONE;
@@ -311,7 +311,7 @@ START_TEST(a_rack_has_trays_and_one_switch_for_all)
         const FabTopologyVertex *cpu = &rack->vertices[c2c->a];
         ck_assert_int_eq(vertex->box, (int32_t)gpu / 4);
         ck_assert_int_eq(cpu->box, vertex->box);
-        ck_assert_uint_eq(cpu->rank, gpu / 2); /* GPU g on Grace g/2 */
+        ck_assert_uint_eq(cpu->number, gpu / 2); /* GPU g on Grace g/2 */
         ck_assert_double_eq(c2c->bandwidth, 225e9);
     }
     for (uint32_t i = 0; i < rack->vertex_count; i++) {

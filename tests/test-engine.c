@@ -99,7 +99,6 @@ program_new(Script *script, uint32_t ranks, uint32_t channels, uint32_t roles, u
     program->roles = roles;
     program->connections = 8;
     program->slice_bytes = PIECE;
-    program->slices_per_slot = 1;
     program->slots = slots;
     for (uint32_t role = 0; role < roles; role++)
         program->role_share[role] = 1.0 / roles;

@@ -41,7 +41,7 @@ fab_alone_emit(const FabCollectiveSpec *spec, const char *algorithm)
     alone->shares = fab_emit_shares(spec, spec->size, 1, alone->chunk);
     if (spec->collective == FAB_BARRIER)
         alone->shares[0].loops = 0;
-    program = fab_emit_program(spec, algorithm, alone->chunk, 0, alone, alone_free);
+    program = fab_emit_program(spec, algorithm, 0, alone, alone_free);
     program->step = alone_step;
     return program;
 }

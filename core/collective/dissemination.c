@@ -42,7 +42,7 @@ fab_dissemination_emit(const FabCollectiveSpec *spec, GError **error)
 
     if (!fab_emit_check_connections(spec, (double) rounds * spec->ranks, error))
         return NULL;
-    program = fab_emit_program(spec, "dissemination", 1, rounds * spec->ranks, NULL, NULL);
+    program = fab_emit_program(spec, "dissemination", rounds * spec->ranks, NULL, NULL);
     program->step = dissemination_step;
     return program;
 }

@@ -44,8 +44,8 @@ fab_emit_check_connections(const FabCollectiveSpec *spec, double connections, GE
 }
 
 FabProgram *
-fab_emit_program(const FabCollectiveSpec *spec, const char *algorithm, uint64_t chunk, uint32_t connections,
-                 gpointer data, GDestroyNotify data_free)
+fab_emit_program(const FabCollectiveSpec *spec, const char *algorithm, uint32_t connections, gpointer data,
+                 GDestroyNotify data_free)
 {
     g_autofree char *name = g_strdup_printf("%s %s", fab_collective_names[spec->collective], algorithm);
     FabProgram *program = fab_program_new(name, data, data_free);
@@ -56,7 +56,6 @@ fab_emit_program(const FabCollectiveSpec *spec, const char *algorithm, uint64_t 
     program->input_bytes = fab_collective_input_bytes(spec->collective, spec->size, spec->ranks);
     program->output_bytes = fab_collective_output_bytes(spec->collective, spec->size, spec->ranks);
     program->slice_bytes = spec->slice_bytes;
-    program->slices_per_slot = (uint32_t) MIN(fab_emit_ceil_div(chunk, spec->slice_bytes), UINT32_MAX);
     program->slots = spec->slots;
     return program;
 }

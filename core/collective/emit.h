@@ -27,8 +27,8 @@ uint64_t fab_emit_chunk(const FabCollectiveSpec *spec, uint64_t slices);
 bool fab_emit_check_connections(const FabCollectiveSpec *spec, double connections, GError **error);
 
 /* A program with the spec's buffers and slots. Takes `data`. */
-FabProgram *fab_emit_program(const FabCollectiveSpec *spec, const char *algorithm, uint64_t chunk,
-                             uint32_t connections, gpointer data, GDestroyNotify data_free);
+FabProgram *fab_emit_program(const FabCollectiveSpec *spec, const char *algorithm, uint32_t connections, gpointer data,
+                             GDestroyNotify data_free);
 
 static inline uint64_t
 fab_emit_ceil_div(uint64_t value, uint64_t divisor)

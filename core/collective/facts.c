@@ -154,7 +154,7 @@ all_on_switch(const FabTopology *topology, const uint32_t *gpus, uint32_t count,
         const uint32_t *at = fab_topology_links_at(topology, topology->gpus[gpus[i]], &links);
         for (uint32_t k = 0; k < links; k++) {
             const FabTopologyLink *link = &topology->links[at[k]];
-            FabVertex other = link->a == topology->gpus[gpus[i]] ? link->b : link->a;
+            FabVertex other = fab_link_other_end(link, topology->gpus[gpus[i]]);
             const FabTopologyVertex *vertex = &topology->vertices[other];
             on += vertex->kind == FAB_VERTEX_NVSWITCH && (vertex->flags & flag) == flag;
         }

@@ -291,7 +291,7 @@ fab_halving_emit(const FabCollectiveSpec *spec, GError **error)
         return NULL;
     }
     connections = spec->channels * spec->ranks * (halving->bits + 1);
-    program = fab_emit_program(spec, "halving-doubling", halving->chunk, connections, halving, halving_free);
+    program = fab_emit_program(spec, "halving-doubling", connections, halving, halving_free);
     program->step = halving_step;
     if (spec->collective == FAB_REDUCE_SCATTER && halving->bits > 1)
         program->scratch_bytes = spec->size;

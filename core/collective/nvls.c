@@ -21,7 +21,7 @@ typedef struct {
     FabCollective collective;
     uint64_t size, chunk;
     uint64_t unit;       /* longest rank's piece; all_gather and reduce_scatter */
-    uint32_t scatter, in_switch, gather; /* numbers of the roles, NO_ROLE where there is none */
+    uint32_t scatter, in_switch; /* numbers of the roles, NO_ROLE where there is none; gather is the other one */
     uint32_t up_count;   /* connections that lead to heads; those from heads follow */
     FabShare *shares;
     FabEnd *ups, *downs; /* [(channel * ranks + head) * ranks + rank]: ends of the head's step */
@@ -150,7 +150,7 @@ nvls_new(const FabCollectiveSpec *spec)
 
     *nvls = (Nvls) {
         .ranks = spec->ranks, .channels = spec->channels, .collective = spec->collective, .size = spec->size,
-        .chunk = fab_emit_chunk(spec, spec->slots), .scatter = 0, .in_switch = 1, .gather = 2,
+        .chunk = fab_emit_chunk(spec, spec->slots), .scatter = 0, .in_switch = 1,
     };
     if (spec->collective != FAB_ALL_REDUCE) {
         fab_piece(spec->size, spec->ranks, 0, &start, &nvls->unit);
@@ -159,14 +159,11 @@ nvls_new(const FabCollectiveSpec *spec)
     if (spec->collective == FAB_ALL_GATHER) {
         nvls->scatter = NO_ROLE;
         nvls->in_switch = 0;
-        nvls->gather = 1;
     } else {
         nvls->ups = ends_new(nvls, 0);
         nvls->up_count = spec->channels * spec->ranks * spec->ranks;
     }
-    if (spec->collective == FAB_REDUCE_SCATTER)
-        nvls->gather = NO_ROLE;
-    else
+    if (spec->collective != FAB_REDUCE_SCATTER)
         nvls->downs = ends_new(nvls, nvls->up_count);
     nvls->shares = fab_emit_shares(spec, bytes, spec->collective == FAB_ALL_REDUCE ? spec->ranks : 1, nvls->chunk);
     return nvls;
@@ -188,7 +185,7 @@ fab_nvls_emit(const FabCollectiveSpec *spec, GError **error)
     if (!fab_emit_check_connections(spec, both ? 2 * pairs : pairs, error))
         return NULL;
     nvls = nvls_new(spec);
-    program = fab_emit_program(spec, "nvls", nvls->chunk, (uint32_t) (both ? 2 * pairs : pairs), nvls, nvls_free);
+    program = fab_emit_program(spec, "nvls", (uint32_t) (both ? 2 * pairs : pairs), nvls, nvls_free);
     program->step = nvls_step;
     program->roles = both ? 3 : 2;
     share_warps(nvls, program);

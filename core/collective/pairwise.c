@@ -218,8 +218,8 @@ fab_pairwise_emit(const FabCollectiveSpec *spec, GError **error)
     pairwise->shares = fab_emit_shares(&divided, pairwise->unit, 1, pairwise->chunk);
     /* The first part is the longest. */
     pairwise->steps_per_round = MAX(pairwise->shares[0].loops, 1);
-    program = fab_emit_program(spec, "pairwise", pairwise->chunk,
-                               (uint32_t) connection_count(spec, divided.channels), pairwise, pairwise_free);
+    program = fab_emit_program(spec, "pairwise", (uint32_t) connection_count(spec, divided.channels), pairwise,
+                               pairwise_free);
     program->step = pairwise_step;
     program->roles = ROLES;
     /* NCCL gives half of a transfer's warps to each direction. */

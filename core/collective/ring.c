@@ -344,7 +344,7 @@ fab_ring_emit(const FabCollectiveSpec *spec, GError **error)
     if (!fab_emit_check_connections(spec, (double) spec->channels * spec->ranks, error))
         return NULL;
     ring = ring_new(spec);
-    program = fab_emit_program(spec, "ring", ring->chunk, spec->channels * spec->ranks, ring, ring_free);
+    program = fab_emit_program(spec, "ring", spec->channels * spec->ranks, ring, ring_free);
     program->step = ring->fused = steps[spec->collective];
     if (spec->slots == 1 && ring->steps_per_loop > 0) {
         program->step = one_slot_step;

@@ -93,8 +93,7 @@ fab_tree_program(const FabCollectiveSpec *spec, const char *algorithm, FabTreeNo
     tree->nodes = nodes;
     tree->chunk = spec->chunk_bytes;
     tree->shares = fab_emit_shares(spec, spec->size, 1, tree->chunk);
-    program = fab_emit_program(spec, algorithm, tree->chunk, DIRECTIONS * spec->channels * spec->ranks, tree,
-                               tree_free);
+    program = fab_emit_program(spec, algorithm, DIRECTIONS * spec->channels * spec->ranks, tree, tree_free);
     program->step = tree_step;
     program->roles = DIRECTIONS;
     /* NCCL gives half of the threads to each direction with its Simple protocol. */

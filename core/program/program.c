@@ -9,7 +9,6 @@ fab_program_new(const char *name, gpointer data, GDestroyNotify data_free)
     program->channels = 1;
     program->roles = 1;
     program->slice_bytes = 1;
-    program->slices_per_slot = 1;
     program->slots = 1;
     program->role_share[0] = 1;
     program->data = data;

@@ -70,7 +70,6 @@ struct FabProgram {
     uint32_t connections;
     uint64_t input_bytes, output_bytes, scratch_bytes; /* of each rank */
     uint64_t slice_bytes; /* a step's bytes move in slices of at most this; at least 1 */
-    uint32_t slices_per_slot; /* unused slices of a slot still exchange counters */
     uint32_t slots;       /* slices in flight on one connection */
     double role_share[4]; /* share of the CTA's threads that each role has; sums to 1 or less */
     /* Fills step `index` of a stream; false: the stream has ended. Pure. */

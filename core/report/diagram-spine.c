@@ -19,7 +19,7 @@ spine_span(const FabDiagram *diagram, uint32_t index, FabDiagramArea *span, uint
     span->right = -INFINITY;
     for (uint32_t i = 0; i < count; i++) {
         const FabTopologyLink *link = &topology->links[links[i]];
-        FabVertex other = link->a == vertex ? link->b : link->a;
+        FabVertex other = fab_link_other_end(link, vertex);
         uint32_t item = diagram->item_of[other];
         const FabDiagramArea *area = NULL;
 

@@ -40,13 +40,12 @@ grow(FabDiagram *diagram, GQueue *queue, bool *seen)
 
         for (uint32_t i = 0; i < count && !is_leaf(topology->vertices[vertex].kind); i++) {
             const FabTopologyLink *link = &topology->links[links[i]];
-            FabVertex other = link->a == vertex ? link->b : link->a;
+            FabVertex other = fab_link_other_end(link, vertex);
 
             if (seen[other] || !is_tree_medium(link->medium) || is_spine(topology->vertices[other].kind))
                 continue;
             seen[other] = true;
             diagram->parent_of[other] = vertex;
-            diagram->parent_link_of[other] = links[i];
             g_queue_push_tail(queue, GUINT_TO_POINTER(other));
         }
     }
@@ -128,9 +127,9 @@ add_units(FabDiagram *diagram)
         diagram->unit_of[v] = GPOINTER_TO_UINT(found);
         unit = &g_array_index(diagram->units, FabDiagramUnit, diagram->unit_of[v]);
         if (topology->vertices[v].kind == FAB_VERTEX_GPU) {
-            unit->first_gpu = MIN(unit->first_gpu, topology->vertices[v].rank);
-            unit->last_gpu = unit->last_gpu == FAB_DIAGRAM_NONE ? topology->vertices[v].rank
-                                                                : MAX(unit->last_gpu, topology->vertices[v].rank);
+            unit->first_gpu = MIN(unit->first_gpu, topology->vertices[v].number);
+            unit->last_gpu = unit->last_gpu == FAB_DIAGRAM_NONE ? topology->vertices[v].number
+                                                                : MAX(unit->last_gpu, topology->vertices[v].number);
         }
     }
 }
@@ -244,7 +243,7 @@ describe_spine(const FabDiagram *diagram, FabVertex vertex)
     for (uint32_t i = 0; i < count; i++) {
         const FabTopologyLink *link = &topology->links[links[i]];
         g_autofree char *class = fab_diagram_link_class(link);
-        g_ptr_array_add(words, g_strdup_printf("%u %s", link->a == vertex ? link->b : link->a, class));
+        g_ptr_array_add(words, g_strdup_printf("%u %s", fab_link_other_end(link, vertex), class));
     }
     g_ptr_array_sort(words, fab_compare_strings);
     g_ptr_array_add(words, NULL);
@@ -282,8 +281,7 @@ add_items(FabDiagram *diagram, bool expand)
     for (FabVertex v = 0; v < topology->vertex_count; v++) {
         uint32_t unit = diagram->unit_of[v];
         FabDiagramItem item = { .vertex = v, .copies = 1, .unit = unit, .parent = FAB_DIAGRAM_NONE,
-                                .parent_link = diagram->parent_link_of[v], .order = FAB_DIAGRAM_NONE,
-                                .layer = layer_of(topology->vertices[v].kind) };
+                                .order = FAB_DIAGRAM_NONE, .layer = layer_of(topology->vertices[v].kind) };
 
         diagram->item_of[v] = FAB_DIAGRAM_NONE;
         if (unit != FAB_DIAGRAM_NONE && g_array_index(diagram->units, FabDiagramUnit, unit).folded)
@@ -387,7 +385,7 @@ joins_boxes(const FabTopology *topology)
 
         for (uint32_t i = 0; i < count && topology->vertices[v].kind == FAB_VERTEX_NVSWITCH; i++) {
             const FabTopologyLink *link = &topology->links[links[i]];
-            const FabTopologyVertex *other = &topology->vertices[link->a == v ? link->b : link->a];
+            const FabTopologyVertex *other = &topology->vertices[fab_link_other_end(link, v)];
 
             if (other->kind != FAB_VERTEX_GPU)
                 continue;
@@ -415,9 +413,7 @@ fab_diagram_new(const FabTopology *topology, const FabDiagramLoad *load, bool ex
     diagram->item_of = g_new(uint32_t, count);
     diagram->unit_of = g_new(uint32_t, count);
     diagram->parent_of = g_new(uint32_t, count);
-    diagram->parent_link_of = g_new(uint32_t, count);
     memset(diagram->parent_of, 0xff, count * sizeof(uint32_t));
-    memset(diagram->parent_link_of, 0xff, count * sizeof(uint32_t));
     diagram->shared_fabric = joins_boxes(topology);
 
     find_trees(diagram);
@@ -456,6 +452,5 @@ fab_diagram_free(FabDiagram *diagram)
     g_free(diagram->item_of);
     g_free(diagram->unit_of);
     g_free(diagram->parent_of);
-    g_free(diagram->parent_link_of);
     g_free(diagram);
 }

@@ -33,11 +33,10 @@ typedef struct {
     uint32_t copies;      /* equal vertices drawn as this one: 1 unless it is a spine */
     uint32_t unit;        /* index in `units`; FAB_DIAGRAM_NONE: a spine, outside of all */
     uint32_t parent;      /* item nearer to the CPU; FAB_DIAGRAM_NONE: a root */
-    uint32_t parent_link; /* link to it */
     GArray *children;     /* uint32_t items, in drawing order */
     FabDiagramLayer layer;
     uint32_t depth;       /* row within the layer, 0 on top */
-    uint32_t order;       /* lowest rank of a GPU in or below it: drawing order */
+    uint32_t order;       /* lowest number of a GPU in or below it: drawing order */
     FabDiagramArea area;
     double port;          /* x of the link to the parent */
 } FabDiagramItem;
@@ -48,7 +47,7 @@ typedef struct {
     uint32_t like;     /* the first unit of the same structure; itself when it is the first */
     uint32_t alike;    /* on the first: how many there are with it */
     bool folded;       /* only a card of the block of `like` */
-    uint32_t first_gpu, last_gpu; /* ranks; FAB_DIAGRAM_NONE: no GPU */
+    uint32_t first_gpu, last_gpu; /* numbers; FAB_DIAGRAM_NONE: no GPU */
     FabDiagramArea area;
 } FabDiagramUnit;
 
@@ -90,7 +89,7 @@ typedef struct {
     GArray *items, *units, *blocks, *frames, *edges; /* FabDiagramItem, ... */
     uint32_t *item_of; /* vertex to item; FAB_DIAGRAM_NONE: folded */
     uint32_t *unit_of; /* vertex to unit; FAB_DIAGRAM_NONE: a spine */
-    uint32_t *parent_of, *parent_link_of; /* trees over vertices */
+    uint32_t *parent_of; /* trees over vertices */
     bool shared_fabric; /* NVLink joins boxes: they are trays of one machine */
     FabDiagramArea area; /* of everything but title and legend */
 } FabDiagram;

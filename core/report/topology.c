@@ -297,7 +297,7 @@ add_link_row(const FabTopology *topology, const Groups *groups, guint group, Tab
     table_add(table, lanes ? g_strdup_printf("%s x%u", first->label, first->lanes) : g_strdup(first->label));
     table_add(table, g_strdup_printf("%u", members(groups, group)));
     table_add(table, format_gigabytes(first->bandwidth));
-    table_add(table, format_gigabytes(first->bandwidth * first->efficiency));
+    table_add(table, format_gigabytes(fab_link_rate(first)));
     table_add(table, fab_format_time(first->latency_ps));
 }
 

@@ -61,7 +61,7 @@ switch_above(const FabTopology *topology, FabVertex from, uint32_t *out)
     *out = UINT32_MAX;
     for (uint32_t i = 0; i < count; i++) {
         const FabTopologyLink *link = &topology->links[links[i]];
-        FabVertex other = link->a == from ? link->b : link->a;
+        FabVertex other = fab_link_other_end(link, from);
         if (link->medium != FAB_MEDIUM_PCIE)
             continue;
         *out = link->resource[link->a == from ? 0 : 1];
@@ -79,7 +79,7 @@ uplink_of(const FabTopology *topology, FabVertex from)
 
     for (uint32_t i = 0; i < count; i++) {
         const FabTopologyLink *link = &topology->links[links[i]];
-        FabVertex other = link->a == from ? link->b : link->a;
+        FabVertex other = fab_link_other_end(link, from);
         if (topology->vertices[other].kind == FAB_VERTEX_HOST_BRIDGE)
             return link->resource[link->a == from ? 0 : 1];
     }

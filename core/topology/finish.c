@@ -8,12 +8,6 @@
  */
 #define HOST_PORT_SHARE 0.98
 
-static FabVertex
-other_end(const FabTopologyLink *link, FabVertex vertex)
-{
-    return link->a == vertex ? link->b : link->a;
-}
-
 static void
 fill_adjacency(FabTopology *topology)
 {
@@ -38,12 +32,12 @@ fill_adjacency(FabTopology *topology)
 static void
 fill_gpus(FabTopology *topology)
 {
-    uint32_t ranks[FAB_VERTEX_NET_SWITCH + 1] = { 0 };
+    uint32_t numbers[FAB_VERTEX_NET_SWITCH + 1] = { 0 };
 
     topology->gpus = g_new(FabVertex, topology->vertex_count);
     for (uint32_t i = 0; i < topology->vertex_count; i++) {
         FabTopologyVertex *vertex = &topology->vertices[i];
-        vertex->rank = ranks[vertex->kind]++;
+        vertex->number = numbers[vertex->kind]++;
         if (vertex->kind == FAB_VERTEX_GPU)
             topology->gpus[topology->gpu_count++] = i;
     }
@@ -71,7 +65,7 @@ spread(const FabTopology *topology, FabVertex *queue, uint32_t count, bool host_
             continue;
         for (uint32_t i = 0; i < links; i++) {
             const FabTopologyLink *link = &topology->links[at[i]];
-            FabVertex other = other_end(link, queue[head]);
+            FabVertex other = fab_link_other_end(link, queue[head]);
             if (marked[other] || (host_only && !is_host_medium(link->medium)))
                 continue;
             marked[other] = 1;
@@ -115,7 +109,7 @@ add_link_resources(FabTopology *topology, GArray *resources)
         FabTopologyLink *link = &topology->links[i];
         const char *a = topology->vertices[link->a].name;
         const char *b = topology->vertices[link->b].name;
-        double capacity = link->bandwidth * link->efficiency;
+        double capacity = fab_link_rate(link);
         link->resource[0] = resources->len;
         add_resource(resources, FAB_RESOURCE_LINK, g_strdup_printf("%s > %s", a, b), capacity, i, FAB_VERTEX_NONE);
         link->resource[1] = resources->len;
@@ -147,11 +141,11 @@ host_side_rate(const FabTopology *topology, FabVertex gpu, const uint8_t *marked
 
     for (uint32_t i = 0; i < links; i++) {
         const FabTopologyLink *link = &topology->links[at[i]];
-        FabVertex other = other_end(link, gpu);
+        FabVertex other = fab_link_other_end(link, gpu);
         if (link->medium != FAB_MEDIUM_PCIE && link->medium != FAB_MEDIUM_C2C)
             continue;
         if (marked[other] && topology->vertices[other].kind != FAB_VERTEX_GPU)
-            best = MAX(best, link->bandwidth * link->efficiency);
+            best = MAX(best, fab_link_rate(link));
     }
     return best;
 }

@@ -5,7 +5,7 @@
 #include "topology/topology.h"
 
 /*
- * Fills adjacency, GPUs, ranks and resources from vertices and links. An error when there is no GPU or the graph
+ * Fills adjacency, GPUs, numbers and resources from vertices and links. An error when there is no GPU or the graph
  * is not connected; the message has no place in it.
  */
 bool fab_topology_finish(FabTopology *topology, GError **error);

@@ -37,12 +37,6 @@ fab_walk_free(FabWalk *walk)
     g_free(walk);
 }
 
-static FabVertex
-other_end(const FabTopologyLink *link, FabVertex vertex)
-{
-    return link->a == vertex ? link->b : link->a;
-}
-
 static bool
 medium_is_open(const FabWalk *walk, FabMedium medium)
 {
@@ -71,7 +65,7 @@ static void
 walk_link(FabWalk *walk, FabVertex vertex, uint32_t index)
 {
     const FabTopologyLink *link = &walk->topology->links[index];
-    FabVertex next = other_end(link, vertex);
+    FabVertex next = fab_link_other_end(link, vertex);
 
     if (!medium_is_open(walk, link->medium) || (walk->tree && joins_partitions(walk->topology, link)))
         return;
@@ -80,7 +74,7 @@ walk_link(FabWalk *walk, FabVertex vertex, uint32_t index)
         walk->via[next] = index;
         walk->queue[walk->reached++] = next;
     } else if (walk->distance[next] == walk->distance[vertex] + 1) {
-        FabVertex parent = other_end(&walk->topology->links[walk->via[next]], next);
+        FabVertex parent = fab_link_other_end(&walk->topology->links[walk->via[next]], next);
         if (vertex < parent || (vertex == parent && index < walk->via[next]))
             walk->via[next] = index;
     }
@@ -118,7 +112,7 @@ fab_walk_path_back(FabWalk *walk, FabVertex source, FabVertex target, GArray *ho
         const FabTopologyLink *link = &walk->topology->links[walk->via[target]];
         FabHop hop = { .link = walk->via[target], .direction = link->a == target ? 0 : 1, .share = 1 };
         g_array_append_val(hops, hop);
-        target = other_end(link, target);
+        target = fab_link_other_end(link, target);
     }
     return true;
 }
@@ -153,14 +147,6 @@ fab_walk_nearest(FabWalk *walk, FabVertex source, FabVertexKind kind)
             best = vertex;
     }
     return best;
-}
-
-FabVertex
-fab_hop_from(const FabTopology *topology, const FabHop *hop)
-{
-    const FabTopologyLink *link = &topology->links[hop->link];
-
-    return hop->direction == 0 ? link->a : link->b;
 }
 
 FabVertex
@@ -250,7 +236,7 @@ nvlink_between(const FabTopology *topology, FabVertex a, FabVertex b, uint32_t n
 
     for (uint32_t i = 0; i < count; i++) {
         const FabTopologyLink *link = &topology->links[links[i]];
-        if (link->medium == FAB_MEDIUM_NVLINK && other_end(link, a) == b && nth-- == 0)
+        if (link->medium == FAB_MEDIUM_NVLINK && fab_link_other_end(link, a) == b && nth-- == 0)
             return links[i];
     }
     return UINT32_MAX;
@@ -277,7 +263,7 @@ static void
 strand_add(const FabTopology *topology, Strand *strand, FabVertex from, uint32_t index)
 {
     const FabTopologyLink *link = &topology->links[index];
-    double capacity = link->bandwidth * link->efficiency;
+    double capacity = fab_link_rate(link);
 
     strand->hops[strand->count] = (FabHop){ .link = index, .direction = link->a == from ? 0 : 1, .share = 1 };
     strand->capacity = strand->count == 0 ? capacity : MIN(strand->capacity, capacity);
@@ -307,7 +293,7 @@ find_switched(const FabTopology *topology, FabVertex a, FabVertex b, bool middle
     for (uint32_t i = 0; i < a_count * b_count; i++) {
         const FabTopologyLink *up = &topology->links[a_links[i / b_count]];
         const FabTopologyLink *down = &topology->links[b_links[i % b_count]];
-        FabVertex first = other_end(up, a), second = other_end(down, b);
+        FabVertex first = fab_link_other_end(up, a), second = fab_link_other_end(down, b);
         uint32_t trunk = UINT32_MAX;
         Strand strand = { .count = 0 };
         if (up->medium != FAB_MEDIUM_NVLINK || down->medium != FAB_MEDIUM_NVLINK
@@ -377,7 +363,7 @@ fab_nvlink_through_gpu(const FabTopology *topology, FabVertex a, FabVertex b)
 
     for (uint32_t i = 0; i < count; i++) {
         const FabTopologyLink *link = &topology->links[links[i]];
-        FabVertex middle = other_end(link, a);
+        FabVertex middle = fab_link_other_end(link, a);
         if (link->medium == FAB_MEDIUM_NVLINK && topology->vertices[middle].kind == FAB_VERTEX_GPU && middle != b
             && nvlink_between(topology, middle, b, 0) != UINT32_MAX)
             return true;

@@ -28,8 +28,7 @@ bool fab_walk_path_back(FabWalk *walk, FabVertex source, FabVertex target, GArra
 /* The vertex of `kind` nearest to `source` (fewest hops, then lowest index), or FAB_VERTEX_NONE. */
 FabVertex fab_walk_nearest(FabWalk *walk, FabVertex source, FabVertexKind kind);
 
-/* Vertex where a hop begins or ends. */
-FabVertex fab_hop_from(const FabTopology *topology, const FabHop *hop);
+/* Vertex where a hop ends. */
 FabVertex fab_hop_to(const FabTopology *topology, const FabHop *hop);
 
 /*

@@ -367,7 +367,7 @@ switch_of(const Search *search, uint32_t place)
 
     for (uint32_t i = 0; i < count; i++) {
         const FabTopologyLink *link = &topology->links[links[i]];
-        FabVertex end = link->a == vertex ? link->b : link->a;
+        FabVertex end = fab_link_other_end(link, vertex);
         if (link->medium == FAB_MEDIUM_NVLINK && topology->vertices[end].kind == FAB_VERTEX_NVSWITCH)
             best = MIN(best, end);
     }

@@ -33,15 +33,6 @@ fab_path_class_name(FabPathClass class)
     return names[class];
 }
 
-const char *
-fab_transport_name(FabTransport transport)
-{
-    static const char *const names[] = { "local", "NVLink", "PCIe peer-to-peer", "host memory" };
-
-    g_return_val_if_fail((unsigned)transport < G_N_ELEMENTS(names), "local");
-    return names[transport];
-}
-
 /* ------------------------------------------------------------------ routes, each kept once */
 
 static guint
@@ -450,7 +441,7 @@ multicast_capacity(const FabTopology *topology, const uint32_t *gpus, uint32_t c
         const FabTopologyLink *port = port_of(topology, gpus[i], nvswitch);
         if (port == NULL)
             return 0;
-        capacity = MIN(capacity, port->bandwidth * port->efficiency);
+        capacity = MIN(capacity, fab_link_rate(port));
     }
     return capacity;
 }

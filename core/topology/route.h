@@ -32,8 +32,6 @@ typedef enum {
     FAB_TRANSPORT_STAGED  /* the sender writes to host memory, the receiver reads it from there */
 } FabTransport;
 
-const char *fab_transport_name(FabTransport transport);
-
 typedef struct {
     uint32_t resource;
     double weight; /* resource bytes used for each payload byte */

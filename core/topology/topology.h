@@ -18,7 +18,7 @@ typedef struct {
     uint32_t count, flags;
     int32_t box, socket, numa;
     double peer_limit, memory_limit;
-    uint32_t rank; /* index among the vertices of its kind */
+    uint32_t number; /* among the vertices of its kind, from 0 */
 } FabTopologyVertex;
 
 typedef struct {
@@ -72,6 +72,20 @@ bool fab_topology_peer_access(const FabTopology *topology, FabVertex a, FabVerte
 /* "GPU", "NVSwitch", "PCIe switch", ... */
 const char *fab_vertex_kind_name(FabVertexKind kind);
 const char *fab_medium_name(FabMedium medium);
+
+/* The end of a link that is not `vertex`. */
+static inline FabVertex
+fab_link_other_end(const FabTopologyLink *link, FabVertex vertex)
+{
+    return link->a == vertex ? link->b : link->a;
+}
+
+/* What kernels reach over a link in each direction, B/s. */
+static inline double
+fab_link_rate(const FabTopologyLink *link)
+{
+    return link->bandwidth * link->efficiency;
+}
 
 /* Links at a vertex: indices in `links`, `count` of them. Belongs to the topology. */
 const uint32_t *fab_topology_links_at(const FabTopology *topology, FabVertex vertex, uint32_t *count);
