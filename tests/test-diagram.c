@@ -118,6 +118,22 @@ START_TEST(the_legend_explains_only_what_occurs)
 }
 END_TEST
 
+START_TEST(a_rate_that_stands_for_none_is_not_drawn)
+{
+    g_autoptr(FabTopology) topology = machine("dgx-a100");
+    g_autofree char *dot = drawn(topology, NULL, "a.dot", false);
+    g_autoptr(FabTopology) limited = fabric_new("g0-h0:pcie:32 g1-h0:pcie:32 h0-c0:internal:73.1");
+    g_autofree char *small = drawn(limited, NULL, "b.dot", false);
+
+    ck_assert_ptr_null(strstr(dot, "1 TB/s"));
+    assert_says(dot, "Host bridge 0 - NUMA 3: on chip, no limit of its own\"");
+    assert_says(dot, ">on chip, no limit of its own: 4<");
+    assert_says(dot, ">on die, no limit of its own: 6<");
+    assert_says(dot, ">inside the switch, no limit of its own: 4<");
+    assert_says(small, "on chip, 73.1 GB/s each way: 1");
+}
+END_TEST
+
 START_TEST(a_hybrid_cube_mesh_has_sixteen_edges_of_one_and_two_links)
 {
     g_autoptr(FabTopology) topology = machine("dgx-1v");
@@ -348,6 +364,7 @@ START_TEST(load_is_shown_by_colour_and_in_words)
         ROW("{\"resource\": \"GPU 0 > NVSwitch\", \"utilisation\": 0.1}") ","
         ROW("{\"resource\": \"GPU 0 > NVSwitch\", \"utilisation\": 0.25},"
             "{\"resource\": \"NVSwitch > GPU 0\", \"utilisation\": 0.83},"
+            "{\"resource\": \"Host bridge 0 > CPU 0\", \"utilisation\": 0.03},"
             "{\"resource\": \"GPU 1 > NVSwitch\", \"utilisation\": 0.5}")));
     g_autoptr(GError) error = NULL;
     FabDiagramLoad *load = fab_diagram_load_read(topology, path, &error);
@@ -359,6 +376,7 @@ START_TEST(load_is_shown_by_colour_and_in_words)
     assert_says(dot, "NVSwitch - GPU 0: NVLink 4 x18, 450 GB/s, 83 % busy");
     assert_says(dot, "NVSwitch - GPU 1: NVLink 4 x18, 450 GB/s, 50 % busy");
     assert_says(dot, "NVSwitch - GPU 2: NVLink 4 x18, 450 GB/s\"");
+    assert_says(dot, "Host bridge 0 - CPU 0: on chip, no limit of its own\"");
     assert_says(dot, "80 to 100 %");
     assert_says(dot, "all_reduce ring, 1 MiB, 12.5 us");
     fab_diagram_load_free(load);
@@ -438,6 +456,7 @@ main(void)
     }
     tcase_add_test(drawing, an_nvswitch_server_shows_every_kind_of_device_and_link);
     tcase_add_test(drawing, the_legend_explains_only_what_occurs);
+    tcase_add_test(drawing, a_rate_that_stands_for_none_is_not_drawn);
     tcase_add_test(drawing, a_hybrid_cube_mesh_has_sixteen_edges_of_one_and_two_links);
     tcase_add_test(drawing, repeated_trays_are_drawn_once_and_counted);
     tcase_add_test(drawing, expand_draws_all_trays);

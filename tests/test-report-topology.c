@@ -116,6 +116,18 @@ START_TEST(the_tables_say_what_there_is_and_how_it_is_linked)
 }
 END_TEST
 
+START_TEST(a_rate_that_stands_for_none_is_not_printed)
+{
+    g_autofree char *limited = report_text(fab_report_topology, SERVER);
+    g_autofree char *text = report_text(fab_report_topology, "g0-h0:pcie:32 g1-h0:pcie:32 h0-c0:internal:1000");
+
+    assert_contains(limited, "what kernels reach)\n");
+    assert_contains(limited, " internal 1 64 64 50 ns\n");
+    assert_contains(text, "what kernels reach; -: no limit of its own)\n");
+    assert_contains(text, "\n host bridge 0 CPU 0 internal 1 - - 50 ns\n");
+}
+END_TEST
+
 START_TEST(a_rack_fits_on_a_page)
 {
     g_autofree char *fabric = rack_text();
@@ -208,6 +220,7 @@ main(void)
     tcase_add_test(all, a_gpu_of_no_numa_node_has_no_affinity_and_without_nics_there_is_no_legend_of_them);
     tcase_add_test(all, one_gpu_has_a_matrix_too);
     tcase_add_test(all, the_tables_say_what_there_is_and_how_it_is_linked);
+    tcase_add_test(all, a_rate_that_stands_for_none_is_not_printed);
     tcase_add_test(all, a_rack_fits_on_a_page);
     tcase_add_test(all, boxes_that_differ_are_printed_each);
     tcase_add_test(all, machines_of_the_catalogue_have_the_matrices_they_print);

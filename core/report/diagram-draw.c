@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "report/names.h"
+
 /* Verdana has the widths of DejaVu Sans, so an SVG keeps its look where only one of them is there. */
 #define FONT "DejaVu Sans,Verdana,sans-serif"
 #define MINUTE_FONT "9"
@@ -301,7 +303,8 @@ label_markup(const char *label, bool centred)
 static void
 set_tooltip(const FabDiagram *diagram, Agedge_t *line, const FabDiagramEdge *edge, const char *from, const char *to)
 {
-    g_autofree char *class = fab_diagram_link_class(&diagram->topology->links[edge->link]);
+    const FabTopologyLink *link = &diagram->topology->links[edge->link];
+    g_autofree char *class = fab_diagram_link_class(link);
     g_autoptr(GString) text = g_string_new(NULL);
 
     g_string_append_printf(text, "%s - %s: ", from, to);
@@ -309,7 +312,7 @@ set_tooltip(const FabDiagram *diagram, Agedge_t *line, const FabDiagramEdge *edg
         g_string_append_printf(text, "%u \303\227 %s each", edge->count, class);
     else
         g_string_append(text, class);
-    if (diagram->load != NULL && isfinite(edge->load))
+    if (diagram->load != NULL && isfinite(edge->load) && !fab_link_is_unlimited(link))
         g_string_append_printf(text, ", %.0f %% busy", edge->load * 100);
     fab_diagram_set(line, "tooltip", "%s", text->str);
 }

@@ -95,7 +95,8 @@ label_room(const FabDiagram *diagram, uint32_t a, uint32_t b)
             g_autofree char *kind = fab_diagram_link_kind(link);
             g_autofree char *rate = fab_diagram_link_rate(link);
             room = MAX(room, fab_diagram_text_width(kind, 9, false) + 12);
-            room = MAX(room, fab_diagram_text_width(rate, 9, false) + 12);
+            if (rate != NULL)
+                room = MAX(room, fab_diagram_text_width(rate, 9, false) + 12);
         }
     }
     return room;

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "report/names.h"
+
 enum { SAMPLE_WIDTH = 34, ENTRY_HEIGHT = 26, ENTRY_GAP = 22, TEXT_SIZE = 10, TITLE_SIZE = 20 };
 
 /* Where the next entry goes. */
@@ -227,7 +229,7 @@ add_classes(Pen *pen)
                 g_free(stroke.color);
                 stroke.color = g_strdup(medium == FAB_MEDIUM_C2C ? "#4a5568:#ffffff:#4a5568" : "#4a5568");
             }
-            text = g_strdup_printf("%s each way: %u", class, count);
+            text = g_strdup_printf("%s%s: %u", class, fab_link_is_unlimited(link) ? "" : " each way", count);
             add_sample(pen, &stroke, text);
             g_free(stroke.color);
             g_hash_table_add(said, g_steal_pointer(&class));

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "report/names.h"
+
 enum { LINE_HEIGHT = 11, PORT_GAP = 14 };
 
 static FabDiagramEnd
@@ -294,7 +296,9 @@ full_label(const FabDiagram *diagram, const FabDiagramEdge *edge, const char *se
     g_autofree char *rate = fab_diagram_link_rate(link);
 
     if (edge->count == 1)
-        return g_strdup_printf("%s%s%s", kind, separator, rate);
+        return rate != NULL ? g_strdup_printf("%s%s%s", kind, separator, rate) : g_strdup(kind);
+    if (rate == NULL)
+        return g_strdup_printf("%u \303\227 %s", edge->count, kind);
     return g_strdup_printf("%u \303\227 %s%s%s each", edge->count, kind, separator, rate);
 }
 
@@ -362,7 +366,7 @@ add_label(FabDiagram *diagram, FabDiagramEdge *edge, GHashTable *said)
     } else if (mesh && diagram->load == NULL && !is_only_class(diagram, link)) {
         g_string_append_printf(text, "x%u", MAX(1, link->lanes) * edge->count);
     }
-    if (diagram->load != NULL && isfinite(edge->load))
+    if (diagram->load != NULL && isfinite(edge->load) && !fab_link_is_unlimited(link))
         g_string_append_printf(text, "%s%s%.0f %%", text->len > 0 ? ", " : "", edge->count > 1 ? "up to " : "",
                                edge->load * 100);
     edge->label = text->len > 0 ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;

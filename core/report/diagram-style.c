@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "report/names.h"
 
 enum { MAX_MODEL_WIDTH = 90 };
 
@@ -86,7 +87,7 @@ three_digits(double value)
 char *
 fab_diagram_link_rate(const FabTopologyLink *link)
 {
-    return fab_format_rate(three_digits(link->bandwidth));
+    return fab_link_is_unlimited(link) ? NULL : fab_format_rate(three_digits(link->bandwidth));
 }
 
 char *
@@ -108,7 +109,7 @@ fab_diagram_link_class(const FabTopologyLink *link)
     g_autofree char *kind = fab_diagram_link_kind(link);
     g_autofree char *rate = fab_diagram_link_rate(link);
 
-    return g_strdup_printf("%s, %s", kind, rate);
+    return g_strdup_printf("%s, %s", kind, rate != NULL ? rate : "no limit of its own");
 }
 
 /* Breaks the name of a model that is too long for a device into lines, all as short as two or three allow. */

@@ -141,7 +141,7 @@ void fab_diagram_stroke(const FabTopologyLink *link, FabDiagramStroke *stroke);
 /* For a utilisation from 0 to 1; NaN: unknown. */
 void fab_diagram_load_stroke(double load, FabMedium medium, FabDiagramStroke *stroke);
 
-/* "NVLink 4 x18", "450 GB/s": the two lines of a label. Owned by the caller. */
+/* "NVLink 4 x18", "450 GB/s": the two lines of a label; no rate (NULL) without a limit. Owned by the caller. */
 char *fab_diagram_link_kind(const FabTopologyLink *link);
 char *fab_diagram_link_rate(const FabTopologyLink *link);
 /* Links with the same kind and rate are of one class. Owned by the caller. */

@@ -5,6 +5,8 @@
 
 /* A list of names longer than this becomes "GPU 0..71 (36)". */
 #define NAMES_WIDTH 26u
+/* B/s in each direction. No way through a CPU or a switch has been measured at this rate. */
+#define UNLIMITED_RATE 1e12
 
 size_t
 fab_name_stem_length(const char *name)
@@ -73,4 +75,15 @@ fab_names_join(GPtrArray *names)
         g_string_printf(text, "%s..%s (%u)", first, same ? last + stem : last, names->len);
     }
     return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+bool
+fab_link_is_unlimited(const FabTopologyLink *link)
+{
+    /* Cables and slots have a generation or several lanes. */
+    bool inside = link->medium == FAB_MEDIUM_INTERNAL ||
+                  ((link->medium == FAB_MEDIUM_SOCKET || link->medium == FAB_MEDIUM_PCIE) && link->generation == 0 &&
+                   link->lanes <= 1);
+
+    return inside && link->bandwidth >= UNLIMITED_RATE;
 }

@@ -285,7 +285,7 @@ add_link_row(const FabTopology *topology, const Groups *groups, guint group, Tab
 {
     const FabTopologyLink *first = &topology->links[member(groups, group, 0)];
     g_autoptr(GPtrArray) from = g_ptr_array_new(), to = g_ptr_array_new();
-    bool lanes = first->lanes > 1 && first->medium != FAB_MEDIUM_PCIE;
+    bool lanes = first->lanes > 1 && first->medium != FAB_MEDIUM_PCIE, unlimited = fab_link_is_unlimited(first);
 
     for (guint i = 0; i < members(groups, group); i++) {
         const FabTopologyLink *link = &topology->links[member(groups, group, i)];
@@ -296,8 +296,8 @@ add_link_row(const FabTopology *topology, const Groups *groups, guint group, Tab
     table_add(table, fab_names_join(to));
     table_add(table, lanes ? g_strdup_printf("%s x%u", first->label, first->lanes) : g_strdup(first->label));
     table_add(table, g_strdup_printf("%u", members(groups, group)));
-    table_add(table, format_gigabytes(first->bandwidth));
-    table_add(table, format_gigabytes(fab_link_rate(first)));
+    table_add(table, unlimited ? g_strdup("-") : format_gigabytes(first->bandwidth));
+    table_add(table, unlimited ? g_strdup("-") : format_gigabytes(fab_link_rate(first)));
     table_add(table, fab_format_time(first->latency_ps));
 }
 
@@ -307,16 +307,20 @@ print_links(const FabTopology *topology, GString *out)
     static const char *const head[] = { "from", "to", "kind", "links", "nominal", "effective", "latency" };
     Groups groups;
     Table table;
+    bool unlimited = false;
 
     if (topology->link_count == 0)
         return;
+    for (uint32_t i = 0; i < topology->link_count; i++)
+        unlimited = unlimited || fab_link_is_unlimited(&topology->links[i]);
     group_links(topology, &groups);
     table_init(&table, "lllrrrr");
     for (guint i = 0; i < G_N_ELEMENTS(head); i++)
         table_add(&table, g_strdup(head[i]));
     for (guint i = 0; i < groups.order->len; i++)
         add_link_row(topology, &groups, i, &table);
-    g_string_append(out, "\nLinks (GB/s of one link in each direction; effective: what kernels reach)\n");
+    g_string_append_printf(out, "\nLinks (GB/s of one link in each direction; effective: what kernels reach%s)\n",
+                           unlimited ? "; -: no limit of its own" : "");
     table_print(&table, out);
     groups_clear(&groups);
 }
