@@ -100,18 +100,18 @@ explain_unknown(const GOptionEntry *const *tables, GError **error)
 {
     const char *option = strrchr((*error)->message, ' ');
     g_autofree char *word = g_strdup(option != NULL ? option + 1 : "");
-    g_autoptr(GPtrArray) known = g_ptr_array_new_with_free_func(g_free);
-    const char *nearest;
+    g_autoptr(GPtrArray) known = g_ptr_array_new();
+    const char *nearest; /* without the dashes: they would count as likeness */
 
     for (; *tables != NULL; tables++) {
         for (const GOptionEntry *entry = *tables; entry->long_name != NULL; entry++)
-            g_ptr_array_add(known, g_strconcat("--", entry->long_name, NULL));
+            g_ptr_array_add(known, (gpointer)entry->long_name);
     }
     g_ptr_array_add(known, NULL);
-    nearest = fab_nearest(word, (const char *const *)known->pdata);
+    nearest = fab_nearest(word + strspn(word, "-"), (const char *const *)known->pdata);
     g_clear_error(error);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: unknown option %.60s%s%s%s", word,
-                nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+                nearest != NULL ? "; did you mean --" : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
 }
 
 /* Errors of GOption in our own form. */
@@ -124,6 +124,38 @@ explain(const GOptionEntry *const *tables, GError **error)
         (*error)->message[0] = g_ascii_tolower((*error)->message[0]);
         g_prefix_error(error, "command line: ");
     }
+}
+
+/* Whether a word is this option, "--sizes", "--sizes=1M" or "-o". */
+static bool
+is_option(const char *word, const GOptionEntry *entry)
+{
+    size_t length = strlen(entry->long_name);
+
+    if (word[0] == '-' && word[1] != '-' && entry->short_name != 0)
+        return word[1] == entry->short_name;
+    return g_str_has_prefix(word, "--") && strncmp(word + 2, entry->long_name, length) == 0 &&
+           (word[2 + length] == '\0' || word[2 + length] == '=');
+}
+
+/* GOption takes the last of two values and says nothing. */
+static bool
+refuse_second_values(const GOptionEntry *entry, char **argv, GError **error)
+{
+    for (; entry->long_name != NULL; entry++) {
+        uint32_t count = 0;
+
+        if (entry->arg != G_OPTION_ARG_STRING && entry->arg != G_OPTION_ARG_FILENAME)
+            continue;
+        for (char **word = argv; *word != NULL && strcmp(*word, "--") != 0; word++)
+            count += is_option(*word, entry);
+        if (count > 1) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --%s is given %u times, must be given once",
+                        entry->long_name, count);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool
@@ -159,6 +191,8 @@ fab_cli_parse(const FabCommand *command, const GOptionEntry *entries, int *argc,
     g_option_context_set_help_enabled(context, FALSE);
     /* Before the first sub-command only the program's own options may stand. */
     g_option_context_set_strict_posix(context, command->children != NULL);
+    if (!refuse_second_values(entries, *argv, error))
+        return false;
     if (!g_option_context_parse(context, argc, argv, error)) {
         explain(tables, error);
         return false;

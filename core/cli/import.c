@@ -1,9 +1,18 @@
 /* fabricast import: turns the output of other tools into our files. */
+#include <string.h>
+
 #include "base/error.h"
 #include "cli/cli.h"
 #include "cli/import-measurement.h"
 #include "cli/output.h"
 #include "measure/import-topo-matrix.h"
+
+/* What a shell's pipe calls "-". */
+static const char *
+input_path(const char *word)
+{
+    return strcmp(word, "-") == 0 ? "/dev/stdin" : word;
+}
 
 static int
 run_topo_matrix(const FabCommand *command, int argc, char **argv, GError **error)
@@ -22,11 +31,12 @@ run_topo_matrix(const FabCommand *command, int argc, char **argv, GError **error
         return FAB_EXIT_DONE;
     if (gpu == NULL) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "command line: topo-matrix needs --gpu MODEL, since nvidia-smi topo -m does not name the GPUs");
+                    "command line: topo-matrix needs --gpu MODEL, such as rtx-4090, since nvidia-smi topo -m does not "
+                    "name the GPUs");
         return FAB_EXIT_INPUT;
     }
     output = fab_output_new(path, error);
-    if (output == NULL || !fab_import_topo_matrix(argv[1], gpu, fab_output_stream(output), error))
+    if (output == NULL || !fab_import_topo_matrix(input_path(argv[1]), gpu, fab_output_stream(output), error))
         return FAB_EXIT_INPUT;
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
@@ -34,7 +44,7 @@ run_topo_matrix(const FabCommand *command, int argc, char **argv, GError **error
 static const FabCommand children[] = {
     { .name = "topo-matrix",
       .usage = "FILE --gpu MODEL",
-      .summary = "The output of nvidia-smi topo -m becomes a machine file",
+      .summary = "The output of nvidia-smi topo -m becomes a machine file; FILE - is standard input",
       .run = run_topo_matrix },
     { .name = "nccl-tests",
       .usage = "FILE [-o ID]",

@@ -297,7 +297,7 @@ find_beside(const char *scenario, const char *name)
     g_autofree char *beside = g_build_filename(folder, name, NULL);
     bool is_path = strchr(name, '/') != NULL || g_str_has_suffix(name, ".ini");
 
-    if (is_path && !g_path_is_absolute(name) && g_file_test(beside, G_FILE_TEST_IS_REGULAR))
+    if (is_path && !g_path_is_absolute(name) && strcmp(folder, ".") != 0 && g_file_test(beside, G_FILE_TEST_IS_REGULAR))
         return g_steal_pointer(&beside);
     return g_strdup(name);
 }

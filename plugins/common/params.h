@@ -35,7 +35,8 @@
     FAB_INTEGER("socket_links", "0", 0, 16, "parallel links between two sockets; 0: by cpu_vendor"),                   \
     FAB_RATE("socket_rate", "0 GB/s", "rate of one of them; 0: by cpu_vendor and pcie_generation"),                    \
     FAB_RATE("memory_limit", "0 GB/s", "DMA to and from the memory of a NUMA node, both together; 0: no limit"),       \
-    FAB_RATE("bridge_rate", "1000 GB/s", "way from a host bridge to the memory of its NUMA node")
+    FAB_RATE("bridge_rate", "1000 GB/s",                                                                               \
+             "way from a host bridge to the memory of its NUMA node; 1000 GB/s: no limit of its own")
 
 #define FAB_BOX_PCIE_PARAMS                                                                                            \
     FAB_TEXT("host_bridges", "own",                                                                                    \
