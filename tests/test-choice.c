@@ -15,6 +15,7 @@
 #define KIB UINT64_C(1024)
 #define MIB UINT64_C(1048576)
 #define GIB UINT64_C(1073741824)
+#define NCCL 2030
 
 typedef struct {
     FabTopology *topology;
@@ -40,8 +41,8 @@ machine_init(Machine *machine, const char *name, const char *gpu, uint32_t ranks
     for (uint32_t i = 0; i < ranks; i++)
         gpus[i] = i;
     machine->router = fab_router_new(machine->topology,
-                                     &(FabRouteRules) { fab_peer_level(machine->topology, ranks), true });
-    if (!fab_machine_facts(machine->router, machine->topology, gpus, ranks, &machine->facts, &error))
+                                     &(FabRouteRules) { fab_peer_level(machine->topology, ranks, NCCL), true });
+    if (!fab_machine_facts(machine->router, machine->topology, gpus, ranks, NCCL, &machine->facts, &error))
         ck_abort_msg("%s: %s", name, error->message);
 }
 
@@ -371,9 +372,10 @@ START_TEST(two_gpus_on_an_amd_host_talk_directly)
     g_autoptr(FabTopology) amd = fab_machine_load("epyc4-4090", NULL, NULL);
     g_autoptr(FabTopology) intel = fab_machine_load("ws2-x16", NULL, NULL);
 
-    ck_assert_int_eq(fab_peer_level(amd, 2), FAB_PATH_SYS);
-    ck_assert_int_eq(fab_peer_level(amd, 4), FAB_PATH_PXB);
-    ck_assert_int_eq(fab_peer_level(intel, 2), FAB_PATH_PXB);
+    ck_assert_int_eq(fab_peer_level(amd, 2, NCCL), FAB_PATH_SYS);
+    ck_assert_int_eq(fab_peer_level(amd, 4, NCCL), FAB_PATH_PXB);
+    ck_assert_int_eq(fab_peer_level(amd, 4, 2022), FAB_PATH_SYS);
+    ck_assert_int_eq(fab_peer_level(intel, 2, NCCL), FAB_PATH_PXB);
 }
 END_TEST
 

@@ -80,6 +80,19 @@ START_TEST(ranks_may_be_any_gpus)
 }
 END_TEST
 
+/* 5 Hopper GPUs: 2.27 counts NVLS at 250 GB/s against a ring's 225, 2.30 at 187.5. */
+START_TEST(the_release_of_nccl_decides_by_its_own_rules)
+{
+    g_autoptr(FabResult) old = run((const char *const[]) { "topology.name=dgx-h200", "operation=all_reduce", "ranks=5",
+                                                           "nccl=2.27.7", "sizes=8G", NULL });
+    g_autoptr(FabResult) new = run((const char *const[]) { "topology.name=dgx-h200", "operation=all_reduce", "ranks=5",
+                                                           "nccl=2.30", "sizes=8G", NULL });
+
+    ck_assert_str_eq(row(old, 0)->algorithm, "nvls");
+    ck_assert_str_eq(row(new, 0)->algorithm, "ring");
+}
+END_TEST
+
 START_TEST(wishes_that_the_machine_cannot_meet_are_refused)
 {
     static const struct {
@@ -89,6 +102,7 @@ START_TEST(wishes_that_the_machine_cannot_meet_are_refused)
         { "ranks=0,8", "dgx-a100 has GPU 0 to 7" },
         { "algorithm=nvls", "needs an NVSwitch with in-switch reduction" },
         { "algorithm=rign", "did you mean ring?" },
+        { "nccl=3.1", "not a release of NCCL" },
         { "algorithm=pairwise", "all_reduce" },
     };
 
@@ -116,6 +130,7 @@ main(void)
     tcase_add_test(tcase, a_thread_for_each_gpu_launches_as_a_process_for_each_does);
     tcase_add_test(tcase, a_row_tells_what_it_used_busiest_first);
     tcase_add_test(tcase, ranks_may_be_any_gpus);
+    tcase_add_test(tcase, the_release_of_nccl_decides_by_its_own_rules);
     tcase_add_test(tcase, wishes_that_the_machine_cannot_meet_are_refused);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);

@@ -14,6 +14,7 @@ enum { FAB_MAX_RINGS = 32 };
 
 /* What the choice depends on, found once for a set of GPUs. */
 typedef struct {
+    uint32_t nccl;            /* release whose rules decide: 2030 is 2.30 */
     uint32_t ranks;
     uint32_t boxes;           /* chassis or trays that hold the GPUs */
     uint32_t compute_capability;
@@ -31,14 +32,14 @@ typedef struct {
 } FabMachineFacts;
 
 /*
- * The farthest PCIe class over which NCCL (2.23 and later) lets `ranks` GPUs talk directly: PXB, and any distance for
- * two GPUs or fewer on an AMD host (NCCL's src/graph/paths.cc).
+ * The farthest PCIe class over which release `nccl` lets `ranks` GPUs talk directly: PXB, and any distance on an AMD
+ * host, since 2.23 for two GPUs or fewer only (NCCL's src/graph/paths.cc).
  */
-FabPathClass fab_peer_level(const FabTopology *topology, uint32_t ranks);
+FabPathClass fab_peer_level(const FabTopology *topology, uint32_t ranks, uint32_t nccl);
 
 /* GPUs are those of the ranks. The error says which pair cannot be reached. */
 bool fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, uint32_t count,
-                       FabMachineFacts *facts, GError **error);
+                       uint32_t nccl, FabMachineFacts *facts, GError **error);
 void fab_machine_facts_clear(FabMachineFacts *facts);
 
 /* How one call is executed. */

@@ -63,9 +63,9 @@ is_amd(const FabTopology *topology)
 }
 
 FabPathClass
-fab_peer_level(const FabTopology *topology, uint32_t ranks)
+fab_peer_level(const FabTopology *topology, uint32_t ranks, uint32_t nccl)
 {
-    return ranks <= 2 && is_amd(topology) ? FAB_PATH_SYS : FAB_PATH_PXB;
+    return (ranks <= 2 || nccl < 2023) && is_amd(topology) ? FAB_PATH_SYS : FAB_PATH_PXB;
 }
 
 /* The largest channels x speed; the descent ends where a speed is below 0.49 of the one found. */
@@ -210,14 +210,15 @@ refuse_unreachable(FabRouter *router, const uint32_t *gpus, uint32_t count, GErr
 }
 
 bool
-fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, uint32_t count,
+fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, uint32_t count, uint32_t nccl,
                   FabMachineFacts *facts, GError **error)
 {
     const FabGpuModel *model = topology->vertices[topology->gpus[gpus[0]]].gpu;
     uint32_t fewest_links;
     double total;
 
-    *facts = (FabMachineFacts) { .ranks = count, .compute_capability = model != NULL ? model->compute_capability : 80 };
+    *facts = (FabMachineFacts) { .nccl = nccl, .ranks = count,
+                                 .compute_capability = model != NULL ? model->compute_capability : 80 };
     facts->order = g_new0(uint32_t, (gsize)FAB_MAX_RINGS * count);
     facts->rings = count > 1 ? fab_ring_search(router, gpus, count, FAB_MAX_RINGS, facts->order, NULL) : 1;
     if (facts->rings == 0 && refuse_unreachable(router, gpus, count, error)) {

@@ -1,4 +1,7 @@
-/* NCCL's cost table on one NVLink domain or node (src/graph/tuning.cc of 2.30): a decision, not a time. */
+/*
+ * NCCL's cost table on one NVLink domain or node (src/graph/tuning.cc of 2.30, with what changed since 2.18 where it
+ * decides differently): a decision, not a time.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -39,7 +42,13 @@ generation_of(uint32_t compute_capability)
 static bool
 allowed(const FabMachineFacts *facts, FabProtocol protocol)
 {
-    return protocol != FAB_PROTOCOL_LL128 || (facts->path <= FAB_PATH_NVB && facts->compute_capability >= 70);
+    uint32_t sm = facts->compute_capability;
+
+    if (protocol != FAB_PROTOCOL_LL128)
+        return true;
+    if (facts->nccl < 2027 && sm != 70 && sm != 80 && sm != 90)
+        return false; /* released for one chip after the other up to 2.26 */
+    return facts->path <= FAB_PATH_NVB && sm >= 70;
 }
 
 /* Sequential steps of a ring, and what turns bus bandwidth into algorithm bandwidth. */
@@ -53,6 +62,15 @@ ring_steps(const FabMachineFacts *facts, FabCollective collective)
     return collective == FAB_BROADCAST || collective == FAB_REDUCE ? n : n - 1;
 }
 
+/* What LL reaches of a ring's bus bandwidth; more since 2.23. */
+static double
+ll_share(const FabMachineFacts *facts, FabCollective collective)
+{
+    if (facts->nccl >= 2023)
+        return 0.5;
+    return collective == FAB_ALL_REDUCE || collective == FAB_REDUCE ? 1.0 / 4 : 1.0 / 3;
+}
+
 static Cell
 ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
 {
@@ -64,7 +82,8 @@ ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     if (collective > FAB_REDUCE || !allowed(facts, protocol))
         return (Cell) { 0 };
     if (protocol == FAB_PROTOCOL_LL)
-        bus = MIN(ll_most[generation], 0.5 * bus);
+        bus = MIN(ll_most[facts->nccl < 2023 ? MIN(generation, AMPERE) : generation],
+                  ll_share(facts, collective) * bus);
     else if (protocol == FAB_PROTOCOL_LL128)
         bus = MIN(0.92 * bus, facts->graph_channels * ring_ll128_most[generation]);
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE)
@@ -98,9 +117,14 @@ nvls_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     double heads = MIN(facts->ranks, 32), n = facts->ranks;
     double efficiency = facts->compute_capability >= 100 ? 0.74 : 0.85;
     double intra = heads * facts->nvls_intra * efficiency * (heads - 1) / heads;
+    double least = heads * MIN(facts->nvls_intra, facts->nvls_inter);
 
+    if (facts->nccl < 2028 && facts->ranks < 3)
+        return (Cell) { 0 };
     if (!facts->in_switch || protocol != FAB_PROTOCOL_SIMPLE || collective > FAB_REDUCE_SCATTER)
         return (Cell) { 0 };
+    if (facts->nccl < 2028 && collective == FAB_ALL_REDUCE)
+        return (Cell) { .latency_us = nvls_us, .bandwidth = least * 5 / 6 };
     if (collective == FAB_ALL_REDUCE)
         return (Cell) { .latency_us = nvls_us,
                         .bandwidth = MIN(intra * 2, heads * facts->nvls_inter) * n / (2 * (n - 1)) };

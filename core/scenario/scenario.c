@@ -9,6 +9,7 @@
 #include "base/units.h"
 
 enum { MAX_RANKS = 1 << 20, MAX_PAIRS = 1 << 16, MAX_CHANNELS = 1024, MAX_SLOTS = 1 << 16 };
+enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 
 #define GROUP_COLLECTIVE "collective"
 #define GROUP_TRANSFER "transfer"
@@ -18,7 +19,7 @@ enum { MAX_RANKS = 1 << 20, MAX_PAIRS = 1 << 16, MAX_CHANNELS = 1024, MAX_SLOTS 
 
 static const char *const collective_keys[] = {
     "operation", "sizes", "algorithm", "protocol", "channels", "chunk",  "slice",  "slots", "ranks",
-    "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", "processes", "threads", NULL,
+    "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", "processes", "threads", "nccl", NULL,
 };
 static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink", "launch", NULL };
 
@@ -97,6 +98,25 @@ read_launch(FabKeyfile *file, const char *group, FabScenario *scenario, GError *
 {
     scenario->launch_s = -1;
     return fab_keyfile_get_quantity(file, group, "launch", "s", 0, 1, &scenario->launch_s, error);
+}
+
+/* "2.27" or "2.27.3": the releases whose rules are known. */
+static bool
+read_nccl(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    const char *text = fab_keyfile_get(file, GROUP_COLLECTIVE, "nccl");
+    g_auto(GStrv) parts = g_strsplit(text != NULL ? text : "2.30", ".", 3);
+    int64_t minor = 0;
+
+    if (g_strv_length(parts) < 2 || strcmp(parts[0], "2") != 0 || !fab_parse_integer(parts[1], &minor, NULL) ||
+        minor < OLDEST_NCCL || minor > NEWEST_NCCL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" is not a release of NCCL from 2.%d to 2.%d", text,
+                    OLDEST_NCCL, NEWEST_NCCL);
+        fab_keyfile_prefix_error(file, GROUP_COLLECTIVE, "nccl", error);
+        return false;
+    }
+    scenario->nccl = 2000 + (uint32_t)minor;
+    return true;
 }
 
 static bool
@@ -267,7 +287,7 @@ read_collective(FabKeyfile *file, FabScenario *scenario, GError **error)
     return read_word(file, group, "protocol", protocols, 0, &scenario->protocol, error) &&
            read_chunks(file, scenario, error) && read_ranks(file, scenario, error) &&
            read_count(file, group, "root", 0, MAX_RANKS - 1, &scenario->root, error) &&
-           read_datatype(file, scenario, error) &&
+           read_nccl(file, scenario, error) && read_datatype(file, scenario, error) &&
            read_word(file, group, "reduction", reductions, 0, &scenario->reduction, error) &&
            read_common(file, group, scenario, error);
 }

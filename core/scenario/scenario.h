@@ -38,6 +38,7 @@ typedef struct {
     char *peer;            /* "auto", "nvlink", "pix", "pxb", "phb", "node", "sys": how far GPUs talk directly */
     bool nvlink;           /* false hides NVLink */
     double launch_s;       /* launch overhead; negative: the GPU's default */
+    uint32_t nccl;         /* release whose rules decide, 1000 x major + minor: 2030 is 2.30 */
     uint32_t processes, threads; /* that launch: processes, and threads of each; 0: one thread for each GPU */
     /* [transfer] */
     FabTransferPair *pairs;

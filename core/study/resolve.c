@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/datatype.h"
+#include "base/units.h"
 #include "plugin/loader.h"
 #include "plugin/params.h"
 #include "topology/machine.h"
@@ -251,6 +252,23 @@ add_data(Resolver *resolver)
         add_set(resolver, "collective.reduction", redop);
 }
 
+/* The release whose rules decided: the nearest one that is known. */
+static void
+add_release(Resolver *resolver)
+{
+    const char *version = fact(resolver, "run", "nccl_version");
+    g_auto(GStrv) parts = g_strsplit(version != NULL ? version : "", ".", 3);
+    int64_t minor;
+    char release[32];
+
+    if (g_strv_length(parts) < 2 || !fab_parse_integer(parts[1], &minor, NULL))
+        return;
+    g_snprintf(release, sizeof release, "2.%d", (int)CLAMP(minor, 18, 30));
+    if (minor < 18 || minor > 30)
+        add_note(resolver, g_strdup_printf("NCCL %s decides as %s does", version, release));
+    add_set(resolver, "collective.nccl", release);
+}
+
 /* Who launched; where the run does not say, one thread for each GPU is taken. */
 static void
 add_launchers(Resolver *resolver)
@@ -353,6 +371,7 @@ build_scenario(Resolver *resolver)
     add_set(resolver, "collective.operation", fact(resolver, "run", "collective"));
     add_ranks(resolver);
     add_launchers(resolver);
+    add_release(resolver);
     add_algorithm(resolver);
     add_protocol(resolver);
     add_channels(resolver);

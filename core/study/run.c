@@ -116,7 +116,8 @@ fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t
                                             FAB_PATH_PHB,  FAB_PATH_NODE, FAB_PATH_SYS };
     int index;
 
-    *rules = (FabRouteRules) { .peer_level = fab_peer_level(topology, ranks), .nvlink = scenario->nvlink };
+    *rules = (FabRouteRules) { .peer_level = fab_peer_level(topology, ranks, scenario->nccl),
+                               .nvlink = scenario->nvlink };
     if (is_auto(scenario->peer))
         return true;
     if (!index_of(scenario, "peer", scenario->peer, words, &index, error))
@@ -138,7 +139,7 @@ run_init(Run *run, const FabScenario *scenario, const FabTopology *topology, GEr
         return false;
     run->collective = (FabCollective)collective;
     run->router = fab_router_new(topology, &rules);
-    return fab_machine_facts(run->router, topology, run->gpus, run->ranks, &run->facts, error);
+    return fab_machine_facts(run->router, topology, run->gpus, run->ranks, scenario->nccl, &run->facts, error);
 }
 
 /* ------------------------------------------------------------------ costs of a plan */
