@@ -36,25 +36,17 @@ join(FabNvlink *nvlink)
 {
     const FabHost *host = nvlink->box->host;
     FabBuilder *builder = nvlink->box->builder;
-    uint32_t links = (uint32_t)host->integer(builder, "nvlink_links");
 
     if (host->text(builder, "nvlink_pairs")[0] != '\0')
-        return fab_nvlink_join_list(nvlink, "nvlink_pairs", links);
-    return join_groups(nvlink, (uint32_t)atoi(host->text(builder, "bridge_size")), links);
+        return fab_nvlink_join_pairs(nvlink);
+    return join_groups(nvlink, (uint32_t)atoi(host->text(builder, "bridge_size")),
+                       (uint32_t)host->integer(builder, "nvlink_links"));
 }
 
 static bool
 build(const FabHost *host, FabBuilder *builder)
 {
-    FabBox box;
-    FabNvlink nvlink = { 0 };
-    bool built = fab_box_build(host, builder, 1, &box);
-
-    if (built && host->boolean(builder, "nvlink"))
-        built = fab_nvlink_init(&nvlink, &box) && join(&nvlink);
-    fab_nvlink_clear(&nvlink);
-    fab_box_clear(&box);
-    return built;
+    return fab_nvlink_build(host, builder, join);
 }
 
 const FabTopologyPlugin fab_topology_plugin = {

@@ -46,15 +46,7 @@ join(FabNvlink *nvlink)
 static bool
 build(const FabHost *host, FabBuilder *builder)
 {
-    FabBox box;
-    FabNvlink nvlink = { 0 };
-    bool built = fab_box_build(host, builder, 1, &box);
-
-    if (built && host->boolean(builder, "nvlink"))
-        built = fab_nvlink_init(&nvlink, &box) && join(&nvlink);
-    fab_nvlink_clear(&nvlink);
-    fab_box_clear(&box);
-    return built;
+    return fab_nvlink_build(host, builder, join);
 }
 
 const FabTopologyPlugin fab_topology_plugin = {

@@ -7,16 +7,7 @@ static const FabParamSpec params[] = { FAB_BOX_PARAMS, FAB_NVLINK_PARAMS, FAB_NV
 static bool
 build(const FabHost *host, FabBuilder *builder)
 {
-    FabBox box;
-    FabNvlink nvlink = { 0 };
-    bool built = fab_box_build(host, builder, 1, &box);
-
-    if (built && host->boolean(builder, "nvlink"))
-        built = fab_nvlink_init(&nvlink, &box) &&
-                fab_nvlink_join_list(&nvlink, "nvlink_pairs", (uint32_t)host->integer(builder, "nvlink_links"));
-    fab_nvlink_clear(&nvlink);
-    fab_box_clear(&box);
-    return built;
+    return fab_nvlink_build(host, builder, fab_nvlink_join_pairs);
 }
 
 const FabTopologyPlugin fab_topology_plugin = {

@@ -45,8 +45,9 @@ static const SocketLink socket_links[] = {
     { "unknown", 5, "socket link", 3, 32e9 },
 };
 
-double
-fab_box_pcie_rate(uint32_t generation, uint32_t lanes)
+/* PCIe data rate of `lanes` lanes after line coding, B/s per direction. */
+static double
+pcie_rate(uint32_t generation, uint32_t lanes)
 {
     /* B/s of one lane after line coding: 8b/10b, 128b/130b from generation 3, 236 of 256 bytes of a flit in 6. */
     static const double lane[] = { 0,    0.25e9, 0.5e9, 1e9 * 128 / 130, 2e9 * 128 / 130, 4e9 * 128 / 130,
@@ -350,7 +351,7 @@ link_up(const Tray *tray, uint32_t index)
     } else {
         link.medium = FAB_MEDIUM_PCIE;
         pcie_of(tray, node, &link.generation, &link.lanes);
-        link.bandwidth = fab_box_pcie_rate(link.generation, link.lanes);
+        link.bandwidth = pcie_rate(link.generation, link.lanes);
         if ((link.lanes & (link.lanes - 1)) != 0)
             return box->host->fail(box->builder, "lanes_gpu_%u is %u, must be 1, 2, 4, 8 or 16", node->number,
                                    link.lanes);

@@ -2,8 +2,8 @@
  * The host side of a machine, the same for every fabric: GPUs, CPUs, host bridges, PCIe switches, NICs. One or several
  * equal boxes (trays). Reads the parameters of params.h.
  */
-#ifndef FAB_PLUGIN_BOX_H
-#define FAB_PLUGIN_BOX_H
+#ifndef FAB_PLUGINS_BOX_H
+#define FAB_PLUGINS_BOX_H
 
 #include <fabricast/plugin.h>
 
@@ -28,8 +28,5 @@ void fab_box_clear(FabBox *box);
 
 /* Plans `box->tree` from the parameters. */
 bool fab_layout_plan(FabBox *box);
-
-/* PCIe data rate of `lanes` lanes after line coding, B/s per direction. */
-double fab_box_pcie_rate(uint32_t generation, uint32_t lanes);
 
 #endif

@@ -5,8 +5,9 @@
 
 #include "common/text.h"
 
-bool
-fab_nvlink_init(FabNvlink *nvlink, const FabBox *box)
+/* False: out of memory, recorded. Clear in any case. */
+static bool
+init(FabNvlink *nvlink, const FabBox *box)
 {
     *nvlink = (FabNvlink){ .box = box };
     nvlink->used = calloc(box->gpus, sizeof *nvlink->used);
@@ -14,8 +15,8 @@ fab_nvlink_init(FabNvlink *nvlink, const FabBox *box)
     return (nvlink->used != NULL && nvlink->joined != NULL) || box->host->fail(box->builder, "out of memory");
 }
 
-void
-fab_nvlink_clear(FabNvlink *nvlink)
+static void
+clear(FabNvlink *nvlink)
 {
     free(nvlink->used);
     free(nvlink->joined);
@@ -91,4 +92,26 @@ fab_nvlink_join_list(FabNvlink *nvlink, const char *param, uint32_t links)
             return false;
     }
     return true;
+}
+
+bool
+fab_nvlink_join_pairs(FabNvlink *nvlink)
+{
+    const FabBox *box = nvlink->box;
+
+    return fab_nvlink_join_list(nvlink, "nvlink_pairs", (uint32_t)box->host->integer(box->builder, "nvlink_links"));
+}
+
+bool
+fab_nvlink_build(const FabHost *host, FabBuilder *builder, bool (*join)(FabNvlink *nvlink))
+{
+    FabBox box;
+    FabNvlink nvlink = { 0 };
+    bool built = fab_box_build(host, builder, 1, &box);
+
+    if (built && host->boolean(builder, "nvlink"))
+        built = init(&nvlink, &box) && join(&nvlink);
+    clear(&nvlink);
+    fab_box_clear(&box);
+    return built;
 }

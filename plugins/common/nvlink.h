@@ -1,6 +1,6 @@
 /* NVLinks between GPUs, checked against the links that each GPU has. */
-#ifndef FAB_PLUGIN_NVLINK_H
-#define FAB_PLUGIN_NVLINK_H
+#ifndef FAB_PLUGINS_NVLINK_H
+#define FAB_PLUGINS_NVLINK_H
 
 #include "common/box.h"
 #include "common/params.h"
@@ -18,10 +18,6 @@ typedef struct {
     uint8_t *joined; /* gpus x gpus */
 } FabNvlink;
 
-/* False: out of memory, recorded. Clear in any case. */
-bool fab_nvlink_init(FabNvlink *nvlink, const FabBox *box);
-void fab_nvlink_clear(FabNvlink *nvlink);
-
 /*
  * Joins GPUs a and b by `links` NVLinks (0: all of the GPU's). `param` names the origin in messages. A pair with an
  * end in an empty slot is left out.
@@ -30,5 +26,11 @@ bool fab_nvlink_join(FabNvlink *nvlink, const char *param, uint32_t a, uint32_t 
 
 /* Joins the pairs that text parameter `param` lists as A-B or A-B:LINKS; `links` for those that do not say. */
 bool fab_nvlink_join_list(FabNvlink *nvlink, const char *param, uint32_t links);
+
+/* Joins the pairs that FAB_NVLINK_PAIR_PARAMS list. */
+bool fab_nvlink_join_pairs(FabNvlink *nvlink);
+
+/* A machine of one box: its host side and, unless nvlink=off, the NVLinks that `join` adds. */
+bool fab_nvlink_build(const FabHost *host, FabBuilder *builder, bool (*join)(FabNvlink *nvlink));
 
 #endif

@@ -1,6 +1,6 @@
 /* Short forms for tables of parameters, and the parameters that every fabric shares: its host side. */
-#ifndef FAB_PLUGIN_PARAMS_H
-#define FAB_PLUGIN_PARAMS_H
+#ifndef FAB_PLUGINS_PARAMS_H
+#define FAB_PLUGINS_PARAMS_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* Small readers for the lists in text parameters. */
-#ifndef FAB_PLUGIN_TEXT_H
-#define FAB_PLUGIN_TEXT_H
+#ifndef FAB_PLUGINS_TEXT_H
+#define FAB_PLUGINS_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

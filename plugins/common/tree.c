@@ -32,16 +32,10 @@ static const Word words[] = {
 };
 
 void
-fab_tree_init(FabTree *tree)
-{
-    memset(tree, 0, sizeof *tree);
-}
-
-void
 fab_tree_clear(FabTree *tree)
 {
     free(tree->nodes);
-    fab_tree_init(tree);
+    *tree = (FabTree){ 0 };
 }
 
 uint32_t

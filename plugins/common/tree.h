@@ -1,6 +1,6 @@
 /* The devices of one box as a tree, NUMA nodes on top: what the regular parameters or the `tree` text describe. */
-#ifndef FAB_PLUGIN_TREE_H
-#define FAB_PLUGIN_TREE_H
+#ifndef FAB_PLUGINS_TREE_H
+#define FAB_PLUGINS_TREE_H
 
 #include <fabricast/plugin.h>
 
@@ -31,7 +31,6 @@ typedef struct {
     uint32_t counts[FAB_NODE_KINDS];
 } FabTree;
 
-void fab_tree_init(FabTree *tree);
 void fab_tree_clear(FabTree *tree);
 
 /* Index of the new node, numbered after the others of its kind; FAB_NODE_NONE when memory is short. */
