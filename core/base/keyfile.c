@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/units.h"
 
 enum { MAX_BYTES = 64 << 20 };
@@ -82,23 +83,11 @@ fab_keyfile_parse(const char *path, const char *text, GError **error)
 FabKeyfile *
 fab_keyfile_load(const char *path, GError **error)
 {
-    g_autofree char *text = NULL;
-    g_autoptr(GError) inner = NULL;
     gsize length = 0;
+    g_autofree char *text = fab_file_read(path, "a file", MAX_BYTES, &length, error);
 
-    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is a folder, a file is needed", path);
+    if (text == NULL)
         return NULL;
-    }
-    if (!g_file_get_contents(path, &text, &length, &inner)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: %s", path,
-                    inner->code == G_FILE_ERROR_NOENT ? "no such file" : inner->message);
-        return NULL;
-    }
-    if (length > MAX_BYTES) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is larger than 64 MiB", path);
-        return NULL;
-    }
     if (memchr(text, '\0', length) != NULL) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: holds a zero byte, so it is not a key file", path);
         return NULL;

@@ -1,49 +1,20 @@
 #include "measure/table.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 enum { MAX_BYTES = 64 << 20 };
-
-/* ------------------------------------------------------------------ files */
-
-/* Looks before anything is read, so that a file of many gigabytes costs nothing. */
-static bool
-check_file(const char *path, GError **error)
-{
-    struct stat info;
-
-    if (stat(path, &info) != 0) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: no such file", path);
-        return false;
-    }
-    if (!S_ISREG(info.st_mode)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is %s, a file is needed", path,
-                    S_ISDIR(info.st_mode) ? "a folder" : "not a regular file");
-        return false;
-    }
-    if (info.st_size > MAX_BYTES) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is larger than 64 MiB, no measurement is that long", path);
-        return false;
-    }
-    return true;
-}
 
 char *
 fab_measure_read_text(const char *path, GError **error)
 {
-    g_autofree char *text = NULL;
-    g_autoptr(GError) inner = NULL;
     gsize length = 0;
+    g_autofree char *text = fab_file_read(path, "a file of a measurement", MAX_BYTES, &length, error);
 
-    if (!check_file(path, error))
+    if (text == NULL)
         return NULL;
-    if (!g_file_get_contents(path, &text, &length, &inner)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: %s", path, inner->message);
-        return NULL;
-    }
     if (g_str_has_prefix(text, "\xef\xbb\xbf")) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX,
                     "%s: begins with a byte order mark, must be UTF-8 without one: save it as plain UTF-8", path);

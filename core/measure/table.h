@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /*
- * The whole text of a regular file of up to 64 MiB: UTF-8 without a byte order mark and without zero bytes. Owned by
+ * The whole text of a file of up to 64 MiB: UTF-8 without a byte order mark and without zero bytes. Owned by
  * the caller.
  */
 char *fab_measure_read_text(const char *path, GError **error);

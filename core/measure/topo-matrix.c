@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/units.h"
 
 enum {
@@ -495,22 +496,8 @@ fab_topo_matrix_parse(const char *path, const char *text, size_t length, GError 
 FabTopoMatrix *
 fab_topo_matrix_load(const char *path, GError **error)
 {
-    g_autofree char *text = NULL;
-    g_autoptr(GError) inner = NULL;
-    gsize length = 0;
+    size_t length = 0;
+    g_autofree char *text = fab_file_read(path, "a matrix", MAX_BYTES, &length, error);
 
-    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is a folder, a file is needed", path);
-        return NULL;
-    }
-    if (!g_file_get_contents(path, &text, &length, &inner)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: %s", path,
-                    inner->code == G_FILE_ERROR_NOENT ? "no such file" : inner->message);
-        return NULL;
-    }
-    if (length > MAX_BYTES) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is larger than 4 MiB, no matrix is", path);
-        return NULL;
-    }
-    return fab_topo_matrix_parse(path, text, length, error);
+    return text != NULL ? fab_topo_matrix_parse(path, text, length, error) : NULL;
 }

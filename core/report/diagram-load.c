@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/units.h"
 #include "report/report.h"
 
@@ -189,21 +190,6 @@ take_row(const FabTopology *topology, JsonObject *row, const char *path, double 
     return true;
 }
 
-static bool
-read_text(const char *path, char **text, gsize *length, GError **error)
-{
-    g_autoptr(GError) inner = NULL;
-
-    if (g_file_test(path, G_FILE_TEST_IS_DIR))
-        return refuse(error, FAB_ERROR_FILE, path, "is a folder, a result of `fabricast run --json` is needed");
-    if (!g_file_get_contents(path, text, length, &inner))
-        return refuse(error, FAB_ERROR_FILE, path, "%s",
-                      inner->code == G_FILE_ERROR_NOENT ? "no such file" : inner->message);
-    if (*length > MAX_BYTES)
-        return refuse(error, FAB_ERROR_FILE, path, "is larger than 256 MiB");
-    return true;
-}
-
 FabDiagramLoad *
 fab_diagram_load_read(const FabTopology *topology, const char *path, GError **error)
 {
@@ -213,9 +199,10 @@ fab_diagram_load_read(const FabTopology *topology, const char *path, GError **er
     g_autofree double *load = g_new(double, 2 * (size_t)topology->link_count + 1);
     FabDiagramLoad *result;
     JsonObject *object, *row;
-    gsize length;
+    gsize length = 0;
 
-    if (!read_text(path, &text, &length, error))
+    text = fab_file_read(path, "a result of `fabricast run --json`", MAX_BYTES, &length, error);
+    if (text == NULL)
         return NULL;
     if (!json_parser_load_from_data(parser, text, (gssize)length, &inner)) {
         refuse(error, FAB_ERROR_SYNTAX, path, "is not JSON: %s", inner->message);
