@@ -354,7 +354,7 @@ add_edge(const FabDiagram *diagram, Agraph_t *graph, uint32_t index)
 Agraph_t *
 fab_diagram_draw(const FabDiagram *diagram)
 {
-    Agraph_t *graph = agopen(diagram->topology->name, Agundirected, NULL);
+    Agraph_t *graph = fab_diagram_graph_new(diagram->topology->name);
     static const int kinds[] = { AGRAPH, AGNODE, AGEDGE };
 
     for (uint32_t i = 0; i < G_N_ELEMENTS(kinds); i++)
