@@ -8,6 +8,7 @@
 #include "measure/draft.h"
 #include "measure/import-link.h"
 #include "measure/import-nccl-tests.h"
+#include "measure/import-nccl-xml.h"
 
 typedef struct {
     char *collective, *topology, *id;
@@ -189,4 +190,46 @@ int
 fab_cli_import_p2p(const FabCommand *command, int argc, char **argv, GError **error)
 {
     return import_links(command, argc, argv, fab_import_p2p, error);
+}
+
+int
+fab_cli_import_nccl_topology(const FabCommand *command, int argc, char **argv, GError **error)
+{
+    g_autofree char *gpu = NULL, *path = NULL;
+    const GOptionEntry entries[] = {
+        { "gpu", 0, 0, G_OPTION_ARG_FILENAME, &gpu, "Which GPUs they are, where the PCI identifiers do not say it",
+        "MODEL" },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "Write to a file", "FILE" },
+        { 0 },
+    };
+    const FabImportOptions import = { .remark = print_remark };
+    g_autoptr(FabOutput) output = NULL;
+
+    if (!fab_cli_parse(command, entries, &argc, &argv, error)
+        || !fab_cli_arguments(command, argc, argv, 1, 1, "a file", error))
+        return FAB_EXIT_DONE;
+    output = fab_output_new(path, error);
+    if (output == NULL || !fab_import_nccl_topology(argv[1], gpu, &import, fab_output_stream(output), error))
+        return FAB_EXIT_INPUT;
+    return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
+}
+
+int
+fab_cli_import_nccl_graph(const FabCommand *command, int argc, char **argv, GError **error)
+{
+    g_autofree char *path = NULL;
+    const GOptionEntry entries[] = {
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "Write to a file", "FILE" },
+        { 0 },
+    };
+    const FabImportOptions import = { .remark = print_remark };
+    g_autoptr(FabOutput) output = NULL;
+
+    if (!fab_cli_parse(command, entries, &argc, &argv, error)
+        || !fab_cli_arguments(command, argc, argv, 1, 1, "a file", error))
+        return FAB_EXIT_DONE;
+    output = fab_output_new(path, error);
+    if (output == NULL || !fab_import_nccl_graph(argv[1], &import, fab_output_stream(output), error))
+        return FAB_EXIT_INPUT;
+    return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }

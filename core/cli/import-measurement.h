@@ -7,5 +7,8 @@
 int fab_cli_import_nccl_tests(const FabCommand *command, int argc, char **argv, GError **error);
 int fab_cli_import_nvbandwidth(const FabCommand *command, int argc, char **argv, GError **error);
 int fab_cli_import_p2p(const FabCommand *command, int argc, char **argv, GError **error);
+/* These write machine files and channels, but report lines in the same way. */
+int fab_cli_import_nccl_topology(const FabCommand *command, int argc, char **argv, GError **error);
+int fab_cli_import_nccl_graph(const FabCommand *command, int argc, char **argv, GError **error);
 
 #endif

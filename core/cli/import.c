@@ -58,6 +58,14 @@ static const FabCommand children[] = {
       .usage = "FILE [-o ID]",
       .summary = "The matrices of the CUDA sample become measurements",
       .run = fab_cli_import_p2p },
+    { .name = "nccl-topology",
+      .usage = "FILE [--gpu MODEL]",
+      .summary = "What NCCL_TOPO_DUMP_FILE holds becomes a machine file",
+      .run = fab_cli_import_nccl_topology },
+    { .name = "nccl-graph",
+      .usage = "FILE",
+      .summary = "The channels and rings that NCCL_GRAPH_DUMP_FILE holds",
+      .run = fab_cli_import_nccl_graph },
     { 0 },
 };
 

@@ -71,3 +71,32 @@ fab_gpu_id_of_name(const char *name)
     }
     return NULL;
 }
+
+/* https://pci-ids.ucw.cz, vendor 10de. Identifiers that several models share are left out. */
+static const struct {
+    int64_t device;
+    const char *id;
+} devices[] = {
+    { 0x15f9, "p100-sxm2" },    { 0x1db1, "v100-sxm2" },    { 0x1db5, "v100-sxm2" },       { 0x1db4, "v100-pcie" },
+    { 0x1db6, "v100-pcie" },    { 0x1eb8, "t4" },           { 0x20b0, "a100-sxm-40" },     { 0x20b2, "a100-sxm-80" },
+    { 0x20f1, "a100-pcie-40" }, { 0x20b5, "a100-pcie-80" }, { 0x20f3, "a800-sxm-80" },     { 0x2236, "a10" },
+    { 0x2235, "a40" },          { 0x24b0, "rtx-a4000" },    { 0x2231, "rtx-a5000" },       { 0x2230, "rtx-a6000" },
+    { 0x1e04, "rtx-2080ti" },   { 0x1e07, "rtx-2080ti" },   { 0x1e02, "titan-rtx" },       { 0x2482, "rtx-3070ti" },
+    { 0x2204, "rtx-3090" },     { 0x2684, "rtx-4090" },     { 0x2b85, "rtx-5090" },        { 0x26b1, "rtx-6000-ada" },
+    { 0x27b8, "l4" },           { 0x26b9, "l40s" },         { 0x2bb1, "rtx-pro-6000-ws" }, { 0x2bb5,
+        "rtx-pro-6000-se" },
+    { 0x2331, "h100-pcie" },    { 0x2330, "h100-sxm" },     { 0x2321, "h100-nvl" },        { 0x2324, "h800-sxm" },
+    { 0x2329, "h20" },          { 0x2335, "h200-sxm" },     { 0x233b, "h200-nvl" },        { 0x2342, "gh200-96" },
+    { 0x2348, "gh200-144" },    { 0x2901, "b200-sxm" },     { 0x3182, "b300-sxm" },        { 0x2941, "gb200" },
+    { 0x31c2, "gb300" },
+};
+
+const char *
+fab_gpu_id_of_pci(int64_t device)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(devices); i++) {
+        if (devices[i].device == device)
+            return devices[i].id;
+    }
+    return NULL;
+}
