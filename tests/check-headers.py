@@ -34,7 +34,7 @@ def compiles(command, header):
 
 def main():
     root, cc = sys.argv[1], sys.argv[2:]
-    flags = subprocess.run(["pkg-config", "--cflags", "glib-2.0", "json-glib-1.0", "libcgraph", "libgvc"],
+    flags = subprocess.run(["pkg-config", "--cflags", "glib-2.0", "json-glib-1.0", "libxml-2.0", "libcgraph", "libgvc"],
                            capture_output=True, text=True, check=True).stdout.split()
     core = os.path.join(root, "core")
     paths = ["-I" + core, "-I" + os.path.join(core, "include")]
