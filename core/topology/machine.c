@@ -58,10 +58,13 @@ refuse_unknown_machine(const char *name, char **folders, GError **error)
 
     if (nearest != NULL)
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "unknown machine \"%.60s\"; did you mean %s?", name, nearest);
+    else if (names[0] == NULL)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "unknown machine \"%.60s\": there is no catalogue in %s", name,
+                    places);
     else
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "unknown machine \"%.60s\": must be a machine file or one of the %u catalogue ids in %s", name,
-                    g_strv_length(names), places);
+                    "unknown machine \"%.60s\": must be a machine file or one of the %u ids that `fabricast topology "
+                    "list` prints, from %s", name, g_strv_length(names), places);
 }
 
 static char *
