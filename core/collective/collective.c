@@ -112,7 +112,7 @@ fab_collective_bus_factor(FabCollective collective, uint32_t ranks)
 }
 
 static bool
-value_error(const FabCollectiveSpec *spec, GError **error, const char *key, uint64_t found, uint64_t least,
+check_value(const FabCollectiveSpec *spec, GError **error, const char *key, uint64_t found, uint64_t least,
             uint64_t most)
 {
     if (found >= least && found <= most)
@@ -150,13 +150,13 @@ check_order(const FabCollectiveSpec *spec, GError **error)
 static bool
 check_spec(const FabCollectiveSpec *spec, GError **error)
 {
-    return value_error(spec, error, "size", spec->size, 0, MAX_BYTES) &&
-           value_error(spec, error, "the number of ranks", spec->ranks, 1, MAX_RANKS) &&
-           value_error(spec, error, "root", spec->root, 0, spec->ranks - 1) &&
-           value_error(spec, error, "the number of channels", spec->channels, 1, MAX_CHANNELS) &&
-           value_error(spec, error, "chunk", spec->chunk_bytes, 1, MAX_BYTES) &&
-           value_error(spec, error, "slice", spec->slice_bytes, 1, spec->chunk_bytes) &&
-           value_error(spec, error, "slots", spec->slots, 1, UINT16_MAX) && check_order(spec, error);
+    return check_value(spec, error, "size", spec->size, 0, MAX_BYTES) &&
+           check_value(spec, error, "the number of ranks", spec->ranks, 1, MAX_RANKS) &&
+           check_value(spec, error, "root", spec->root, 0, spec->ranks - 1) &&
+           check_value(spec, error, "the number of channels", spec->channels, 1, MAX_CHANNELS) &&
+           check_value(spec, error, "chunk", spec->chunk_bytes, 1, MAX_BYTES) &&
+           check_value(spec, error, "slice", spec->slice_bytes, 1, spec->chunk_bytes) &&
+           check_value(spec, error, "slots", spec->slots, 1, UINT16_MAX) && check_order(spec, error);
 }
 
 const FabAlgorithm *

@@ -48,7 +48,7 @@ typedef struct {
     Connection *connections;
     int64_t *slots; /* program->slots for each connection */
     const FabRoute *multicast;
-    double send_rate[4], copy_rate[4]; /* of each role, B/s */
+    double send_rate[FAB_PROGRAM_ROLES], copy_rate[FAB_PROGRAM_ROLES]; /* of each role, B/s */
     uint32_t stream_count, running;
     int64_t now, finish;
     double copy_ps, wait_ps;
@@ -153,6 +153,14 @@ step_route(Engine *engine, const Stream *stream)
 
     if (step->flags & FAB_STEP_IN_SWITCH)
         return multicast_route(engine);
+    if (step->recv_count + step->send_count > UNION_ENDS) {
+        if (engine->error == NULL)
+            g_set_error(&engine->error, FAB_ERROR, FAB_ERROR_VALUE,
+                        "%s: rank %u channel %u role %u step %" G_GUINT64_FORMAT " has %d ends, must have at most %d",
+                        engine->program->name, stream->at.rank, stream->at.channel, stream->at.role, stream->index,
+                        step->recv_count + step->send_count, UNION_ENDS);
+        return NULL;
+    }
     for (uint32_t i = 0; i < step->recv_count; i++) {
         const FabRoute *route = pull_route(engine, stream, &step->recv[i]);
         if (route != NULL && route->count > 0)
@@ -323,10 +331,7 @@ step_fetch(Engine *engine, Stream *stream)
     FabStep *step = &stream->step;
     uint64_t slices;
 
-    step->bytes = step->src_offset = step->dst_offset = 0;
-    step->src = step->dst = FAB_BUFFER_NONE;
-    step->flags = 0;
-    step->recv_count = step->send_count = 0;
+    fab_step_begin(step, 0);
     if (!program->step(program, &stream->at, stream->index, step)) {
         stream->state = STREAM_DONE;
         engine->running--;
@@ -467,9 +472,10 @@ set_deadlock(Engine *engine)
     for (uint32_t i = 0; i < engine->stream_count && listed < DEADLOCK_LINES; i++) {
         const Stream *stream = &engine->streams[i];
         bool input = stream->state == STREAM_INPUT;
-        const FabEnd *end = input ? &stream->step.recv[stream->end] : &stream->step.send[stream->end];
+        const FabEnd *end;
         if (stream->state == STREAM_DONE)
             continue;
+        end = input ? &stream->step.recv[stream->end] : &stream->step.send[stream->end];
         g_string_append_printf(text, "%s rank %u channel %u role %u waits at step %" G_GUINT64_FORMAT
                                " (%s) for %s rank %u", listed++ == 0 ? "" : ";", stream->at.rank, stream->at.channel,
                                stream->at.role, stream->index, fab_step_name(&stream->step),
@@ -499,6 +505,7 @@ fab_engine_run(const FabEngineSpec *spec, FabEngineReport *report, GError **erro
 {
     Engine engine;
 
+    g_return_val_if_fail(spec->program->roles <= FAB_PROGRAM_ROLES, false);
     *report = (FabEngineReport) { 0 };
     engine_init(&engine, spec, report);
     for (uint32_t i = 0; i < engine.stream_count; i++)

@@ -3,7 +3,7 @@
  *
  * Every stream of the program is a serial server. A step moves in slices; a slice starts when its inputs have arrived
  * and its output slots are free, occupies the stream for a fixed overhead and for its transfer (a flow over the routes
- * of its ends, limited by the stream's share of the CTA's copy rate), and is seen by the other end a latency later.
+ * of its ends, limited by the stream's share of the CTA's send rate), and is seen by the other end a latency later.
  * Steps that only touch this GPU's memory run at the copy rate. `../docs/model.md` says where the numbers come from.
  */
 #ifndef FAB_ENGINE_ENGINE_H
@@ -38,7 +38,7 @@ typedef struct {
 typedef struct {
     int64_t time_ps;
     double *carried; /* bytes by resource of the topology, protocol included; g_free() */
-    double copy_share; /* share of stream time spent at the CTA's own copy rate, 0..1 */
+    double copy_share; /* share of stream time spent at the CTA's own send or copy rate, 0..1 */
     double idle_share; /* share of stream time spent waiting for slices and slots, 0..1 */
     uint64_t steps, slices, events, flows;
 } FabEngineReport;

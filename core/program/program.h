@@ -41,7 +41,8 @@ typedef enum {
     FAB_STEP_IN_SWITCH = 1u << 1   /* recv and send ends are all ranks: reduced and multicast by the switch */
 } FabStepFlags;
 
-enum { FAB_STEP_ENDS = 4 };
+/* The most ends of a step on either side that lie in it, and the most roles of a channel. */
+enum { FAB_STEP_ENDS = 4, FAB_PROGRAM_ROLES = 4 };
 
 /*
  * One primitive over one chunk. `bytes` may be 0: only counters are exchanged. All offsets are bytes.
@@ -71,7 +72,7 @@ struct FabProgram {
     uint64_t input_bytes, output_bytes, scratch_bytes; /* of each rank */
     uint64_t slice_bytes; /* a step's bytes move in slices of at most this; at least 1 */
     uint32_t slots;       /* slices in flight on one connection */
-    double role_share[4]; /* share of the CTA's threads that each role has; sums to 1 or less */
+    double role_share[FAB_PROGRAM_ROLES]; /* share of the CTA's threads that each role has; sums to 1 or less */
     /* Fills step `index` of a stream; false: the stream has ended. Pure. */
     bool (*step)(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step);
     void *data; /* of the algorithm */

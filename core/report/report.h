@@ -12,7 +12,7 @@
 bool fab_report_table(const FabResult *result, FILE *out, GError **error);
 /* One header row, then a row for each size of each result (FabResult). */
 bool fab_report_csv(GPtrArray *results, FILE *out, GError **error);
-/* An array of results: schema "fabricast-result", schema_version 1. */
+/* One object that holds all results: schema "fabricast-result", schema_version 1. */
 bool fab_report_json(GPtrArray *results, FILE *out, GError **error);
 
 /* Vertices, links with nominal and effective rate, and the matrix of `nvidia-smi topo -m`. */
