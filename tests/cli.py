@@ -452,6 +452,21 @@ class Import(Cli):
         printed = self.prints("topology", "show", path, "--matrix").splitlines()
         self.assertEqual([line.split()[1:9] for line in printed if re.match(r"GPU\d", line)], wanted)
 
+    def test_a_log_becomes_a_measurement_or_nothing(self):
+        logs = os.path.join(os.path.dirname(DATA), "nccl-tests")
+        log = os.path.join(logs, "nccltests-2021-error-column-no-root.txt")
+        target = os.path.join(self.folder, "mine")
+        self.assertIn("collective=all_reduce", self.prints("import", "nccl-tests", log))
+        self.prints("import", "nccl-tests", log, "-o", target)
+        self.assertEqual(sorted(name for name in os.listdir(self.folder) if name.startswith("mine")),
+                         ["mine.csv", "mine.ini"])
+        bad = os.path.join(logs, "nccltests-built-without-mpi-under-mpirun.txt")
+        self.refuses(INPUT, r"line 9: rank 0 appears again", "import", "nccl-tests", bad, "-o",
+                     os.path.join(self.folder, "none"))
+        self.refuses(INPUT, r"not an id", "import", "nccl-tests", log, "-o", os.path.join(self.folder, "No_Id"))
+        self.refuses(INPUT, r"--run is 2", "import", "nccl-tests", log, "--run", "2")
+        self.assertFalse([name for name in os.listdir(self.folder) if "none" in name.lower() or "no_id" in name.lower()])
+
     def test_what_cannot_be_imported(self):
         good = "topo-m-rtx4090x8-sys-nic.txt"
         out = os.path.join(self.folder, "out.ini")

@@ -273,7 +273,7 @@ START_TEST(lines_of_others_are_reported_with_their_numbers)
 
     assert_table(drafts, 0, BOTH("64") BOTH("128"));
     assert_value(drafts, "run", "tool", "all_reduce_perf");
-    assert_remark("lines 1 to 2: neither nccl-tests nor NCCL prints these");
+    assert_remark("line 2: neither nccl-tests nor NCCL prints this; passed over: \"Warning: hosts\"");
     assert_remark("line 9: neither nccl-tests nor NCCL prints this; passed over: \"stray words\"");
 }
 END_TEST

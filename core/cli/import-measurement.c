@@ -106,13 +106,7 @@ put_drafts(GPtrArray *drafts, const char *target, GError **error)
     }
     if (target == NULL)
         return print_drafts(drafts, error);
-    if (!write_all(measurements, folder, error))
-        return FAB_EXIT_INPUT;
-    for (guint i = 0; i < drafts->len; i++) {
-        const FabMeasurement *measurement = measurements->pdata[i];
-        g_printerr("fabricast: %s/%s.ini and .csv: %u rows\n", folder, measurement->id, measurement->rows->len);
-    }
-    return FAB_EXIT_DONE;
+    return write_all(measurements, folder, error) ? FAB_EXIT_DONE : FAB_EXIT_INPUT;
 }
 
 int

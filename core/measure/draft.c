@@ -18,6 +18,27 @@ struct FabDraft {
     uint32_t rows;
 };
 
+/* One line of UTF-8. Takes `text`. */
+static char *
+one_line(char *text)
+{
+    char *valid = g_utf8_make_valid(text, -1);
+
+    for (char *c = valid; *c != '\0'; c++) {
+        if (g_ascii_iscntrl(*c))
+            *c = ' ';
+    }
+    g_free(text);
+    return valid;
+}
+
+void
+fab_import_clean_error(GError **error)
+{
+    if (error != NULL && *error != NULL)
+        (*error)->message = one_line((*error)->message);
+}
+
 void
 fab_import_remark(const FabImportOptions *options, const char *format, ...)
 {
@@ -27,6 +48,7 @@ fab_import_remark(const FabImportOptions *options, const char *format, ...)
     va_start(arguments, format);
     message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    message = one_line(g_steal_pointer(&message));
     options->remark(options->data, message);
 }
 
@@ -93,16 +115,8 @@ static void
 set_value(FabDraft *draft, const char *group, const char *key, char *value)
 {
     Entry *entry = find_entry(draft, group, key);
-    Entry new_entry = { .value = g_utf8_make_valid(value, -1) };
+    Entry new_entry = { .value = g_strstrip(g_strdelimit(one_line(value), "\\", '/')) }; /* no escapes of key files */
 
-    g_free(value);
-    for (char *c = new_entry.value; *c != '\0'; c++) {
-        if (g_ascii_iscntrl(*c))
-            *c = ' ';
-        if (*c == '\\')
-            *c = '/'; /* key files would read an escape */
-    }
-    g_strstrip(new_entry.value);
     if (new_entry.value[0] == '\0') {
         g_free(new_entry.value);
         return;

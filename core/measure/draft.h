@@ -20,6 +20,9 @@ typedef struct {
 
 void fab_import_remark(const FabImportOptions *options, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* Makes the message one line of UTF-8, whatever the log brought into it. */
+void fab_import_clean_error(GError **error);
+
 typedef struct FabDraft FabDraft;
 
 /* `header`: the first line of the table. Owned by the caller. */

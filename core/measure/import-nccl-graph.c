@@ -119,8 +119,8 @@ write_all(Writer *writer, xmlNode *root, GError **error)
     return true;
 }
 
-bool
-fab_import_nccl_graph(const char *path, const FabImportOptions *options, FILE *out, GError **error)
+static bool
+import_xml(const char *path, const FabImportOptions *options, FILE *out, GError **error)
 {
     g_autoptr(xmlDoc) document = fab_nccl_xml_load(path, "graphs", error);
     g_autoptr(GString) text = g_string_new(NULL);
@@ -132,4 +132,13 @@ fab_import_nccl_graph(const char *path, const FabImportOptions *options, FILE *o
         return true;
     g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "cannot write: %s", g_strerror(errno));
     return false;
+}
+
+bool
+fab_import_nccl_graph(const char *path, const FabImportOptions *options, FILE *out, GError **error)
+{
+    bool good = import_xml(path, options, out, error);
+
+    fab_import_clean_error(error);
+    return good;
 }

@@ -178,20 +178,21 @@ read_columns(Reader *reader, char *text, uint64_t line, GError **error)
     return true;
 }
 
-/* The program's name in a command line or in "# Collective test starting: all_reduce_perf". */
-static void
+/* The program's name in a command line or in "# Collective test starting: all_reduce_perf"; false: there is none. */
+static bool
 read_program(Reader *reader, const char *text)
 {
     const char *end = strstr(text, "_perf"), *start = end;
 
     if (end == NULL || (end[5] != '\0' && end[5] != ' ' && end[5] != '"' && end[5] != '\''))
-        return;
+        return false;
     while (start > text && (g_ascii_islower(start[-1]) || start[-1] == '_'))
         start--;
     if (start == end)
-        return;
+        return false;
     g_free(reader->program);
     reader->program = g_strndup(start, (size_t)(end - start) + 5);
+    return true;
 }
 
 static bool
@@ -458,8 +459,8 @@ read_line(Reader *reader, const FabLogLine *line, GError **error)
     }
     if (g_ascii_isdigit(bare[0]))
         return read_row(reader, bare, line, error);
-    read_program(reader, text);
-    pass_over(reader, text, line->number);
+    if (!read_program(reader, text))
+        pass_over(reader, text, line->number);
     return true;
 }
 
@@ -514,8 +515,8 @@ free_draft(gpointer draft)
     fab_draft_free(draft);
 }
 
-GPtrArray *
-fab_import_nccl_tests(const char *path, const FabImportOptions *options, GError **error)
+static GPtrArray *
+import_log(const char *path, const FabImportOptions *options, GError **error)
 {
     g_autoptr(FabLog) log = fab_log_open(path, error);
     g_autoptr(GPtrArray) drafts = g_ptr_array_new_with_free_func(free_draft), runs = NULL;
@@ -546,4 +547,13 @@ fab_import_nccl_tests(const char *path, const FabImportOptions *options, GError 
         g_ptr_array_add(drafts, draft);
     }
     return runs != NULL ? g_steal_pointer(&drafts) : NULL;
+}
+
+GPtrArray *
+fab_import_nccl_tests(const char *path, const FabImportOptions *options, GError **error)
+{
+    GPtrArray *drafts = import_log(path, options, error);
+
+    fab_import_clean_error(error);
+    return drafts;
 }

@@ -417,8 +417,8 @@ write_machine(const Writer *writer, Nvlink kind)
     write_source(writer, nvlink, c2c);
 }
 
-bool
-fab_import_nccl_topology(const char *path, const char *gpu, const FabImportOptions *options, FILE *out, GError **error)
+static bool
+import_xml(const char *path, const char *gpu, const FabImportOptions *options, FILE *out, GError **error)
 {
     g_autoptr(xmlDoc) document = fab_nccl_xml_load(path, "system", error);
     g_autoptr(FabNcclTopology) topology = document != NULL ? fab_nccl_topology_read(path, document, options,
@@ -441,4 +441,13 @@ fab_import_nccl_topology(const char *path, const char *gpu, const FabImportOptio
         return true;
     g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "cannot write the machine file: %s", g_strerror(errno));
     return false;
+}
+
+bool
+fab_import_nccl_topology(const char *path, const char *gpu, const FabImportOptions *options, FILE *out, GError **error)
+{
+    bool good = import_xml(path, gpu, options, out, error);
+
+    fab_import_clean_error(error);
+    return good;
 }

@@ -445,8 +445,8 @@ make_drafts(Reader *reader, GError **error)
     return NULL;
 }
 
-GPtrArray *
-fab_import_nvbandwidth(const char *path, const FabImportOptions *options, GError **error)
+static GPtrArray *
+import_log(const char *path, const FabImportOptions *options, GError **error)
 {
     g_autoptr(FabLog) log = fab_log_open(path, error);
     g_auto(Reader) reader = { .path = path, .options = options };
@@ -457,4 +457,13 @@ fab_import_nvbandwidth(const char *path, const FabImportOptions *options, GError
     if (log == NULL || !(fab_log_first(log) == '{' ? read_json(&reader, error) : read_text(&reader, log, error)))
         return NULL;
     return make_drafts(&reader, error);
+}
+
+GPtrArray *
+fab_import_nvbandwidth(const char *path, const FabImportOptions *options, GError **error)
+{
+    GPtrArray *drafts = import_log(path, options, error);
+
+    fab_import_clean_error(error);
+    return drafts;
 }

@@ -249,8 +249,8 @@ make_drafts(Reader *reader, GError **error)
     return NULL;
 }
 
-GPtrArray *
-fab_import_p2p(const char *path, const FabImportOptions *options, GError **error)
+static GPtrArray *
+import_log(const char *path, const FabImportOptions *options, GError **error)
 {
     g_autoptr(FabLog) log = fab_log_open(path, error);
     Reader reader = { .path = path, .options = options, .ignored = fab_link_matrix_new() };
@@ -274,5 +274,14 @@ fab_import_p2p(const char *path, const FabImportOptions *options, GError **error
     g_free(reader.title);
     if (failure != NULL)
         g_propagate_error(error, g_steal_pointer(&failure));
+    return drafts;
+}
+
+GPtrArray *
+fab_import_p2p(const char *path, const FabImportOptions *options, GError **error)
+{
+    GPtrArray *drafts = import_log(path, options, error);
+
+    fab_import_clean_error(error);
     return drafts;
 }

@@ -13,11 +13,16 @@ enum { MAX_BYTES = 16 << 20 };
 static char *
 read_bounded(const char *path, size_t *length, GError **error)
 {
-    g_autofree char *text = g_malloc(MAX_BYTES + 1);
+    g_autoptr(GString) text = g_string_new(NULL);
+    char part[16 << 10];
     FILE *file = fopen(path, "rbe");
+    size_t count = 1;
     bool failed;
 
-    *length = file != NULL ? fread(text, 1, MAX_BYTES + 1, file) : 0;
+    while (file != NULL && count > 0 && text->len <= MAX_BYTES) {
+        count = fread(part, 1, sizeof(part), file);
+        g_string_append_len(text, part, (gssize)count);
+    }
     failed = file == NULL || ferror(file);
     if (failed)
         g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror(errno));
@@ -25,13 +30,12 @@ read_bounded(const char *path, size_t *length, GError **error)
         fclose(file);
     if (failed)
         return NULL;
-    if (*length > MAX_BYTES) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is larger than %d bytes, which no file of NCCL is", path,
-                    MAX_BYTES);
-        return NULL;
-    }
-    text[*length] = '\0';
-    return g_realloc(g_steal_pointer(&text), *length + 1);
+    *length = text->len;
+    if (*length <= MAX_BYTES)
+        return g_string_free(g_steal_pointer(&text), FALSE);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is larger than %d bytes, which no file of NCCL is", path,
+        MAX_BYTES);
+    return NULL;
 }
 
 /* What a file is that has another root. */
