@@ -276,6 +276,8 @@ START_TEST(figures_that_cannot_be_are_refused)
     assert_refused(SYSTEM(CPU("0", GPU("0", "0000:01:00.0", "0x20b5", NVLINK("0000:02:00.0", "2", "0x030200"))
                                    GPU("1", "0000:02:00.0", "0x20b5", NVLINK("0000:01:00.0", "4", "0x030200")))), false,
                    "GPU 0 has 2 NVLinks to GPU 1, but GPU 1 has 4 to GPU 0");
+    assert_refused(SYSTEM(CPU("0", GPU("0", "0000:01:00.0", "0x20b5", NVLINK("0000:c4:00.0", "18", "0x068000")))),
+                   false, "GPU 0 has 18 NVLinks, a100-pcie-80 has at most 12");
     assert_refused(SYSTEM(CPU("0", "") CPU("0", "")), false, "NUMA node 0 appears twice");
     assert_refused(SYSTEM(CPU("999", "")), false, "numaid is 999, at most 127");
     assert_refused(SYSTEM(CPU("0", GPU("0", "0000:01:00.0", "0x0001", ""))), false, "give it with --gpu");

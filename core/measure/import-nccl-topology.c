@@ -245,6 +245,22 @@ links_to_switches(const FabNcclGpu *gpu, GPtrArray *chips, GArray *each)
     return sum;
 }
 
+/* More NVLinks than the model has: the model is not the right one, or the file was edited. */
+static bool
+check_budget(const Writer *writer, uint32_t i, GError **error)
+{
+    const FabNcclGpu *gpu = gpu_at(writer, i);
+    uint32_t sum = 0;
+
+    for (guint j = 0; j < gpu->links->len; j++)
+        sum += g_array_index(gpu->links, FabNcclLink, j).count;
+    if (sum <= writer->models[i]->nvlink_links)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: GPU %u has %u NVLinks, %s has at most %u; give the right model "
+        "with --gpu", writer->topology->path, i, sum, writer->models[i]->id, writer->models[i]->nvlink_links);
+    return false;
+}
+
 /* What the NVLinks join. Fails when the two ends of a pair do not agree. */
 static bool
 check_links(const Writer *writer, Nvlink *kind, GError **error)
@@ -255,6 +271,8 @@ check_links(const Writer *writer, Nvlink *kind, GError **error)
     for (uint32_t i = 0; i < topology->gpus->len; i++) {
         const FabNcclGpu *gpu = gpu_at(writer, i);
         uint32_t peers = 0;
+        if (!check_budget(writer, i, error))
+            return false;
         for (guint j = 0; j < gpu->links->len; j++) {
             const FabNcclLink *link = &g_array_index(gpu->links, FabNcclLink, j);
             if (link->class >> 8 == 0x0680 && link->class != 0x068001)
