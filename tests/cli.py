@@ -261,6 +261,41 @@ class BadScenario(Cli):
             os.chmod(good, 0)
             self.refuses(INPUT, r"case\.ini: .*(Permission denied|permission)", "run", good)
 
+    def test_devices_and_pipes_without_a_writer_are_refused_at_once(self):
+        pipe = os.path.join(self.folder, "pipe.ini")
+        os.mkfifo(pipe)
+        for path, pattern in ((pipe, r"pipe\.ini: is a pipe that nobody writes to"),
+                              ("/dev/zero", r"/dev/zero: is larger than ")):
+            for words in (("run", path), ("topology", "show", path), ("topology", "check", path),
+                          ("run", "--topology", path, "--collective", "all_reduce"),
+                          ("import", "topo-matrix", path, "--gpu", "l40s"),
+                          ("topology", "diagram", "dgx-h100", "--load", path, "-o", self.folder + "/x.svg")):
+                self.refuses(INPUT, pattern, *words)
+
+    def test_a_pipe_is_read_to_its_end(self):
+        reader, writer = os.pipe()
+        os.write(writer, b"[topology]\nname=dgx-h100\n[collective]\noperation=barrier\n")
+        os.close(writer)
+        done = fabricast("run", "/dev/fd/%d" % reader, pass_fds=(reader,))
+        os.close(reader)
+        self.assertEqual((done.returncode, done.stderr), (DONE, b""))
+
+    def test_names_cannot_break_the_line_of_a_message(self):
+        self.refuses(INPUT, r"a\\x0ab\.ini: no such file", "run", "a\nb.ini")
+        self.refuses(INPUT, r"\\x1b\[31m: no such file", "run", "/\x1b[31m")
+        done = fabricast("run", b"/\xff.ini")
+        self.assertEqual(done.stderr.decode(), "fabricast: /\ufffd.ini: no such file\n")
+
+    def test_work_without_end_is_refused_before_it_starts(self):
+        for words in (("--sizes", "4T", "--chunk", "1"), ("--sizes", "1G", "--slice", "1"),
+                      ("--sizes", "1M:4T", "--chunk", "64K")):
+            self.refuses(INPUT, r"would move about .* slices, at most 1e\+09", *ALL_REDUCE, "--algorithm", "ring", *words)
+        self.refuses(INPUT, r"--slots is 65536, must be between 1 and 65535", *ALL_REDUCE, "--slots", "65536")
+
+    def test_one_rank_may_use_any_algorithm(self):
+        for algorithm in ("ring", "tree", "nvls"):
+            self.prints(*ALL_REDUCE, "--ranks", "1", "--algorithm", algorithm, "--sizes", "1M")
+
     def test_mistakes_in_a_file_are_named_with_file_group_and_key(self):
         for line, pattern in (
                 ("algoritm=ring", r"case\.ini: \[collective\] unknown key algoritm; did you mean algorithm\?"),

@@ -3,6 +3,8 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -93,6 +95,28 @@ START_TEST(what_is_no_file_is_said)
 }
 END_TEST
 
+START_TEST(a_pipe_that_nobody_writes_to_is_refused_at_once)
+{
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    assert_refused(path, 10, "is a pipe that nobody writes to, a matrix is needed");
+}
+END_TEST
+
+START_TEST(a_pipe_is_read_to_its_end)
+{
+    g_autofree char *name = NULL, *text = NULL;
+    int ends[2];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], "abc", 3), 3);
+    close(ends[1]);
+    name = g_strdup_printf("/dev/fd/%d", ends[0]);
+    text = fab_file_read(name, "a file", 4, NULL, NULL);
+    ck_assert_str_eq(text, "abc");
+    close(ends[0]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -107,6 +131,8 @@ main(void)
     tcase_add_test(tcase, a_file_longer_than_a_block_is_read_to_its_end);
     tcase_add_test(tcase, files_beyond_the_limit_are_refused_also_where_their_size_is_not_known);
     tcase_add_test(tcase, what_is_no_file_is_said);
+    tcase_add_test(tcase, a_pipe_that_nobody_writes_to_is_refused_at_once);
+    tcase_add_test(tcase, a_pipe_is_read_to_its_end);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

@@ -105,6 +105,24 @@ hold_standard_streams(void)
     }
 }
 
+/* One line of UTF-8, whatever the names of files and values hold. */
+static void
+print_error(const GError *error)
+{
+    g_autofree char *text = g_utf8_make_valid(error->message, -1);
+    GString *line = g_string_new(NULL);
+
+    for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
+        gunichar letter = g_utf8_get_char(at);
+        if (g_unichar_iscntrl(letter))
+            g_string_append_printf(line, "\\x%02x", letter);
+        else
+            g_string_append_unichar(line, letter);
+    }
+    fprintf(stderr, "fabricast: %s\n", line->str);
+    g_string_free(line, TRUE);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -121,6 +139,6 @@ main(int argc, char **argv)
     status = run_program(argc > 0 ? argc : 1, words, &error);
     if (error == NULL)
         return status;
-    fprintf(stderr, "fabricast: %s\n", error->message);
+    print_error(error);
     return fab_error_exit_status(error);
 }

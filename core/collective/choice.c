@@ -154,7 +154,7 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
         remote = MAX(plan->channels - plan->channels / pieces * (pieces > 1), 1);
         plan->cta_share = MIN(1.0, (double)MAX(facts->p2p_channels, each) / remote);
     } else if (plan->algorithm->in_switch) {
-        plan->channels = facts->nvls_channels;
+        plan->channels = MAX(facts->nvls_channels, 1); /* one rank alone has no switch to ask */
     } else if (collective <= FAB_REDUCE) {
         shrink(facts, collective, size, plan);
     }

@@ -8,6 +8,7 @@
 #include "collective/choice.h"
 #include "engine/engine.h"
 #include "study/transfer.h"
+#include "study/work.h"
 #include "topology/machine.h"
 
 /* Below this share of the time nothing is called a bottleneck: latency is. */
@@ -338,32 +339,39 @@ row_of(const Run *run, uint64_t size, const FabPlan *plan, const FabEngineReport
     return row;
 }
 
+/* What a size would run: the plan, and its program. Owned by the caller; NULL with an error. */
+static FabProgram *
+program_of(const Run *run, uint64_t size, FabPlan *plan, GError **error)
+{
+    g_autofree uint32_t *order = NULL;
+
+    if (!fab_choose(&run->facts, run->collective, size, &run->wishes, plan, error))
+        return NULL;
+    order = channel_orders(run, plan->channels);
+    return fab_collective_emit(plan->algorithm,
+                               &(FabCollectiveSpec) { .collective = run->collective,
+                                                      .size = size,
+                                                      .ranks = run->ranks,
+                                                      .root = run->scenario->root,
+                                                      .channels = plan->channels,
+                                                      .chunk_bytes = plan->chunk_bytes,
+                                                      .slice_bytes = plan->slice_bytes,
+                                                      .slots = plan->slots,
+                                                      .order = order },
+                               error);
+}
+
 static FabResultRow *
 run_size(const Run *run, uint64_t size, GError **error)
 {
     FabPlan plan;
     FabEngineReport report;
-    g_autofree uint32_t *order = NULL;
-    g_autoptr(FabProgram) program = NULL;
+    g_autoptr(FabProgram) program = program_of(run, size, &plan, error);
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus };
     FabResultRow *row;
     int64_t interval_ps;
     bool launch_bound;
 
-    if (!fab_choose(&run->facts, run->collective, size, &run->wishes, &plan, error))
-        return NULL;
-    order = channel_orders(run, plan.channels);
-    program = fab_collective_emit(plan.algorithm,
-                                  &(FabCollectiveSpec) { .collective = run->collective,
-                                                         .size = size,
-                                                         .ranks = run->ranks,
-                                                         .root = run->scenario->root,
-                                                         .channels = plan.channels,
-                                                         .chunk_bytes = plan.chunk_bytes,
-                                                         .slice_bytes = plan.slice_bytes,
-                                                         .slots = plan.slots,
-                                                         .order = order },
-                                  error);
     if (program == NULL)
         return NULL;
     spec.program = program;
@@ -432,6 +440,25 @@ describe(const Run *run, FabResult *result)
     add_notes(run, result);
 }
 
+/* The whole sweep is looked at before its first size runs: nobody wants to learn after an hour that it has no end. */
+static bool
+check_work(const Run *run, GError **error)
+{
+    const FabScenario *scenario = run->scenario;
+    double largest = 0, sweep = 0, memory = 0;
+
+    for (uint32_t i = 0; i < scenario->size_count; i++) {
+        FabPlan plan;
+        g_autoptr(FabProgram) program = program_of(run, scenario->sizes[i], &plan, error);
+        if (program == NULL)
+            return false;
+        largest = MAX(largest, fab_work_slices(program));
+        sweep += fab_work_slices(program);
+        memory = MAX(memory, fab_work_memory(program));
+    }
+    return fab_work_check(scenario->path, largest, sweep, memory, error);
+}
+
 static FabResult *
 run_collective(const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user,
                GError **error)
@@ -439,7 +466,7 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, FabProg
     Run run;
     g_autoptr(FabResult) result = fab_run_result_new(scenario, topology);
     double total = 0, done = 0;
-    bool good = run_init(&run, scenario, topology, error);
+    bool good = run_init(&run, scenario, topology, error) && check_work(&run, error);
 
     for (uint32_t i = 0; i < scenario->size_count; i++)
         total += (double)scenario->sizes[i] + 1e6;

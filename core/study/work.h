@@ -1,0 +1,25 @@
+/* How much work a simulation would be, before it starts: what would take hours or fill the memory is refused. */
+#ifndef FAB_STUDY_WORK_H
+#define FAB_STUDY_WORK_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "program/program.h"
+
+/*
+ * Slices that fab_engine_run() would move, estimated from some of the streams; one that goes to many ranks counts for
+ * each of them.
+ */
+double fab_work_slices(const FabProgram *program);
+
+/* Bytes of memory that fab_engine_run() would take for streams and connections. */
+double fab_work_memory(const FabProgram *program);
+
+/*
+ * Refuses what is too much: slices of the largest size, slices of the whole sweep, bytes of memory. `where` names the
+ * scenario.
+ */
+bool fab_work_check(const char *where, double largest, double sweep, double memory, GError **error);
+
+#endif
