@@ -292,6 +292,14 @@ class BadScenario(Cli):
             self.refuses(INPUT, r"would move about .* slices, at most 1e\+09", *ALL_REDUCE, "--algorithm", "ring", *words)
         self.refuses(INPUT, r"--slots is 65536, must be between 1 and 65535", *ALL_REDUCE, "--slots", "65536")
 
+    def test_times_beyond_the_clock_are_refused(self):
+        slow = ("--topology", "pcie-host", "--set", "topology.sockets=2", "--set", "topology.socket_links=1")
+        for words in (("--transfer", "0<>1"), ("--collective", "all_reduce", "--chunk", "1G", "--slice", "1G")):
+            self.refuses(INPUT, r"would take more than 13 days on this machine", "run", *slow, *words, "--sizes", "4T",
+                         "--set", "topology.socket_rate=0.001 GB/s")
+            self.refuses(INPUT, r"has a bandwidth of .* B/s, must be between 1e6 and 1e16 B/s", "run", *slow, *words,
+                         "--set", "topology.socket_rate=1e-300 GB/s")
+
     def test_one_rank_may_use_any_algorithm(self):
         for algorithm in ("ring", "tree", "nvls"):
             self.prints(*ALL_REDUCE, "--ranks", "1", "--algorithm", algorithm, "--sizes", "1M")

@@ -292,7 +292,8 @@ slice_start(Engine *engine, Stream *stream)
         fab_flow_start(engine->flows, engine->now, route, bytes * wire, limit, stream_number(engine, stream));
         return;
     }
-    busy = stream->bytes > 0 && isfinite(rate) ? (int64_t)(bytes / rate * 1e12 + 0.5) : 0;
+    busy = stream->bytes > 0 && isfinite(rate)
+               ? (int64_t)MIN(bytes / rate * 1e12 + 0.5, (double)FAB_FLOW_LONGEST_PS) : 0;
     engine->copy_ps += (double)busy;
     stream->state = STREAM_TAIL;
     fab_queue_push(engine->queue, engine->now + busy + overhead(engine, stream), stream_number(engine, stream));
@@ -453,6 +454,10 @@ loop(Engine *engine)
 
     while (engine->error == NULL && fab_queue_peek(engine->queue, &when)) {
         g_assert(when >= engine->now);
+        if (when >= FAB_FLOW_LONGEST_PS && engine->running > 0) {
+            fab_flow_too_long(engine->program->name, &engine->error);
+            break;
+        }
         engine->now = when;
         while (fab_queue_peek(engine->queue, &when) && when == engine->now) {
             fab_queue_pop(engine->queue, &when, &data);

@@ -266,7 +266,9 @@ fab_flow_set_rate(FabFlowSet *set, int64_t now, uint32_t number, double rate, ui
         set->resources[bottleneck].held++;
     flow->bottleneck = bottleneck;
     flow->rate = rate;
-    flow->finish = flow->remaining <= 0 ? now : now + (int64_t)(flow->remaining / rate + 0.5);
+    flow->finish = now;
+    if (flow->remaining > 0)
+        flow->finish += (int64_t)MIN(flow->remaining / rate + 0.5, (double)FAB_FLOW_LONGEST_PS);
     if (flow->finish < flow->planned) {
         flow->planned = flow->finish;
         fab_queue_push(set->queue, flow->finish, set->mark | number);
@@ -349,4 +351,12 @@ fab_flow_check(const FabFlowSet *set, GError **error)
         }
     }
     return true;
+}
+
+void
+fab_flow_too_long(const char *what, GError **error)
+{
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s would take more than 13 days on this machine; take smaller sizes, or higher rates of its links",
+                what);
 }

@@ -64,4 +64,11 @@ bool fab_flow_check(const FabFlowSet *flows, GError **error);
 /* Current rate in B/s of the flow of `route` that was started last; 0 when none runs. For tests. */
 double fab_flow_rate(const FabFlowSet *flows, const FabRoute *route);
 
+/*
+ * 13 days: what takes longer is refused, so that no sum of times overflows. Flows that would take longer end then, at
+ * the latest; loops stop there with fab_flow_too_long(), which says that `what` did.
+ */
+#define FAB_FLOW_LONGEST_PS (INT64_C(1) << 60)
+void fab_flow_too_long(const char *what, GError **error);
+
 #endif

@@ -147,28 +147,47 @@ collapse_writes(Transfer *transfer)
     }
 }
 
-/* Runs all pairs to the end; the time of the last one. */
+/* Runs all pairs to the end; the time of the last one, or -1 with an error. */
+static int64_t
+run_pairs(const Transfer *transfer, uint64_t size, FabFlowSet *flows, FabQueue *queue, GError **error)
+{
+    const FabScenario *scenario = transfer->scenario;
+    int64_t when, last = 0;
+    uint32_t data, pair, left = scenario->pair_count;
+
+    for (uint32_t i = 0; i < scenario->pair_count; i++)
+        fab_flow_start(flows, 0, transfer->routes[i], (double)size, INFINITY, i);
+    fab_flow_share(flows, 0);
+    while (left > 0 && fab_queue_pop(queue, &when, &data)) {
+        if (when >= FAB_FLOW_LONGEST_PS) {
+            fab_flow_too_long("the transfer", error);
+            return -1;
+        }
+        if (fab_flow_complete(flows, when, data & ~FLOW_MARK)) {
+            for (; fab_flow_take_tag(flows, &pair); left--)
+                last = MAX(last, when + transfer->routes[pair]->latency_ps);
+        }
+        fab_flow_share(flows, when);
+    }
+    return last;
+}
+
 static FabResultRow *
-run_size(const Transfer *transfer, uint64_t size)
+run_size(const Transfer *transfer, uint64_t size, GError **error)
 {
     const FabScenario *scenario = transfer->scenario;
     FabQueue *queue = fab_queue_new();
     FabFlowSet *flows =
         fab_flow_set_new(transfer->capacity, transfer->topology->resource_count, queue, FLOW_MARK);
-    FabResultRow *row = fab_result_row_new();
-    int64_t when, last = 0;
-    uint32_t data, pair;
+    int64_t last = run_pairs(transfer, size, flows, queue, error);
+    FabResultRow *row;
 
-    for (uint32_t i = 0; i < scenario->pair_count; i++)
-        fab_flow_start(flows, 0, transfer->routes[i], (double)size, INFINITY, i);
-    fab_flow_share(flows, 0);
-    while (fab_queue_pop(queue, &when, &data)) {
-        if (fab_flow_complete(flows, when, data & ~FLOW_MARK)) {
-            while (fab_flow_take_tag(flows, &pair))
-                last = MAX(last, when + transfer->routes[pair]->latency_ps);
-        }
-        fab_flow_share(flows, when);
+    if (last < 0) {
+        fab_flow_set_free(flows);
+        fab_queue_free(queue);
+        return NULL;
     }
+    row = fab_result_row_new();
     row->size_bytes = size;
     row->time_ps = last + (scenario->launch_s > 0 ? fab_ps_from_seconds(scenario->launch_s) : 0);
     row->algbw = (double)size * scenario->pair_count / ((double)row->time_ps * 1e-12);
@@ -208,8 +227,12 @@ fab_transfer_run(const FabScenario *scenario, const FabTopology *topology, GErro
     }
     result->collective = g_strdup("transfer");
     result->ranks = 2 * scenario->pair_count;
-    for (uint32_t i = 0; i < scenario->size_count && good; i++)
-        g_ptr_array_add(result->rows, run_size(&transfer, scenario->sizes[i]));
+    for (uint32_t i = 0; i < scenario->size_count && good; i++) {
+        FabResultRow *row = run_size(&transfer, scenario->sizes[i], error);
+        good = row != NULL;
+        if (good)
+            g_ptr_array_add(result->rows, row);
+    }
     g_free(transfer.routes);
     g_free(transfer.capacity);
     fab_router_free(transfer.router);

@@ -13,7 +13,9 @@
 
 /* Bounds that no machine reaches: they stop a plugin that loops for ever before memory ends. */
 enum { VERTICES_MAX = 1000000, LINKS_MAX = 8000000, NAME_BYTES_MAX = 200, COUNT_MAX = 1000000 };
+#define RATE_MIN 1e6   /* B/s; below it times leave the clock of picoseconds */
 #define RATE_MAX 1e16  /* B/s */
+#define EFFICIENCY_MIN 0.001
 #define LATENCY_MAX 1. /* s */
 
 struct FabBuilder {
@@ -243,7 +245,7 @@ copy_spec(FabBuilder *builder, const char *what, const void *spec, uint32_t size
 static bool
 is_rate_or_zero(double value)
 {
-    return value >= 0 && value <= RATE_MAX;
+    return value == 0 || (value >= RATE_MIN && value <= RATE_MAX);
 }
 
 /* `what` and `rest` frame a figure: "GPU 0 > GPU 1 has a bandwidth of 0 B/s, must be ...". */
@@ -284,7 +286,7 @@ check_vertex(FabBuilder *builder, const FabVertexSpec *spec)
     if (!is_rate_or_zero(spec->peer_limit) || !is_rate_or_zero(spec->memory_limit))
         return refuse_figure(builder, spec->name, "has a limit of",
                              is_rate_or_zero(spec->peer_limit) ? spec->memory_limit : spec->peer_limit,
-                             "B/s, must be between 0 and 1e16 B/s");
+                             "B/s, must be 0 for none, or between 1e6 and 1e16 B/s");
     return true;
 }
 
@@ -336,12 +338,12 @@ vertex_at(const FabBuilder *builder, FabVertex vertex)
 static bool
 check_figures(FabBuilder *builder, const FabLinkSpec *spec, const char *who)
 {
-    if (!(spec->bandwidth > 0 && spec->bandwidth <= RATE_MAX))
+    if (!(spec->bandwidth >= RATE_MIN && spec->bandwidth <= RATE_MAX))
         return refuse_figure(builder, who, "has a bandwidth of", spec->bandwidth,
-                             "B/s, must be above 0 and at most 1e16 B/s");
-    if (!(spec->efficiency >= 0 && spec->efficiency <= 1))
+                             "B/s, must be between 1e6 and 1e16 B/s");
+    if (!(spec->efficiency == 0 || (spec->efficiency >= EFFICIENCY_MIN && spec->efficiency <= 1)))
         return refuse_figure(builder, who, "has an efficiency of", spec->efficiency,
-                             "of its bandwidth, must be above 0 and at most 1");
+                             "of its bandwidth, must be between 0.001 and 1");
     if (!(spec->latency >= 0 && spec->latency <= LATENCY_MAX))
         return refuse_figure(builder, who, "has a latency of", spec->latency, "s, must be between 0 and 1 s");
     if (!(spec->reverse <= 1))
