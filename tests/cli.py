@@ -300,6 +300,17 @@ class BadScenario(Cli):
             self.refuses(INPUT, r"has a bandwidth of .* B/s, must be between 1e6 and 1e16 B/s", "run", *slow, *words,
                          "--set", "topology.socket_rate=1e-300 GB/s")
 
+    def test_files_of_other_editors_are_read(self):
+        lines = "[topology]\nname=dgx-h100\n[collective]\noperation=barrier\n"
+        for content in ("\ufeff" + lines, lines.replace("\n", "\r\n")):
+            self.prints("run", self.write("case.ini", content))
+
+    def test_a_long_word_makes_no_long_message(self):
+        for line in ("algorithm=", "operation_", "peer=", "datatype=", "sizes=", "ranks="):
+            done = fabricast("run", self.scenario(line + "x" * 100000 + ("=1" if line[-1] == "_" else "")))
+            self.assertEqual(done.returncode, INPUT)
+            self.assertLess(len(done.stderr), 600, line)
+
     def test_one_rank_may_use_any_algorithm(self):
         for algorithm in ("ring", "tree", "nvls"):
             self.prints(*ALL_REDUCE, "--ranks", "1", "--algorithm", algorithm, "--sizes", "1M")
@@ -437,7 +448,7 @@ class Machines(Cli):
         self.refuses(INPUT, r"/none/x\.svg: cannot be written", "topology", "diagram", "dgx-h100", "-o", "/none/x.svg")
         self.refuses(INPUT, r"result\.json", "topology", "diagram", "dgx-h100", "--load", self.folder + "/result.json",
                      "-o", svg)
-        for content in ("", "{", "[]", "{\"schema\": \"other\"}", "\x00\x01"):
+        for content in ("", "{", "[]", "{\"schema\": \"other\"}", "\x00\x01", "[" * 100000):
             path = self.write("result.json", content)
             self.refuses(INPUT, r"result\.json", "topology", "diagram", "dgx-h100", "--load", path, "-o", svg)
         self.assertFalse(os.path.exists(svg))

@@ -92,7 +92,8 @@ fab_keyfile_load(const char *path, GError **error)
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: holds a zero byte, so it is not a key file", path);
         return NULL;
     }
-    return fab_keyfile_parse(path, text, error);
+    /* Some editors put a byte order mark in front. */
+    return fab_keyfile_parse(path, g_str_has_prefix(text, "\xef\xbb\xbf") ? text + 3 : text, error);
 }
 
 void

@@ -171,7 +171,7 @@ fab_algorithm_find(const char *name, GError **error)
         names[i] = fab_algorithms[i].name;
     }
     suggestion = fab_suggestion(name, names);
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "algorithm %s is not known%s", name, suggestion);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "algorithm %.60s is not known%s", name, suggestion);
     return NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/nesting.h"
 #include "base/units.h"
 #include "report/report.h"
 
@@ -202,7 +203,7 @@ fab_diagram_load_read(const FabTopology *topology, const char *path, GError **er
     gsize length = 0;
 
     text = fab_file_read(path, "a result of `fabricast run --json`", MAX_BYTES, &length, error);
-    if (text == NULL)
+    if (text == NULL || !fab_nesting_check(path, text, length, error))
         return NULL;
     if (!json_parser_load_from_data(parser, text, (gssize)length, &inner)) {
         refuse(error, FAB_ERROR_SYNTAX, path, "is not JSON: %s", inner->message);
