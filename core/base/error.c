@@ -51,8 +51,10 @@ fab_nearest(const char *word, const char *const *known)
         return NULL;
     for (; *known != NULL; known++) {
         unsigned distance = edit_distance(word, *known);
+        if (distance == 0)
+            return *known;
         if (distance <= limit) {
-            limit = distance == 0 ? 0 : distance - 1;
+            limit = distance - 1;
             best = *known;
         }
     }

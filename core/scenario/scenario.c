@@ -441,19 +441,23 @@ apply_sets(FabKeyfile *file, char *const *sets, GError **error)
 
 /* ------------------------------------------------------------------ finding files */
 
+/* Appends the scenario files of a folder in the order of their names. */
 static void
 add_scenarios(GPtrArray *paths, const char *folder)
 {
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
     const char *name;
 
     while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
         if (g_str_has_suffix(name, ".ini"))
-            g_ptr_array_add(paths, strcmp(folder, ".") == 0 ? g_strdup(name) : g_build_filename(folder, name, NULL));
+            g_ptr_array_add(found, strcmp(folder, ".") == 0 ? g_strdup(name) : g_build_filename(folder, name, NULL));
     }
+    g_ptr_array_sort(found, fab_compare_strings);
+    g_ptr_array_extend(paths, found, NULL, NULL);
 }
 
-/* The scenario file in the same folder, or shipped with the program, whose name is nearest. */
+/* The scenario file in the same folder, or else shipped with the program, whose name is nearest. */
 static char *
 nearest_file(const char *path)
 {
@@ -466,7 +470,6 @@ nearest_file(const char *path)
 
     add_scenarios(paths, folder);
     add_scenarios(paths, fab_path_scenarios());
-    g_ptr_array_sort(paths, fab_compare_strings);
     for (guint i = 0; i < paths->len; i++)
         g_ptr_array_add(names, with_suffix ? g_path_get_basename(paths->pdata[i]) : default_name(paths->pdata[i]));
     g_ptr_array_add(names, NULL);
