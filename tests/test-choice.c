@@ -301,8 +301,8 @@ START_TEST(large_rings_use_every_channel_and_two_slices_of_a_megabyte)
     ck_assert_uint_eq(plan.slots, 4);
     plan = plan_of(&machine, FAB_BROADCAST, GIB, NULL);
     ck_assert_uint_eq(plan.chunk_bytes, 512 * KIB);
-    ck_assert_uint_eq(plan.slice_bytes, 16 * KIB); /* forwarded in pieces through NVSwitch */
-    ck_assert_uint_eq(plan.slots, 256);
+    ck_assert_uint_eq(plan.slice_bytes, 512 * KIB); /* whole chunks */
+    ck_assert_uint_eq(plan.slots, 8);
     machine_clear(&machine);
 }
 END_TEST

@@ -98,6 +98,7 @@ scenario_new(const Machine *machine, const Settings *settings, const char *sizes
     g_ptr_array_add(sets, g_strdup_printf("collective.protocol=%s", settings->protocol));
     g_ptr_array_add(sets, g_strdup_printf("collective.sizes=%s", sizes));
     g_ptr_array_add(sets, g_strdup("collective.launch=7 us"));
+    g_ptr_array_add(sets, g_strdup("collective.timing=single"));
     add_number(sets, "ranks", machine->ranks);
     add_number(sets, "channels", settings->channels);
     add_number(sets, "chunk", settings->chunk);
@@ -117,7 +118,7 @@ run(const Machine *machine, const FabTopology *topology, const Settings *setting
 {
     g_autoptr(FabScenario) scenario = scenario_new(machine, settings, sizes);
     g_autoptr(GError) error = NULL;
-    FabResult *result = fab_run_on(scenario, topology, NULL, NULL, &error);
+    FabResult *result = fab_run_on(scenario, topology, NULL, NULL, NULL, &error);
 
     if (result == NULL) {
         g_autofree char *name = describe(machine, settings);

@@ -183,7 +183,7 @@ validate(GPtrArray *measurements, bool quiet)
     FabValidation *validation;
 
     fab_progress_init(&line, quiet);
-    validation = fab_validate(measurements, line.enabled ? fab_progress_update : NULL, &line);
+    validation = fab_validate(measurements, NULL, line.enabled ? fab_progress_update : NULL, &line);
     fab_progress_clear(&line);
     return validation;
 }

@@ -14,7 +14,6 @@ enum {
     LL_STEP = 32768,            /* payload of one LL slot */
     LL128_STEP = 576000,        /* payload of one LL128 slot */
     LL128_PIECE = 9600,         /* forwarded at once (ring study, 3.2) */
-    FORWARDED = 16384,          /* piece of a broadcast through NVSwitch (ring study, 4.6) */
     FIFO_SLOTS = 8,
     P2P_LL_BYTES = 16384,       /* NCCL_P2P_LL_THRESHOLD, for each channel */
     MOST_CHANNELS = 64,         /* MAXCHANNELS; a CTA can serve several peers at once */
@@ -196,10 +195,8 @@ simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t si
         return;
     }
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE) {
-        plan->forwards = facts->nvswitch && facts->ranks > 2;
-        plan->chunk_bytes = 512 * KIB;
-        plan->slice_bytes = plan->forwards ? FORWARDED : plan->chunk_bytes;
-        plan->slots = (uint32_t)(FIFO_SLOTS * (plan->chunk_bytes / plan->slice_bytes));
+        plan->chunk_bytes = plan->slice_bytes = 512 * KIB;
+        plan->slots = FIFO_SLOTS;
         return;
     }
     share = divide_up(divide_up(size, plan->channels), facts->ranks);

@@ -50,7 +50,6 @@ typedef struct {
     uint64_t chunk_bytes, slice_bytes;
     uint32_t slots; /* in slices */
     double cta_share; /* send/recv: share of a CTA that each peer's channel has; 0: not send/recv */
-    bool forwards;    /* pieces are passed on as they come, in slices far below a chunk */
 } FabPlan;
 
 /* Wishes that override NCCL's choice; NULL, -1 and 0 leave it free. */

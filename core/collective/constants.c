@@ -1,7 +1,5 @@
 #include "collective/constants.h"
 
-#include <stddef.h>
-
 const char *const fab_protocol_names[] = { "ll", "ll128", "simple", NULL };
 
 /*
@@ -13,89 +11,94 @@ const char *const fab_protocol_names[] = { "ll", "ll128", "simple", NULL };
  * study's fit to a DGX-1. The latencies of the studies include the wire; here they are what is left beside it (0.4 us
  * through NVSwitch, 0.2 us over a direct link; LL over PCIe 0.5 to 0.6 us and a round of 0.4 us). Rows without a sweep
  * of their own say what they are taken from.
+ *
+ * Launching threads: floors of sweeps in which one thread drives all GPUs, over the GPUs (ring study 5): P100 5.9 and
+ * V100 6.1 us a GPU on Xeons of their time; A100 4.2, 4.3, 5.2, 5.2 on four hosts, with 0.18, 0.3 and 0.045 us a
+ * channel; H100, H200 and B300 3.2 to 3.7, RTX 5090 3.2 on hosts of 2023 and later.
  */
-static const FabKernelCosts rows[] = {
-    { .generation = "Pascal", .compute_capability = 60,
-      .launch_us = 8.1, .launch_channels_us = 3.1, .entry_us = { 0, 11.8, 4.2 },
+static const FabConstants shipped = { .kernel = {
+    { .group = "pascal", .generation = "Pascal", .compute_capability = 60,
+      .launch_us = 8.1, .launch_channels_us = 3.1, .thread_kernel_us = 5.9, .thread_channel_us = 0.2,
+      .ll128_entry_us = 11.8, .simple_entry_us = 4.2,
       .ll_round_us = 1.0, .ll_fixed_share = 0.34, .ll_latency_us = 0.4, .ll128_rate = 6.3, .ll128_latency_us = 0.8,
       .simple_step_us = 2.7, .simple_latency_us = 0.6, .send_rate = 14, .copy_rate = 14,
-      .p2p_rate = 7,
+      .p2p_rate = 7, .p2p_latency_us = 1.9, .link_share = 1,
       .source = "taken from Volta; launch from Ampere" },
-    { .generation = "Volta", .compute_capability = 70,
-      .launch_us = 8.1, .launch_channels_us = 3.1, .entry_us = { 0, 11.8, 4.2 },
+    { .group = "volta", .generation = "Volta", .compute_capability = 70,
+      .launch_us = 8.1, .launch_channels_us = 3.1, .thread_kernel_us = 6.0, .thread_channel_us = 0.2,
+      .ll128_entry_us = 11.8, .simple_entry_us = 4.2,
       .ll_round_us = 0.9, .ll_fixed_share = 0.34, .ll_latency_us = 0.4, .ll128_rate = 10, .ll128_latency_us = 0.8,
       .simple_step_us = 2.7, .simple_latency_us = 0.6, .send_rate = 14, .copy_rate = 28,
-      .p2p_rate = 7,
+      .p2p_rate = 7, .p2p_latency_us = 1.9, .link_share = 1,
       .source = "ring study 3.5, DGX-1 forced Simple; LL, LL128 and launch from Ampere" },
-    { .generation = "Turing", .compute_capability = 75,
-      .launch_us = 6.0, .launch_channels_us = 1.0, .entry_us = { 0, 11.8, 4.2 },
+    { .group = "turing", .generation = "Turing", .compute_capability = 75,
+      .launch_us = 6.0, .launch_channels_us = 1.0, .thread_kernel_us = 5.0, .thread_channel_us = 0.2,
+      .ll128_entry_us = 11.8, .simple_entry_us = 4.2,
       .ll_round_us = 0.9, .ll_fixed_share = 0.34, .ll_latency_us = 0.4, .ll128_rate = 10, .ll128_latency_us = 0.8,
       .simple_step_us = 1.0, .simple_latency_us = 1.8, .send_rate = 14, .copy_rate = 11.5,
-      .p2p_rate = 7,
+      .p2p_rate = 7, .p2p_latency_us = 1.9, .link_share = 1,
       .source = "copy rate: NVLS/PCIe study 6 (2080 Ti bridge); the rest from Volta" },
-    { .generation = "Ampere", .compute_capability = 80,
-      .launch_us = 8.1, .launch_channels_us = 3.1, .entry_us = { 0, 11.8, 4.2 },
+    { .group = "ampere", .generation = "Ampere", .compute_capability = 80,
+      .launch_us = 8.1, .launch_channels_us = 3.1, .thread_kernel_us = 4.7, .thread_channel_us = 0.2,
+      .ll128_entry_us = 11.8, .simple_entry_us = 4.2,
       .ll_round_us = 0.78, .ll_fixed_share = 0.34, .ll_latency_us = 0.09, .ll128_rate = 6.3,
       .ll128_latency_us = 0.6, .simple_step_us = 3.4, .simple_latency_us = 3.0, .send_rate = 25, .copy_rate = 24,
-      .p2p_rate = 12,
+      .p2p_rate = 12, .p2p_latency_us = 1.9, .link_share = 1,
       .source = "ring study 3.5, A100 sweeps; copy rate: NVLS/PCIe study 2" },
-    { .generation = "Ampere GA10x", .compute_capability = 86,
-      .launch_us = 6.0, .launch_channels_us = 1.0, .entry_us = { 0, 11.8, 4.2 },
+    { .group = "ampere-ga10x", .generation = "Ampere GA10x", .compute_capability = 86,
+      .launch_us = 6.0, .launch_channels_us = 1.0, .thread_kernel_us = 4.5, .thread_channel_us = 0.2,
+      .ll128_entry_us = 11.8, .simple_entry_us = 4.2,
       .ll_round_us = 0.78, .ll_fixed_share = 0.34, .ll_latency_us = 0.09, .ll128_rate = 6.3,
       .ll128_latency_us = 0.6, .simple_step_us = 1.0, .simple_latency_us = 1.8, .send_rate = 25, .copy_rate = 24,
-      .p2p_rate = 12,
+      .p2p_rate = 12, .p2p_latency_us = 1.9, .link_share = 1,
       .source = "rates from A100; step and latency: NVLS/PCIe study 5.2" },
-    { .generation = "Hopper", .compute_capability = 90,
-      .launch_us = 4.6, .launch_channels_us = 1.0, .entry_us = { 0, 14.0, 4.4 },
+    { .group = "hopper", .generation = "Hopper", .compute_capability = 90,
+      .launch_us = 4.6, .launch_channels_us = 1.0, .thread_kernel_us = 3.4, .thread_channel_us = 0.05,
+      .ll128_entry_us = 14.0, .simple_entry_us = 4.4,
       .ll_round_us = 0.52, .ll_fixed_share = 0.50, .ll_latency_us = 0.05, .ll128_rate = 14.9,
       .ll128_latency_us = 0, .simple_step_us = 1.5, .simple_latency_us = 1.6, .send_rate = 28, .copy_rate = 41,
-      .p2p_rate = 18,
+      .p2p_rate = 18, .p2p_latency_us = 1.9, .link_share = 1,
       .in_switch_gap_us = 4.75, .in_switch_launch_us = 6, .in_switch_copy_rate = 60, .in_switch_weight = 1.264,
       .in_switch_rack_weight = 1.264,
       .source = "ring study 3.5, H100 sweeps; NVLS/PCIe study 1.1 and 2" },
-    { .generation = "Blackwell", .compute_capability = 100,
-      .launch_us = 7.6, .launch_channels_us = 1.0, .entry_us = { 0, 14.0, 1.8 },
+    { .group = "blackwell", .generation = "Blackwell", .compute_capability = 100,
+      .launch_us = 7.6, .launch_channels_us = 1.0, .thread_kernel_us = 3.5, .thread_channel_us = 0.05,
+      .ll128_entry_us = 14.0, .simple_entry_us = 1.8,
       .ll_round_us = 0.57, .ll_fixed_share = 0.54, .ll_latency_us = 0.54, .ll128_rate = 20.5,
       .ll128_latency_us = 0.3, .simple_step_us = 0.85, .simple_latency_us = 6.7, .send_rate = 31.4, .copy_rate = 42,
-      .p2p_rate = 22,
+      .p2p_rate = 22, .p2p_latency_us = 1.9, .link_share = 1,
       .in_switch_gap_us = 8, .in_switch_launch_us = 12, .in_switch_copy_rate = 80, .in_switch_weight = 1.2615,
       .in_switch_rack_weight = 1.4875,
       .source = "ring study 3.5, GB200 and B300 sweeps; NVLS/PCIe study 1.1 and 2" },
-    { .generation = "Blackwell workstation", .compute_capability = 120,
-      .launch_us = 6.0, .launch_channels_us = 1.0, .entry_us = { 0, 14.0, 5.0 },
+    { .group = "blackwell-workstation", .generation = "Blackwell workstation", .compute_capability = 120,
+      .launch_us = 6.0, .launch_channels_us = 1.0, .thread_kernel_us = 3.2, .thread_channel_us = 0.05,
+      .ll128_entry_us = 14.0, .simple_entry_us = 5.0,
       .ll_round_us = 0.57, .ll_fixed_share = 0.54, .ll_latency_us = 0.54, .ll128_rate = 20.5,
       .ll128_latency_us = 0.3, .simple_step_us = 0.5, .simple_latency_us = 1.6, .send_rate = 31.4, .copy_rate = 28,
-      .p2p_rate = 13,
+      .p2p_rate = 13, .p2p_latency_us = 1.9, .link_share = 1,
       .source = "copy rate: NVLS/PCIe study 2 (PCIe gen5 row); step and latency: its 5.2; the rest from B200" },
-};
+}, .peer = {
+    .group = "pcie-peer", .ll_latency_us = 0.54, .simple_step_us = 0.5, .simple_latency_us = 2.0,
+    .simple_entry_us = 10.0, .link_share = 1, .source = "NVLS/PCIe study 5.2, peer to peer",
+}, .staged = {
+    .group = "pcie-staged", .ll_latency_us = 0.54, .simple_step_us = 1.0, .simple_latency_us = 4.0,
+    .simple_entry_us = 5.0, .link_share = 1, .source = "NVLS/PCIe study 5.2, staged",
+} };
+
+const FabConstants *
+fab_constants_shipped(void)
+{
+    return &shipped;
+}
 
 const FabKernelCosts *
-fab_kernel_costs(uint32_t compute_capability)
+fab_kernel_costs(const FabConstants *constants, uint32_t compute_capability)
 {
     size_t row = 0;
 
-    for (size_t i = 1; i < sizeof rows / sizeof *rows; i++) {
-        if (compute_capability >= rows[i].compute_capability)
+    for (size_t i = 1; i < FAB_GENERATIONS; i++) {
+        if (compute_capability >= constants->kernel[i].compute_capability)
             row = i;
     }
-    return &rows[row];
-}
-
-const FabPcieCosts *
-fab_pcie_costs(int staged)
-{
-    static const FabPcieCosts direct = { .ll_latency_us = 0.54, .simple_step_us = 0.5, .simple_latency_us = 2.0,
-                                         .simple_entry_us = 10.0, .source = "NVLS/PCIe study 5.2, peer to peer" };
-    static const FabPcieCosts through_host = { .ll_latency_us = 0.54, .simple_step_us = 1.0, .simple_latency_us = 4.0,
-                                               .simple_entry_us = 5.0, .source = "NVLS/PCIe study 5.2, staged" };
-
-    return staged ? &through_host : &direct;
-}
-
-const FabLaunchCosts *
-fab_launch_costs(void)
-{
-    static const FabLaunchCosts costs = { .kernel_us = 3.0, .channel_us = 0.05 };
-
-    return &costs;
+    return &constants->kernel[row];
 }

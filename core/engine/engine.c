@@ -49,6 +49,7 @@ typedef struct {
     int64_t *slots; /* program->slots for each connection */
     const FabRoute *multicast;
     double send_rate[FAB_PROGRAM_ROLES], copy_rate[FAB_PROGRAM_ROLES]; /* of each role, B/s */
+    int64_t *began, *ended; /* of each rank: first transfer to it or own slice, end of its last stream */
     uint32_t stream_count, running;
     int64_t now, finish;
     double copy_ps, wait_ps;
@@ -66,6 +67,8 @@ engine_clear(Engine *engine)
     g_free(engine->streams);
     g_free(engine->connections);
     g_free(engine->slots);
+    g_free(engine->began);
+    g_free(engine->ended);
 }
 
 static void
@@ -104,6 +107,10 @@ engine_init(Engine *engine, const FabEngineSpec *spec, FabEngineReport *report)
     for (uint32_t i = 0; i < spec->program->connections; i++)
         engine->connections[i] = (Connection) { .receiver = NOBODY, .sender = NOBODY };
     engine->slots = g_new0(int64_t, (gsize)spec->program->connections * spec->program->slots);
+    engine->began = g_new(int64_t, spec->program->ranks);
+    engine->ended = g_new0(int64_t, spec->program->ranks);
+    for (uint32_t rank = 0; rank < spec->program->ranks; rank++)
+        engine->began[rank] = INT64_MAX;
     streams_init(engine);
 }
 
@@ -272,6 +279,19 @@ overhead(const Engine *engine, const Stream *stream)
     return stream->bytes == 0 ? MIN(execution->empty_ps, full) : full;
 }
 
+/* A rank's kernel is at work from its first slice on, or from the first that is on its way to it. */
+static void
+note_beginning(Engine *engine, const Stream *stream)
+{
+    const FabStep *step = &stream->step;
+
+    if (stream->index > 0 || stream->slice > 0)
+        return;
+    engine->began[stream->at.rank] = MIN(engine->began[stream->at.rank], engine->now);
+    for (uint32_t i = 0; i < step->send_count; i++)
+        engine->began[step->send[i].peer] = MIN(engine->began[step->send[i].peer], engine->now);
+}
+
 /* Starts the transfer of a slice whose inputs and outputs are ready. */
 static void
 slice_start(Engine *engine, Stream *stream)
@@ -282,6 +302,7 @@ slice_start(Engine *engine, Stream *stream)
     int64_t busy;
 
     engine->report->slices++;
+    note_beginning(engine, stream);
     if (execution->quantum > 1 && stream->bytes > 0)
         bytes = (double)((stream->bytes + execution->quantum - 1) / execution->quantum * execution->quantum);
     if (route != NULL) {
@@ -337,6 +358,7 @@ step_fetch(Engine *engine, Stream *stream)
         stream->state = STREAM_DONE;
         engine->running--;
         engine->finish = MAX(engine->finish, engine->now);
+        engine->ended[stream->at.rank] = engine->now;
         return false;
     }
     slices = step->bytes <= program->slice_bytes ? 1 : (step->bytes + program->slice_bytes - 1) / program->slice_bytes;
@@ -497,8 +519,12 @@ fill_report(Engine *engine)
     FabEngineReport *report = engine->report;
     double stream_ps = (double)engine->finish * engine->stream_count;
     uint32_t resources = engine->spec->topology->resource_count;
+    int64_t longest = 0;
 
+    for (uint32_t rank = 0; rank < engine->program->ranks; rank++)
+        longest = MAX(longest, engine->ended[rank] - MIN(engine->began[rank], engine->ended[rank]));
     report->time_ps = engine->finish + engine->execution->launch_ps;
+    report->interval_ps = longest + engine->execution->launch_ps;
     report->carried = g_memdup2(fab_flow_carried(engine->flows), resources * sizeof(double));
     report->flows = fab_flow_started(engine->flows);
     report->copy_share = stream_ps > 0 ? (engine->copy_ps + fab_flow_limited_ps(engine->flows)) / stream_ps : 0;

@@ -19,11 +19,13 @@ enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 
 static const char *const collective_keys[] = {
     "operation", "sizes", "algorithm", "protocol", "channels", "chunk",  "slice",  "slots", "ranks",
-    "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", "processes", "threads", "nccl", NULL,
+    "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", "processes", "threads", "nccl",
+    "timing",   NULL,
 };
 static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink", "launch", NULL };
 
 static const char *const protocols[] = { "auto", "simple", "ll", "ll128", NULL };
+static const char *const timings[] = { "back-to-back", "single", NULL };
 static const char *const reductions[] = { "sum", "prod", "max", "min", "avg", NULL };
 static const char *const peers[] = { "auto", "nvlink", "pix", "pxb", "phb", "node", "sys", NULL };
 
@@ -287,6 +289,7 @@ read_collective(FabKeyfile *file, FabScenario *scenario, GError **error)
     return read_word(file, group, "protocol", protocols, 0, &scenario->protocol, error) &&
            read_chunks(file, scenario, error) && read_ranks(file, scenario, error) &&
            read_count(file, group, "root", 0, MAX_RANKS - 1, &scenario->root, error) &&
+           read_word(file, group, "timing", timings, 0, &scenario->timing, error) &&
            read_nccl(file, scenario, error) && read_datatype(file, scenario, error) &&
            read_word(file, group, "reduction", reductions, 0, &scenario->reduction, error) &&
            read_common(file, group, scenario, error);
@@ -539,6 +542,7 @@ fab_scenario_free(FabScenario *scenario)
     g_free(scenario->datatype);
     g_free(scenario->reduction);
     g_free(scenario->peer);
+    g_free(scenario->timing);
     g_free(scenario->pairs);
     g_free(scenario->sizes);
     g_free(scenario);

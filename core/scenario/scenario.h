@@ -40,6 +40,7 @@ typedef struct {
     double launch_s;       /* launch overhead; negative: the GPU's default */
     uint32_t nccl;         /* release whose rules decide, 1000 x major + minor: 2030 is 2.30 */
     uint32_t processes, threads; /* that launch: processes, and threads of each; 0: one thread for each GPU */
+    char *timing;          /* "back-to-back": calls follow each other, as in nccl-tests; "single": each alone */
     /* [transfer] */
     FabTransferPair *pairs;
     uint32_t pair_count;

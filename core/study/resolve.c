@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "plugin/loader.h"
 #include "plugin/params.h"
+#include "study/run-facts.h"
 #include "topology/machine.h"
 
 const char fab_reason_kind[] = "not a collective";
@@ -256,32 +257,38 @@ add_data(Resolver *resolver)
 static void
 add_release(Resolver *resolver)
 {
-    const char *version = fact(resolver, "run", "nccl_version");
-    g_auto(GStrv) parts = g_strsplit(version != NULL ? version : "", ".", 3);
-    int64_t minor;
+    bool stated;
+    int64_t minor = fab_release_facts(resolver->measurement, &stated);
     char release[32];
 
-    if (g_strv_length(parts) < 2 || !fab_parse_integer(parts[1], &minor, NULL))
+    if (minor == 0)
         return;
     g_snprintf(release, sizeof release, "2.%d", (int)CLAMP(minor, 18, 30));
-    if (minor < 18 || minor > 30)
-        add_note(resolver, g_strdup_printf("NCCL %s decides as %s does", version, release));
+    if (stated && (minor < 18 || minor > 30))
+        add_note(resolver,
+                 g_strdup_printf("NCCL %s decides as %s does", fact(resolver, "run", "nccl_version"), release));
+    if (!stated)
+        add_note(resolver, g_strdup_printf("release of NCCL not stated, %s taken by the date", release));
     add_set(resolver, "collective.nccl", release);
 }
 
-/* Who launched; where the run does not say, one thread for each GPU is taken. */
+/* Who launched, and how it was timed. */
 static void
 add_launchers(Resolver *resolver)
 {
-    const char *processes = fact(resolver, "run", "processes"), *threads = fact(resolver, "run", "threads");
+    FabLaunchFacts facts = fab_launch_facts(resolver->measurement);
+    char number[32];
 
-    if (processes != NULL)
-        add_set(resolver, "collective.processes", processes);
-    if (threads == NULL)
-        return;
-    add_set(resolver, "collective.threads", threads);
-    if (processes == NULL)
-        add_set(resolver, "collective.processes", "1"); /* threads are those of one process */
+    if (facts.from != NULL)
+        add_note(resolver, g_strdup_printf("launched by %s", facts.from));
+    g_snprintf(number, sizeof number, "%d", (int)facts.processes);
+    if (facts.processes > 0)
+        add_set(resolver, "collective.processes", number);
+    g_snprintf(number, sizeof number, "%d", (int)facts.threads);
+    if (facts.threads > 0)
+        add_set(resolver, "collective.threads", number);
+    if (fab_times_single_calls(resolver->measurement))
+        add_set(resolver, "collective.timing", "single");
 }
 
 /* Which GPUs: the first ones, or in a rack the first ones of each tray where not all of a tray took part. */

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "collective/choice.h"
 #include "engine/engine.h"
+#include "study/cost.h"
 #include "study/transfer.h"
 #include "study/work.h"
 #include "topology/machine.h"
@@ -14,13 +15,10 @@
 /* Below this share of the time nothing is called a bottleneck: latency is. */
 #define BUSY 0.5
 
-/* Send/recv over NVLink: the 3 us that a first chunk costs beside its bytes (NVLS/PCIe study 3.1, a; 2 to 5). */
-#define SEND_RECV_STEP_US 0.7
-#define SEND_RECV_LATENCY_US 1.2
-
 typedef struct {
     const FabScenario *scenario;
     const FabTopology *topology;
+    const FabConstants *constants;
     FabCollective collective;
     uint32_t *gpus; /* of ranks */
     uint32_t ranks;
@@ -128,12 +126,14 @@ fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t
 }
 
 static bool
-run_init(Run *run, const FabScenario *scenario, const FabTopology *topology, GError **error)
+run_init(Run *run, const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
+         GError **error)
 {
     FabRouteRules rules;
     int collective = 0;
 
-    *run = (Run) { .scenario = scenario, .topology = topology };
+    *run = (Run) { .scenario = scenario, .topology = topology,
+                   .constants = constants != NULL ? constants : fab_constants_shipped() };
     if (!index_of(scenario, "operation", scenario->operation, fab_collective_names, &collective, error) ||
         !resolve_ranks(run, error) || !resolve_wishes(run, error) ||
         !fab_run_rules(scenario, topology, run->ranks, &rules, error))
@@ -141,124 +141,6 @@ run_init(Run *run, const FabScenario *scenario, const FabTopology *topology, GEr
     run->collective = (FabCollective)collective;
     run->router = fab_router_new(topology, &rules);
     return fab_machine_facts(run->router, topology, run->gpus, run->ranks, scenario->nccl, &run->facts, error);
-}
-
-/* ------------------------------------------------------------------ costs of a plan */
-
-static double
-us(double microseconds)
-{
-    return microseconds * 1e-6;
-}
-
-static double
-launch_seconds(const Run *run, const FabPlan *plan, const FabKernelCosts *costs, double entry_us)
-{
-    double channels = plan->channels, all = run->facts.channels;
-
-    if (run->scenario->launch_s >= 0)
-        return run->scenario->launch_s;
-    if (plan->algorithm->in_switch)
-        return us(costs->in_switch_launch_us);
-    if (plan->channels > 1)
-        entry_us += costs->launch_channels_us * sqrt(channels / all);
-    return us(costs->launch_us + entry_us);
-}
-
-/* LL works in rounds of 8 bytes for each thread; a round costs the same however full (ring study, 3.1). */
-static void
-set_ll(const FabPlan *plan, const FabKernelCosts *costs, double latency_us, FabExecution *execution)
-{
-    double share = costs->ll_fixed_share + (1 - costs->ll_fixed_share) * plan->threads / 512.0;
-
-    execution->quantum = plan->threads * 8u;
-    execution->send_rate = (double)execution->quantum / us(costs->ll_round_us * share);
-    execution->copy_rate = execution->send_rate / 0.84; /* one side and a second store: 0.7 x 1.2 of a round */
-    execution->wire = 2;
-    execution->latency_ps = fab_ps_from_seconds(us(latency_us));
-}
-
-static void
-set_simple(const FabKernelCosts *costs, double step_us, double latency_us, FabExecution *execution)
-{
-    execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(step_us));
-    execution->empty_ps = execution->step_ps * 3 / 10; /* an empty slice exchanges counters only (3.3) */
-    execution->latency_ps = fab_ps_from_seconds(us(latency_us));
-    execution->send_rate = costs->send_rate * 1e9;
-    execution->copy_rate = costs->copy_rate * 1e9;
-}
-
-/* Each direction has half of the warps; ports reach 0.9 of a ring's rate (NVLS/PCIe study, 3.1, F). */
-static void
-set_send_recv(const Run *run, const FabPlan *plan, const FabKernelCosts *costs, FabExecution *execution)
-{
-    execution->send_rate = execution->copy_rate = 2 * costs->p2p_rate * 1e9 * plan->cta_share;
-    execution->wire = 1 / 0.9;
-    if (run->facts.transport <= FAB_TRANSPORT_NVLINK) {
-        execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(SEND_RECV_STEP_US));
-        execution->latency_ps = fab_ps_from_seconds(us(SEND_RECV_LATENCY_US));
-    }
-}
-
-/*
- * Broadcast and reduce forward in small pieces through NVSwitch, which do not pay for a fence each (ring study 4.6,
- * found on A100 and H800, not explained).
- */
-static void
-set_forwarding(FabExecution *execution)
-{
-    execution->latency_ps += execution->step_ps;
-    execution->step_ps = execution->local_ps = 0;
-}
-
-static FabExecution
-execution_of(const Run *run, const FabPlan *plan)
-{
-    const FabKernelCosts *costs = fab_kernel_costs(run->facts.compute_capability);
-    const FabPcieCosts *pcie = fab_pcie_costs(run->facts.transport == FAB_TRANSPORT_STAGED);
-    bool nvlink = run->facts.transport <= FAB_TRANSPORT_NVLINK;
-    double entry_us = costs->entry_us[plan->protocol];
-    FabExecution execution = { .wire = 1 };
-
-    if (plan->algorithm->in_switch) {
-        execution.in_switch_ps = fab_ps_from_seconds(us(costs->in_switch_gap_us));
-        execution.copy_rate = execution.send_rate = costs->in_switch_copy_rate * 1e9;
-        execution.in_switch_weight = run->facts.boxes > 1 ? costs->in_switch_rack_weight : costs->in_switch_weight;
-    } else if (plan->protocol == FAB_PROTOCOL_LL) {
-        set_ll(plan, costs, nvlink ? costs->ll_latency_us : pcie->ll_latency_us, &execution);
-    } else if (plan->protocol == FAB_PROTOCOL_LL128) {
-        execution.send_rate = costs->ll128_rate * 1e9;
-        execution.copy_rate = execution.send_rate / 0.7; /* a last receive takes 0.7 of a send (3.2) */
-        execution.wire = 16.0 / 15;
-        execution.latency_ps = fab_ps_from_seconds(us(costs->ll128_latency_us));
-    } else {
-        entry_us = !nvlink ? pcie->simple_entry_us : plan->cta_share > 0 ? 0 : entry_us;
-        set_simple(costs, nvlink ? costs->simple_step_us : pcie->simple_step_us,
-                   nvlink ? costs->simple_latency_us : pcie->simple_latency_us, &execution);
-    }
-    if (plan->forwards)
-        set_forwarding(&execution);
-    if (strcmp(plan->algorithm->name, "pairwise") == 0 && plan->protocol == FAB_PROTOCOL_SIMPLE)
-        set_send_recv(run, plan, costs, &execution);
-    execution.launch_ps = fab_ps_from_seconds(launch_seconds(run, plan, costs, entry_us));
-    return execution;
-}
-
-/*
- * Back-to-back calls follow no faster than the host launches them: a thread that serves several GPUs launches for one
- * after the other. 0 when every GPU has its thread.
- */
-static int64_t
-launch_interval_ps(const Run *run, const FabPlan *plan)
-{
-    const FabLaunchCosts *costs = fab_launch_costs();
-    uint64_t processes = run->scenario->processes > 0 ? run->scenario->processes : run->ranks;
-    uint64_t launchers = processes * MAX(run->scenario->threads, 1);
-    uint64_t each = launchers < run->ranks ? (run->ranks + launchers - 1) / launchers : 1;
-
-    if (each == 1)
-        return 0;
-    return fab_ps_from_seconds(us((double)each * (costs->kernel_us + costs->channel_us * plan->channels)));
 }
 
 /* ------------------------------------------------------------------ one size */
@@ -368,6 +250,7 @@ run_size(const Run *run, uint64_t size, GError **error)
     FabEngineReport report;
     g_autoptr(FabProgram) program = program_of(run, size, &plan, error);
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus };
+    FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     FabResultRow *row;
     int64_t interval_ps;
     bool launch_bound;
@@ -375,10 +258,11 @@ run_size(const Run *run, uint64_t size, GError **error)
     if (program == NULL)
         return NULL;
     spec.program = program;
-    spec.execution = execution_of(run, &plan);
+    spec.execution = fab_cost_execution(&cost, &plan);
     if (!fab_engine_run(&spec, &report, error))
         return NULL;
-    interval_ps = launch_interval_ps(run, &plan);
+    report.time_ps = fab_cost_device_ps(&cost, &report);
+    interval_ps = fab_cost_interval_ps(&cost, &plan);
     launch_bound = interval_ps > report.time_ps;
     report.time_ps = MAX(report.time_ps, interval_ps);
     row = row_of(run, size, &plan, &report);
@@ -460,13 +344,13 @@ check_work(const Run *run, GError **error)
 }
 
 static FabResult *
-run_collective(const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user,
-               GError **error)
+run_collective(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
+               FabProgress progress, void *user, GError **error)
 {
     Run run;
     g_autoptr(FabResult) result = fab_run_result_new(scenario, topology);
     double total = 0, done = 0;
-    bool good = run_init(&run, scenario, topology, error) && check_work(&run, error);
+    bool good = run_init(&run, scenario, topology, constants, error) && check_work(&run, error);
 
     for (uint32_t i = 0; i < scenario->size_count; i++)
         total += (double)scenario->sizes[i] + 1e6;
@@ -513,7 +397,7 @@ bool
 fab_run_nccl_estimate(const FabScenario *scenario, const FabTopology *topology, double *time_us, GError **error)
 {
     Run run;
-    bool good = run_init(&run, scenario, topology, error);
+    bool good = run_init(&run, scenario, topology, NULL, error);
 
     for (uint32_t i = 0; i < scenario->size_count && good; i++)
         time_us[i] = nccl_estimate(&run, scenario->sizes[i]);
@@ -522,11 +406,12 @@ fab_run_nccl_estimate(const FabScenario *scenario, const FabTopology *topology, 
 }
 
 FabResult *
-fab_run_on(const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user, GError **error)
+fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
+           FabProgress progress, void *user, GError **error)
 {
     if (scenario->kind == FAB_SCENARIO_TRANSFER)
         return fab_transfer_run(scenario, topology, error);
-    return run_collective(scenario, topology, progress, user, error);
+    return run_collective(scenario, topology, constants, progress, user, error);
 }
 
 FabResult *
@@ -534,5 +419,5 @@ fab_run(const FabScenario *scenario, FabProgress progress, void *user, GError **
 {
     g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, error);
 
-    return topology != NULL ? fab_run_on(scenario, topology, progress, user, error) : NULL;
+    return topology != NULL ? fab_run_on(scenario, topology, NULL, progress, user, error) : NULL;
 }

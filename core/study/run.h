@@ -2,6 +2,7 @@
 #ifndef FAB_STUDY_RUN_H
 #define FAB_STUDY_RUN_H
 
+#include "collective/constants.h"
 #include "result/result.h"
 #include "scenario/scenario.h"
 #include "topology/topology.h"
@@ -12,9 +13,9 @@ typedef void (*FabProgress)(double done, const char *what, void *user);
 /* Runs every size. `progress` may be NULL. Owned by the caller. */
 FabResult *fab_run(const FabScenario *scenario, FabProgress progress, void *user, GError **error);
 
-/* The same on a machine that was built already. */
-FabResult *fab_run_on(const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user,
-                      GError **error);
+/* The same on a machine that was built already, with other constants than those shipped (NULL: shipped). */
+FabResult *fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
+                      FabProgress progress, void *user, GError **error);
 
 /*
  * NCCL's own estimate for each size of a collective's scenario, in microseconds: the cheapest cell of its cost table

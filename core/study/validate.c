@@ -163,12 +163,13 @@ fit_line(FabValidationCase *one)
 }
 
 static void
-predict(FabValidationCase *one, const FabMeasurement *measurement, const FabResolved *resolved)
+predict(FabValidationCase *one, const FabMeasurement *measurement, const FabResolved *resolved,
+        const FabConstants *constants)
 {
     const FabScenario *scenario = resolved->scenario;
     g_autofree double *nccl_us = g_new(double, scenario->size_count);
     g_autoptr(GError) error = NULL;
-    g_autoptr(FabResult) result = fab_run_on(scenario, resolved->topology, NULL, NULL, &error);
+    g_autoptr(FabResult) result = fab_run_on(scenario, resolved->topology, constants, NULL, NULL, &error);
 
     if (result == NULL || !fab_run_nccl_estimate(scenario, resolved->topology, nccl_us, &error)) {
         one->reason = fab_reason_scenario;
@@ -181,7 +182,7 @@ predict(FabValidationCase *one, const FabMeasurement *measurement, const FabReso
 }
 
 FabValidation *
-fab_validate(GPtrArray *measurements, FabProgress progress, void *user)
+fab_validate(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user)
 {
     FabValidation *validation = g_new0(FabValidation, 1);
 
@@ -198,7 +199,7 @@ fab_validate(GPtrArray *measurements, FabProgress progress, void *user)
         for (guint k = 0; k < resolved.notes->len; k++)
             g_ptr_array_add(one->notes, g_strdup(resolved.notes->pdata[k]));
         if (one->reason == NULL)
-            predict(one, measurement, &resolved);
+            predict(one, measurement, &resolved, constants);
         g_ptr_array_add(validation->cases, one);
     }
     return validation;

@@ -44,8 +44,11 @@ typedef struct {
     GPtrArray *cases; /* FabValidationCase */
 } FabValidation;
 
-/* Runs all measurements (FabMeasurement). What cannot be predicted is a case with a reason; nothing is left out. */
-FabValidation *fab_validate(GPtrArray *measurements, FabProgress progress, void *user);
+/*
+ * Runs all measurements (FabMeasurement) with these constants (NULL: shipped). What cannot be predicted is a case with
+ * a reason; nothing is left out.
+ */
+FabValidation *fab_validate(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user);
 void fab_validation_free(FabValidation *validation);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabValidation, fab_validation_free)
 

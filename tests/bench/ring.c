@@ -81,7 +81,7 @@ first_steps(const FabProgram *program, const FabStream *stream, uint64_t index, 
 static FabExecution
 execution_of(bool hopper)
 {
-    const FabKernelCosts *costs = fab_kernel_costs(90);
+    const FabKernelCosts *costs = fab_kernel_costs(fab_constants_shipped(), 90);
 
     if (!hopper)
         return (FabExecution) { .wire = 1, .send_rate = INFINITY, .copy_rate = INFINITY };

@@ -1,0 +1,101 @@
+/* What each constant means, its unit and its plausible range. Sources of the values: constants.c. */
+#include <string.h>
+
+#include "collective/constants.h"
+
+#define KERNEL(field) #field, .offset = offsetof(FabKernelCosts, field)
+#define PCIE(field) #field, .offset = offsetof(FabPcieCosts, field)
+
+const FabConstant fab_kernel_constants[] = {
+    { KERNEL(launch_us), .unit = "us", .low = 3, .high = 30,
+      .meaning = "launch to launch of a kernel of one channel, one launching thread for each GPU" },
+    { KERNEL(launch_channels_us), .unit = "us", .low = 0, .high = 6,
+      .meaning = "more of it when all channels run" },
+    { KERNEL(ll128_entry_us), .unit = "us", .low = 0, .high = 30, .meaning = "entry of LL128 over LL" },
+    { KERNEL(simple_entry_us), .unit = "us", .low = 0, .high = 12, .meaning = "entry of Simple over LL" },
+    { KERNEL(thread_kernel_us), .unit = "us", .low = 1.5, .high = 8,
+      .meaning = "each kernel that one thread launches, where it launches for several GPUs" },
+    { KERNEL(thread_channel_us), .unit = "us", .low = 0.02, .high = 0.4, .meaning = "and for each channel of it" },
+    { KERNEL(ll_round_us), .unit = "us", .low = 0.2, .high = 2,
+      .meaning = "a round of LL, 8 bytes for each of 512 threads" },
+    { KERNEL(ll_fixed_share), .unit = "1", .low = 0.1, .high = 1,
+      .meaning = "the part of a round that does not grow with the threads" },
+    { KERNEL(ll_latency_us), .unit = "us", .low = 0, .high = 1.5,
+      .meaning = "beside the wire, until an LL line is seen" },
+    { KERNEL(ll128_rate), .unit = "GB/s", .low = 4, .high = 30, .meaning = "payload of one CTA with LL128" },
+    { KERNEL(ll128_latency_us), .unit = "us", .low = 0, .high = 3, .meaning = "beside the wire, until it is seen" },
+    { KERNEL(simple_step_us), .unit = "us", .low = 0.2, .high = 6,
+      .meaning = "a CTA is busy for it with each slice that it sends with Simple" },
+    { KERNEL(simple_latency_us), .unit = "us", .low = 0, .high = 10,
+      .meaning = "beside the wire, until the flag of a slice is seen: fence and flag" },
+    { KERNEL(simple_crowd_us), .unit = "us", .low = 0, .high = 8,
+      .meaning = "how much less of it a single channel takes, whose fence waits for nobody else's stores" },
+    { KERNEL(send_rate), .unit = "GB/s", .low = 8, .high = 60, .meaning = "stores of one CTA to another GPU" },
+    { KERNEL(copy_rate), .unit = "GB/s", .low = 5, .high = 100, .meaning = "copies of one CTA inside its GPU" },
+    { KERNEL(p2p_rate), .unit = "GB/s", .low = 3, .high = 40,
+      .meaning = "send/recv: one CTA in each direction while both run" },
+    { KERNEL(p2p_latency_us), .unit = "us", .low = 0, .high = 8,
+      .meaning = "send/recv over NVLink: what a first chunk costs beside its bytes" },
+    { KERNEL(link_share), .unit = "1", .low = 0.5, .high = 1.15,
+      .meaning = "what rings reach of the NVLink rate that the machine states for stores" },
+    { KERNEL(in_switch_gap_us), .unit = "us", .low = 0, .high = 12,
+      .meaning = "NVLS: exposed flags and switch round trips of a loop" },
+    { KERNEL(in_switch_launch_us), .unit = "us", .low = 0, .high = 20, .meaning = "NVLS: device part of a launch" },
+    { KERNEL(in_switch_copy_rate), .unit = "GB/s", .low = 0, .high = 150,
+      .meaning = "NVLS: staging copies of one CTA with all its threads" },
+    { KERNEL(in_switch_weight), .unit = "1", .low = 0, .high = 2,
+      .meaning = "NVLS: link bytes for each byte of payload, in units of a ring's stores" },
+    { KERNEL(in_switch_rack_weight), .unit = "1", .low = 0, .high = 2,
+      .meaning = "the same where the ranks span several trays of a rack" },
+    { 0 },
+};
+
+const FabConstant fab_pcie_constants[] = {
+    { PCIE(ll_latency_us), .unit = "us", .low = 0, .high = 3, .meaning = "beside the wire, until an LL line is seen" },
+    { PCIE(simple_step_us), .unit = "us", .low = 0.2, .high = 6,
+      .meaning = "a CTA is busy for it with each slice that it sends with Simple" },
+    { PCIE(simple_latency_us), .unit = "us", .low = 0, .high = 10,
+      .meaning = "beside the wire, until the flag of a slice is seen" },
+    { PCIE(simple_entry_us), .unit = "us", .low = 0, .high = 15, .meaning = "entry of Simple over LL" },
+    { PCIE(link_share), .unit = "1", .low = 0.3, .high = 1.3,
+      .meaning = "what rings reach of the PCIe rate that the machine states for stores" },
+    { 0 },
+};
+
+const char *const fab_constant_groups[] = {
+    "pascal", "volta", "turing", "ampere", "ampere-ga10x", "hopper", "blackwell", "blackwell-workstation",
+    "pcie-peer", "pcie-staged", NULL,
+};
+
+const FabConstant *
+fab_constant_table(const char *group)
+{
+    for (int i = 0; fab_constant_groups[i] != NULL; i++) {
+        if (strcmp(fab_constant_groups[i], group) == 0)
+            return i < FAB_GENERATIONS ? fab_kernel_constants : fab_pcie_constants;
+    }
+    return NULL;
+}
+
+/* The struct that holds a group's values. */
+static char *
+group_base(FabConstants *constants, const char *group)
+{
+    for (int i = 0; i < FAB_GENERATIONS; i++) {
+        if (strcmp(constants->kernel[i].group, group) == 0)
+            return (char *)&constants->kernel[i];
+    }
+    return (char *)(strcmp(constants->peer.group, group) == 0 ? &constants->peer : &constants->staged);
+}
+
+double *
+fab_constants_find(FabConstants *constants, const char *group, const char *key)
+{
+    const FabConstant *table = fab_constant_table(group);
+
+    for (; table != NULL && table->key != NULL; table++) {
+        if (strcmp(table->key, key) == 0)
+            return (double *)(void *)(group_base(constants, group) + table->offset);
+    }
+    return NULL;
+}

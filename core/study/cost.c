@@ -1,0 +1,137 @@
+#include "study/cost.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/units.h"
+
+/*
+ * Timing each call by events adds a constant: 15 us on eight H200 against the same machine timed back to back (study of
+ * NVLS and PCIe, 1.3: 11.4 to 17.7 us); 5 to 20.
+ */
+#define SINGLE_CALL_US 15.0
+
+static double
+us(double microseconds)
+{
+    return microseconds * 1e-6;
+}
+
+static double
+launch_seconds(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *costs, double entry_us)
+{
+    double channels = plan->channels, all = cost->facts->channels;
+
+    if (cost->scenario->launch_s >= 0)
+        return cost->scenario->launch_s;
+    if (plan->algorithm->in_switch)
+        return us(costs->in_switch_launch_us);
+    if (plan->channels > 1)
+        entry_us += costs->launch_channels_us * sqrt(channels / all);
+    return us(costs->launch_us + entry_us);
+}
+
+/* LL works in rounds of 8 bytes for each thread; a round costs the same however full (ring study, 3.1). */
+static void
+set_ll(const FabPlan *plan, const FabKernelCosts *costs, double latency_us, FabExecution *execution)
+{
+    double share = costs->ll_fixed_share + (1 - costs->ll_fixed_share) * plan->threads / 512.0;
+
+    execution->quantum = plan->threads * 8u;
+    execution->send_rate = (double)execution->quantum / us(costs->ll_round_us * share);
+    execution->copy_rate = execution->send_rate / 0.84; /* one side and a second store: 0.7 x 1.2 of a round */
+    execution->wire = 2;
+    execution->latency_ps = fab_ps_from_seconds(us(latency_us));
+}
+
+/*
+ * A fence waits for the stores of all channels of its GPU, so that it takes longer the more of them run (ring study 8:
+ * nearly with the square root).
+ */
+static double
+crowding_us(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *costs)
+{
+    double all = cost->facts->channels, channels = plan->channels;
+
+    return all <= 1 || channels >= all ? 0 : costs->simple_crowd_us * (1 - sqrt((channels - 1) / (all - 1)));
+}
+
+static void
+set_simple(const FabKernelCosts *costs, double step_us, double latency_us, FabExecution *execution)
+{
+    execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(step_us));
+    execution->empty_ps = execution->step_ps * 3 / 10; /* an empty slice exchanges counters only (3.3) */
+    execution->latency_ps = fab_ps_from_seconds(us(latency_us));
+    execution->send_rate = costs->send_rate * 1e9;
+    execution->copy_rate = costs->copy_rate * 1e9;
+}
+
+/* Each direction has half of the warps; ports reach 0.9 of a ring's rate (NVLS/PCIe study, 3.1, F). */
+static void
+set_send_recv(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *costs, FabExecution *execution)
+{
+    execution->send_rate = execution->copy_rate = 2 * costs->p2p_rate * 1e9 * plan->cta_share;
+    execution->wire = 1 / 0.9;
+    if (cost->facts->transport <= FAB_TRANSPORT_NVLINK) {
+        execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(0.37 * costs->p2p_latency_us));
+        execution->latency_ps = fab_ps_from_seconds(us(0.63 * costs->p2p_latency_us));
+    }
+}
+
+FabExecution
+fab_cost_execution(const FabCost *cost, const FabPlan *plan)
+{
+    const FabKernelCosts *costs = fab_kernel_costs(cost->constants, cost->facts->compute_capability);
+    const FabPcieCosts *pcie = cost->facts->transport == FAB_TRANSPORT_STAGED ? &cost->constants->staged
+                                                                                 : &cost->constants->peer;
+    bool nvlink = cost->facts->transport <= FAB_TRANSPORT_NVLINK;
+    double entry_us = 0;
+    FabExecution execution = { .wire = 1 };
+
+    if (plan->algorithm->in_switch) {
+        execution.in_switch_ps = fab_ps_from_seconds(us(costs->in_switch_gap_us));
+        execution.copy_rate = execution.send_rate = costs->in_switch_copy_rate * 1e9;
+        execution.in_switch_weight = cost->facts->boxes > 1 ? costs->in_switch_rack_weight : costs->in_switch_weight;
+    } else if (plan->protocol == FAB_PROTOCOL_LL) {
+        set_ll(plan, costs, nvlink ? costs->ll_latency_us : pcie->ll_latency_us, &execution);
+    } else if (plan->protocol == FAB_PROTOCOL_LL128) {
+        entry_us = costs->ll128_entry_us;
+        execution.send_rate = costs->ll128_rate * 1e9;
+        execution.copy_rate = execution.send_rate / 0.7; /* a last receive takes 0.7 of a send (3.2) */
+        execution.wire = 16.0 / 15;
+        execution.latency_ps = fab_ps_from_seconds(us(costs->ll128_latency_us));
+    } else {
+        entry_us = !nvlink ? pcie->simple_entry_us : plan->cta_share > 0 ? 0 : costs->simple_entry_us;
+        set_simple(costs, nvlink ? costs->simple_step_us : pcie->simple_step_us,
+                   nvlink ? MAX(costs->simple_latency_us - crowding_us(cost, plan, costs), 0)
+                          : pcie->simple_latency_us, &execution);
+    }
+    if (strcmp(plan->algorithm->name, "pairwise") == 0 && plan->protocol == FAB_PROTOCOL_SIMPLE)
+        set_send_recv(cost, plan, costs, &execution);
+    execution.wire /= nvlink ? costs->link_share : pcie->link_share;
+    execution.launch_ps = fab_ps_from_seconds(launch_seconds(cost, plan, costs, entry_us));
+    return execution;
+}
+
+int64_t
+fab_cost_device_ps(const FabCost *cost, const FabEngineReport *report)
+{
+    if (strcmp(cost->scenario->timing, "single") != 0)
+        return report->interval_ps;
+    return report->time_ps + (cost->scenario->launch_s >= 0 ? 0 : fab_ps_from_seconds(us(SINGLE_CALL_US)));
+}
+
+int64_t
+fab_cost_interval_ps(const FabCost *cost, const FabPlan *plan)
+{
+    const FabKernelCosts *costs = fab_kernel_costs(cost->constants, cost->facts->compute_capability);
+    uint64_t ranks = cost->facts->ranks;
+    uint64_t processes = cost->scenario->processes > 0 ? cost->scenario->processes : ranks;
+    uint64_t launchers = processes * MAX(cost->scenario->threads, 1);
+    uint64_t each = launchers < ranks ? (ranks + launchers - 1) / launchers : 1;
+
+    if (each == 1)
+        return 0;
+    return fab_ps_from_seconds(
+        us((double)each * (costs->thread_kernel_us + costs->thread_channel_us * plan->channels)));
+}
