@@ -243,28 +243,41 @@ program_of(const Run *run, uint64_t size, FabPlan *plan, GError **error)
                                error);
 }
 
+/* The engine's part, and the constants' around it. `report` is cleared by the caller on success. */
+static bool
+simulate(const Run *run, const FabPlan *plan, const FabProgram *program, FabEngineReport *report, GError **error)
+{
+    FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
+    FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program };
+
+    spec.execution = fab_cost_execution(&cost, plan);
+    return fab_engine_run(&spec, report, error);
+}
+
+/* What a clock shows of it; *launch_bound (may be NULL): the host is slower than the device. */
+static int64_t
+clock_ps(const Run *run, const FabPlan *plan, const FabEngineReport *report, bool *launch_bound)
+{
+    FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
+    int64_t device_ps = fab_cost_device_ps(&cost, report), interval_ps = fab_cost_interval_ps(&cost, plan);
+
+    if (launch_bound != NULL)
+        *launch_bound = interval_ps > device_ps;
+    return MAX(device_ps, interval_ps);
+}
+
 static FabResultRow *
 run_size(const Run *run, uint64_t size, GError **error)
 {
     FabPlan plan;
     FabEngineReport report;
     g_autoptr(FabProgram) program = program_of(run, size, &plan, error);
-    FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus };
-    FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     FabResultRow *row;
-    int64_t interval_ps;
     bool launch_bound;
 
-    if (program == NULL)
+    if (program == NULL || !simulate(run, &plan, program, &report, error))
         return NULL;
-    spec.program = program;
-    spec.execution = fab_cost_execution(&cost, &plan);
-    if (!fab_engine_run(&spec, &report, error))
-        return NULL;
-    report.time_ps = fab_cost_device_ps(&cost, &report);
-    interval_ps = fab_cost_interval_ps(&cost, &plan);
-    launch_bound = interval_ps > report.time_ps;
-    report.time_ps = MAX(report.time_ps, interval_ps);
+    report.time_ps = clock_ps(run, &plan, &report, &launch_bound);
     row = row_of(run, size, &plan, &report);
     if (launch_bound) {
         g_free(row->binding);
@@ -420,4 +433,98 @@ fab_run(const FabScenario *scenario, FabProgress progress, void *user, GError **
     g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, error);
 
     return topology != NULL ? fab_run_on(scenario, topology, NULL, progress, user, error) : NULL;
+}
+
+/* ------------------------------------------------------------------ again and again */
+
+/* What one size took with one set of costs. */
+typedef struct {
+    FabExecution execution;
+    FabEngineReport report; /* without `carried` */
+} Known;
+
+struct FabRepeat {
+    Run run;
+    GArray **known; /* Known, by size */
+};
+
+/* How many sets of costs are remembered for a size: those of a round of derivatives. */
+#define MOST_KNOWN 64
+
+FabRepeat *
+fab_repeat_new(const FabScenario *scenario, const FabTopology *topology, GError **error)
+{
+    FabRepeat *repeat = g_new0(FabRepeat, 1);
+
+    repeat->known = g_new(GArray *, scenario->size_count);
+    for (uint32_t i = 0; i < scenario->size_count; i++)
+        repeat->known[i] = g_array_new(FALSE, FALSE, sizeof(Known));
+    if (run_init(&repeat->run, scenario, topology, NULL, error) && check_work(&repeat->run, error))
+        return repeat;
+    fab_repeat_free(repeat);
+    return NULL;
+}
+
+void
+fab_repeat_free(FabRepeat *repeat)
+{
+    if (repeat == NULL)
+        return;
+    for (uint32_t i = 0; i < repeat->run.scenario->size_count; i++)
+        g_array_unref(repeat->known[i]);
+    g_free(repeat->known);
+    run_clear(&repeat->run);
+    g_free(repeat);
+}
+
+/* A known report with the same costs. Padding may differ by chance, which costs a run and nothing else. */
+static const FabEngineReport *
+recall(const GArray *known, const FabExecution *execution)
+{
+    for (guint i = 0; i < known->len; i++) {
+        const Known *one = &g_array_index(known, Known, i);
+        if (memcmp(&one->execution, execution, sizeof *execution) == 0)
+            return &one->report;
+    }
+    return NULL;
+}
+
+static bool
+repeat_size(const FabRepeat *repeat, uint32_t index, int64_t *time_ps, GError **error)
+{
+    const Run *run = &repeat->run;
+    GArray *known = repeat->known[index];
+    FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
+    const FabEngineReport *report;
+    FabPlan plan;
+
+    if (!fab_choose(&run->facts, run->collective, run->scenario->sizes[index], &run->wishes, &plan, error))
+        return false;
+    Known fresh = { .execution = fab_cost_execution(&cost, &plan) };
+    report = recall(known, &fresh.execution);
+    if (report == NULL) {
+        g_autoptr(FabProgram) program = program_of(run, run->scenario->sizes[index], &plan, error);
+        if (program == NULL || !simulate(run, &plan, program, &fresh.report, error))
+            return false;
+        fab_engine_report_clear(&fresh.report);
+        if (known->len >= MOST_KNOWN)
+            g_array_remove_index(known, 0);
+        g_array_append_val(known, fresh);
+        report = &fresh.report;
+    }
+    *time_ps = clock_ps(run, &plan, report, NULL);
+    return true;
+}
+
+bool
+fab_repeat_run(FabRepeat *repeat, const FabConstants *constants, int64_t *time_ps, GError **error)
+{
+    const FabScenario *scenario = repeat->run.scenario;
+    bool good = true;
+
+    repeat->run.constants = constants;
+    for (uint32_t i = 0; i < scenario->size_count && good; i++)
+        good = repeat_size(repeat, i, &time_ps[i], error);
+    repeat->run.constants = fab_constants_shipped();
+    return good;
 }

@@ -24,4 +24,17 @@ FabResult *fab_run_on(const FabScenario *scenario, const FabTopology *topology, 
  */
 bool fab_run_nccl_estimate(const FabScenario *scenario, const FabTopology *topology, double *time_us, GError **error);
 
+/*
+ * A collective's scenario made ready to be run again and again with other constants; scenario and machine must outlive
+ * it. What the constants do not change is not run again. One thread at a time.
+ */
+typedef struct FabRepeat FabRepeat;
+
+FabRepeat *fab_repeat_new(const FabScenario *scenario, const FabTopology *topology, GError **error);
+void fab_repeat_free(FabRepeat *repeat);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabRepeat, fab_repeat_free)
+
+/* time_ps[i] is what fab_run_on() says for size i. */
+bool fab_repeat_run(FabRepeat *repeat, const FabConstants *constants, int64_t *time_ps, GError **error);
+
 #endif

@@ -97,18 +97,19 @@ collective_of(const char *name)
     return 0;
 }
 
-/* The time as published, or from the bus bandwidth where only that was. */
-static double
-measured_us(const FabMeasurement *measurement, guint row, const FabValidationCase *one)
+double
+fab_measured_us(const FabMeasurement *measurement, guint row)
 {
+    const char *collective = fab_measurement_get(measurement, "run", "collective");
     double time = fab_measurement_number(measurement, row, FAB_COLLECTIVE_TIME);
     double size = fab_measurement_number(measurement, row, FAB_COLLECTIVE_SIZE);
     double busbw = fab_measurement_number(measurement, row, FAB_COLLECTIVE_BUSBW);
-    double factor = fab_collective_bus_factor((FabCollective)collective_of(one->collective), one->ranks);
+    uint32_t ranks = (uint32_t)fab_measurement_integer(measurement, "system", "ranks", 0);
 
-    if (!isnan(time))
+    if (!isnan(time) || collective == NULL)
         return time;
-    return busbw > 0 ? size * factor / (busbw * 1e3) : NAN;
+    return busbw > 0 ? size * fab_collective_bus_factor((FabCollective)collective_of(collective), ranks) / (busbw * 1e3)
+                     : NAN;
 }
 
 static const FabResultRow *
@@ -130,7 +131,7 @@ add_rows(FabValidationCase *one, const FabMeasurement *measurement, const FabRes
         FabValidationRow row = { .size_bytes = g_ascii_strtoull(text, NULL, 10), .low_us = NAN, .high_us = NAN };
         guint index;
         const FabResultRow *predicted = find_row(result, row.size_bytes, &index);
-        row.measured_us = measured_us(measurement, i, one);
+        row.measured_us = fab_measured_us(measurement, i);
         if (predicted == NULL || isnan(row.measured_us)) {
             g_ptr_array_add(one->notes, g_strdup_printf("row %u moves nothing or has no time, it is left out", i + 1));
             continue;

@@ -64,6 +64,9 @@ typedef struct {
 /* FabValidationGroup, sorted by name. g_ptr_array_unref(). */
 GPtrArray *fab_validation_groups(const FabValidation *validation, FabGrouping grouping);
 
+/* Microseconds of a collective's row as published, or from the bus bandwidth where only that was. NaN: neither. */
+double fab_measured_us(const FabMeasurement *measurement, guint row);
+
 /* Error of one prediction as a share, NaN where there is none. */
 double fab_validation_error(const FabValidationRow *row, FabPredictor predictor);
 
