@@ -64,9 +64,10 @@ class Validate(unittest.TestCase):
         self.assertEqual(list(lines[0])[:len(COLUMNS)], COLUMNS)
         self.assertEqual(len(lines), len(case["rows"]))
         for line, row in zip(lines, case["rows"]):
-            for name in ("size_bytes", "measured_us", "predicted_us", "nccl_model_us", "line_fit_us"):
+            for name in ("size_bytes", "measured_us", "predicted_us", "low_us", "high_us", "nccl_model_us", "line_fit_us"):
                 self.assertEqual(float(line[name]), row[name])
-            self.assertEqual((line["low_us"], line["high_us"]), ("", ""))
+            self.assertTrue(0 < row["low_us"] <= row["predicted_us"] <= row["high_us"])
+            self.assertEqual(line["kind"], row["kind"])
             self.assertIn(f"{row['predicted_us']:.2f} ", table)
 
     def test_files_folders_and_ids_name_measurements(self):

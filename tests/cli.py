@@ -110,7 +110,7 @@ class Help(Cli):
 class Run(Cli):
     def test_a_run_needs_no_file_and_prints_the_columns_of_nccl_tests(self):
         lines = self.prints(*ALL_REDUCE, "--sizes", "1M:4M").splitlines()
-        columns = "size count type redop root time algbw busbw"
+        columns = "size count type redop root time algbw busbw interval"
         self.assertRegex(lines[0], r"^# fabricast \d")
         self.assertRegex(lines[1], r"^# topology  dgx-h100: .*\(plugin nvswitch, 8 GPUs\)")
         self.assertTrue(any(" ".join(line[1:].split()).startswith(columns) for line in lines), lines)
@@ -118,8 +118,9 @@ class Run(Cli):
         self.assertEqual([row[:5] for row in rows],
                          [[str(size), str(size // 4), "float", "sum", "-1"] for size in (1 << 20, 1 << 21, 1 << 22)])
         self.assertTrue(all(float(row[5]) > 0 and float(row[7]) > 0 for row in rows))
-        self.assertRegex(lines[-2] + "\n" + lines[-1], r"# algorithm \w|# bound by  \w")
-        self.assertLessEqual(max(len(line) for line in lines if line.startswith("#")), 110)
+        self.assertTrue(all(re.fullmatch(r"-\d+/\+\d+", row[8]) for row in rows), rows)
+        self.assertRegex("\n".join(lines[-6:]), r"(?s)# algorithm \w.*# bound by  \w.*# interval  90 % of what \d+ ma")
+        self.assertLessEqual(max(len(line) for line in lines if line.startswith("#")), 115)
 
     def test_busbw_is_algbw_times_the_factor_of_nccl_tests(self):
         for collective, factor in (("all_reduce", 14 / 8), ("all_gather", 7 / 8), ("broadcast", 1), ("alltoall", 7 / 8)):
@@ -134,11 +135,11 @@ class Run(Cli):
         self.assertEqual((result["schema"], result["schema_version"]), ("fabricast-result", 1))
         self.assertEqual(set(result["results"][0]), {
             "name", "topology", "topology_title", "plugin", "collective", "datatype", "redop", "root", "ranks", "gpus",
-            "fidelity", "notes", "rows"})
+            "fidelity", "interval", "notes", "rows"})
         rows = result["results"][0]["rows"]
         self.assertEqual([row["size_bytes"] for row in rows], [1 << 20, 1 << 21])
         self.assertEqual(set(rows[0]), {
-            "size_bytes", "time_us", "algbw_GBps", "busbw_GBps", "algorithm", "protocol", "channels", "binding",
+            "size_bytes", "time_us", "low_us", "high_us", "kind", "algbw_GBps", "busbw_GBps", "algorithm", "protocol", "channels", "binding",
             "binding_utilisation", "steps", "slices", "uses"})
         for use in rows[0]["uses"]:
             self.assertEqual(set(use), {"resource", "link", "direction", "bytes", "utilisation"})
@@ -185,7 +186,10 @@ class Run(Cli):
 
     def test_transfers_need_no_file_either(self):
         text = self.prints("run", "--topology", "dgx-h100", "--transfer", "0>1 2<>3", "--sizes", "1G", "--json")
-        self.assertEqual(json.loads(text)["results"][0]["collective"], "transfer")
+        result = json.loads(text)["results"][0]
+        self.assertEqual(result["collective"], "transfer")
+        self.assertEqual((result["rows"][0]["low_us"], result["rows"][0]["kind"]), (None, None))
+        self.assertRegex(result["interval"], r"^there is no interval: copies")
 
     def test_two_runs_print_the_same_bytes(self):
         words = (*ALL_REDUCE, "--sizes", "1K:16M:16", "--json")

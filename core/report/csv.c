@@ -7,7 +7,7 @@
 #include "report/stream.h"
 
 static const char header[] = "scenario,topology,plugin,collective,datatype,redop,root,ranks,gpus,fidelity,size_bytes,"
-                             "time_us,algbw_GBps,busbw_GBps,algorithm,protocol,channels,binding,"
+                             "time_us,low_us,high_us,kind,algbw_GBps,busbw_GBps,algorithm,protocol,channels,binding,"
                              "binding_utilisation,steps,slices\r\n";
 
 static void
@@ -23,6 +23,15 @@ write_text(FILE *out, const char *text)
         fprintf(out, "\"%s\"", doubled);
     }
     fputc(',', out);
+}
+
+/* An end of an interval; 0: not known. */
+static void
+write_end(FILE *out, int64_t time_ps)
+{
+    g_autofree char *time_us = fab_stream_microseconds(time_ps);
+
+    fprintf(out, "%s,", time_ps > 0 ? time_us : "");
 }
 
 /* What is not a number is an empty field. */
@@ -53,6 +62,9 @@ write_row(FILE *out, const FabResult *result, const FabResultRow *row)
 
     write_scenario(out, result);
     fprintf(out, "%" G_GUINT64_FORMAT ",%s,", row->size_bytes, time_us);
+    write_end(out, row->low_ps);
+    write_end(out, row->high_ps);
+    write_text(out, row->kind);
     write_number(out, row->algbw / 1e9);
     write_number(out, row->busbw / 1e9);
     write_text(out, row->algorithm);

@@ -27,6 +27,15 @@ number_member(FILE *out, const char *name, double value)
     fprintf(out, "\"%s\": %s, ", name, isfinite(value) ? fab_stream_number(value, buffer) : "null");
 }
 
+/* An end of an interval; 0: not known. */
+static void
+end_member(FILE *out, const char *name, int64_t time_ps)
+{
+    g_autofree char *time_us = fab_stream_microseconds(time_ps);
+
+    fprintf(out, "\"%s\": %s, ", name, time_ps > 0 ? time_us : "null");
+}
+
 static void
 write_use(FILE *out, const FabResultUse *use)
 {
@@ -49,6 +58,9 @@ write_row(FILE *out, const FabResultRow *row)
     g_autofree char *time_us = fab_stream_microseconds(row->time_ps);
 
     fprintf(out, "        {\"size_bytes\": %" G_GUINT64_FORMAT ", \"time_us\": %s, ", row->size_bytes, time_us);
+    end_member(out, "low_us", row->low_ps);
+    end_member(out, "high_us", row->high_ps);
+    text_member(out, "kind", row->kind);
     number_member(out, "algbw_GBps", row->algbw / 1e9);
     number_member(out, "busbw_GBps", row->busbw / 1e9);
     text_member(out, "algorithm", row->algorithm);
@@ -78,6 +90,7 @@ write_result(FILE *out, const FabResult *result)
     text_member(out, "redop", result->redop);
     fprintf(out, "\"root\": %d, \"ranks\": %u, \"gpus\": %u, ", result->root, result->ranks, result->gpus);
     text_member(out, "fidelity", result->fidelity);
+    text_member(out, "interval", result->interval);
     fputs("\n      \"notes\": [", out);
     for (guint i = 0; i < result->notes->len; i++) {
         fputs(i > 0 ? ", " : "", out);

@@ -81,11 +81,12 @@ find_varying(const FabResult *result)
 static void
 write_column_names(FILE *out, Varying varying)
 {
-    fprintf(out, "#%11s %12s %8s %6s %6s %10s %7s %7s", "size", "count", "type", "redop", "root", "time", "algbw",
-            "busbw");
+    fprintf(out, "#%11s %11s %8s %5s %4s %10s %7s %7s %8s", "size", "count", "type", "redop", "root", "time",
+            "algbw", "busbw", "interval");
     fprintf(out, "%s%s%s\n", varying.algorithm ? " algorithm       " : "", varying.protocol ? " proto " : "",
             varying.channels ? " channels" : "");
-    fprintf(out, "#%11s %12s %8s %6s %6s %10s %7s %7s\n", "(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)");
+    fprintf(out, "#%11s %11s %8s %5s %4s %10s %7s %7s %8s\n", "(B)", "(elements)", "", "", "", "(us)", "(GB/s)",
+            "(GB/s)", "(%)");
 }
 
 /*
@@ -104,25 +105,41 @@ count_elements(const FabResult *result, const FabResultRow *row)
     return count;
 }
 
-/* Two decimals, fewer where the number is long, "-" for what is not a number. */
+/* Two decimals, fewer from `most` on, "-" for what is not a number. */
 static const char *
-fit(double value, char buffer[G_ASCII_DTOSTR_BUF_SIZE])
+fit(double value, double most, char buffer[G_ASCII_DTOSTR_BUF_SIZE])
 {
     if (!isfinite(value))
         return "-";
-    return fab_stream_fixed(value, value < 1e5 ? 2 : value < 1e6 ? 1 : 0, buffer);
+    return fab_stream_fixed(value, value < most ? 2 : value < 10 * most ? 1 : 0, buffer);
+}
+
+/* "-8/+15": the ends of the interval in percent of the time; "-" where there is none. */
+static void
+format_interval(const FabResultRow *row, char text[32])
+{
+    double low = 100 * ((double)row->low_ps / (double)row->time_ps - 1);
+    double high = 100 * ((double)row->high_ps / (double)row->time_ps - 1);
+
+    if (row->low_ps > 0 && row->time_ps > 0)
+        g_snprintf(text, 32, "-%d/+%d", (int)lround(-low), (int)lround(high));
+    else
+        g_strlcpy(text, "-", 32);
 }
 
 static void
 write_row(FILE *out, const FabResult *result, const FabResultRow *row, Varying varying)
 {
     char time[G_ASCII_DTOSTR_BUF_SIZE], algbw[G_ASCII_DTOSTR_BUF_SIZE], busbw[G_ASCII_DTOSTR_BUF_SIZE];
+    char interval[32];
+    bool has_busbw = row->busbw > 0 || row->algbw == 0; /* transfers have none */
 
-    fprintf(out, "%12" G_GUINT64_FORMAT " %12" G_GUINT64_FORMAT " %8s %6s %6d %10s %7s %7s", row->size_bytes,
+    format_interval(row, interval);
+    fprintf(out, "%12" G_GUINT64_FORMAT " %11" G_GUINT64_FORMAT " %8s %5s %4d %10s %7s %7s %8s", row->size_bytes,
             count_elements(result, row), result->datatype != NULL ? result->datatype : "none",
-            result->redop != NULL ? result->redop : "none", result->root, fit((double)row->time_ps / 1e6, time),
-            fit(row->algbw / 1e9, algbw),
-            fit(row->busbw > 0 || row->algbw == 0 ? row->busbw / 1e9 : NAN, busbw)); /* transfers have no busbw */
+            result->redop != NULL ? result->redop : "none", result->root, fit((double)row->time_ps / 1e6, 1e5, time),
+            fit(row->algbw / 1e9, 1e4, algbw),
+            fit(has_busbw ? row->busbw / 1e9 : NAN, 1e4, busbw), interval);
     if (varying.algorithm)
         fprintf(out, varying.protocol || varying.channels ? " %-16s" : " %s",
                 row->algorithm != NULL ? row->algorithm : "none");
@@ -248,5 +265,7 @@ fab_report_table(const FabResult *result, FILE *out, GError **error)
     fputs("#\n", out);
     write_algorithm(out, result);
     write_bindings(out, result);
+    if (result->interval != NULL)
+        write_folded(out, "# interval  ", result->interval);
     return fab_stream_finish(out, error);
 }

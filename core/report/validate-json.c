@@ -37,6 +37,7 @@ write_row(FILE *out, const FabValidationRow *row)
     number_member(out, "predicted_us", row->predicted_us[FAB_PREDICTOR_ENGINE], ", ");
     number_member(out, "low_us", row->low_us, ", ");
     number_member(out, "high_us", row->high_us, ", ");
+    text_member(out, "kind", row->kind);
     text_member(out, "algorithm", row->algorithm);
     text_member(out, "protocol", row->protocol);
     fprintf(out, "\"channels\": %u, ", row->channels);
@@ -113,6 +114,24 @@ write_groups(FILE *out, const FabValidation *validation, FabGrouping grouping, c
     fprintf(out, "]%s", after);
 }
 
+/* Of how many scored rows the measurement is inside the interval. */
+static void
+write_coverage(FILE *out, const FabValidation *validation)
+{
+    FabCoverage coverage[FAB_BANDS + 1];
+
+    fab_intervals_coverage(validation, coverage);
+    fputs("  \"inside_interval\": [", out);
+    for (int b = 0; b <= FAB_BANDS; b++) {
+        fputs(b > 0 ? ",\n    {" : "\n    {", out);
+        text_member(out, "band", b < FAB_BANDS ? fab_band_names[b] : "all sizes");
+        fprintf(out, "\"rows\": %u, \"inside\": %u, \"machines\": %u, ", coverage[b].rows, coverage[b].inside,
+                coverage[b].machines);
+        number_member(out, "mean_by_machine", coverage[b].machines > 0 ? coverage[b].by_machine : NAN, "}");
+    }
+    fputs("],\n", out);
+}
+
 bool
 fab_report_validation_json(const FabValidation *validation, FILE *out, GError **error)
 {
@@ -122,6 +141,7 @@ fab_report_validation_json(const FabValidation *validation, FILE *out, GError **
     write_groups(out, validation, FAB_GROUP_COLLECTIVE, "collective", ",\n");
     write_groups(out, validation, FAB_GROUP_ALGORITHM, "algorithm", ",\n");
     write_groups(out, validation, FAB_GROUP_CASE, "case", "},\n");
+    write_coverage(out, validation);
     fputs("  \"cases\": [", out);
     for (guint i = 0; i < validation->cases->len; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);

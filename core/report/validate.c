@@ -201,14 +201,16 @@ write_case(const FabValidationCase *one, FILE *out)
             one->scored ? "" : "; not scored");
     for (guint i = 0; i < one->notes->len; i++)
         fprintf(out, "# %s\n", (const char *)one->notes->pdata[i]);
-    fprintf(out, "# %13s %11s %11s %6s %11s %11s  %s\n", "size", "measured", "predicted", "error", "NCCL", "line",
-            "algorithm");
+    fprintf(out, "# %13s %11s %11s %6s %11s %11s %11s %11s  %s\n", "size", "measured", "predicted", "error", "low",
+            "high", "NCCL", "line", "algorithm");
     for (guint i = 0; i < one->rows->len; i++) {
         const FabValidationRow *row = &g_array_index(one->rows, FabValidationRow, i);
         fprintf(out, "  %13" G_GUINT64_FORMAT, row->size_bytes);
         write_time(out, row->measured_us);
         write_time(out, row->predicted_us[FAB_PREDICTOR_ENGINE]);
         write_percent(out, fab_validation_error(row, FAB_PREDICTOR_ENGINE));
+        write_time(out, row->low_us);
+        write_time(out, row->high_us);
         write_time(out, row->predicted_us[FAB_PREDICTOR_NCCL]);
         write_time(out, row->predicted_us[FAB_PREDICTOR_LINE]);
         fprintf(out, "  %s %s %u\n", row->algorithm, row->protocol, row->channels);
@@ -238,6 +240,8 @@ fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GEr
           "# NCCL: its tuner's own estimate, where it has one; (ours): our mean on those rows. line: latency plus\n"
           "# size over bandwidth, the best one for each sweep, fitted to that very sweep.\n", out);
     write_bands(validation, out);
+    fputs("#\n# inside the 90 % interval:\n", out);
+    fab_report_coverage(validation, out);
     if (validation->cases->len == 1)
         return fab_stream_finish(out, error);
     write_groups(validation, FAB_GROUP_SYSTEM, "system", out);
@@ -250,7 +254,7 @@ fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GEr
 /* ------------------------------------------------------------------ CSV */
 
 static const char header[] = "id,gpu_id,ranks,collective,size_bytes,measured_us,predicted_us,low_us,high_us,algorithm,"
-                             "protocol,channels,nccl_model_us,line_fit_us,topology,machine,grade,scored\r\n";
+                             "protocol,channels,nccl_model_us,line_fit_us,topology,machine,grade,scored,kind\r\n";
 
 static void
 write_cell(FILE *out, const char *text)
@@ -291,7 +295,9 @@ write_line(const FabValidationCase *one, const FabValidationRow *row, FILE *out)
     write_number(out, row->predicted_us[FAB_PREDICTOR_LINE]);
     write_cell(out, one->topology);
     write_cell(out, one->machine);
-    fprintf(out, ",%c,%d\r\n", one->grade, one->scored);
+    fprintf(out, ",%c,%d", one->grade, one->scored);
+    write_cell(out, row->kind != NULL ? row->kind : "");
+    fputs("\r\n", out);
 }
 
 bool

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "study/interval-fit.h"
 #include "study/validate.h"
 
 /* Tables of errors by band, system, collective and algorithm, the worst cases; `rows`: also every row of every case. */
@@ -12,6 +13,11 @@ bool fab_report_validation(const FabValidation *validation, bool rows, FILE *out
 bool fab_report_validation_csv(const FabValidation *validation, FILE *out, GError **error);
 /* Cases with their rows, and the tables: schema "fabricast-validation", schema_version 1. */
 bool fab_report_validation_json(const FabValidation *validation, FILE *out, GError **error);
+
+/* Lines: of how many scored rows the measurement is inside the interval, by band. */
+void fab_report_coverage(const FabValidation *validation, FILE *out);
+/* The source of core/study/interval-table.c. */
+bool fab_report_interval_table(const FabIntervals *intervals, FILE *out, GError **error);
 
 /* One case with at least one row as a picture: SVG, time over size, both logarithmic. */
 bool fab_report_validation_plot(const FabValidationCase *one, FILE *out, GError **error);

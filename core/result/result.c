@@ -27,6 +27,7 @@ fab_result_row_free(FabResultRow *row)
     g_free(row->algorithm);
     g_free(row->protocol);
     g_free(row->binding);
+    g_free(row->kind);
     g_free(row);
 }
 
@@ -55,6 +56,7 @@ fab_result_free(FabResult *result)
     g_free(result->collective);
     g_free(result->fidelity);
     g_free(result->redop);
+    g_free(result->interval);
     g_free(result->datatype);
     g_free(result);
 }

@@ -18,6 +18,8 @@ typedef struct {
 typedef struct {
     uint64_t size_bytes;
     int64_t time_ps;
+    int64_t low_ps, high_ps; /* nine of ten measurements lie between them; 0: not known */
+    char *kind;          /* of machine and kernels, what the interval depends on: "nvswitch/ring/hopper"; or NULL */
     double algbw, busbw; /* B/s; busbw 0 where the collective defines none */
     char *algorithm, *protocol;
     uint32_t channels;
@@ -36,6 +38,7 @@ typedef struct {
     char *redop, *datatype;
     int32_t root;          /* -1: none */
     GPtrArray *notes;      /* char *: what a reader must know ("GeForce: staged through host memory") */
+    char *interval;        /* what the intervals rest on, or why there is none */
     GPtrArray *rows;       /* FabResultRow */
 } FabResult;
 

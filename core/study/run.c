@@ -8,6 +8,8 @@
 #include "collective/choice.h"
 #include "engine/engine.h"
 #include "study/cost.h"
+#include "study/interval.h"
+#include "study/kind.h"
 #include "study/transfer.h"
 #include "study/work.h"
 #include "topology/machine.h"
@@ -201,6 +203,15 @@ set_binding(FabResultRow *row, const FabEngineReport *report)
     }
 }
 
+/* NULL: a single GPU, which talks to nobody. */
+static char *
+kind_of(const Run *run, const FabPlan *plan)
+{
+    FabKind kind = fab_kind_of(run->topology, run->gpus, &run->facts, run->constants, plan);
+
+    return run->ranks > 1 ? fab_kind_format(&kind) : NULL;
+}
+
 static FabResultRow *
 row_of(const Run *run, uint64_t size, const FabPlan *plan, const FabEngineReport *report)
 {
@@ -214,6 +225,7 @@ row_of(const Run *run, uint64_t size, const FabPlan *plan, const FabEngineReport
     row->algorithm = g_strdup(plan->algorithm->name);
     row->protocol = g_strdup(fab_protocol_names[plan->protocol]);
     row->channels = plan->channels;
+    row->kind = kind_of(run, plan);
     row->steps = report->steps;
     row->slices = report->slices;
     fab_run_add_uses(row, run->topology, report->carried);
@@ -381,6 +393,8 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
         done += (double)scenario->sizes[i] + 1e6;
     }
     run_clear(&run);
+    if (good)
+        fab_interval_apply(fab_intervals_shipped(), result);
     return good ? g_steal_pointer(&result) : NULL;
 }
 

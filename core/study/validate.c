@@ -7,16 +7,6 @@
 #include "collective/collective.h"
 #include "study/resolve.h"
 
-const char *const fab_band_names[] = { "below 64 KiB", "64 KiB to 8 MiB", "from 8 MiB", NULL };
-
-FabBand
-fab_band_of(uint64_t size)
-{
-    if (size < 65536)
-        return FAB_BAND_SMALL;
-    return size < 8388608 ? FAB_BAND_MIDDLE : FAB_BAND_LARGE;
-}
-
 double
 fab_validation_error(const FabValidationRow *row, FabPredictor predictor)
 {
@@ -32,6 +22,7 @@ clear_row(gpointer data)
 
     g_free(row->algorithm);
     g_free(row->protocol);
+    g_free(row->kind);
 }
 
 static void
@@ -137,9 +128,14 @@ add_rows(FabValidationCase *one, const FabMeasurement *measurement, const FabRes
             continue;
         }
         row.predicted_us[FAB_PREDICTOR_ENGINE] = (double)predicted->time_ps * 1e-6;
+        if (predicted->low_ps > 0) {
+            row.low_us = (double)predicted->low_ps * 1e-6;
+            row.high_us = (double)predicted->high_ps * 1e-6;
+        }
         row.predicted_us[FAB_PREDICTOR_NCCL] = nccl_us[index];
         row.algorithm = g_strdup(predicted->algorithm);
         row.protocol = g_strdup(predicted->protocol);
+        row.kind = g_strdup(predicted->kind);
         row.channels = predicted->channels;
         g_array_append_val(one->rows, row);
     }

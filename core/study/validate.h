@@ -6,15 +6,9 @@
 #define FAB_STUDY_VALIDATE_H
 
 #include "measure/measurement.h"
+#include "study/kind.h"
 #include "study/run.h"
 #include "study/statistics.h"
-
-/* Bands of size: launch and latency rule the first, bandwidth the last. */
-typedef enum { FAB_BAND_SMALL, FAB_BAND_MIDDLE, FAB_BAND_LARGE, FAB_BANDS } FabBand;
-
-FabBand fab_band_of(uint64_t size);
-/* "below 64 KiB", "64 KiB to 8 MiB", "from 8 MiB"; indexed by the enum. */
-extern const char *const fab_band_names[];
 
 /* What predicts. */
 typedef enum { FAB_PREDICTOR_ENGINE, FAB_PREDICTOR_NCCL, FAB_PREDICTOR_LINE, FAB_PREDICTORS } FabPredictor;
@@ -26,6 +20,7 @@ typedef struct {
     double predicted_us[FAB_PREDICTORS]; /* NCCL: NaN where its formula has no figure for the call */
     double low_us, high_us;              /* interval of the engine's prediction; NaN: not known */
     char *algorithm, *protocol;
+    char *kind;                          /* as in FabResultRow; or NULL */
     uint32_t channels;
 } FabValidationRow;
 

@@ -1,0 +1,33 @@
+/*
+ * How far predictions were off on machines of a kind, as intervals that hold nine of ten measurements. The table that
+ * ships is interval-table.c, made by interval-fit.h from the open set; docs/measurements.md says how.
+ */
+#ifndef FAB_STUDY_INTERVAL_H
+#define FAB_STUDY_INTERVAL_H
+
+#include "result/result.h"
+#include "study/kind.h"
+
+/* 5 % and 95 % of ln(measured / predicted), and how many machines they come from. */
+typedef struct {
+    double low, high;
+    uint32_t machines; /* 0: never measured */
+} FabInterval;
+
+typedef struct {
+    FabInterval known[FAB_CONNECTIONS][FAB_FAMILIES][FAB_BANDS];
+    uint32_t machines[FAB_CONNECTIONS][FAB_GENERATIONS]; /* that measured GPUs of a generation so connected */
+} FabIntervals;
+
+const FabIntervals *fab_intervals_shipped(void);
+
+/*
+ * The interval of a kind. For one that was never measured (its kernels, or its GPUs, over its connection) machines is 0
+ * and the interval the widest of its band: the lowest low and the highest high.
+ */
+FabInterval fab_interval_of(const FabIntervals *intervals, const FabKind *kind, FabBand band);
+
+/* Sets the interval of each row of a collective, and the sentence about them; replaces those that were there. */
+void fab_interval_apply(const FabIntervals *intervals, FabResult *result);
+
+#endif

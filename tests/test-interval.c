@@ -1,0 +1,397 @@
+#include "study/interval.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/validate.h"
+#include "study/interval-fit.h"
+#include "study/run.h"
+
+static void
+free_case(gpointer data)
+{
+    FabValidationCase *one = data;
+
+    g_free(one->machine);
+    g_free(one->id);
+    g_array_unref(one->rows);
+    g_free(one);
+}
+
+static void
+clear_row(gpointer data)
+{
+    g_free(((FabValidationRow *)data)->kind);
+}
+
+static FabValidation *
+empty(void)
+{
+    FabValidation *validation = g_new0(FabValidation, 1);
+
+    validation->cases = g_ptr_array_new_with_free_func(free_case);
+    return validation;
+}
+
+/* Adds a machine with one case, whose row i was measured as exp(residuals[i]) of the prediction. */
+static void
+add_machine(FabValidation *validation, const char *name, const char *kind, uint64_t size, guint rows,
+            const double *residuals)
+{
+    FabValidationCase *one = g_new0(FabValidationCase, 1);
+
+    one->machine = g_strdup(name);
+    one->id = g_strconcat("case of ", name, NULL);
+    one->scored = true;
+    one->rows = g_array_new(FALSE, TRUE, sizeof(FabValidationRow));
+    g_array_set_clear_func(one->rows, clear_row);
+    for (guint i = 0; i < rows; i++) {
+        FabValidationRow row = { .size_bytes = size, .low_us = NAN, .high_us = NAN, .kind = g_strdup(kind) };
+        row.predicted_us[FAB_PREDICTOR_ENGINE] = 100;
+        row.measured_us = 100 * exp(residuals[i]);
+        g_array_append_val(one->rows, row);
+    }
+    g_ptr_array_add(validation->cases, one);
+}
+
+/* Numbers with a mean of 0 that look like noise and are the same on every run. */
+static void
+fill_noise(double *values, guint count, guint seed, double spread)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed(seed);
+
+    for (guint i = 0; i < count; i++)
+        values[i] = g_rand_double_range(random, -spread, spread);
+}
+
+START_TEST(a_kind_is_written_and_read_back)
+{
+    for (int c = 0; c < FAB_CONNECTIONS; c++) {
+        for (int f = 0; f < FAB_FAMILIES; f++) {
+            FabKind kind = { (FabConnection)c, (FabFamily)f, (c + f) % FAB_GENERATIONS }, back;
+            g_autofree char *text = fab_kind_format(&kind);
+            ck_assert_msg(fab_kind_parse(text, &back), "%s", text);
+            ck_assert(back.connection == kind.connection && back.family == kind.family);
+            ck_assert_int_eq(back.generation, kind.generation);
+        }
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_kind_is_refused)
+{
+    const char *const bad[] = { "", "nvswitch", "nvswitch/ring", "nvswitch/ring/", "nvswitch/ring/hopper/1",
+                                "NVSwitch/ring/hopper", "nvswitch/round/hopper", "nvswitch/ring/pcie-peer" };
+    FabKind kind;
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
+        ck_assert_msg(!fab_kind_parse(bad[i], &kind), "\"%s\" was taken", bad[i]);
+}
+END_TEST
+
+START_TEST(many_machines_give_the_quantiles_of_their_residuals)
+{
+    g_autoptr(FabValidation) validation = empty();
+    FabIntervals intervals;
+    double residuals[101];
+
+    for (guint i = 0; i < 101; i++)
+        residuals[i] = ((double)i - 50) / 100;
+    for (guint m = 0; m < 400; m++) {
+        g_autofree char *name = g_strdup_printf("m%u", m);
+        add_machine(validation, name, "nvswitch/ring/hopper", 1 << 20, 101, residuals);
+    }
+    fab_intervals_fit(validation, NULL, &intervals);
+    ck_assert_double_eq_tol(intervals.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING][FAB_BAND_MIDDLE].low, -0.45, 0.01);
+    ck_assert_double_eq_tol(intervals.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING][FAB_BAND_MIDDLE].high, 0.45, 0.01);
+    ck_assert_uint_eq(intervals.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING][FAB_BAND_MIDDLE].machines, 400);
+    ck_assert_uint_eq(intervals.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING][FAB_BAND_SMALL].machines, 0);
+    ck_assert_uint_eq(intervals.known[FAB_CONNECTION_PEER][FAB_FAMILY_RING][FAB_BAND_MIDDLE].machines, 0);
+    ck_assert_uint_eq(intervals.machines[FAB_CONNECTION_SWITCH][5], 400);
+    ck_assert_uint_eq(intervals.machines[FAB_CONNECTION_SWITCH][6], 0);
+}
+END_TEST
+
+/* One machine of 1000 rows that is far off, nine of one row that are not. */
+START_TEST(a_machine_with_many_rows_weighs_as_much_as_one_with_few)
+{
+    g_autoptr(FabValidation) validation = empty();
+    FabIntervals intervals;
+    double off[1000], exact[1] = { 0 };
+    const FabInterval *interval = &intervals.known[FAB_CONNECTION_PEER][FAB_FAMILY_RING][FAB_BAND_LARGE];
+
+    for (guint i = 0; i < 1000; i++)
+        off[i] = 0.8;
+    add_machine(validation, "far off", "pcie-peer/ring/ampere", 1 << 24, 1000, off);
+    for (guint m = 0; m < 40; m++) {
+        g_autofree char *name = g_strdup_printf("m%u", m);
+        add_machine(validation, name, "pcie-peer/ring/ampere", 1 << 24, 1, exact);
+    }
+    fab_intervals_fit(validation, NULL, &intervals);
+    ck_assert_double_lt(interval->high, 0.1);
+    fab_intervals_fit(validation, "no such machine", &intervals);
+    ck_assert_uint_eq(interval->machines, 41);
+    fab_intervals_fit(validation, "far off", &intervals);
+    ck_assert_uint_eq(interval->machines, 40);
+    ck_assert_double_eq_tol(interval->high, 0, 1e-12);
+}
+END_TEST
+
+START_TEST(one_machine_of_a_kind_gets_a_wider_interval_than_many)
+{
+    g_autoptr(FabValidation) validation = empty();
+    FabIntervals intervals;
+    FabInterval(*known)[FAB_FAMILIES][FAB_BANDS] = intervals.known;
+    double residuals[50];
+
+    for (guint m = 0; m < 12; m++) {
+        g_autofree char *name = g_strdup_printf("m%u", m);
+        fill_noise(residuals, 50, m, 0.1);
+        add_machine(validation, name, m == 0 ? "nvlink-mesh/ring/volta" : "nvswitch/ring/ampere", 1024, 50, residuals);
+    }
+    fab_intervals_fit(validation, NULL, &intervals);
+    ck_assert_double_gt(known[FAB_CONNECTION_MESH][FAB_FAMILY_RING][FAB_BAND_SMALL].high,
+                        1.1 * known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING][FAB_BAND_SMALL].high);
+}
+END_TEST
+
+START_TEST(a_prediction_lies_in_its_own_interval_however_biased_the_kind)
+{
+    g_autoptr(FabValidation) validation = empty();
+    FabIntervals intervals;
+    double high[1] = { 0.5 };
+
+    for (guint m = 0; m < 50; m++) {
+        g_autofree char *name = g_strdup_printf("m%u", m);
+        add_machine(validation, name, "nvswitch/nvls/hopper", 1 << 30, 1, high);
+    }
+    fab_intervals_fit(validation, NULL, &intervals);
+    ck_assert_double_eq(intervals.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_IN_SWITCH][FAB_BAND_LARGE].low, 0);
+    ck_assert_double_ge(intervals.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_IN_SWITCH][FAB_BAND_LARGE].high, 0.5);
+}
+END_TEST
+
+START_TEST(a_kind_never_measured_gets_the_widest_interval_and_no_machines)
+{
+    FabIntervals intervals = { .known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING] = { { -0.1, 0.4, 9 } },
+                               .known[FAB_CONNECTION_PEER][FAB_FAMILY_RING] = { { -0.3, 0.2, 9 } },
+                               .machines[FAB_CONNECTION_SWITCH] = { [5] = 9 },
+                               .machines[FAB_CONNECTION_PEER] = { [3] = 9 } };
+    const FabKind measured = { FAB_CONNECTION_SWITCH, FAB_FAMILY_RING, 5 };
+    const FabKind unknown[] = { { FAB_CONNECTION_SWITCH, FAB_FAMILY_RING, 3 },
+                                { FAB_CONNECTION_SWITCH, FAB_FAMILY_COPY, 5 },
+                                { FAB_CONNECTION_BRIDGE, FAB_FAMILY_RING, 5 } };
+    FabInterval interval = fab_interval_of(&intervals, &measured, FAB_BAND_SMALL);
+
+    ck_assert_uint_eq(interval.machines, 9);
+    ck_assert_double_eq(interval.low, -0.1);
+    for (guint i = 0; i < G_N_ELEMENTS(unknown); i++) {
+        interval = fab_interval_of(&intervals, &unknown[i], FAB_BAND_SMALL);
+        ck_assert_uint_eq(interval.machines, 0);
+        ck_assert_double_eq(interval.low, -0.3);
+        ck_assert_double_eq(interval.high, 0.4);
+    }
+}
+END_TEST
+
+START_TEST(held_back_machines_are_judged_by_the_others_and_nine_of_ten_rows_are_inside)
+{
+    g_autoptr(FabValidation) validation = empty();
+    FabCoverage coverage[FAB_BANDS + 1];
+    double residuals[60];
+
+    for (guint m = 0; m < 30; m++) {
+        g_autofree char *name = g_strdup_printf("m%u", m);
+        double bias;
+        fill_noise(&bias, 1, 1000 + m, 0.2);
+        fill_noise(residuals, 60, m, 0.1);
+        for (guint i = 0; i < 60; i++)
+            residuals[i] += bias;
+        add_machine(validation, name, "nvswitch/ring/hopper", 1 << 20, 60, residuals);
+    }
+    fab_intervals_hold_back(validation);
+    fab_intervals_coverage(validation, coverage);
+    ck_assert_uint_eq(coverage[FAB_BAND_MIDDLE].rows, 1800);
+    ck_assert_uint_eq(coverage[FAB_BAND_MIDDLE].machines, 30);
+    ck_assert_uint_eq(coverage[FAB_BANDS].inside, coverage[FAB_BAND_MIDDLE].inside);
+    ck_assert_uint_eq(coverage[FAB_BAND_SMALL].rows, 0);
+    ck_assert_msg(coverage[FAB_BAND_MIDDLE].by_machine > 0.85 && coverage[FAB_BAND_MIDDLE].by_machine < 0.95, "%g",
+                  coverage[FAB_BAND_MIDDLE].by_machine);
+}
+END_TEST
+
+START_TEST(nothing_to_learn_from_gives_no_kind_that_was_measured)
+{
+    g_autoptr(FabValidation) nothing = empty(), unscored = empty();
+    FabIntervals intervals;
+    FabCoverage coverage[FAB_BANDS + 1];
+    double residuals[3] = { 0.1, NAN, INFINITY };
+
+    fab_intervals_fit(nothing, NULL, &intervals);
+    fab_intervals_hold_back(nothing);
+    fab_intervals_coverage(nothing, coverage);
+    ck_assert_uint_eq(coverage[FAB_BANDS].rows, 0);
+    add_machine(unscored, "m", "nvswitch/ring/hopper", 1024, 3, residuals);
+    ((FabValidationCase *)unscored->cases->pdata[0])->scored = false;
+    fab_intervals_fit(unscored, NULL, &intervals);
+    ck_assert_uint_eq(intervals.machines[FAB_CONNECTION_SWITCH][5], 0);
+    ((FabValidationCase *)unscored->cases->pdata[0])->scored = true;
+    fab_intervals_fit(unscored, NULL, &intervals); /* the row that has a number */
+    ck_assert_uint_eq(intervals.machines[FAB_CONNECTION_SWITCH][5], 1);
+    ck_assert(isfinite(intervals.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING][FAB_BAND_SMALL].high));
+}
+END_TEST
+
+static FabResult *
+run_on(const char *machine, const char *more)
+{
+    g_autofree char *topology = g_strconcat("topology.name=", machine, NULL);
+    const char *const sets[] = { topology, "collective.operation=all_reduce", "collective.sizes=1K,1M,1G", more, NULL };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
+    FabResult *result = scenario != NULL ? fab_run(scenario, NULL, NULL, &error) : NULL;
+
+    ck_assert_msg(result != NULL, "%s", error != NULL ? error->message : "");
+    return result;
+}
+
+START_TEST(every_prediction_of_a_collective_has_an_interval)
+{
+    g_autoptr(FabResult) result = run_on("dgx-h100", NULL);
+
+    for (guint i = 0; i < result->rows->len; i++) {
+        const FabResultRow *row = result->rows->pdata[i];
+        ck_assert(g_str_has_prefix(row->kind, "nvswitch/"));
+        ck_assert(row->low_ps > 0 && row->low_ps <= row->time_ps && row->time_ps <= row->high_ps);
+    }
+    ck_assert_msg(g_str_has_prefix(result->interval, "90 % of what "), "%s", result->interval);
+}
+END_TEST
+
+START_TEST(a_machine_of_a_kind_never_measured_says_so)
+{
+    g_autoptr(FabResult) result = run_on("dgx-h100", "topology.gpu=v100-sxm2");
+    const FabResultRow *row = result->rows->pdata[0];
+
+    ck_assert_str_eq(row->kind, "nvswitch/ring/volta");
+    ck_assert(row->low_ps > 0);
+    ck_assert_msg(g_str_has_prefix(result->interval, "no machine of this kind was ever measured (Volta GPUs over "
+                                                     "NVSwitch): the interval is the widest"), "%s", result->interval);
+}
+END_TEST
+
+START_TEST(a_gpu_alone_has_no_interval)
+{
+    g_autoptr(FabResult) result = run_on("dgx-h100", "collective.ranks=1");
+    const FabResultRow *row = result->rows->pdata[0];
+
+    ck_assert_ptr_null(row->kind);
+    ck_assert_int_eq(row->low_ps, 0);
+    ck_assert(g_str_has_prefix(result->interval, "there is no interval"));
+}
+END_TEST
+
+START_TEST(other_intervals_replace_those_that_were_there)
+{
+    g_autoptr(FabResult) result = run_on("dgx-h100", "collective.algorithm=ring");
+    const FabResultRow *row = result->rows->pdata[0];
+    FabIntervals mine = { .machines[FAB_CONNECTION_SWITCH] = { [5] = 1 } };
+
+    for (int b = 0; b < FAB_BANDS; b++)
+        mine.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING][b] = (FabInterval) { log(0.5), log(2), 1 };
+    fab_interval_apply(&mine, result);
+    ck_assert_int_le(llabs(row->low_ps - row->time_ps / 2), 1);
+    ck_assert_int_le(llabs(row->high_ps - row->time_ps * 2), 1);
+    ck_assert_str_eq(result->interval, "90 % of what 1 machine with NVSwitch (1 of them Hopper) measured lies this far "
+                                       "from the prediction");
+}
+END_TEST
+
+START_TEST(the_connection_is_the_slowest_between_neighbours)
+{
+    static const struct {
+        const char *machine, *more, *kind;
+    } cases[] = {
+        { "dgx-a100", NULL, "nvswitch/ring/ampere" },
+        { "dgx-1v", NULL, "nvlink-mesh/ring/volta" },
+        { "ws2-bridge-3090", NULL, "nvlink-bridge/ring/ampere-ga10x" },
+        { "azure-ncv4", "collective.ranks=2", "nvlink-bridge/ring/ampere" },
+        { "azure-ncv4", "collective.peer=sys", "pcie-peer/ring/ampere" },
+        { "azure-ncv4", "collective.peer=nvlink", "pcie-staged/ring/ampere" },
+        { "pcie-host", NULL, "pcie-staged/ring/" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(FabResult) result = run_on(cases[i].machine, cases[i].more);
+        const FabResultRow *row = result->rows->pdata[0];
+        ck_assert_msg(g_str_has_prefix(row->kind, cases[i].kind), "%s: %s", cases[i].machine, row->kind);
+    }
+}
+END_TEST
+
+START_TEST(the_shipped_table_is_whole)
+{
+    const FabIntervals *shipped = fab_intervals_shipped();
+
+    for (int c = 0; c < FAB_CONNECTIONS; c++) {
+        for (int b = 0; b < FAB_BANDS; b++)
+            ck_assert_uint_gt(shipped->known[c][FAB_FAMILY_RING][b].machines, 0);
+        for (int f = 0; f < FAB_FAMILIES; f++) {
+            for (int b = 0; b < FAB_BANDS; b++) {
+                const FabInterval *one = &shipped->known[c][f][b];
+                ck_assert(one->low <= 0 && one->high >= 0 && one->low > -3 && one->high < 3);
+            }
+        }
+    }
+}
+END_TEST
+
+/* The table is made anew by `fabricast validate --leave-one-out --interval-table -o core/study/interval-table.c`. */
+START_TEST(a_table_prints_as_the_source_that_holds_it)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    ck_assert(fab_report_interval_table(fab_intervals_shipped(), out, NULL));
+    fclose(out);
+    ck_assert_ptr_nonnull(strstr(text, "static const FabIntervals shipped = {\n"
+                                       "    .known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING] = {\n        { -0."));
+    ck_assert_ptr_nonnull(strstr(text, "    .machines[FAB_CONNECTION_STAGED] = {"));
+    free(text);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("interval");
+    TCase *cases = tcase_create("interval");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    suite_add_tcase(suite, cases);
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, a_kind_is_written_and_read_back);
+    tcase_add_test(cases, what_is_no_kind_is_refused);
+    tcase_add_test(cases, many_machines_give_the_quantiles_of_their_residuals);
+    tcase_add_test(cases, a_machine_with_many_rows_weighs_as_much_as_one_with_few);
+    tcase_add_test(cases, one_machine_of_a_kind_gets_a_wider_interval_than_many);
+    tcase_add_test(cases, a_prediction_lies_in_its_own_interval_however_biased_the_kind);
+    tcase_add_test(cases, a_kind_never_measured_gets_the_widest_interval_and_no_machines);
+    tcase_add_test(cases, held_back_machines_are_judged_by_the_others_and_nine_of_ten_rows_are_inside);
+    tcase_add_test(cases, nothing_to_learn_from_gives_no_kind_that_was_measured);
+    tcase_add_test(cases, every_prediction_of_a_collective_has_an_interval);
+    tcase_add_test(cases, a_machine_of_a_kind_never_measured_says_so);
+    tcase_add_test(cases, a_gpu_alone_has_no_interval);
+    tcase_add_test(cases, other_intervals_replace_those_that_were_there);
+    tcase_add_test(cases, the_connection_is_the_slowest_between_neighbours);
+    tcase_add_test(cases, the_shipped_table_is_whole);
+    tcase_add_test(cases, a_table_prints_as_the_source_that_holds_it);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
