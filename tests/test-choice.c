@@ -109,6 +109,33 @@ START_TEST(channels_are_those_of_the_graph_search)
 }
 END_TEST
 
+/* Largest all-to-all: channels of all peers together, and what of a CTA each has (section 5 of NCCL's rules). */
+static const struct {
+    const char *name;
+    uint32_t ranks, channels;
+    double cta_share;
+} send_cases[] = {
+    { "dgx-h100", 0, 64, 0.57 },     /* 8 peers x 32, of which 64 run: 32 CTAs for the other 56 */
+    { "dgx-1v", 0, 16, 1 },          /* one NVLink to some peers: 2 each */
+    { "ws2-x16", 0, 4, 1 },          /* Intel: 2 CTAs, 2 each */
+    { "epyc4-4090", 2, 4, 1 },       /* AMD: 4 CTAs, 2 each */
+    { "epyc4-4090", 4, 8, 0.67 },    /* which the other three peers share */
+};
+
+START_TEST(channels_of_send_and_receive_follow_from_the_links)
+{
+    Machine machine;
+    FabPlan plan;
+
+    machine_init(&machine, send_cases[_i].name, NULL, send_cases[_i].ranks);
+    plan = plan_of(&machine, FAB_ALL_TO_ALL, 16 * GIB, NULL);
+    ck_assert_msg(plan.channels == send_cases[_i].channels && fabs(plan.cta_share - send_cases[_i].cta_share) < 0.01,
+                  "%s: %u channels of %.2f, expected %u of %.2f", send_cases[_i].name, plan.channels, plan.cta_share,
+                  send_cases[_i].channels, send_cases[_i].cta_share);
+    machine_clear(&machine);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ the cost table */
 
 /* Latency in us and bandwidth in GB/s; bandwidth 0: not offered. */
@@ -388,6 +415,7 @@ main(void)
     int failed;
 
     tcase_add_loop_test(tcase, channels_are_those_of_the_graph_search, 0, G_N_ELEMENTS(channel_cases));
+    tcase_add_loop_test(tcase, channels_of_send_and_receive_follow_from_the_links, 0, G_N_ELEMENTS(send_cases));
     tcase_add_loop_test(tcase, cells_of_the_cost_table_are_nccls, 0, G_N_ELEMENTS(cost_cases));
     tcase_add_test(tcase, small_trees_are_corrected_by_their_size);
     tcase_add_test(tcase, one_rank_has_no_cost_table);

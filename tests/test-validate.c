@@ -63,6 +63,21 @@ refuse(const char *const *facts, const char *reason, const char *pattern)
     ck_assert_ptr_null(resolved.scenario);
 }
 
+/* Bits of what NCCL's variables leave of its cost table. */
+enum { TREE = 1, RING = 2, NVLS = 16, LL = 1, LL128 = 2, SIMPLE = 4 };
+
+static uint32_t
+kept_algorithms(const FabResolved *resolved)
+{
+    return ~resolved->scenario->settings.without_algorithms & (TREE | RING | NVLS);
+}
+
+static uint32_t
+kept_protocols(const FabResolved *resolved)
+{
+    return ~resolved->scenario->settings.without_protocols & (LL | LL128 | SIMPLE);
+}
+
 START_TEST(a_measurement_becomes_a_scenario)
 {
     g_auto(FabResolved) resolved;
@@ -70,8 +85,8 @@ START_TEST(a_measurement_becomes_a_scenario)
     resolve((const char *[]) { "run.dtype=half", "run.algo=Ring", "run.proto=LL128", "run.channels=8",
                                "overrides.gpu=h800-sxm", "run.processes=1", "run.threads=2", NULL }, &resolved);
     ck_assert_str_eq(resolved.scenario->operation, "all_reduce");
-    ck_assert_str_eq(resolved.scenario->algorithm, "ring");
-    ck_assert_str_eq(resolved.scenario->protocol, "ll128");
+    ck_assert_uint_eq(kept_algorithms(&resolved), RING);
+    ck_assert_uint_eq(kept_protocols(&resolved), LL128);
     ck_assert_uint_eq(resolved.scenario->channels, 8);
     ck_assert_uint_eq(resolved.scenario->rank_count, 4);
     ck_assert_str_eq(resolved.scenario->datatype, "half");
@@ -142,30 +157,47 @@ END_TEST
 
 START_TEST(the_environment_of_nccl_is_understood)
 {
+    enum { ALL = TREE | RING | NVLS, ANY = LL | LL128 | SIMPLE };
     static const struct {
-        const char *env, *algorithm, *protocol;
-        uint32_t channels;
+        const char *env;
+        uint32_t algorithms, protocols, least, most;
     } cases[] = {
-        { "NCCL_ALGO=Ring;NCCL_MAX_NCHANNELS=1", "ring", "auto", 1 },
-        { "NCCL_ALGO=Tree", "chain", "auto", 0 },
-        { "NCCL_ALGO=NVLS", "nvls", "auto", 0 },
-        { "NCCL_NVLS_ENABLE=0", "ring", "auto", 0 },
-        { "NCCL_NVLS_ENABLE=1", "auto", "auto", 0 },
-        { "NCCL_PROTO=LL", "auto", "ll", 0 },
-        { "NCCL_MIN_NCHANNELS=8;NCCL_MAX_NCHANNELS=8", "auto", "auto", 8 },
-        { "NCCL_NET=AWS Libfabric", "auto", "auto", 0 },
+        { "NCCL_ALGO=Ring;NCCL_MAX_NCHANNELS=1", RING, ANY, 0, 1 },
+        { "NCCL_ALGO=Tree", TREE, ANY, 0, 0 },
+        { "NCCL_ALGO=Tree,NVLS", TREE | NVLS, ANY, 0, 0 },
+        { "NCCL_NVLS_ENABLE=0", TREE | RING, ANY, 0, 0 },
+        { "NCCL_NVLS_ENABLE=1", ALL, ANY, 0, 0 },
+        { "NCCL_PROTO=LL", ALL, LL, 0, 0 },
+        { "NCCL_PROTO=^LL", ALL, LL128 | SIMPLE, 0, 0 },
+        { "NCCL_MIN_NCHANNELS=8;NCCL_MAX_NCHANNELS=16", ALL, ANY, 8, 16 },
+        { "NCCL_NET=AWS Libfabric", ALL, ANY, 0, 0 },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *fact = g_strconcat("run.env=", cases[i].env, NULL);
         g_auto(FabResolved) resolved;
         resolve((const char *[]) { fact, NULL }, &resolved);
-        ck_assert_msg(strcmp(resolved.scenario->algorithm, cases[i].algorithm) == 0, "%s: %s", fact,
-                      resolved.scenario->algorithm);
-        ck_assert_str_eq(resolved.scenario->protocol, cases[i].protocol);
-        ck_assert_uint_eq(resolved.scenario->channels, cases[i].channels);
+        ck_assert_msg(kept_algorithms(&resolved) == cases[i].algorithms, "%s: %x", fact, kept_algorithms(&resolved));
+        ck_assert_msg(kept_protocols(&resolved) == cases[i].protocols, "%s: %x", fact, kept_protocols(&resolved));
+        ck_assert_uint_eq(resolved.scenario->settings.min_channels, cases[i].least);
+        ck_assert_uint_eq(resolved.scenario->settings.max_channels, cases[i].most);
+        ck_assert_str_eq(resolved.scenario->algorithm, "auto");
+        ck_assert_uint_eq(resolved.scenario->channels, 0);
         ck_assert_uint_eq(resolved.notes->len, 0);
     }
+}
+END_TEST
+
+/* What was asked for says more than how many channels there were in the end. */
+START_TEST(what_ran_goes_before_what_was_asked_for_but_for_channels)
+{
+    g_auto(FabResolved) resolved;
+
+    resolve((const char *[]) { "run.env=NCCL_ALGO=Ring,Tree;NCCL_MAX_NCHANNELS=4", "run.algo=Tree", "run.channels=2",
+                               NULL }, &resolved);
+    ck_assert_uint_eq(kept_algorithms(&resolved), TREE);
+    ck_assert_uint_eq(resolved.scenario->settings.max_channels, 4);
+    ck_assert_uint_eq(resolved.scenario->channels, 0);
 }
 END_TEST
 
@@ -173,11 +205,17 @@ START_TEST(what_the_model_does_not_know_is_noted)
 {
     g_auto(FabResolved) resolved;
 
-    resolve((const char *[]) { "run.env=NCCL_BUFFSIZE=1048576;NCCL_MAX_NCHANNELS=4;NCCL_PROTO=^LL", "run.algo=PAT",
-                               NULL }, &resolved);
-    ck_assert_uint_eq(resolved.notes->len, 4);
-    ck_assert_str_eq(resolved.scenario->algorithm, "auto");
-    ck_assert_str_eq(resolved.scenario->protocol, "auto");
+    resolve((const char *[]) { "run.env=NCCL_MAX_NCHANNELS=4;NCCL_TUNER_PLUGIN=ofi", "run.algo=Best", NULL },
+            &resolved);
+    ck_assert_uint_eq(resolved.notes->len, 2);
+    ck_assert_uint_eq(kept_algorithms(&resolved), TREE | RING | NVLS);
+}
+END_TEST
+
+START_TEST(a_setting_that_cannot_be_read_is_a_reason)
+{
+    refuse((const char *[]) { "run.env=NCCL_ALGO=Best", NULL }, fab_reason_scenario,
+           "NCCL_ALGO: \"Best\" is not known");
 }
 END_TEST
 
@@ -192,7 +230,7 @@ START_TEST(peer_access_follows_from_what_was_in_use)
         { { "system.topology=pcie-host", "overrides.gpus=4", "system.p2p=yes", NULL }, "sys", true },
         { { "system.topology=pcie-host", "overrides.gpus=4", "overrides.p2p=on", NULL }, "sys", true },
         { { "system.topology=pcie-host", "overrides.gpus=4", "system.p2p=no", NULL }, "nvlink", true },
-        { { "system.topology=pcie-host", "overrides.gpus=4", "run.env=NCCL_P2P_LEVEL=PHB", NULL }, "phb", true },
+        { { "system.topology=pcie-host", "overrides.gpus=4", "run.env=NCCL_P2P_LEVEL=PHB", NULL }, "node", true },
         { { "system.topology=pcie-host", "overrides.gpus=4", "run.env=NCCL_P2P_DISABLE=1", NULL }, "nvlink", false },
         { { "system.p2p=yes", NULL }, "auto", true },
     };
@@ -392,7 +430,9 @@ main(void)
     tcase_add_test(cases, who_launched_is_found_out);
     tcase_add_test(cases, the_date_tells_the_release_when_nobody_else_does);
     tcase_add_test(cases, the_environment_of_nccl_is_understood);
+    tcase_add_test(cases, what_ran_goes_before_what_was_asked_for_but_for_channels);
     tcase_add_test(cases, what_the_model_does_not_know_is_noted);
+    tcase_add_test(cases, a_setting_that_cannot_be_read_is_a_reason);
     tcase_add_test(cases, peer_access_follows_from_what_was_in_use);
     tcase_add_test(cases, gpus_of_a_rack_are_taken_tray_by_tray);
     tcase_add_test(cases, what_cannot_be_predicted_says_why);

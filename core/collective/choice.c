@@ -7,7 +7,6 @@
 #include "base/error.h"
 
 #define KIB UINT64_C(1024)
-#define MIB UINT64_C(1048576)
 
 enum {
     LL_BYTES_PER_THREAD = 8,    /* payload of one LL round */
@@ -48,27 +47,10 @@ default_algorithm(FabCollective collective)
     }
 }
 
-/* The cheapest cell of NCCL's table among those that the wishes leave. */
 static bool
-cheapest(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
-         const char **algorithm, FabProtocol *protocol)
+in_cost_table(const char *algorithm)
 {
-    static const char *const algorithms[] = { "ring", "chain", "nvls", NULL };
-    double best = INFINITY;
-
-    for (int a = 0; algorithms[a] != NULL; a++) {
-        if (wishes->algorithm != NULL && strcmp(wishes->algorithm, algorithms[a]) != 0)
-            continue;
-        for (int p = 0; p < FAB_PROTOCOL_COUNT; p++) {
-            double cost = fab_nccl_estimate_us(facts, collective, algorithms[a], (FabProtocol)p, size);
-            if ((wishes->protocol >= 0 && wishes->protocol != p) || cost >= best)
-                continue;
-            best = cost;
-            *algorithm = algorithms[a];
-            *protocol = (FabProtocol)p;
-        }
-    }
-    return isfinite(best);
+    return g_strv_contains(fab_nccl_algorithms, algorithm);
 }
 
 /* What one rank sends to another in a point-to-point collective. */
@@ -78,40 +60,104 @@ part_of(const FabMachineFacts *facts, FabCollective collective, uint64_t size)
     return collective == FAB_SEND_RECV ? size : size / facts->ranks;
 }
 
+/* Channels of rings and trees: those of the graph search, within the bounds that were given. */
+static uint32_t
+most_channels(const FabMachineFacts *facts, const FabWishes *wishes)
+{
+    uint32_t limit = facts->nccl >= 2025 ? MOST_CHANNELS : MOST_CHANNELS / 2;
+    uint32_t most = facts->channels, least = MIN(MAX(wishes->min_channels, wishes->min_ctas), limit);
+
+    if (wishes->max_channels > 0)
+        most = MIN(most, wishes->max_channels);
+    if (wishes->max_ctas > 0)
+        most = MIN(most, wishes->max_ctas);
+    return MAX(most, least);
+}
+
+static uint32_t
+power_of_two_up(uint32_t value)
+{
+    uint32_t power = 1;
+
+    while (power < value)
+        power *= 2;
+    return power;
+}
+
+/* Payload of one slot of a Simple FIFO. */
+static uint64_t
+simple_step(const FabWishes *wishes)
+{
+    return wishes->buffer_bytes > 0 ? wishes->buffer_bytes / FIFO_SLOTS : 512 * KIB;
+}
+
+static uint64_t
+send_chunk(const FabMachineFacts *facts, const FabWishes *wishes)
+{
+    return MIN(facts->transport == FAB_TRANSPORT_NVLINK ? 512 * KIB : 128 * KIB, simple_step(wishes));
+}
+
 /*
- * Channels for each peer: halved while they do not fit, doubled while a part is above 32 chunks, halved again while it
- * is below an eighth of a chunk (NCCL's src/enqueue.cc).
+ * Channels for each peer: halved while those of all peers do not fit, doubled while a part is above 32 chunks, halved
+ * again while it is below an eighth of a chunk (NCCL's src/enqueue.cc).
  */
 static uint32_t
-channels_per_peer(const FabMachineFacts *facts, uint64_t part)
+channels_per_peer(const FabMachineFacts *facts, const FabWishes *wishes, uint64_t part)
 {
-    uint32_t channels = facts->p2p_channels;
-    uint64_t chunk = facts->transport == FAB_TRANSPORT_NVLINK ? 512 * KIB : 128 * KIB;
+    uint32_t all = power_of_two_up(most_channels(facts, wishes));
+    uint32_t most = MIN(power_of_two_up(facts->p2p_per_peer), all), channels = most;
+    uint64_t chunk = send_chunk(facts, wishes);
 
-    while (channels > 1 && channels * facts->ranks > facts->p2p_channels)
+    while (channels > 1 && channels * facts->ranks > all)
         channels /= 2;
-    while (channels < facts->p2p_channels && part / channels > chunk * 32)
+    while (channels < most && part / channels > chunk * 32)
         channels *= 2;
     while (channels > 1 && part / channels < chunk / 8)
         channels /= 2;
     return channels;
 }
 
-static void
-choose_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
-            const char **algorithm, FabProtocol *protocol)
+/* What NCCL's variables leave has nothing that can perform the collective. */
+static bool
+refuse_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t size, GError **error)
 {
+    g_autoptr(GString) offered = g_string_new(NULL);
+
+    for (int a = 0; fab_nccl_algorithms[a] != NULL; a++) {
+        for (int p = 0; p < FAB_PROTOCOL_COUNT; p++) {
+            if (isfinite(fab_nccl_estimate_us(facts, collective, fab_nccl_algorithms[a], (FabProtocol)p, size)))
+                g_string_append_printf(offered, "%s%s %s", offered->len > 0 ? ", " : "", fab_nccl_algorithms[a],
+                                       fab_protocol_names[p]);
+        }
+    }
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "NCCL_ALGO, NCCL_PROTO, NCCL_NVLS_ENABLE, algorithm and protocol leave nothing of what NCCL 2.%u "
+                "has for %s here: %s", facts->nccl % 1000, fab_collective_names[collective], offered->str);
+    return false;
+}
+
+static bool
+choose_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
+            const char **algorithm, FabProtocol *protocol, GError **error)
+{
+    bool fewer = wishes->without_algorithms != 0 || wishes->without_protocols != 0;
+
     *algorithm = wishes->algorithm != NULL ? wishes->algorithm : default_algorithm(collective);
     *protocol = wishes->protocol >= 0 ? (FabProtocol)wishes->protocol : FAB_PROTOCOL_SIMPLE;
-    if (cheapest(facts, collective, size, wishes, algorithm, protocol) || wishes->protocol >= 0)
-        return;
+    if (isfinite(fab_nccl_cheapest_us(facts, collective, size, wishes, algorithm, protocol)))
+        return true;
+    if (fewer && collective <= FAB_REDUCE && facts->ranks > 1 && in_cost_table(*algorithm))
+        return refuse_kind(facts, collective, size, error);
+    if (wishes->protocol >= 0)
+        return true;
     if (strcmp(*algorithm, "pairwise") == 0) {
         uint64_t part = part_of(facts, collective, size);
-        if (part <= (uint64_t)P2P_LL_BYTES * channels_per_peer(facts, part))
+        if (part <= (uint64_t)P2P_LL_BYTES * channels_per_peer(facts, wishes, part))
             *protocol = FAB_PROTOCOL_LL;
     } else if (size <= 64 * KIB && strcmp(*algorithm, "nvls") != 0) {
         *protocol = FAB_PROTOCOL_LL; /* not in NCCL's table: small calls take the protocol of low latency */
     }
+    return true;
 }
 
 /* ------------------------------------------------------------------ channels and threads */
@@ -143,17 +189,18 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
 {
     bool pairwise = strcmp(plan->algorithm->name, "pairwise") == 0;
 
-    plan->threads = plan->protocol == FAB_PROTOCOL_LL128 ? 640 : 512;
-    plan->channels = facts->channels;
+    plan->threads = plan->protocol == FAB_PROTOCOL_LL128 ? 640 : wishes->threads > 0 ? wishes->threads : 512;
+    plan->channels = most_channels(facts, wishes);
     if (pairwise && facts->ranks > 1) {
         uint32_t pieces = collective == FAB_SEND_RECV ? 1 : facts->ranks; /* a rank's own piece has channels too */
-        uint32_t each = channels_per_peer(facts, part_of(facts, collective, size));
-        uint32_t remote;
+        uint32_t each = channels_per_peer(facts, wishes, part_of(facts, collective, size));
+        uint32_t all = power_of_two_up(plan->channels), remote;
         plan->channels = MIN(pieces * each, MOST_CHANNELS);
         remote = MAX(plan->channels - plan->channels / pieces * (pieces > 1), 1);
-        plan->cta_share = MIN(1.0, (double)MAX(facts->p2p_channels, each) / remote);
+        plan->cta_share = MIN(1.0, (double)MAX(all, each) / remote);
     } else if (plan->algorithm->in_switch) {
-        plan->channels = MAX(facts->nvls_channels, 1); /* one rank alone has no switch to ask */
+        uint32_t most = wishes->max_ctas > 0 ? wishes->max_ctas : UINT32_MAX;
+        plan->channels = MAX(MIN(facts->nvls_channels, most), MAX(wishes->min_ctas, 1)); /* one rank alone has none */
     } else if (collective <= FAB_REDUCE) {
         shrink(facts, collective, size, plan);
     }
@@ -183,19 +230,19 @@ nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
 
 /* Simple over a ring: 2 MiB chunks of two slices; broadcast and reduce 512 KiB (NCCL's collectives.h). */
 static void
-simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t size, FabPlan *plan)
+simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
+             FabPlan *plan)
 {
-    uint64_t most = 2 * MIB, share;
+    uint64_t step = simple_step(wishes), most = 4 * step, share;
 
     if (strcmp(plan->algorithm->name, "ring") != 0) {
-        bool nvlink = facts->transport == FAB_TRANSPORT_NVLINK;
-        plan->chunk_bytes = strcmp(plan->algorithm->name, "pairwise") != 0 || nvlink ? 512 * KIB : 128 * KIB;
+        plan->chunk_bytes = strcmp(plan->algorithm->name, "pairwise") != 0 ? step : send_chunk(facts, wishes);
         plan->slice_bytes = plan->chunk_bytes;
         plan->slots = FIFO_SLOTS;
         return;
     }
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE) {
-        plan->chunk_bytes = plan->slice_bytes = 512 * KIB;
+        plan->chunk_bytes = plan->slice_bytes = step;
         plan->slots = FIFO_SLOTS;
         return;
     }
@@ -222,7 +269,7 @@ choose_chunks(const FabMachineFacts *facts, FabCollective collective, uint64_t s
         plan->slice_bytes = MAX(round_up(divide_up(MIN(share, LL128_STEP), 16), 16), LL128_PIECE);
         plan->slots = (uint32_t)(FIFO_SLOTS * (LL128_STEP / plan->slice_bytes));
     } else {
-        simple_chunk(facts, collective, size, plan);
+        simple_chunk(facts, collective, size, wishes, plan);
     }
     if (wishes->chunk_bytes > 0) {
         plan->chunk_bytes = wishes->chunk_bytes;
@@ -241,7 +288,8 @@ fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size
     const char *name = NULL;
 
     *plan = (FabPlan) { 0 };
-    choose_kind(facts, collective, size, wishes, &name, &plan->protocol);
+    if (!choose_kind(facts, collective, size, wishes, &name, &plan->protocol, error))
+        return false;
     plan->algorithm = fab_algorithm_find(name, error);
     if (plan->algorithm == NULL)
         return false;

@@ -15,6 +15,8 @@ enum { FAB_MAX_RINGS = 32 };
 /* What the choice depends on, found once for a set of GPUs. */
 typedef struct {
     uint32_t nccl;            /* release whose rules decide: 2030 is 2.30 */
+    bool any_ll128;           /* NCCL_PROTO asks for LL128: NCCL no longer looks whether the links can carry it */
+    bool pat;                 /* NCCL_PAT_ENABLE=1: PAT with several GPUs in a node too */
     uint32_t ranks;
     uint32_t boxes;           /* chassis or trays that hold the GPUs */
     uint32_t compute_capability;
@@ -24,7 +26,7 @@ typedef struct {
     uint32_t graph_channels;  /* NCCL's ring graph: channels and the speed of each in GB/s */
     double graph_speed;
     uint32_t channels;        /* "coll channels": what a large call uses */
-    uint32_t p2p_channels;
+    uint32_t p2p_per_peer;    /* channels to one peer of send/recv, before its bounds */
     uint32_t nvls_channels;
     double nvls_intra, nvls_inter; /* speeds of the NVLS graph, GB/s for each head */
     uint32_t rings;           /* distinct ring orders found */
@@ -52,18 +54,31 @@ typedef struct {
     double cta_share; /* send/recv: share of a CTA that each peer's channel has; 0: not send/recv */
 } FabPlan;
 
-/* Wishes that override NCCL's choice; NULL, -1 and 0 leave it free. */
+/* Wishes that override NCCL's choice; NULL, -1, 0 and false leave it free. */
 typedef struct {
     const char *algorithm;
     int protocol;
     uint32_t channels;
     uint64_t chunk_bytes, slice_bytes;
     uint32_t slots;
+    /* What NCCL's own variables say: rows (bit i: fab_nccl_algorithms[i]) and columns taken from its cost table, ... */
+    uint32_t without_algorithms, without_protocols;
+    uint32_t min_channels, max_channels; /* bounds of NCCL_*_NCHANNELS: rings, trees, send/recv */
+    uint32_t min_ctas, max_ctas;         /* bounds of NCCL_*_CTAS: NVLS too */
+    uint32_t threads;                    /* of a CTA, where nothing makes them fewer */
+    uint64_t buffer_bytes;               /* of a Simple FIFO of 8 slots */
 } FabWishes;
+
+/* Algorithms of NCCL's cost table by our names, in its order; NULL-terminated. Its tree is our chain in one node. */
+extern const char *const fab_nccl_algorithms[];
 
 /* The plan for a call of `size` (as nccl-tests counts it). False when the wishes cannot be met. */
 bool fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
                 FabPlan *plan, GError **error);
+
+/* Microseconds of the cheapest cell of NCCL's cost table that the wishes leave; INFINITY: none, nothing is set. */
+double fab_nccl_cheapest_us(const FabMachineFacts *facts, FabCollective collective, uint64_t size,
+                            const FabWishes *wishes, const char **algorithm, FabProtocol *protocol);
 
 /* NCCL's own estimate in microseconds for one cell of its cost table; INFINITY: not offered. For tests, yardsticks. */
 double fab_nccl_estimate_us(const FabMachineFacts *facts, FabCollective collective, const char *algorithm,

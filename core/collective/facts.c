@@ -174,14 +174,21 @@ count_boxes(const FabTopology *topology, const uint32_t *gpus, uint32_t count)
     return g_hash_table_size(boxes);
 }
 
+/*
+ * Channels to one peer of send/recv: two for each NVLink of the narrowest pair, two over PCIe (NCCL's
+ * src/graph/paths.cc).
+ */
 static uint32_t
-power_of_two_up(uint32_t value)
+channels_to_peer(const FabTopology *topology, const uint32_t *gpus, const FabMachineFacts *facts, uint32_t fewest_links)
 {
-    uint32_t power = 1;
-
-    while (power < value)
-        power *= 2;
-    return power;
+    if (facts->transport != FAB_TRANSPORT_NVLINK)
+        return 2;
+    for (uint32_t a = 0; a < facts->ranks && !facts->nvswitch; a++) {
+        for (uint32_t b = a + 1; b < facts->ranks; b++)
+            fewest_links = MIN(fewest_links,
+                               fab_path_nvlinks(topology, topology->gpus[gpus[a]], topology->gpus[gpus[b]]));
+    }
+    return 2 * MAX(fewest_links, 1);
 }
 
 /* The NVLS graph: each head draws its speed from every GPU and twice from itself. */
@@ -243,7 +250,7 @@ fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t
         duplicate(facts->compute_capability, &facts->graph_channels, &facts->graph_speed);
     }
     facts->channels = 2 * facts->graph_channels;
-    facts->p2p_channels = facts->transport == FAB_TRANSPORT_NVLINK ? power_of_two_up(facts->channels) : 2;
+    facts->p2p_per_peer = channels_to_peer(topology, gpus, facts, fewest_links);
     if (facts->in_switch)
         nvls_facts(facts, total);
     return true;

@@ -7,6 +7,10 @@
 
 #include "collective/choice.h"
 
+/* NVLSTree and CollNet need several nodes or a network that reduces: they have no cell on one node. */
+const char *const fab_nccl_algorithms[] = { "chain", "ring",      "collnet-direct", "collnet-chain",
+                                            "nvls",  "nvls-tree", "pat",            NULL };
+
 typedef enum { VOLTA, AMPERE, HOPPER, BLACKWELL } Generation;
 
 typedef struct {
@@ -20,7 +24,7 @@ static const double ll_most[] = { 39, 87.7, 141, 282 };
 static const double ring_ll128_most[] = { 20, 20, 36.7, 40 };
 static const double tree_ll128_most[] = { 20, 20, 36.7, 55.6 };
 static const double tree_most[] = { 26.5, 24, 38.7, 70 };
-static const double nvls_us = 25.0;
+static const double nvls_us = 25.0, pat_base_us = 8.0, pat_rank_us = 2.8;
 
 /* Tree bandwidth by log2(bytes / 64), in hundredths (treeCorrectionFactor). */
 static const uint8_t tree_correction[3][23] = {
@@ -44,7 +48,7 @@ allowed(const FabMachineFacts *facts, FabProtocol protocol)
 {
     uint32_t sm = facts->compute_capability;
 
-    if (protocol != FAB_PROTOCOL_LL128)
+    if (protocol != FAB_PROTOCOL_LL128 || facts->any_ll128)
         return true;
     if (facts->nccl < 2027 && sm != 70 && sm != 80 && sm != 90)
         return false; /* released for one chip after the other up to 2.26 */
@@ -131,6 +135,19 @@ nvls_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     return (Cell) { .latency_us = nvls_us, .bandwidth = MIN(intra * (n - 1) / n, heads * facts->nvls_inter) };
 }
 
+/* Inside one node the logarithmic part of its latency is gone, as no step leaves it. */
+static Cell
+pat_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
+{
+    double share = facts->nccl >= 2024 ? 0.75 : 0.85;
+
+    if (!facts->pat || facts->nccl < 2023 || protocol != FAB_PROTOCOL_SIMPLE ||
+        (collective != FAB_ALL_GATHER && collective != FAB_REDUCE_SCATTER))
+        return (Cell) { 0 };
+    return (Cell) { .latency_us = pat_base_us + pat_rank_us * facts->ranks,
+                    .bandwidth = share * facts->graph_channels * facts->graph_speed };
+}
+
 double
 fab_nccl_estimate_us(const FabMachineFacts *facts, FabCollective collective, const char *algorithm,
                      FabProtocol protocol, uint64_t size)
@@ -145,5 +162,30 @@ fab_nccl_estimate_us(const FabMachineFacts *facts, FabCollective collective, con
         cell = tree_cell(facts, collective, protocol, size);
     else if (strcmp(algorithm, "nvls") == 0)
         cell = nvls_cell(facts, collective, protocol);
+    else if (strcmp(algorithm, "pat") == 0)
+        cell = pat_cell(facts, collective, protocol);
     return cell.bandwidth > 0 ? cell.latency_us + (double)size / (1000 * cell.bandwidth) : INFINITY;
+}
+
+double
+fab_nccl_cheapest_us(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
+                     const char **algorithm, FabProtocol *protocol)
+{
+    double best = INFINITY;
+
+    for (int a = 0; fab_nccl_algorithms[a] != NULL; a++) {
+        if ((wishes->algorithm != NULL && strcmp(wishes->algorithm, fab_nccl_algorithms[a]) != 0) ||
+            (wishes->without_algorithms >> a & 1) != 0)
+            continue;
+        for (int p = 0; p < FAB_PROTOCOL_COUNT; p++) {
+            double cost = fab_nccl_estimate_us(facts, collective, fab_nccl_algorithms[a], (FabProtocol)p, size);
+            if ((wishes->protocol >= 0 && wishes->protocol != p) || (wishes->without_protocols >> p & 1) != 0 ||
+                cost >= best)
+                continue;
+            best = cost;
+            *algorithm = fab_nccl_algorithms[a];
+            *protocol = (FabProtocol)p;
+        }
+    }
+    return best;
 }

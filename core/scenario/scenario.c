@@ -272,6 +272,22 @@ read_chunks(FabKeyfile *file, FabScenario *scenario, GError **error)
     return true;
 }
 
+/* NCCL's own variables, after the keys that say the same in our words. */
+static bool
+read_settings(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    FabNcclSettings *settings = &scenario->settings;
+
+    if (!fab_nccl_settings_read(file, GROUP_COLLECTIVE, scenario->operation, scenario->nccl, settings, error))
+        return false;
+    if (settings->peer != NULL) {
+        g_free(scenario->peer);
+        scenario->peer = g_strdup(settings->peer);
+        scenario->nvlink = !settings->no_nvlink;
+    }
+    return true;
+}
+
 static bool
 read_collective(FabKeyfile *file, FabScenario *scenario, GError **error)
 {
@@ -292,7 +308,7 @@ read_collective(FabKeyfile *file, FabScenario *scenario, GError **error)
            read_word(file, group, "timing", timings, 0, &scenario->timing, error) &&
            read_nccl(file, scenario, error) && read_datatype(file, scenario, error) &&
            read_word(file, group, "reduction", reductions, 0, &scenario->reduction, error) &&
-           read_common(file, group, scenario, error);
+           read_common(file, group, scenario, error) && read_settings(file, scenario, error);
 }
 
 static bool
@@ -355,6 +371,8 @@ check_words(FabKeyfile *file, GError **error)
     fab_keyfile_accept_group(file, "topology");
     for (guint i = 0; collective_keys[i] != NULL; i++)
         fab_keyfile_accept(file, GROUP_COLLECTIVE, collective_keys[i]);
+    for (guint i = 0; fab_nccl_setting_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, GROUP_COLLECTIVE, fab_nccl_setting_keys[i]);
     for (guint i = 0; transfer_keys[i] != NULL; i++)
         fab_keyfile_accept(file, GROUP_TRANSFER, transfer_keys[i]);
     return fab_keyfile_finish(file, error);

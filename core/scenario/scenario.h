@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "scenario/nccl-settings.h"
+
 typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER } FabScenarioKind;
 
 /* [transfer]: simultaneous copies between GPUs. */
@@ -40,6 +42,7 @@ typedef struct {
     double launch_s;       /* launch overhead; negative: the GPU's default */
     uint32_t nccl;         /* release whose rules decide, 1000 x major + minor: 2030 is 2.30 */
     uint32_t processes, threads; /* that launch: processes, and threads of each; 0: one thread for each GPU */
+    FabNcclSettings settings;    /* NCCL's environment variables */
     char *timing;          /* "back-to-back": calls follow each other, as in nccl-tests; "single": each alone */
     /* [transfer] */
     FabTransferPair *pairs;

@@ -20,11 +20,10 @@ const char fab_reason_scenario[] = "the call cannot be predicted";
 static const char *const spread_keys[] = { "ranks_per_node", "nodes", "racks",     "ranks_per_rack", "fabric",
                                            "nics_per_node",  "nic_gbps", "transport", "gdr",            NULL };
 
-/* Settings of NCCL that are understood here, or that cannot matter inside one NVLink domain. */
-static const char *const known_settings[] = {
-    "NCCL_ALGO", "NCCL_PROTO", "NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS", "NCCL_NVLS_ENABLE", "NCCL_P2P_LEVEL",
-    "NCCL_P2P_DISABLE", "NCCL_IGNORE_DISABLED_P2P", "NCCL_MNNVL_ENABLE", "NCCL_CUMEM_ENABLE", "NCCL_CROSS_NIC",
-    "NCCL_COLLNET_ENABLE", "NCCL_NET_GDR_LEVEL", "NCCL_NET", "NCCL_DEBUG", NULL,
+/* Settings of NCCL that cannot matter inside one NVLink domain. */
+static const char *const idle_settings[] = {
+    "NCCL_IGNORE_DISABLED_P2P", "NCCL_MNNVL_ENABLE", "NCCL_CUMEM_ENABLE", "NCCL_CROSS_NIC", "NCCL_COLLNET_ENABLE",
+    "NCCL_NET_GDR_LEVEL",       "NCCL_NET",          "NCCL_DEBUG",        NULL,
 };
 
 typedef struct {
@@ -151,29 +150,16 @@ add_peer_access(Resolver *resolver)
         add_set(resolver, "topology.p2p", values[access]);
 }
 
-/* How far NCCL goes: its own setting, else what the measurement says was in use on a machine without NVLink. */
+/* How far NCCL goes, where no setting of its own says it: what was in use on a machine without NVLink. */
 static void
 add_peer_level(Resolver *resolver, const FabTopology *topology)
 {
-    static const char *const levels[] = { "NVL", "PIX", "PXB", "PHB", "NODE", "SYS", NULL };
-    static const char *const words[] = { "nvlink", "pix", "pxb", "phb", "node", "sys" };
     g_autofree char *level = fab_measurement_environment(resolver->measurement, "NCCL_P2P_LEVEL");
     g_autofree char *disable = fab_measurement_environment(resolver->measurement, "NCCL_P2P_DISABLE");
     int access = peer_access(resolver);
 
-    if (disable != NULL && strcmp(disable, "1") == 0) {
-        add_set(resolver, "collective.peer", "nvlink");
-        add_set(resolver, "collective.nvlink", "off");
+    if (level != NULL || disable != NULL)
         return;
-    }
-    for (guint i = 0; level != NULL && levels[i] != NULL; i++) {
-        if (strcmp(level, levels[i]) == 0) {
-            add_set(resolver, "collective.peer", words[i]);
-            return;
-        }
-    }
-    if (level != NULL)
-        add_note(resolver, g_strdup_printf("NCCL_P2P_LEVEL=%s is not known", level));
     if (access == 1 && !has_nvlink(topology))
         add_set(resolver, "collective.peer", "sys");
     if (access == 0)
@@ -189,56 +175,47 @@ takes_algorithm(const char *collective)
     return strcmp(collective, "alltoall") != 0 && strcmp(collective, "sendrecv") != 0;
 }
 
-static void
-add_algorithm(Resolver *resolver)
+/* A column that says what ran: as if NCCL had been told so. False when it says nothing that is known. */
+static bool
+add_choice(Resolver *resolver, const char *fact_key, const char *setting, const char *const *names)
 {
-    static const char *const theirs[] = { "Ring", "Tree", "NVLS", NULL };
-    static const char *const ours[] = { "ring", "chain", "nvls" };
-    g_autofree char *forced = fab_measurement_environment(resolver->measurement, "NCCL_ALGO");
-    g_autofree char *nvls = fab_measurement_environment(resolver->measurement, "NCCL_NVLS_ENABLE");
-    const char *name = fact(resolver, "run", "algo") != NULL ? fact(resolver, "run", "algo") : forced;
+    const char *name = fact(resolver, "run", fact_key);
+    g_autofree char *key = g_strconcat("collective.", setting, NULL);
 
-    if (!takes_algorithm(fact(resolver, "run", "collective")))
-        return;
-    for (guint i = 0; name != NULL && theirs[i] != NULL; i++) {
-        if (g_ascii_strcasecmp(name, theirs[i]) == 0) {
-            add_set(resolver, "collective.algorithm", ours[i]);
-            return;
+    if (name == NULL)
+        return false;
+    for (guint i = 0; names[i] != NULL; i++) {
+        if (g_ascii_strcasecmp(name, names[i]) == 0) {
+            add_set(resolver, key, name);
+            return true;
         }
     }
-    if (name != NULL)
-        add_note(resolver, g_strdup_printf("algorithm %s is not modelled, NCCL's choice is taken", name));
-    else if (nvls != NULL && strcmp(nvls, "0") == 0)
-        add_set(resolver, "collective.algorithm", "ring");
+    add_note(resolver, g_strdup_printf("%s %s is not known, NCCL's choice is taken", fact_key, name));
+    return false;
 }
 
+/* NCCL's own settings, under their own names; what [run] says of the choice goes before what was asked for. */
 static void
-add_protocol(Resolver *resolver)
+add_settings(Resolver *resolver)
 {
-    static const char *const names[] = { "simple", "ll", "ll128", NULL };
-    g_autofree char *forced = fab_measurement_environment(resolver->measurement, "NCCL_PROTO");
-    const char *name = fact(resolver, "run", "proto") != NULL ? fact(resolver, "run", "proto") : forced;
-    g_autofree char *lower = name != NULL ? g_ascii_strdown(name, -1) : NULL;
-
-    if (lower != NULL && g_strv_contains(names, lower))
-        add_set(resolver, "collective.protocol", lower);
-    else if (lower != NULL)
-        add_note(resolver, g_strdup_printf("protocol %s is not known, NCCL's choice is taken", name));
-}
-
-static void
-add_channels(Resolver *resolver)
-{
-    g_autofree char *least = fab_measurement_environment(resolver->measurement, "NCCL_MIN_NCHANNELS");
-    g_autofree char *most = fab_measurement_environment(resolver->measurement, "NCCL_MAX_NCHANNELS");
+    bool takes = takes_algorithm(fact(resolver, "run", "collective"));
+    bool algorithm = takes && add_choice(resolver, "algo", "NCCL_ALGO", fab_nccl_algorithm_names);
+    bool protocol = takes && add_choice(resolver, "proto", "NCCL_PROTO", fab_nccl_protocol_names);
     const char *channels = fact(resolver, "run", "channels");
+    bool bounded = false;
 
-    if (channels == NULL && most != NULL && (strcmp(most, "1") == 0 || g_strcmp0(least, most) == 0))
-        channels = most;
-    if (channels != NULL)
+    for (guint i = 0; fab_nccl_setting_keys[i] != NULL; i++) {
+        const char *key = fab_nccl_setting_keys[i];
+        g_autofree char *value = fab_measurement_environment(resolver->measurement, key);
+        g_autofree char *name = g_strconcat("collective.", key, NULL);
+        if (value == NULL || (algorithm && strcmp(key, "NCCL_ALGO") == 0) ||
+            (protocol && strcmp(key, "NCCL_PROTO") == 0))
+            continue;
+        bounded = bounded || g_str_has_suffix(key, "_NCHANNELS") || g_str_has_suffix(key, "_CTAS");
+        add_set(resolver, name, value);
+    }
+    if (channels != NULL && !bounded)
         add_set(resolver, "collective.channels", channels);
-    else if (least != NULL || most != NULL)
-        add_note(resolver, g_strdup("a bound of the number of channels is not modelled"));
 }
 
 static void
@@ -346,7 +323,8 @@ note_settings(Resolver *resolver)
 
     for (guint i = 0; settings[i] != NULL; i++) {
         g_auto(GStrv) sides = g_strsplit(settings[i], "=", 2);
-        if (g_str_has_prefix(settings[i], "NCCL_") && !g_strv_contains(known_settings, sides[0]))
+        if (g_str_has_prefix(settings[i], "NCCL_") && !g_strv_contains(idle_settings, sides[0]) &&
+            !g_strv_contains(fab_nccl_setting_keys, sides[0]))
             add_note(resolver, g_strdup_printf("%s is not modelled", settings[i]));
     }
 }
@@ -379,9 +357,7 @@ build_scenario(Resolver *resolver)
     add_ranks(resolver);
     add_launchers(resolver);
     add_release(resolver);
-    add_algorithm(resolver);
-    add_protocol(resolver);
-    add_channels(resolver);
+    add_settings(resolver);
     add_data(resolver);
     add_peer_level(resolver, resolver->out->topology);
     add_sizes(resolver);

@@ -102,6 +102,14 @@ resolve_wishes(Run *run, GError **error)
         .chunk_bytes = scenario->chunk_bytes,
         .slice_bytes = scenario->slice_bytes,
         .slots = scenario->slots,
+        .without_algorithms = scenario->settings.without_algorithms,
+        .without_protocols = scenario->settings.without_protocols,
+        .min_channels = scenario->settings.min_channels,
+        .max_channels = scenario->settings.max_channels,
+        .min_ctas = scenario->settings.min_ctas,
+        .max_ctas = scenario->settings.max_ctas,
+        .threads = scenario->settings.threads,
+        .buffer_bytes = scenario->settings.buffer_bytes,
     };
     return is_auto(scenario->protocol) ||
            index_of(scenario, "protocol", scenario->protocol, fab_protocol_names, &run->wishes.protocol, error);
@@ -142,7 +150,17 @@ run_init(Run *run, const FabScenario *scenario, const FabTopology *topology, con
         return false;
     run->collective = (FabCollective)collective;
     run->router = fab_router_new(topology, &rules);
-    return fab_machine_facts(run->router, topology, run->gpus, run->ranks, scenario->nccl, &run->facts, error);
+    if (!fab_machine_facts(run->router, topology, run->gpus, run->ranks, scenario->nccl, &run->facts, error))
+        return false;
+    run->facts.any_ll128 = scenario->settings.any_ll128;
+    run->facts.pat = scenario->settings.pat;
+    if (!scenario->settings.no_shm || run->facts.transport != FAB_TRANSPORT_STAGED)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: [collective] NCCL_SHM_DISABLE: some of the GPUs have no direct way to each other, so that only "
+                "the network is left, which is not modelled inside a node; leave it out or set NCCL_P2P_LEVEL=SYS",
+                scenario->path);
+    return false;
 }
 
 /* ------------------------------------------------------------------ one size */
@@ -405,18 +423,14 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
 static double
 nccl_estimate(const Run *run, uint64_t size)
 {
-    static const char *const algorithms[] = { "ring", "chain", "nvls", NULL };
-    double best = INFINITY;
+    const FabWishes *wishes = &run->wishes;
+    bool forced = (wishes->channels | wishes->min_channels | wishes->max_channels | wishes->min_ctas |
+                   wishes->max_ctas) != 0;
+    FabProtocol protocol;
+    const char *algorithm;
+    double best = forced ? INFINITY
+                         : fab_nccl_cheapest_us(&run->facts, run->collective, size, wishes, &algorithm, &protocol);
 
-    for (int a = 0; algorithms[a] != NULL && run->wishes.channels == 0; a++) {
-        if (run->wishes.algorithm != NULL && strcmp(run->wishes.algorithm, algorithms[a]) != 0)
-            continue;
-        for (int p = 0; p < FAB_PROTOCOL_COUNT; p++) {
-            if (run->wishes.protocol < 0 || run->wishes.protocol == p)
-                best = MIN(best, fab_nccl_estimate_us(&run->facts, run->collective, algorithms[a], (FabProtocol)p,
-                                                      size));
-        }
-    }
     return isfinite(best) ? best : NAN;
 }
 
