@@ -29,6 +29,7 @@ static const KeyOption key_options[] = {
     { "chunk", "collective.chunk", "Most bytes of one step", "SIZE" },
     { "slice", "collective.slice", "Bytes between two exchanges of counters", "SIZE" },
     { "slots", "collective.slots", "Slices in flight on a connection", "N" },
+    { "calibration", "calibration.file", "Constants that `fabricast calibrate` fitted", "FILE" },
     { "datatype", "collective.datatype", "float, half, bfloat16, ...", "TYPE" },
     { "reduction", "collective.reduction", "sum, prod, max, min or avg", "OP" },
 };

@@ -90,6 +90,7 @@ write_result(FILE *out, const FabResult *result)
     text_member(out, "redop", result->redop);
     fprintf(out, "\"root\": %d, \"ranks\": %u, \"gpus\": %u, ", result->root, result->ranks, result->gpus);
     text_member(out, "fidelity", result->fidelity);
+    text_member(out, "calibration", result->calibration);
     text_member(out, "interval", result->interval);
     fputs("\n      \"notes\": [", out);
     for (guint i = 0; i < result->notes->len; i++) {

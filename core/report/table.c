@@ -51,6 +51,8 @@ write_heading(FILE *out, const FabResult *result)
     fprintf(out, "# fabricast %s\n", FAB_VERSION);
     write_folded(out, "# topology  ", topology);
     write_folded(out, "# scenario  ", run);
+    if (result->calibration != NULL)
+        write_folded(out, "# constants ", result->calibration);
     for (guint i = 0; i < result->notes->len; i++)
         write_folded(out, "# note      ", result->notes->pdata[i]);
     fputs("#\n", out);

@@ -54,6 +54,7 @@ fab_result_free(FabResult *result)
     g_free(result->topology_title);
     g_free(result->plugin);
     g_free(result->collective);
+    g_free(result->calibration);
     g_free(result->fidelity);
     g_free(result->redop);
     g_free(result->interval);

@@ -34,6 +34,7 @@ typedef struct {
     char *topology, *topology_title, *plugin;
     char *collective;      /* or "transfer" */
     uint32_t ranks, gpus;  /* taking part; in the machine */
+    char *calibration;     /* file of the overlay whose constants were used; NULL: those shipped */
     char *fidelity;        /* "chunk" */
     char *redop, *datatype;
     int32_t root;          /* -1: none */

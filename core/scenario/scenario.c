@@ -328,7 +328,7 @@ read_transfer(FabKeyfile *file, FabScenario *scenario, GError **error)
     return read_common(file, GROUP_TRANSFER, scenario, error);
 }
 
-/* A machine file may lie beside the scenario that names it. */
+/* A machine file or a calibration may lie beside the scenario that names it. */
 static char *
 find_beside(const char *scenario, const char *name)
 {
@@ -361,6 +361,17 @@ read_topology(FabKeyfile *file, FabScenario *scenario, GError **error)
     return true;
 }
 
+static bool
+read_calibration(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    const char *name = fab_keyfile_get(file, "calibration", "file");
+
+    if (name != NULL && name[0] == '\0')
+        return refuse(file, "calibration", "file", name, "is no file, name one or leave the key out", error);
+    scenario->calibration = name != NULL ? find_beside(scenario->path, name) : NULL;
+    return true;
+}
+
 /* Declares all that a scenario may say, so that a misspelt group or key is found before anything is missed. */
 static bool
 check_words(FabKeyfile *file, GError **error)
@@ -369,6 +380,7 @@ check_words(FabKeyfile *file, GError **error)
     fab_keyfile_accept(file, "scenario", "title");
     fab_keyfile_accept(file, "topology", "name");
     fab_keyfile_accept_group(file, "topology");
+    fab_keyfile_accept(file, "calibration", "file");
     for (guint i = 0; collective_keys[i] != NULL; i++)
         fab_keyfile_accept(file, GROUP_COLLECTIVE, collective_keys[i]);
     for (guint i = 0; fab_nccl_setting_keys[i] != NULL; i++)
@@ -411,7 +423,8 @@ read_scenario(FabKeyfile *file, GError **error)
     scenario->name = name != NULL ? g_strdup(name) : default_name(scenario->path);
     scenario->title = g_strdup(fab_keyfile_get(file, "scenario", "title"));
     scenario->overrides = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    if (!check_words(file, error) || !check_work(file, error) || !read_topology(file, scenario, error))
+    if (!check_words(file, error) || !check_work(file, error) || !read_topology(file, scenario, error) ||
+        !read_calibration(file, scenario, error))
         return NULL;
     scenario->kind = fab_keyfile_has_group(file, GROUP_TRANSFER) ? FAB_SCENARIO_TRANSFER : FAB_SCENARIO_COLLECTIVE;
     if (scenario->kind == FAB_SCENARIO_TRANSFER ? !read_transfer(file, scenario, error)
@@ -553,6 +566,7 @@ fab_scenario_free(FabScenario *scenario)
     g_free(scenario->name);
     g_free(scenario->title);
     g_free(scenario->topology);
+    g_free(scenario->calibration);
     g_free(scenario->operation);
     g_free(scenario->algorithm);
     g_free(scenario->protocol);

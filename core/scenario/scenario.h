@@ -24,6 +24,7 @@ typedef struct {
     /* [topology] */
     char *topology;  /* catalogue id or file */
     GHashTable *overrides; /* parameter -> value, texts */
+    char *calibration; /* [calibration] file: an overlay of constants; NULL: those shipped */
     FabScenarioKind kind;
     /* [collective]; texts are NULL and numbers 0 where NCCL's choice is asked for */
     char *operation;       /* "all_reduce" */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "collective/choice.h"
+#include "collective/overlay.h"
 #include "engine/engine.h"
 #include "study/cost.h"
 #include "study/interval.h"
@@ -446,13 +447,34 @@ fab_run_nccl_estimate(const FabScenario *scenario, const FabTopology *topology, 
     return good;
 }
 
+/* "h100.ini: our two boxes". Owned by the caller. */
+static char *
+overlay_name(const FabOverlay *overlay)
+{
+    return overlay->title != NULL ? g_strdup_printf("%s: %s", overlay->path, overlay->title) : g_strdup(overlay->path);
+}
+
 FabResult *
 fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
            FabProgress progress, void *user, GError **error)
 {
-    if (scenario->kind == FAB_SCENARIO_TRANSFER)
-        return fab_transfer_run(scenario, topology, error);
-    return run_collective(scenario, topology, constants, progress, user, error);
+    g_autoptr(FabOverlay) overlay = NULL;
+    FabResult *result;
+
+    if (constants == NULL && scenario->calibration != NULL) {
+        overlay = fab_overlay_load(scenario->calibration, error);
+        if (overlay == NULL)
+            return NULL;
+        constants = &overlay->constants;
+    }
+    result = scenario->kind == FAB_SCENARIO_TRANSFER
+                 ? fab_transfer_run(scenario, topology, error)
+                 : run_collective(scenario, topology, constants, progress, user, error);
+    if (result != NULL && overlay != NULL && scenario->kind == FAB_SCENARIO_TRANSFER)
+        g_ptr_array_add(result->notes, g_strdup("the calibration changes nothing: copies use none of its constants"));
+    else if (result != NULL && overlay != NULL)
+        result->calibration = overlay_name(overlay);
+    return result;
 }
 
 FabResult *

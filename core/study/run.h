@@ -13,7 +13,7 @@ typedef void (*FabProgress)(double done, const char *what, void *user);
 /* Runs every size. `progress` may be NULL. Owned by the caller. */
 FabResult *fab_run(const FabScenario *scenario, FabProgress progress, void *user, GError **error);
 
-/* The same on a machine that was built already, with other constants than those shipped (NULL: shipped). */
+/* The same on a machine that was built already. `constants` NULL: of the scenario's overlay, else those shipped. */
 FabResult *fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
                       FabProgress progress, void *user, GError **error);
 

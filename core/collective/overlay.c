@@ -1,0 +1,184 @@
+#include "collective/overlay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/keyfile.h"
+#include "base/units.h"
+
+#define GROUP "calibration"
+#define INTERVAL "_interval"
+
+/* Provenance: what the writer puts there and people may read. */
+static const char *const facts[] = {
+    "format", "title", "date", "program", "measurements", "machines", "cases", "rows", "bands", "error_before",
+    "error_after", "note", NULL,
+};
+
+/* ------------------------------------------------------------------ one value */
+
+static const char *
+base_unit(const FabConstant *constant)
+{
+    return strcmp(constant->unit, "us") == 0 ? "s" : strcmp(constant->unit, "GB/s") == 0 ? "B/s" : "";
+}
+
+/* The nearest number of 12 digits: 0.2 us is read as 2e-7 s, and must come back as 0.2 and not just below. */
+static double
+in_own_unit(const FabConstant *constant, double value)
+{
+    char digits[G_ASCII_DTOSTR_BUF_SIZE];
+
+    if (strcmp(constant->unit, "us") == 0)
+        value *= 1e6;
+    else if (strcmp(constant->unit, "GB/s") == 0)
+        value /= 1e9;
+    return g_ascii_strtod(g_ascii_formatd(digits, sizeof digits, "%.12g", value), NULL);
+}
+
+char *
+fab_constant_format(const FabConstant *constant, double value)
+{
+    char digits[G_ASCII_DTOSTR_BUF_SIZE];
+    bool pure = strcmp(constant->unit, "1") == 0;
+
+    g_ascii_formatd(digits, sizeof digits, "%.6g", value);
+    return g_strconcat(digits, pure ? "" : " ", pure ? "" : constant->unit, NULL);
+}
+
+static bool
+parse_value(const FabConstant *constant, const char *text, double *value, GError **error)
+{
+    g_autofree char *low = fab_constant_format(constant, constant->low);
+    g_autofree char *high = fab_constant_format(constant, constant->high);
+
+    if (!fab_parse_quantity(text, base_unit(constant), value, error))
+        return false;
+    *value = in_own_unit(constant, *value);
+    if (*value >= constant->low && *value <= constant->high)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%.60s is not plausible, must be between %s and %s", text, low,
+                high);
+    return false;
+}
+
+static bool
+check_interval(const FabConstant *constant, const char *text, double value, GError **error)
+{
+    g_auto(GStrv) ends = g_strsplit(text, ";", -1);
+    double low, high;
+
+    if (g_strv_length(ends) != 2) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" is not an interval, write LOW;HIGH", text);
+        return false;
+    }
+    if (!parse_value(constant, g_strstrip(ends[0]), &low, error) ||
+        !parse_value(constant, g_strstrip(ends[1]), &high, error))
+        return false;
+    if (low <= value && value <= high)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%.60s does not hold the value, %s", text, constant->key);
+    return false;
+}
+
+/* ------------------------------------------------------------------ the file */
+
+static bool
+read_constant(FabKeyfile *file, const char *group, const FabConstant *constant, FabOverlay *overlay, GError **error)
+{
+    g_autofree char *key = g_strconcat(constant->key, INTERVAL, NULL);
+    const char *text = fab_keyfile_get(file, group, constant->key), *interval = fab_keyfile_get(file, group, key);
+    double *value = fab_constants_find(&overlay->constants, group, constant->key);
+
+    if (text != NULL && !parse_value(constant, text, value, error)) {
+        fab_keyfile_prefix_error(file, group, constant->key, error);
+        return false;
+    }
+    if (interval != NULL && (text == NULL || !check_interval(constant, interval, *value, error))) {
+        if (text == NULL)
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "has no value beside it, write %s=...", constant->key);
+        fab_keyfile_prefix_error(file, group, key, error);
+        return false;
+    }
+    overlay->count += text != NULL;
+    return true;
+}
+
+static bool
+read_format(FabKeyfile *file, GError **error)
+{
+    int64_t format = 0;
+
+    if (fab_keyfile_get(file, GROUP, "format") == NULL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: is no calibration, [calibration] format=%d is missing",
+                    fab_keyfile_path(file), FAB_OVERLAY_FORMAT);
+        return false;
+    }
+    return fab_keyfile_get_integer(file, GROUP, "format", FAB_OVERLAY_FORMAT, FAB_OVERLAY_FORMAT, &format, error);
+}
+
+/* Declares all words first, so that a misspelt one is found before a value is. */
+static bool
+check_words(FabKeyfile *file, GError **error)
+{
+    for (int i = 0; facts[i] != NULL; i++)
+        fab_keyfile_accept(file, GROUP, facts[i]);
+    for (int g = 0; fab_constant_groups[g] != NULL; g++) {
+        for (const FabConstant *one = fab_constant_table(fab_constant_groups[g]); one->key != NULL; one++) {
+            g_autofree char *interval = g_strconcat(one->key, INTERVAL, NULL);
+            fab_keyfile_accept(file, fab_constant_groups[g], one->key);
+            fab_keyfile_accept(file, fab_constant_groups[g], interval);
+        }
+    }
+    return fab_keyfile_finish(file, error);
+}
+
+static FabOverlay *
+read_overlay(FabKeyfile *file, GError **error)
+{
+    g_autoptr(FabOverlay) overlay = g_new0(FabOverlay, 1);
+
+    if (!read_format(file, error) || !check_words(file, error))
+        return NULL;
+    overlay->path = g_strdup(fab_keyfile_path(file));
+    overlay->title = g_strdup(fab_keyfile_get(file, GROUP, "title"));
+    overlay->constants = *fab_constants_shipped();
+    for (int g = 0; fab_constant_groups[g] != NULL; g++) {
+        for (const FabConstant *one = fab_constant_table(fab_constant_groups[g]); one->key != NULL; one++) {
+            if (!read_constant(file, fab_constant_groups[g], one, overlay, error))
+                return NULL;
+        }
+    }
+    if (overlay->count > 0)
+        return g_steal_pointer(&overlay);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: sets no constant, a group such as [hopper] with ll_round_us=0.5 us is needed", overlay->path);
+    return NULL;
+}
+
+FabOverlay *
+fab_overlay_load(const char *path, GError **error)
+{
+    g_autoptr(FabKeyfile) file = fab_keyfile_load(path, error);
+
+    return file != NULL ? read_overlay(file, error) : NULL;
+}
+
+FabOverlay *
+fab_overlay_parse(const char *path, const char *text, GError **error)
+{
+    g_autoptr(FabKeyfile) file = fab_keyfile_parse(path, text, error);
+
+    return file != NULL ? read_overlay(file, error) : NULL;
+}
+
+void
+fab_overlay_free(FabOverlay *overlay)
+{
+    if (overlay == NULL)
+        return;
+    g_free(overlay->path);
+    g_free(overlay->title);
+    g_free(overlay);
+}
