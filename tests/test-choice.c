@@ -1,7 +1,7 @@
 /*
- * What NCCL 2.30 chooses on real machines: channels of its graph search, cells of its cost table, sizes where it
- * changes its mind. The figures follow from constants of its source (src/graph/{topo,search,tuning}.cc) by hand; those
- * marked "log" were also seen in public logs.
+ * What NCCL chooses on real machines, 2.30 where no release is named: channels of its graph search, cells of its cost
+ * table, sizes where it changes its mind. The figures follow from constants of its source
+ * (src/graph/{topo,search,tuning}.cc) by hand; those marked "log" were also seen in public logs.
  */
 #include <check.h>
 #include <math.h>
@@ -25,7 +25,7 @@ typedef struct {
 
 /* The first `ranks` GPUs of a catalogue machine; 0: all. `gpu` replaces its GPU model unless NULL. */
 static void
-machine_init(Machine *machine, const char *name, const char *gpu, uint32_t ranks)
+machine_init_release(Machine *machine, const char *name, const char *gpu, uint32_t ranks, uint32_t nccl)
 {
     g_autoptr(GHashTable) overrides = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GError) error = NULL;
@@ -41,9 +41,15 @@ machine_init(Machine *machine, const char *name, const char *gpu, uint32_t ranks
     for (uint32_t i = 0; i < ranks; i++)
         gpus[i] = i;
     machine->router = fab_router_new(machine->topology,
-                                     &(FabRouteRules) { fab_peer_level(machine->topology, ranks, NCCL), true });
-    if (!fab_machine_facts(machine->router, machine->topology, gpus, ranks, NCCL, &machine->facts, &error))
+                                     &(FabRouteRules) { fab_peer_level(machine->topology, ranks, nccl), true });
+    if (!fab_machine_facts(machine->router, machine->topology, gpus, ranks, nccl, &machine->facts, &error))
         ck_abort_msg("%s: %s", name, error->message);
+}
+
+static void
+machine_init(Machine *machine, const char *name, const char *gpu, uint32_t ranks)
+{
+    machine_init_release(machine, name, gpu, ranks, NCCL);
 }
 
 static void
@@ -163,6 +169,8 @@ static const CostCase cost_cases[] = {
       { { 15.2, 43.6 }, { 31.5, 128.8 }, { 64.4, 165.6 } }, { 25.0, 272.0 } },
     { "dgx-h200", 0, FAB_ALL_GATHER, { { 10.8, 161.1 }, { 27.3, 378.5 }, { 32.2, 411.4 } }, { { 0, 0 } },
       { 25.0, 208.2 } },
+    { "dgx-h100", 0, FAB_REDUCE_SCATTER, { { 10.8, 161.1 }, { 27.3, 378.5 }, { 32.2, 411.4 } }, { { 0, 0 } },
+      { 25.0, 208.2 } },
     { "dgx-h100", 4, FAB_ALL_REDUCE, { { 10.2, 94.0 }, { 25.4, 220.8 }, { 28.8, 240.0 } },
       { { 10.4, 43.6 }, { 21.5, 128.8 }, { 32.4, 165.6 } }, { 25.0, 160.0 } },
     { "dgx-b200", 0, FAB_ALL_REDUCE, { { 15.0, 161.1 }, { 40.6, 365.7 }, { 56.0, 411.4 } },
@@ -209,6 +217,109 @@ START_TEST(cells_of_the_cost_table_are_nccls)
         check_cell(row, &machine, "pairwise", (FabProtocol)p, &none);
     }
     machine_clear(&machine);
+}
+END_TEST
+
+/* One cell as a release counted it. */
+typedef struct {
+    const char *name;
+    uint32_t ranks, nccl;
+    FabCollective collective;
+    const char *algorithm;
+    FabProtocol protocol;
+    Cell cell;
+} ReleaseCase;
+
+static const ReleaseCase release_cases[] = {
+    /* LL: a quarter or a third of the bus up to 2.20, with Ampere's cap for Hopper */
+    { "dgx-a100", 0, 2020, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL, { 15.0, 34.3 } },
+    { "dgx-a100", 0, 2020, FAB_ALL_GATHER, "ring", FAB_PROTOCOL_LL, { 10.8, 91.4 } },
+    { "dgx-a100", 0, 2021, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL, { 15.0, 50.1 } },
+    { "dgx-h100", 0, 2018, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL, { 15.0, 50.1 } },
+    { "dgx-h100", 0, 2021, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL, { 15.0, 80.6 } },
+    /* LL128: one chip after the other up to 2.26 */
+    { "ws2-bridge-3090", 0, 2026, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL128, { 0, 0 } },
+    { "ws2-bridge-3090", 0, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL128, { 17.8, 36.8 } },
+    { "dgx-b200", 0, 2024, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL128, { 0, 0 } },
+    { "dgx-b200", 0, 2025, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL128, { 40.6, 378.5 } },
+    { "hgx-b300", 0, 2026, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL128, { 0, 0 } },
+    { "dgx-b200", 0, 2028, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL128, { 40.6, 378.5 } }, /* 73.4 each, not 40 */
+    { "dgx-b200", 0, 2029, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL128, { 40.6, 365.7 } },
+    /* the tree: hops of 28 us from 2.19 to 2.22; Blackwell's caps fitted in 2.28 */
+    { "dgx-a100", 0, 2018, FAB_ALL_REDUCE, "chain", FAB_PROTOCOL_SIMPLE, { 56.0, 110.4 } },
+    { "ws2-x16", 0, 2018, FAB_ALL_REDUCE, "chain", FAB_PROTOCOL_SIMPLE, { 12.0, 9.2 } },
+    { "dgx-a100", 0, 2020, FAB_ALL_REDUCE, "chain", FAB_PROTOCOL_SIMPLE, { 392.0, 110.4 } },
+    { "dgx-a100", 0, 2023, FAB_ALL_REDUCE, "chain", FAB_PROTOCOL_SIMPLE, { 64.4, 110.4 } },
+    /* NVLS: 5/6 of heads x speed up to 2.27; the speeds of 2.18 lack 50 */
+    { "dgx-h200", 4, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 200.0 } },
+    { "dgx-h200", 5, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 250.0 } },
+    { "dgx-h200", 6, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 250.0 } },
+    { "dgx-h200", 7, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 233.3 } },
+    { "dgx-h200", 8, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 266.7 } },
+    { "dgx-h200", 4, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 28.8, 240.0 } },
+    { "dgx-h200", 5, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 35.6, 225.0 } },
+    { "dgx-h200", 6, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 42.4, 216.0 } },
+    { "dgx-h200", 7, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 49.2, 210.0 } },
+    { "dgx-b200", 5, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 375.0 } },
+    { "dgx-b200", 6, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 450.0 } },
+    { "dgx-b200", 5, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 35.6, 450.0 } },
+    { "dgx-b200", 6, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 42.4, 432.0 } },
+    { "dgx-h100", 6, 2018, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 23.0, 200.0 } },
+    { "dgx-h100", 2, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 0, 0 } },
+    { "dgx-h100", 0, 2019, FAB_ALL_GATHER, "nvls", FAB_PROTOCOL_SIMPLE, { 0, 0 } },
+    { "dgx-h100", 0, 2022, FAB_ALL_GATHER, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 266.7 } },
+    { "dgx-h100", 0, 2026, FAB_ALL_GATHER, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 320.0 } },
+    { "dgx-h100", 0, 2027, FAB_ALL_GATHER, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 280.0 } },
+};
+
+START_TEST(each_release_counts_in_its_own_way)
+{
+    const ReleaseCase *row = &release_cases[_i];
+    CostCase names = { .name = row->name, .collective = row->collective };
+    Machine machine;
+
+    machine_init_release(&machine, row->name, NULL, row->ranks, row->nccl);
+    check_cell(&names, &machine, row->algorithm, row->protocol, &row->cell);
+    machine_clear(&machine);
+}
+END_TEST
+
+/* GPUs from which NVLS is taken for 1 GiB; seen in the log of 2.27.7 on eight H200 and on eight B200. */
+static const struct {
+    const char *name;
+    uint32_t nccl, from;
+} nvls_cases[] = {
+    { "dgx-h200", 2027, 5 }, { "dgx-b200", 2027, 6 }, { "dgx-h200", 2030, 6 },
+};
+
+START_TEST(nvls_is_taken_from_as_many_gpus_as_in_the_log)
+{
+    for (uint32_t ranks = 3; ranks <= 8; ranks++) {
+        Machine machine;
+        bool nvls;
+        machine_init_release(&machine, nvls_cases[_i].name, NULL, ranks, nvls_cases[_i].nccl);
+        nvls = strcmp(plan_of(&machine, FAB_ALL_REDUCE, GIB, NULL).algorithm->name, "nvls") == 0;
+        ck_assert_msg(nvls == (ranks >= nvls_cases[_i].from), "%s %u: %u GPUs%s take NVLS", nvls_cases[_i].name,
+                      nvls_cases[_i].nccl, ranks, nvls ? "" : " do not");
+        machine_clear(&machine);
+    }
+}
+END_TEST
+
+/* MAXCHANNELS was 32 up to 2.24, and Blackwell unknown; its NVLS had 32 channels at first. */
+START_TEST(channels_follow_the_release)
+{
+    static const struct {
+        uint32_t nccl, channels, nvls_channels;
+    } cases[] = { { 2024, 24, 16 }, { 2025, 32, 32 }, { 2027, 32, 24 } };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Machine machine;
+        machine_init_release(&machine, "dgx-b200", NULL, 0, cases[i].nccl);
+        ck_assert_uint_eq(machine.facts.channels, cases[i].channels);
+        ck_assert_uint_eq(machine.facts.nvls_channels, cases[i].nvls_channels);
+        machine_clear(&machine);
+    }
 }
 END_TEST
 
@@ -417,6 +528,9 @@ main(void)
     tcase_add_loop_test(tcase, channels_are_those_of_the_graph_search, 0, G_N_ELEMENTS(channel_cases));
     tcase_add_loop_test(tcase, channels_of_send_and_receive_follow_from_the_links, 0, G_N_ELEMENTS(send_cases));
     tcase_add_loop_test(tcase, cells_of_the_cost_table_are_nccls, 0, G_N_ELEMENTS(cost_cases));
+    tcase_add_loop_test(tcase, each_release_counts_in_its_own_way, 0, G_N_ELEMENTS(release_cases));
+    tcase_add_loop_test(tcase, nvls_is_taken_from_as_many_gpus_as_in_the_log, 0, G_N_ELEMENTS(nvls_cases));
+    tcase_add_test(tcase, channels_follow_the_release);
     tcase_add_test(tcase, small_trees_are_corrected_by_their_size);
     tcase_add_test(tcase, one_rank_has_no_cost_table);
     tcase_add_loop_test(tcase, the_choice_changes_at_nccls_sizes, 0, G_N_ELEMENTS(switch_cases));

@@ -1,4 +1,4 @@
-/* What NCCL's graph search finds on a machine (src/graph/search.cc and topo.h of 2.30); docs/model.md. */
+/* What NCCL's graph search finds on a machine (src/graph/search.cc and topo.h, 2.18 to 2.30); docs/model.md. */
 #include <math.h>
 #include <string.h>
 
@@ -6,29 +6,42 @@
 
 /* NCCL's speeds to try inside a node, GB/s, fastest first; 0 ends. */
 static const double speeds_old[] = { 40, 30, 20, 18, 15, 12, 10, 9, 7, 6, 5, 4, 3, 0 };
+static const double speeds_sm90_2018[] = { 60, 40, 30, 24, 20, 15, 12, 6, 3, 0 };
+static const double speeds_sm90_2020[] = { 60, 50, 40, 30, 24, 20, 15, 12, 6, 3, 0 };
 static const double speeds_sm90[] = { 60, 50, 40, 30, 24, 20, 15, 12, 11, 6, 3, 0 };
+static const double speeds_sm100_2025[] = { 90, 80, 70, 60, 50, 40, 30, 24, 20, 19, 18, 0 };
 static const double speeds_sm100[] = { 90, 80, 70, 60, 50, 45, 40, 30, 24, 20, 19, 18, 0 };
 
-/* Half of MAXCHANNELS: the search doubles what it finds at the end. */
-enum { SEARCH_CHANNELS = 32, MOST_HEADS = 32 };
+enum { MOST_HEADS = 32 };
 
 static const double *
-speeds_of(uint32_t compute_capability)
+speeds_of(const FabMachineFacts *facts)
 {
-    return compute_capability >= 100 ? speeds_sm100 : compute_capability >= 90 ? speeds_sm90 : speeds_old;
+    if (facts->compute_capability >= 100 && facts->nccl >= 2025)
+        return facts->nccl >= 2029 ? speeds_sm100 : speeds_sm100_2025;
+    if (facts->compute_capability < 90)
+        return speeds_old;
+    return facts->nccl >= 2023 ? speeds_sm90 : facts->nccl >= 2020 ? speeds_sm90_2020 : speeds_sm90_2018;
+}
+
+/* Half of MAXCHANNELS: the search doubles what it finds at the end. */
+static uint32_t
+most_search_channels(const FabMachineFacts *facts)
+{
+    return facts->nccl >= 2025 ? 32 : 16;
 }
 
 /* NCCL's bandwidth of one NVLink, GB/s. */
 static double
-nvlink_speed(uint32_t compute_capability)
+nvlink_speed(const FabMachineFacts *facts)
 {
-    if (compute_capability >= 100)
-        return 40.1;
-    if (compute_capability >= 90)
-        return 20.6;
-    if (compute_capability == 86)
+    if (facts->compute_capability >= 100 && facts->nccl >= 2025)
+        return facts->nccl >= 2027 ? 40.1 : 40;
+    if (facts->compute_capability >= 90)
+        return facts->nccl >= 2020 ? 20.6 : 20;
+    if (facts->compute_capability == 86)
         return 12;
-    return compute_capability >= 70 ? 20 : 18;
+    return facts->compute_capability >= 70 ? 20 : 18;
 }
 
 /* NCCL's bandwidth of a PCIe link: width x lane speed / 80, lane speeds in 100 Mb/s by generation. */
@@ -70,35 +83,35 @@ fab_peer_level(const FabTopology *topology, uint32_t ranks, uint32_t nccl)
 
 /* The largest channels x speed; the descent ends where a speed is below 0.49 of the one found. */
 static void
-search(double total, const double *speeds, uint32_t *channels, double *speed)
+search(double total, FabMachineFacts *facts)
 {
     double best = 0;
 
-    *channels = 1;
-    *speed = 0.1; /* NCCL's fallback when nothing is found */
-    for (; *speeds > 0; speeds++) {
-        uint32_t count = (uint32_t)MIN(floor(total / *speeds + 1e-9), SEARCH_CHANNELS);
+    facts->graph_channels = 1;
+    facts->graph_speed = 0.1; /* NCCL's fallback when nothing is found */
+    for (const double *speed = speeds_of(facts); *speed > 0; speed++) {
+        uint32_t count = (uint32_t)MIN(floor(total / *speed + 1e-9), most_search_channels(facts));
         if (count == 0)
             continue;
-        if (best > 0 && *speeds / *speed <= 0.49)
+        if (best > 0 && *speed / facts->graph_speed <= 0.49)
             break;
-        if (count * *speeds > best) {
-            best = count * *speeds;
-            *channels = count;
-            *speed = *speeds;
+        if (count * *speed > best) {
+            best = count * *speed;
+            facts->graph_channels = count;
+            facts->graph_speed = *speed;
         }
     }
 }
 
 /* DupChannels: wide channels are split in two. */
 static void
-duplicate(uint32_t compute_capability, uint32_t *channels, double *speed)
+duplicate(FabMachineFacts *facts)
 {
-    bool enough = compute_capability > 80 && *speed < 50 && *channels > 4;
+    bool enough = facts->compute_capability > 80 && facts->graph_speed < 50 && facts->graph_channels > 4;
 
-    if (*speed >= 25 && !enough && *channels * 2 <= SEARCH_CHANNELS) {
-        *channels *= 2;
-        *speed /= 2;
+    if (facts->graph_speed >= 25 && !enough && facts->graph_channels * 2 <= most_search_channels(facts)) {
+        facts->graph_channels *= 2;
+        facts->graph_speed /= 2;
     }
 }
 
@@ -135,7 +148,7 @@ total_speed(const FabTopology *topology, const uint32_t *gpus, const FabMachineF
     double total;
 
     if (facts->transport == FAB_TRANSPORT_NVLINK)
-        return fewest_links * nvlink_speed(facts->compute_capability);
+        return fewest_links * nvlink_speed(facts);
     total = INFINITY;
     for (uint32_t i = 0; i < facts->ranks; i++)
         total = MIN(total, pcie_speed(topology, topology->gpus[gpus[i]]));
@@ -196,13 +209,14 @@ static void
 nvls_facts(FabMachineFacts *facts, double total)
 {
     uint32_t heads = MIN(facts->ranks, MOST_HEADS);
-    const double *speeds = speeds_of(facts->compute_capability);
+    const double *speeds = speeds_of(facts), fastest = *speeds;
+    bool blackwell = facts->compute_capability >= 100 && facts->nccl >= 2025;
 
-    facts->nvls_channels = facts->compute_capability >= 100 ? 24 : 16;
+    facts->nvls_channels = !blackwell ? 16 : facts->nccl >= 2027 ? 24 : 32;
     while (*speeds > 0 && *speeds * (heads + 1) > total)
         speeds++;
     facts->nvls_intra = *speeds > 0 ? *speeds : total / (heads + 1);
-    facts->nvls_inter = MIN(speeds_of(facts->compute_capability)[0], 2 * facts->nvls_intra);
+    facts->nvls_inter = MIN(fastest, 2 * facts->nvls_intra);
 }
 
 /* Sets the error of the first pair that has no way; false when every pair has one. */
@@ -243,11 +257,11 @@ fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t
                        all_on_switch(topology, gpus, count, FAB_VERTEX_MULTICAST);
     total = total_speed(topology, gpus, facts, fewest_links);
     if (facts->transport == FAB_TRANSPORT_NVLINK && facts->rings > 1 && count > 2) {
-        facts->graph_channels = MIN(facts->rings, SEARCH_CHANNELS); /* a mesh: its link-disjoint rings */
-        facts->graph_speed = nvlink_speed(facts->compute_capability);
+        facts->graph_channels = MIN(facts->rings, most_search_channels(facts)); /* a mesh: its link-disjoint rings */
+        facts->graph_speed = nvlink_speed(facts);
     } else {
-        search(total, speeds_of(facts->compute_capability), &facts->graph_channels, &facts->graph_speed);
-        duplicate(facts->compute_capability, &facts->graph_channels, &facts->graph_speed);
+        search(total, facts);
+        duplicate(facts);
     }
     facts->channels = 2 * facts->graph_channels;
     facts->p2p_per_peer = channels_to_peer(topology, gpus, facts, fewest_links);

@@ -20,11 +20,13 @@ typedef struct {
 static const double ring_base[] = { 6.6, 14.0, 8.4 }, tree_base[] = { 6.8, 14.0, 8.4 };
 static const double ring_hop_nvlink[] = { 0.6, 1.9, 3.4 }, ring_hop_pcie[] = { 1.0, 2.5, 5.7 };
 static const double tree_hop_nvlink[] = { 0.6, 1.25, 4.0 }, tree_hop_pcie[] = { 1.0, 1.9, 4.0 };
+static const double pat_base_us = 8.0, pat_rank_us = 2.8;
+
+/* Caps in GB/s by generation: LL of all channels together, the others of each. */
 static const double ll_most[] = { 39, 87.7, 141, 282 };
 static const double ring_ll128_most[] = { 20, 20, 36.7, 40 };
 static const double tree_ll128_most[] = { 20, 20, 36.7, 55.6 };
 static const double tree_most[] = { 26.5, 24, 38.7, 70 };
-static const double nvls_us = 25.0, pat_base_us = 8.0, pat_rank_us = 2.8;
 
 /* Tree bandwidth by log2(bytes / 64), in hundredths (treeCorrectionFactor). */
 static const uint8_t tree_correction[3][23] = {
@@ -33,26 +35,44 @@ static const uint8_t tree_correction[3][23] = {
     { 90, 90, 90, 90, 90, 90, 90, 80, 70, 60, 60, 50, 50, 50, 50, 60, 70, 80, 70, 70, 80, 90, 90 },
 };
 
+/* Blackwell has figures of its own since 2.25. */
 static Generation
-generation_of(uint32_t compute_capability)
+generation_of(const FabMachineFacts *facts)
 {
-    if (compute_capability >= 100)
+    if (facts->compute_capability >= 100 && facts->nccl >= 2025)
         return BLACKWELL;
-    if (compute_capability >= 90)
+    if (facts->compute_capability >= 90)
         return HOPPER;
-    return compute_capability >= 80 ? AMPERE : VOLTA;
+    return facts->compute_capability >= 80 ? AMPERE : VOLTA;
 }
 
+static double
+ll_cap(const FabMachineFacts *facts)
+{
+    Generation generation = generation_of(facts);
+
+    return ll_most[facts->nccl < 2021 ? MIN(generation, AMPERE) : generation];
+}
+
+/* Blackwell's caps of one channel were twice Hopper's until they were fitted, one table after the other. */
+static double
+channel_cap(const FabMachineFacts *facts, const double *table, uint32_t fitted)
+{
+    Generation generation = generation_of(facts);
+
+    return generation == BLACKWELL && facts->nccl < fitted ? 2 * table[HOPPER] : table[generation];
+}
+
+/* LL128 was released for one chip after the other up to 2.26. */
 static bool
 allowed(const FabMachineFacts *facts, FabProtocol protocol)
 {
     uint32_t sm = facts->compute_capability;
+    bool released = sm == 70 || sm == 80 || sm == 90 || (facts->nccl >= 2025 && (sm == 100 || sm == 120));
 
     if (protocol != FAB_PROTOCOL_LL128 || facts->any_ll128)
         return true;
-    if (facts->nccl < 2027 && sm != 70 && sm != 80 && sm != 90)
-        return false; /* released for one chip after the other up to 2.26 */
-    return facts->path <= FAB_PATH_NVB && sm >= 70;
+    return (facts->nccl >= 2027 || released) && facts->path <= FAB_PATH_NVB && sm >= 70;
 }
 
 /* Sequential steps of a ring, and what turns bus bandwidth into algorithm bandwidth. */
@@ -66,11 +86,11 @@ ring_steps(const FabMachineFacts *facts, FabCollective collective)
     return collective == FAB_BROADCAST || collective == FAB_REDUCE ? n : n - 1;
 }
 
-/* What LL reaches of a ring's bus bandwidth; more since 2.23. */
+/* What LL reaches of a ring's bus bandwidth; more since 2.21. */
 static double
 ll_share(const FabMachineFacts *facts, FabCollective collective)
 {
-    if (facts->nccl >= 2023)
+    if (facts->nccl >= 2021)
         return 0.5;
     return collective == FAB_ALL_REDUCE || collective == FAB_REDUCE ? 1.0 / 4 : 1.0 / 3;
 }
@@ -78,7 +98,6 @@ ll_share(const FabMachineFacts *facts, FabCollective collective)
 static Cell
 ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
 {
-    Generation generation = generation_of(facts->compute_capability);
     double bus = facts->graph_channels * facts->graph_speed;
     double steps = ring_steps(facts, collective), hops = steps;
     double hop = facts->transport == FAB_TRANSPORT_NVLINK ? ring_hop_nvlink[protocol] : ring_hop_pcie[protocol];
@@ -86,33 +105,60 @@ ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     if (collective > FAB_REDUCE || !allowed(facts, protocol))
         return (Cell) { 0 };
     if (protocol == FAB_PROTOCOL_LL)
-        bus = MIN(ll_most[facts->nccl < 2023 ? MIN(generation, AMPERE) : generation],
-                  ll_share(facts, collective) * bus);
+        bus = MIN(ll_cap(facts), ll_share(facts, collective) * bus);
     else if (protocol == FAB_PROTOCOL_LL128)
-        bus = MIN(0.92 * bus, facts->graph_channels * ring_ll128_most[generation]);
+        bus = MIN(0.92 * bus, facts->graph_channels * channel_cap(facts, ring_ll128_most, 2029));
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE)
         hops = 1;
     return (Cell) { .latency_us = ring_base[protocol] + hops * hop, .bandwidth = bus * facts->ranks / steps };
 }
 
+/* The Simple tree's latency had no base up to 2.22, and hops of 28 us from 2.19 on to keep it for large calls. */
+static double
+tree_latency_us(const FabMachineFacts *facts, FabProtocol protocol)
+{
+    bool nvlink = facts->transport == FAB_TRANSPORT_NVLINK;
+    double base = tree_base[protocol], hop = nvlink ? tree_hop_nvlink[protocol] : tree_hop_pcie[protocol];
+
+    if (protocol == FAB_PROTOCOL_SIMPLE && facts->nccl < 2023) {
+        base = 0;
+        hop = facts->nccl >= 2019 ? 28 : nvlink ? 4 : 6;
+    }
+    return base + 2.0 * (facts->ranks - 1) * hop;
+}
+
 static Cell
 tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol, uint64_t size)
 {
-    Generation generation = generation_of(facts->compute_capability);
     double channels = facts->graph_channels;
-    double bus = MIN(0.92 * channels * facts->graph_speed, channels * tree_most[generation]);
-    double hop = facts->transport == FAB_TRANSPORT_NVLINK ? tree_hop_nvlink[protocol] : tree_hop_pcie[protocol];
+    double bus = MIN(0.92 * channels * facts->graph_speed, channels * channel_cap(facts, tree_most, 2028));
     int octave = size < 64 ? 0 : (int)log2((double)size / 64);
 
     if (collective != FAB_ALL_REDUCE || !allowed(facts, protocol))
         return (Cell) { 0 };
     if (protocol == FAB_PROTOCOL_LL)
-        bus = MIN(bus / 3.8, ll_most[generation]);
+        bus = MIN(bus / 3.8, ll_cap(facts));
     else if (protocol == FAB_PROTOCOL_LL128)
-        bus = MIN(bus * 7 / 9, channels * tree_ll128_most[generation]);
+        bus = MIN(bus * 7 / 9, channels * channel_cap(facts, tree_ll128_most, 2028));
     if (octave < 23)
         bus *= tree_correction[protocol][octave] / 100.0;
-    return (Cell) { .latency_us = tree_base[protocol] + 2.0 * (facts->ranks - 1) * hop, .bandwidth = bus * 0.5 };
+    return (Cell) { .latency_us = tree_latency_us(facts, protocol), .bandwidth = bus * 0.5 };
+}
+
+/* Algorithm bandwidth of NVLS up to 2.27, GB/s; 0: not offered. */
+static double
+old_nvls_bandwidth(const FabMachineFacts *facts, FabCollective collective)
+{
+    double heads = MIN(facts->ranks, 32), n = facts->ranks;
+    double least = heads * MIN(facts->nvls_intra, facts->nvls_inter);
+
+    if (collective == FAB_ALL_REDUCE)
+        return least * 5 / 6;
+    if (facts->nccl < 2020)
+        return 0;
+    if (facts->nccl < 2027)
+        return facts->nccl < 2023 ? least * 5 / 6 : least;
+    return heads * MIN(facts->nvls_intra * (n - 1) / n, 0.9 * facts->nvls_inter);
 }
 
 static Cell
@@ -121,18 +167,17 @@ nvls_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     double heads = MIN(facts->ranks, 32), n = facts->ranks;
     double efficiency = facts->compute_capability >= 100 ? 0.74 : 0.85;
     double intra = heads * facts->nvls_intra * efficiency * (heads - 1) / heads;
-    double least = heads * MIN(facts->nvls_intra, facts->nvls_inter);
+    double inter = heads * facts->nvls_inter, latency_us = facts->nccl < 2021 ? 23 : 25;
 
     if (facts->nccl < 2028 && facts->ranks < 3)
         return (Cell) { 0 };
     if (!facts->in_switch || protocol != FAB_PROTOCOL_SIMPLE || collective > FAB_REDUCE_SCATTER)
         return (Cell) { 0 };
-    if (facts->nccl < 2028 && collective == FAB_ALL_REDUCE)
-        return (Cell) { .latency_us = nvls_us, .bandwidth = least * 5 / 6 };
+    if (facts->nccl < 2028)
+        return (Cell) { .latency_us = latency_us, .bandwidth = old_nvls_bandwidth(facts, collective) };
     if (collective == FAB_ALL_REDUCE)
-        return (Cell) { .latency_us = nvls_us,
-                        .bandwidth = MIN(intra * 2, heads * facts->nvls_inter) * n / (2 * (n - 1)) };
-    return (Cell) { .latency_us = nvls_us, .bandwidth = MIN(intra * (n - 1) / n, heads * facts->nvls_inter) };
+        return (Cell) { .latency_us = latency_us, .bandwidth = MIN(intra * 2, inter) * n / (2 * (n - 1)) };
+    return (Cell) { .latency_us = latency_us, .bandwidth = MIN(intra * (n - 1) / n, inter) };
 }
 
 /* Inside one node the logarithmic part of its latency is gone, as no step leaves it. */
