@@ -107,12 +107,30 @@ class Validate(unittest.TestCase):
         self.refuses(r"--max-error is \"1,2\"", CASE, "--max-error", "1,2")
         self.refuses(r"--max-error is \"-1\"", CASE, "--max-error", "-1")
         self.refuses(r"--max-error is \"nan\"", CASE, "--max-error", "nan")
+        link = next(name[:-4] for name in sorted(os.listdir(MEASUREMENTS)) if name.startswith("p2p-"))
+        self.refuses(r"leave-one-out: none of 1 measurements can be fitted", link, "--leave-one-out")
+        self.refuses(r"leave-one-out: all measurements .* come from one machine", CASE, "--leave-one-out")
+        self.refuses(r"--csv and --interval-table exclude each other", CASE, "--csv", "--interval-table")
         self.refuses(r"--json and --csv exclude each other", CASE, "--json", "--csv")
         with tempfile.TemporaryDirectory() as folder:
             self.refuses(r"holds no measurement", folder)
             with open(os.path.join(folder, "bad.ini"), "w") as file:
                 file.write("[source]\nkind=colective\n")
             self.refuses(r"bad\.ini: \[source\] kind is \"colective\"", folder)
+
+    def test_the_table_of_intervals_is_source(self):
+        source = self.prints(CASE, "--interval-table")
+        self.assertRegex(source, r"static const FabIntervals shipped = \{\n    \.known\[FAB_CONNECTION_SWITCH\]")
+        self.assertEqual(source.count(".machines["), 5)
+
+    def test_of_two_machines_each_is_predicted_without_the_other(self):
+        other = "superbench-a100x8-all-reduce"
+        result = json.loads(self.prints(CASE, other, "--leave-one-out", "--json"))
+        plain = json.loads(self.prints(CASE, other, "--json"))
+        self.assertEqual((result["left_out"], plain["left_out"], plain["in_sample"]), (True, False, []))
+        self.assertEqual([case["id"] for case in result["cases"]], [CASE, other])
+        self.assertNotEqual(result["errors"]["all"], plain["errors"]["all"])
+        self.assertRegex(self.prints(CASE, other, "--leave-one-out"), r"(?s)Left out: each machine.*in sample.*inside the 90")
 
     def test_plots_are_pictures_one_for_each_case(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -124,6 +142,8 @@ class Validate(unittest.TestCase):
             self.assertTrue(picture.tag.endswith("svg"))
             for word in (CASE, "measured", "predicted", "NCCL", "line"):
                 self.assertIn(word, text)
+            self.assertIn("90 % interval", text)
+            self.assertEqual(len(picture.findall(".//{*}polygon[@class='interval']")), 1)
             rows = len(json.loads(self.prints(CASE, "--json"))["cases"][0]["rows"])
             self.assertEqual(len(picture.findall(".//{*}circle[@class='measured']")), rows)
 

@@ -10,9 +10,10 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "report/validate.h"
+#include "study/leave-out.h"
 
 typedef struct {
-    gboolean json, csv, rows, table, quiet;
+    gboolean json, csv, rows, leave_out, table, quiet;
     char *path, *bound, *plots;
     double most[FAB_BANDS]; /* bound of the mean error, as a share; infinity: none */
 } Options;
@@ -189,13 +190,16 @@ write_plots(const FabValidation *validation, const char *folder, GError **error)
 }
 
 static FabValidation *
-validate(GPtrArray *measurements, bool quiet)
+validate(GPtrArray *measurements, const Options *options, GError **error)
 {
     FabProgressLine line;
     FabValidation *validation;
 
-    fab_progress_init(&line, quiet);
-    validation = fab_validate(measurements, NULL, line.enabled ? fab_progress_update : NULL, &line);
+    fab_progress_init(&line, options->quiet);
+    if (options->leave_out)
+        validation = fab_validate_left_out(measurements, line.enabled ? fab_progress_update : NULL, &line, error);
+    else
+        validation = fab_validate(measurements, NULL, line.enabled ? fab_progress_update : NULL, &line);
     fab_progress_clear(&line);
     return validation;
 }
@@ -210,6 +214,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         { "rows", 0, 0, G_OPTION_ARG_NONE, &options.rows, "Print every row also where many cases are asked for", NULL },
         { "max-error", 0, 0, G_OPTION_ARG_STRING, &options.bound,
           "Exit status 1 when the mean error of a band is above; one bound, or one for each band: 15,12,5", "PERCENT" },
+        { "leave-one-out", 0, 0, G_OPTION_ARG_NONE, &options.leave_out,
+          "Predict each machine with constants fitted without it; intervals come from the others", NULL },
         { "interval-table", 0, 0, G_OPTION_ARG_NONE, &options.table,
           "Print the intervals that the rows yield, as core/study/interval-table.c", NULL },
         { "plots", 0, 0, G_OPTION_ARG_FILENAME, &options.plots, "Draw each case: DIR/ID.svg", "DIR" },
@@ -232,7 +238,9 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     measurements = output != NULL ? load(argc - 1, argv + 1, error) : NULL;
     if (measurements == NULL)
         return FAB_EXIT_INPUT;
-    validation = validate(measurements, options.quiet);
+    validation = validate(measurements, &options, error);
+    if (validation == NULL)
+        return FAB_EXIT_INPUT;
     if (options.plots != NULL && !write_plots(validation, options.plots, error))
         return FAB_EXIT_SYSTEM;
     if (!write_report(validation, &options, options.rows || measurements->len <= 4, fab_output_stream(output), error) ||

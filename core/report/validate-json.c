@@ -132,6 +132,19 @@ write_coverage(FILE *out, const FabValidation *validation)
     fputs("],\n", out);
 }
 
+/* Errors of the shipped constants beside those of constants fitted without each machine. */
+static void
+write_in_sample(FILE *out, const FabValidation *validation)
+{
+    fprintf(out, "  \"left_out\": %s,\n  \"in_sample\": [", validation->left_out ? "true" : "false");
+    for (int b = 0; b < FAB_BANDS && validation->left_out; b++) {
+        fputs(b > 0 ? ",\n    {" : "\n    {", out);
+        text_member(out, "band", fab_band_names[b]);
+        write_summary(out, "fabricast", &validation->in_sample[b], "}");
+    }
+    fputs("],\n", out);
+}
+
 bool
 fab_report_validation_json(const FabValidation *validation, FILE *out, GError **error)
 {
@@ -142,6 +155,7 @@ fab_report_validation_json(const FabValidation *validation, FILE *out, GError **
     write_groups(out, validation, FAB_GROUP_ALGORITHM, "algorithm", ",\n");
     write_groups(out, validation, FAB_GROUP_CASE, "case", "},\n");
     write_coverage(out, validation);
+    write_in_sample(out, validation);
     fputs("  \"cases\": [", out);
     for (guint i = 0; i < validation->cases->len; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);

@@ -213,6 +213,9 @@ write_legend(const Plot *plot)
                 "stroke-dasharray=\"%s\"/><text x=\"%d\" y=\"%d\">%s</text>\n", LEFT + 14, LEFT + 50, y, y,
                 strokes[p].colour, strokes[p].pen, strokes[p].dashes, LEFT + 60, y + 5, strokes[p].name);
     }
+    y += 22;
+    fprintf(plot->out, "<rect x=\"%d\" y=\"%d\" width=\"36\" height=\"12\" fill=\"%s\" fill-opacity=\"0.15\"/>"
+            "<text x=\"%d\" y=\"%d\">90 %% interval</text>\n", LEFT + 14, y - 6, strokes[0].colour, LEFT + 60, y + 5);
 }
 
 bool

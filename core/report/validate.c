@@ -113,6 +113,25 @@ write_bands(const FabValidation *validation, FILE *out)
     }
 }
 
+/* The shipped constants, which saw these rows. */
+static void
+write_in_sample(const FabValidation *validation, FILE *out)
+{
+    if (!validation->left_out)
+        return;
+    fprintf(out, "#\n# %-16s  %5s %5s %6s %6s %6s %6s %6s %6s\n", "in sample", "cases", "rows", "mean", "bias",
+            "median", "p90", "worst", "by row");
+    for (int b = 0; b < FAB_BANDS; b++) {
+        const FabErrorSummary *summary = &validation->in_sample[b];
+        const double shares[] = { summary->mean,  summary->bias,  summary->median,
+                                  summary->p90,   summary->worst, summary->mean_row };
+        fprintf(out, "  %-16s  %5u %5u", fab_band_names[b], summary->cases, summary->rows);
+        for (size_t i = 0; i < G_N_ELEMENTS(shares); i++)
+            write_percent(out, summary->rows > 0 ? shares[i] : NAN);
+        fputc('\n', out);
+    }
+}
+
 static void
 write_groups(const FabValidation *validation, FabGrouping grouping, const char *title, FILE *out)
 {
@@ -239,7 +258,11 @@ fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GEr
           "# mean, bias, NCCL and line weigh every case the same; medians, p90, worst and \"by row\" every row.\n"
           "# NCCL: its tuner's own estimate, where it has one; (ours): our mean on those rows. line: latency plus\n"
           "# size over bandwidth, the best one for each sweep, fitted to that very sweep.\n", out);
+    if (validation->left_out)
+        fputs("# Left out: each machine is predicted with constants fitted without its tables, and its intervals are\n"
+              "# those that the other machines yield.\n", out);
     write_bands(validation, out);
+    write_in_sample(validation, out);
     fputs("#\n# inside the 90 % interval:\n", out);
     fab_report_coverage(validation, out);
     if (validation->cases->len == 1)

@@ -35,8 +35,14 @@ typedef struct {
     GArray *rows;       /* FabValidationRow, in the order of the table; empty when not predicted */
 } FabValidationCase;
 
+/*
+ * `left_out`: every machine was predicted with constants fitted without it
+ * (leave-out.h), then `in_sample` has the errors of the shipped ones on the same rows.
+ */
 typedef struct {
     GPtrArray *cases; /* FabValidationCase */
+    bool left_out;
+    FabErrorSummary in_sample[FAB_BANDS];
 } FabValidation;
 
 /*
