@@ -87,7 +87,7 @@ START_TEST(partitions_of_a_switch_are_classed_by_the_tree_but_data_goes_inside)
     ck_assert_int_eq(class_between(bare, 0, 1), FAB_PATH_PXB);
     assert_push(router, 0, 1,
                 "GPU 0 > PCIe switch 0 x1; PCIe switch 0 > GPU 0 x0.5; GPU 1 > PCIe switch 1 x0.5; "
-                "PCIe switch 1 > GPU 1 x1; PCIe switch 0 > PCIe switch 1 x1; 450 ns");
+                "PCIe switch 1 > GPU 1 x1; PCIe switch 0 > PCIe switch 1 x1; GPU 0 host port x0.98; 450 ns");
 }
 END_TEST
 
@@ -173,12 +173,12 @@ START_TEST(peer_routes_carry_reverse_traffic_and_peer_limits)
     ck_assert_int_eq(fab_router_transport(router, 0, 2), FAB_TRANSPORT_PEER);
     assert_push(router, 0, 1,
                 "GPU 0 > PCIe switch 0 x1; PCIe switch 0 > GPU 0 x0.5; GPU 1 > PCIe switch 0 x0.5; "
-                "PCIe switch 0 > GPU 1 x1; PCIe switch 0 peer traffic x1; 400 ns");
+                "PCIe switch 0 > GPU 1 x1; PCIe switch 0 peer traffic x1; GPU 0 host port x0.98; 400 ns");
     assert_push(router, 0, 2,
                 "GPU 0 > PCIe switch 0 x1; PCIe switch 0 > GPU 0 x0.5; PCIe switch 0 > host bridge 0 x1; "
                 "host bridge 0 > PCIe switch 0 x0.5; GPU 2 > PCIe switch 1 x0.5; PCIe switch 1 > GPU 2 x1; "
                 "PCIe switch 1 > host bridge 0 x0.5; host bridge 0 > PCIe switch 1 x1; PCIe switch 0 peer traffic x1; "
-                "host bridge 0 peer traffic x1; 800 ns");
+                "host bridge 0 peer traffic x1; GPU 0 host port x0.98; 800 ns");
     ck_assert_double_eq(fab_route_bandwidth(tree, fab_router_push(router, 0, 2, NULL)), 20e9);
     assert_pull(router, 0, 2, "0 ns");
 }
@@ -194,7 +194,22 @@ START_TEST(access_control_sends_peers_up_to_the_host_bridge)
     assert_push(router, 0, 1,
                 "GPU 0 > PCIe switch 0 x1; PCIe switch 0 > GPU 0 x0.5; GPU 1 > PCIe switch 0 x0.5; "
                 "PCIe switch 0 > GPU 1 x1; PCIe switch 0 > host bridge 0 x1.5; host bridge 0 > PCIe switch 0 x1.5; "
-                "800 ns");
+                "GPU 0 host port x0.98; 800 ns");
+}
+END_TEST
+
+START_TEST(reads_wait_behind_writes_in_the_uplink_of_a_switch_too)
+{
+    g_autoptr(FabTopology) tree = fabric_new(TREE);
+    g_autoptr(FabRouter) router = fab_router_new(tree, &near_rules);
+
+    ck_assert_int_eq(fab_router_transport(router, 0, 2), FAB_TRANSPORT_STAGED);
+    assert_push(router, 0, 2,
+                "GPU 0 > PCIe switch 0 x1; PCIe switch 0 > host bridge 0 x1; host bridge 0 > PCIe switch 0 x0.7; "
+                "host bridge 0 > CPU 0 x1; GPU 0 host port x1; 450 ns");
+    assert_pull(router, 0, 2,
+                "PCIe switch 1 > GPU 2 x1; PCIe switch 1 > host bridge 0 x0.7; host bridge 0 > PCIe switch 1 x1; "
+                "CPU 0 > host bridge 0 x1; GPU 2 host port x1; 450 ns");
 }
 END_TEST
 
@@ -354,6 +369,7 @@ main(void)
     tcase_add_test(all, parallel_nvlinks_share_by_capacity);
     tcase_add_test(all, peer_routes_carry_reverse_traffic_and_peer_limits);
     tcase_add_test(all, access_control_sends_peers_up_to_the_host_bridge);
+    tcase_add_test(all, reads_wait_behind_writes_in_the_uplink_of_a_switch_too);
     tcase_add_test(all, staged_routes_meet_in_the_receivers_memory);
     tcase_add_test(all, rules_and_drivers_decide_between_direct_and_staged);
     tcase_add_test(all, a_gpu_between_two_others_is_named_but_not_used);

@@ -244,6 +244,50 @@ START_TEST(peer_access_follows_from_what_was_in_use)
 }
 END_TEST
 
+#define FOUR "system.topology=pcie-host", "overrides.gpus=4", "system.ranks=4", "system.p2p=yes"
+
+/* Peer access says what the driver allows; on Intel no release goes beyond a switch, since 2.23 on AMD only two GPUs. */
+START_TEST(peer_access_does_not_go_beyond_what_nccl_allows)
+{
+    static const struct {
+        const char *facts[8];
+        const char *peer;
+    } cases[] = {
+        { { FOUR, "overrides.cpu_vendor=intel", NULL }, "auto" },
+        { { FOUR, "system.cpu=2x Intel Xeon 10-core", NULL }, "auto" },
+        { { FOUR, "system.cpu=AMD EPYC 9575F", "run.nccl_version=2.29.7", NULL }, "auto" },
+        { { FOUR, "system.cpu=AMD EPYC 9575F", "run.nccl_version=2.29.7", "run.env=NCCL_P2P_LEVEL=SYS", NULL },
+          "sys" },
+        { { FOUR, "system.cpu=AMD EPYC 7V13", "run.nccl_version=2.18.3", NULL }, "sys" },
+        { { FOUR, "system.ranks=2", "system.cpu=AMD EPYC 9575F", "run.nccl_version=2.29.7", NULL }, "sys" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(FabResolved) resolved;
+        resolve(cases[i].facts, &resolved);
+        ck_assert_msg(strcmp(resolved.scenario->peer, cases[i].peer) == 0, "case %u: %s", i, resolved.scenario->peer);
+    }
+}
+END_TEST
+
+START_TEST(eight_cards_of_an_unknown_tree_hang_in_pairs_on_four_switches)
+{
+    static const char *const unknown[] = { "system.topology=pcie-host", "system.gpus_per_node=8", "overrides.gpus=8",
+                                           NULL };
+    static const char *const stated[] = { "system.topology=pcie-host", "system.gpus_per_node=8", "overrides.gpus=8",
+                                          "overrides.sockets=2", NULL };
+    g_auto(FabResolved) assumed, known;
+
+    resolve(unknown, &assumed);
+    ck_assert_int_eq(fab_path_class(assumed.topology, assumed.topology->gpus[0], assumed.topology->gpus[1]),
+                     FAB_PATH_PIX);
+    ck_assert_int_eq(fab_path_class(assumed.topology, assumed.topology->gpus[0], assumed.topology->gpus[7]),
+                     FAB_PATH_SYS);
+    resolve(stated, &known);
+    ck_assert_int_gt(fab_path_class(known.topology, known.topology->gpus[0], known.topology->gpus[1]), FAB_PATH_PXB);
+}
+END_TEST
+
 START_TEST(gpus_of_a_rack_are_taken_tray_by_tray)
 {
     g_auto(FabResolved) all, some;
@@ -434,6 +478,8 @@ main(void)
     tcase_add_test(cases, what_the_model_does_not_know_is_noted);
     tcase_add_test(cases, a_setting_that_cannot_be_read_is_a_reason);
     tcase_add_test(cases, peer_access_follows_from_what_was_in_use);
+    tcase_add_test(cases, peer_access_does_not_go_beyond_what_nccl_allows);
+    tcase_add_test(cases, eight_cards_of_an_unknown_tree_hang_in_pairs_on_four_switches);
     tcase_add_test(cases, gpus_of_a_rack_are_taken_tray_by_tray);
     tcase_add_test(cases, what_cannot_be_predicted_says_why);
     tcase_add_test(cases, every_row_has_a_prediction_and_both_yardsticks);

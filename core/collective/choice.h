@@ -51,6 +51,7 @@ typedef struct {
     uint32_t channels, threads;
     uint64_t chunk_bytes, slice_bytes;
     uint32_t slots; /* in slices */
+    double fences;    /* for each slice of Simple; 0: one */
     double cta_share; /* send/recv: share of a CTA that each peer's channel has; 0: not send/recv */
 } FabPlan;
 

@@ -51,6 +51,8 @@ const FabConstant fab_kernel_constants[] = {
 };
 
 const FabConstant fab_pcie_constants[] = {
+    { PCIE(ll_round_us), .unit = "us", .low = 0, .high = 5,
+      .meaning = "a round of LL, at least: a read of host memory where the receiver polls there; 0: the GPU's own" },
     { PCIE(ll_latency_us), .unit = "us", .low = 0, .high = 3, .meaning = "beside the wire, until an LL line is seen" },
     { PCIE(simple_step_us), .unit = "us", .low = 0.2, .high = 6,
       .meaning = "a CTA is busy for it with each slice that it sends with Simple" },

@@ -71,18 +71,18 @@ static const FabConstants shipped = { .kernel = {
       .in_switch_rack_weight = 1.4875,
       .source = "ring study 3.5, GB200 and B300 sweeps; NVLS/PCIe study 1.1 and 2" },
     { .group = "blackwell-workstation", .generation = "Blackwell workstation", .compute_capability = 120,
-      .launch_us = 6.0, .launch_channels_us = 1.0, .thread_kernel_us = 3.2, .thread_channel_us = 0.05,
+      .launch_us = 4.2, .launch_channels_us = 1.0, .thread_kernel_us = 3.1, .thread_channel_us = 0.05,
       .ll128_entry_us = 14.0, .simple_entry_us = 5.0,
       .ll_round_us = 0.57, .ll_fixed_share = 0.54, .ll_latency_us = 0.54, .ll128_rate = 20.5,
-      .ll128_latency_us = 0.3, .simple_step_us = 0.5, .simple_latency_us = 1.6, .send_rate = 31.4, .copy_rate = 28,
-      .p2p_rate = 13, .p2p_latency_us = 1.9, .link_share = 1,
+      .ll128_latency_us = 0.3, .simple_step_us = 0.5, .simple_latency_us = 1.6, .send_rate = 31.4, .copy_rate = 20,
+      .p2p_rate = 14, .p2p_latency_us = 1.9, .link_share = 1,
       .source = "copy rate: NVLS/PCIe study 2 (PCIe gen5 row); step and latency: its 5.2; the rest from B200" },
 }, .peer = {
-    .group = "pcie-peer", .ll_latency_us = 0.54, .simple_step_us = 0.5, .simple_latency_us = 2.0,
-    .simple_entry_us = 10.0, .link_share = 1, .source = "NVLS/PCIe study 5.2, peer to peer",
+    .group = "pcie-peer", .ll_round_us = 0, .ll_latency_us = 0, .simple_step_us = 0.55, .simple_latency_us = 0.75,
+    .simple_entry_us = 5.0, .link_share = 1, .source = "sweeps of RTX 4090, 5090 and PRO 6000 with peer access",
 }, .staged = {
-    .group = "pcie-staged", .ll_latency_us = 0.54, .simple_step_us = 1.0, .simple_latency_us = 4.0,
-    .simple_entry_us = 5.0, .link_share = 1, .source = "NVLS/PCIe study 5.2, staged",
+    .group = "pcie-staged", .ll_round_us = 1.1, .ll_latency_us = 0, .simple_step_us = 1.1, .simple_latency_us = 1.1,
+    .simple_entry_us = 4.0, .link_share = 0.97, .source = "sweeps of 2080 Ti, A100, 4090, 5090, PRO 6000, staged",
 } };
 
 const FabConstants *

@@ -34,7 +34,7 @@ typedef struct {
 /* Over PCIe instead of NVLink. */
 typedef struct {
     const char *group; /* "pcie-peer", "pcie-staged" */
-    double ll_latency_us, simple_step_us, simple_latency_us, simple_entry_us;
+    double ll_round_us, ll_latency_us, simple_step_us, simple_latency_us, simple_entry_us;
     double link_share;
     const char *source;
 } FabPcieCosts;

@@ -33,12 +33,12 @@ launch_seconds(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *c
 
 /* LL works in rounds of 8 bytes for each thread; a round costs the same however full (ring study, 3.1). */
 static void
-set_ll(const FabPlan *plan, const FabKernelCosts *costs, double latency_us, FabExecution *execution)
+set_ll(const FabPlan *plan, const FabKernelCosts *costs, double round_us, double latency_us, FabExecution *execution)
 {
     double share = costs->ll_fixed_share + (1 - costs->ll_fixed_share) * plan->threads / 512.0;
 
     execution->quantum = plan->threads * 8u;
-    execution->send_rate = (double)execution->quantum / us(costs->ll_round_us * share);
+    execution->send_rate = (double)execution->quantum / us(MAX(round_us, costs->ll_round_us) * share);
     execution->copy_rate = execution->send_rate / 0.84; /* one side and a second store: 0.7 x 1.2 of a round */
     execution->wire = 2;
     execution->latency_ps = fab_ps_from_seconds(us(latency_us));
@@ -57,9 +57,12 @@ crowding_us(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *cost
 }
 
 static void
-set_simple(const FabKernelCosts *costs, double step_us, double latency_us, FabExecution *execution)
+set_simple(const FabPlan *plan, const FabKernelCosts *costs, double step_us, double latency_us,
+           FabExecution *execution)
 {
     execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(step_us));
+    if (plan->fences > 0)
+        execution->step_ps = execution->local_ps = (int64_t)((double)execution->step_ps * plan->fences);
     execution->empty_ps = execution->step_ps * 3 / 10; /* an empty slice exchanges counters only (3.3) */
     execution->latency_ps = fab_ps_from_seconds(us(latency_us));
     execution->send_rate = costs->send_rate * 1e9;
@@ -93,7 +96,7 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
         execution.copy_rate = execution.send_rate = costs->in_switch_copy_rate * 1e9;
         execution.in_switch_weight = cost->facts->boxes > 1 ? costs->in_switch_rack_weight : costs->in_switch_weight;
     } else if (plan->protocol == FAB_PROTOCOL_LL) {
-        set_ll(plan, costs, nvlink ? costs->ll_latency_us : pcie->ll_latency_us, &execution);
+        set_ll(plan, costs, nvlink ? 0 : pcie->ll_round_us, nvlink ? costs->ll_latency_us : pcie->ll_latency_us, &execution);
     } else if (plan->protocol == FAB_PROTOCOL_LL128) {
         entry_us = costs->ll128_entry_us;
         execution.send_rate = costs->ll128_rate * 1e9;
@@ -101,8 +104,8 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
         execution.wire = 16.0 / 15;
         execution.latency_ps = fab_ps_from_seconds(us(costs->ll128_latency_us));
     } else {
-        entry_us = !nvlink ? pcie->simple_entry_us : plan->cta_share > 0 ? 0 : costs->simple_entry_us;
-        set_simple(costs, nvlink ? costs->simple_step_us : pcie->simple_step_us,
+        entry_us = plan->cta_share > 0 ? 0 : nvlink ? costs->simple_entry_us : pcie->simple_entry_us;
+        set_simple(plan, costs, nvlink ? costs->simple_step_us : pcie->simple_step_us,
                    nvlink ? MAX(costs->simple_latency_us - crowding_us(cost, plan, costs), 0)
                           : pcie->simple_latency_us, &execution);
     }

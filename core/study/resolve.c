@@ -26,6 +26,8 @@ static const char *const idle_settings[] = {
     "NCCL_NET_GDR_LEVEL",       "NCCL_NET",          "NCCL_DEBUG",        NULL,
 };
 
+enum { USUAL_SERVER = 8 }; /* cards in a server */
+
 typedef struct {
     const FabMeasurement *measurement;
     FabResolved *out;
@@ -150,7 +152,68 @@ add_peer_access(Resolver *resolver)
         add_set(resolver, "topology.p2p", values[access]);
 }
 
-/* How far NCCL goes, where no setting of its own says it: what was in use on a machine without NVLink. */
+static bool
+states(const Resolver *resolver, const char *parameter)
+{
+    return fact(resolver, "overrides", parameter) != NULL;
+}
+
+/* The maker of the CPUs decides how far NCCL lets GPUs talk directly, and what it thinks of the paths. */
+static void
+add_cpu_vendor(Resolver *resolver)
+{
+    const char *cpu = fact(resolver, "system", "cpu");
+
+    if (cpu == NULL || states(resolver, "cpu_vendor") || !declares(resolver, "cpu_vendor"))
+        return;
+    if (strstr(cpu, "AMD") != NULL || strstr(cpu, "EPYC") != NULL || strstr(cpu, "Threadripper") != NULL)
+        add_set(resolver, "topology.cpu_vendor", "amd");
+    else if (strstr(cpu, "Intel") != NULL || strstr(cpu, "Xeon") != NULL)
+        add_set(resolver, "topology.cpu_vendor", "intel");
+}
+
+/*
+ * A host of eight cards of which nobody says how they hang on its CPUs. Two sockets with two switches of two cards each
+ * is how servers of eight double-wide cards are built (the dual-root boards of topologies/l40s-8-dual-root-4sw.ini).
+ */
+static void
+add_usual_tree(Resolver *resolver)
+{
+    static const char *const tree_keys[] = { "sockets", "host_bridges", "switches", "tree", "nvlink_pairs", NULL };
+
+    if (strcmp(fact(resolver, "system", "topology"), "pcie-host") != 0 ||
+        fab_measurement_integer(resolver->measurement, "system", "gpus_per_node", 0) != USUAL_SERVER)
+        return;
+    for (guint i = 0; tree_keys[i] != NULL; i++) {
+        if (states(resolver, tree_keys[i]))
+            return;
+    }
+    add_set(resolver, "topology.sockets", "2");
+    add_set(resolver, "topology.switches", "4");
+    add_note(resolver, g_strdup("PCIe tree not stated: two sockets with two switches of two GPUs each are assumed"));
+}
+
+/*
+ * Whether NCCL's own rule could have let the GPUs talk directly over PCIe at any distance: never on an Intel host, and
+ * from 2.23 on for two GPUs only. Where it could not, "peer access: yes" is what the driver allows, not what NCCL used.
+ */
+static bool
+could_be_direct(const Resolver *resolver)
+{
+    const char *vendor = fact(resolver, "overrides", "cpu_vendor"), *cpu = fact(resolver, "system", "cpu");
+    int64_t ranks = fab_measurement_integer(resolver->measurement, "system", "ranks", 0);
+    bool stated;
+    int64_t minor = fab_release_facts(resolver->measurement, &stated);
+
+    if (g_strcmp0(vendor, "intel") == 0 || (cpu != NULL && strstr(cpu, "Intel") != NULL))
+        return false;
+    return minor < 23 || ranks <= 2;
+}
+
+/*
+ * How far NCCL goes, where no setting of its own says it: what was in use on a machine without NVLink, unless NCCL's
+ * rule forbids it.
+ */
 static void
 add_peer_level(Resolver *resolver, const FabTopology *topology)
 {
@@ -160,7 +223,7 @@ add_peer_level(Resolver *resolver, const FabTopology *topology)
 
     if (level != NULL || disable != NULL)
         return;
-    if (access == 1 && !has_nvlink(topology))
+    if (access == 1 && !has_nvlink(topology) && could_be_direct(resolver))
         add_set(resolver, "collective.peer", "sys");
     if (access == 0)
         add_set(resolver, "collective.peer", "nvlink");
@@ -388,6 +451,8 @@ fab_resolve(const FabMeasurement *measurement, FabResolved *resolved)
     if (!check_domain(&resolver) || !find_plugin(&resolver) || !add_overrides(&resolver))
         return;
     add_peer_access(&resolver);
+    add_cpu_vendor(&resolver);
+    add_usual_tree(&resolver);
     if (build_machine(&resolver))
         build_scenario(&resolver);
 }

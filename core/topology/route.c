@@ -6,6 +6,16 @@
 #include "base/error.h"
 #include "topology/path.h"
 
+/*
+ * What a byte read below a switch takes of the same uplink's writes. All-to-all of four and of eight RTX PRO 6000, two
+ * to a switch, both move 32 GB/s each way over an uplink that carries 54 one way: 54/(1 + 0.7) = 32. 0: independent,
+ * 1: as in the port of a GPU.
+ */
+#define UPLINK_SHARED 0.7
+
+/* Writes to a peer leave by the same queue as reads of host memory; alone they fill the link, 1/0.98 of the port. */
+#define PEER_SHARE 0.98
+
 /* What is known about one ordered pair of GPUs. */
 typedef struct {
     uint64_t key;
@@ -308,7 +318,7 @@ use_peer_limits(FabRouter *router)
 }
 
 static const FabRoute *
-peer_route(FabRouter *router, FabVertex from, FabVertex to)
+peer_route(FabRouter *router, uint32_t a, FabVertex from, FabVertex to)
 {
     g_array_set_size(router->hops, 0);
     if (from < to)
@@ -318,6 +328,7 @@ peer_route(FabRouter *router, FabVertex from, FabVertex to)
     if (is_redirected(router))
         redirect(router, from, to);
     use_peer_limits(router);
+    use(router, router->topology->host_port[a], PEER_SHARE);
     return finish_route(router, use_hops(router, true));
 }
 
@@ -340,6 +351,22 @@ set_unreachable(const FabRouter *router, uint32_t a, uint32_t b, GError **error)
 
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s cannot reach %s: %s; %s",
                 topology->name != NULL ? topology->name : "topology", from->name, to->name, wrong, cure);
+}
+
+/* In the uplinks of switches, too, reads wait behind writes, less so because they are of several GPUs. */
+static void
+use_shared_ports(FabRouter *router)
+{
+    const FabTopology *topology = router->topology;
+
+    for (guint i = 0; i < router->hops->len; i++) {
+        const FabHop *hop = &g_array_index(router->hops, FabHop, i);
+        const FabTopologyLink *link = &topology->links[hop->link];
+        bool of_gpu = topology->vertices[link->a].kind == FAB_VERTEX_GPU ||
+                      topology->vertices[link->b].kind == FAB_VERTEX_GPU;
+        if (link->medium == FAB_MEDIUM_PCIE && !of_gpu)
+            use(router, link->resource[hop->direction ^ 1], hop->share * UPLINK_SHARED);
+    }
 }
 
 /*
@@ -365,6 +392,7 @@ staged_route(FabRouter *router, uint32_t a, uint32_t b, bool push, GError **erro
         fab_walk_path(router->walk, cpu, topology->gpus[b], router->hops);
     }
     use(router, topology->host_port[push ? a : b], 1);
+    use_shared_ports(router);
     use(router, router->memory_of[cpu], 1);
     return finish_route(router, use_hops(router, false));
 }
@@ -380,7 +408,7 @@ make_push(FabRouter *router, FabTransport transport, uint32_t a, uint32_t b, GEr
     case FAB_TRANSPORT_NVLINK:
         return nvlink_route(router, from, to);
     case FAB_TRANSPORT_PEER:
-        return peer_route(router, from, to);
+        return peer_route(router, a, from, to);
     case FAB_TRANSPORT_STAGED:
         return staged_route(router, a, b, true, error);
     case FAB_TRANSPORT_LOCAL:
