@@ -246,7 +246,7 @@ END_TEST
 
 #define FOUR "system.topology=pcie-host", "overrides.gpus=4", "system.ranks=4", "system.p2p=yes"
 
-/* Peer access says what the driver allows; on Intel no release goes beyond a switch, since 2.23 on AMD only two GPUs. */
+/* Peer access is what the driver allows. On Intel NCCL never goes beyond switches, since 2.23 on AMD only two GPUs do. */
 START_TEST(peer_access_does_not_go_beyond_what_nccl_allows)
 {
     static const struct {

@@ -76,7 +76,7 @@ static const FabConstants shipped = { .kernel = {
       .ll_round_us = 0.57, .ll_fixed_share = 0.54, .ll_latency_us = 0.54, .ll128_rate = 20.5,
       .ll128_latency_us = 0.3, .simple_step_us = 0.5, .simple_latency_us = 1.6, .send_rate = 31.4, .copy_rate = 20,
       .p2p_rate = 14, .p2p_latency_us = 1.9, .link_share = 1,
-      .source = "copy rate: NVLS/PCIe study 2 (PCIe gen5 row); step and latency: its 5.2; the rest from B200" },
+      .source = "launch, copy and send/recv rate: sweeps of 2, 4 and 8 RTX PRO 6000; the rest from B200" },
 }, .peer = {
     .group = "pcie-peer", .ll_round_us = 0, .ll_latency_us = 0, .simple_step_us = 0.55, .simple_latency_us = 0.75,
     .simple_entry_us = 5.0, .link_share = 1, .source = "sweeps of RTX 4090, 5090 and PRO 6000 with peer access",

@@ -96,7 +96,8 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
         execution.copy_rate = execution.send_rate = costs->in_switch_copy_rate * 1e9;
         execution.in_switch_weight = cost->facts->boxes > 1 ? costs->in_switch_rack_weight : costs->in_switch_weight;
     } else if (plan->protocol == FAB_PROTOCOL_LL) {
-        set_ll(plan, costs, nvlink ? 0 : pcie->ll_round_us, nvlink ? costs->ll_latency_us : pcie->ll_latency_us, &execution);
+        set_ll(plan, costs, nvlink ? 0 : pcie->ll_round_us, nvlink ? costs->ll_latency_us : pcie->ll_latency_us,
+               &execution);
     } else if (plan->protocol == FAB_PROTOCOL_LL128) {
         entry_us = costs->ll128_entry_us;
         execution.send_rate = costs->ll128_rate * 1e9;
