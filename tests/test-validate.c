@@ -246,7 +246,7 @@ END_TEST
 
 #define FOUR "system.topology=pcie-host", "overrides.gpus=4", "system.ranks=4", "system.p2p=yes"
 
-/* Peer access is what the driver allows. On Intel NCCL never goes beyond switches, since 2.23 on AMD only two GPUs do. */
+/* What the driver allows is not what NCCL uses: on Intel never beyond switches, since 2.23 on AMD by two GPUs only. */
 START_TEST(peer_access_does_not_go_beyond_what_nccl_allows)
 {
     static const struct {
