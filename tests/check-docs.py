@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does what README.md and docs/quickstart.md say and compares what they show with what the program prints.
+"""Does what README.md, docs/quickstart.md and docs/validation.md say and compares what they show with what the program prints.
 
 check-docs.py [--write] [--no-library] SOURCE-ROOT BUILD-ROOT PROGRAM
 
@@ -19,6 +19,7 @@ import tempfile
 PAGES = {
     "README.md": ("predict.c",),
     "docs/quickstart.md": ("mine.ini", "topo.txt", "pair.ini"),
+    "docs/validation.md": (),
 }
 MATRIX = "tests/data/topo-m/topo-m-rtx4090x8-sys-nic.txt"  # the machine of README's last example
 COMMAND = re.compile(r"(?:    )?\$ ((?:fabricast|cat|cc) .*)$")
@@ -102,7 +103,7 @@ def check_page(page, folder, environment, library):
     for number, command, shown in examples(page.lines):
         if command.startswith("cc ") and not library:
             continue
-        done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, text=True, timeout=240, check=False,
+        done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, text=True, timeout=1500, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         page.compare(number, command, shown, done)
         count += 1
