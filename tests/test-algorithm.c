@@ -77,6 +77,8 @@ START_TEST(every_rank_moves_as_many_bytes_as_the_formula_says)
         check_traffic("ring", FAB_ALL_REDUCE, n, size, 2 * (size - piece), 2 * (size - piece));
         check_traffic("ring", FAB_ALL_GATHER, n, size, size - piece, size - piece);
         check_traffic("ring", FAB_REDUCE_SCATTER, n, size, size - piece, size - piece);
+        check_traffic("pat", FAB_ALL_GATHER, n, size, size - piece, size - piece);
+        check_traffic("pat", FAB_REDUCE_SCATTER, n, size, size - piece, size - piece);
         check_traffic("pairwise", FAB_ALL_TO_ALL, n, size, size - piece, size - piece);
         check_traffic("pairwise", FAB_ALL_GATHER, n, size, size - piece, size - piece);
         check_traffic("pairwise", FAB_REDUCE_SCATTER, n, size, size - piece, size - piece);
@@ -91,6 +93,50 @@ START_TEST(every_rank_moves_as_many_bytes_as_the_formula_says)
         check_traffic("halving-doubling", FAB_ALL_REDUCE, n, size, 2 * (size - piece), 2 * (size - piece));
         check_traffic("halving-doubling", FAB_ALL_GATHER, n, size, size - piece, size - piece);
         check_traffic("halving-doubling", FAB_REDUCE_SCATTER, n, size, size - piece, size - piece);
+    }
+}
+END_TEST
+
+/* Steps of a loop until a rank has heard of every other one, when small pieces go together: log2 n rounds. */
+START_TEST(pat_sends_far_first_and_every_rank_talks_to_few)
+{
+    for (uint32_t n = 2; n <= 64; n *= 2) {
+        FabCollectiveSpec spec = {
+            .collective = FAB_ALL_GATHER, .size = 16 * n, .ranks = n, .channels = 1, .chunk_bytes = 4096,
+            .slice_bytes = 4096, .slots = 8,
+        };
+        g_autoptr(FabProgram) program = fab_collective_emit(fab_algorithm_find("pat", NULL), &spec, NULL);
+        uint32_t distance = n, sent = 0;
+        FabStep step;
+
+        for (uint64_t i = 0; program->step(program, &(FabStream) { 0, 0, 0 }, i, &step); i++) {
+            if (step.send_count == 0)
+                continue;
+            ck_assert_uint_le(step.send[0].peer, distance);
+            ck_assert_uint_eq(step.send[0].peer & (step.send[0].peer - 1), 0);
+            distance = step.send[0].peer;
+            sent++;
+        }
+        ck_assert_uint_eq(distance, 1);
+        ck_assert_uint_eq(sent, n - 1);
+    }
+}
+END_TEST
+
+/* Large pieces are walked depth first: a rank holds one sum for each dimension at most. */
+START_TEST(pat_keeps_few_sums_of_large_pieces)
+{
+    for (uint32_t n = 2; n <= 64; n++) {
+        FabCollectiveSpec spec = {
+            .collective = FAB_REDUCE_SCATTER, .size = 4096 * n, .ranks = n, .channels = 1, .chunk_bytes = 64,
+            .slice_bytes = 64, .slots = 8,
+        };
+        g_autoptr(FabProgram) program = fab_collective_emit(fab_algorithm_find("pat", NULL), &spec, NULL);
+        uint32_t dimensions = 0;
+
+        while (1u << dimensions < n)
+            dimensions++;
+        ck_assert_uint_le(program->scratch_bytes, dimensions * 64);
     }
 }
 END_TEST
@@ -287,6 +333,8 @@ main(void)
     int failed;
 
     tcase_add_test(shapes, every_rank_moves_as_many_bytes_as_the_formula_says);
+    tcase_add_test(shapes, pat_sends_far_first_and_every_rank_talks_to_few);
+    tcase_add_test(shapes, pat_keeps_few_sums_of_large_pieces);
     tcase_add_test(shapes, the_first_tree_is_the_one_that_nccl_builds);
     tcase_add_test(shapes, the_double_tree_moves_at_most_twice_the_data_through_any_rank);
     tcase_add_test(shapes, a_chain_moves_the_data_once_up_and_once_down_every_link);

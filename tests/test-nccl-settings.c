@@ -193,6 +193,8 @@ static const struct {
     { "NCCL_MAX_CTAS=4 channels=8", "NCCL_MAX_CTAS: 4 is given beside channels=8" },
     { "NCCL_P2P_LEVEL=SYS peer=pix", "NCCL_P2P_LEVEL: SYS is given beside peer=pix" },
     { "NCCL_P2P_DISABLE=1 nvlink=off", "NCCL_P2P_DISABLE: 1 is given beside nvlink=off" },
+    { "algorithm=pat operation=all_gather", "NCCL runs PAT inside a node with NCCL_PAT_ENABLE=1 only" },
+    { "NCCL_PAT_ENABLE=1 NCCL_ALGO=PAT", "leave nothing" }, /* not for all_reduce */
     /* what NCCL itself ends with: no algorithm or protocol available */
     { "NCCL_ALGO=NVLSTree", "has for all_reduce here: chain ll" },
     { "NCCL_ALGO=CollNetChain,PAT", "leave nothing of what NCCL 2.30" },
@@ -228,6 +230,8 @@ static const struct {
     { "dgx-h100", "sizes=1G NCCL_MAX_NCHANNELS=4", "nvls simple 16" }, /* NVLS has bounds of its own */
     { "dgx-h100", "sizes=1G NCCL_MAX_CTAS=4", "nvls simple 4" },
     { "dgx-h100", "sizes=1G NCCL_MIN_CTAS=20", "nvls simple 20" },
+    { "dgx-h100", "sizes=1G operation=all_gather NCCL_PAT_ENABLE=1 NCCL_ALGO=^Ring,NVLS", "pat simple 24" },
+    { "dgx-h100", "sizes=1G operation=reduce_scatter NCCL_PAT_ENABLE=1 NCCL_ALGO=PAT", "pat simple 24" },
     { "ws2-x16", "sizes=1M NCCL_PROTO=LL128", "ring ll128 2" }, /* at the user's own risk, as in NCCL */
     { "ws2-bridge-3090", "sizes=256M NCCL_P2P_DISABLE=1", "ring simple 2" },
 };

@@ -229,6 +229,17 @@ nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
     return chunk;
 }
 
+/* PAT halves its chunk while a call does not fill it in every channel and for many ranks (NCCL's src/enqueue.cc). */
+static uint64_t
+pat_chunk(FabCollective collective, uint64_t size, uint64_t chunk, uint32_t channels)
+{
+    uint64_t many = collective == FAB_ALL_GATHER ? 32 : 16;
+
+    while (chunk * channels * many > size && chunk > 64 * KIB)
+        chunk /= 2;
+    return chunk;
+}
+
 /*
  * Simple over a ring: 2 MiB chunks of two slices; broadcast and reduce 512 KiB (NCCL's collectives.h). These
  * are seen to arrive while they are being sent: on a pair of 2080 Ti 1 MiB takes 19 us more than its bytes at the full
@@ -242,6 +253,8 @@ simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t si
 
     if (strcmp(plan->algorithm->name, "ring") != 0) {
         plan->chunk_bytes = strcmp(plan->algorithm->name, "pairwise") != 0 ? step : send_chunk(facts, wishes);
+        if (strcmp(plan->algorithm->name, "pat") == 0)
+            plan->chunk_bytes = pat_chunk(collective, size, step, plan->channels);
         plan->slice_bytes = plan->chunk_bytes;
         plan->slots = FIFO_SLOTS;
         return;
@@ -304,6 +317,12 @@ fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size
     if (plan->algorithm->in_switch && !facts->in_switch && facts->ranks > 1) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "algorithm %s needs an NVSwitch with in-switch reduction that joins all ranks; use ring", name);
+        return false;
+    }
+    if (strcmp(name, "pat") == 0 && !facts->pat && facts->ranks > 1) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "algorithm pat has all ranks on one node, NCCL runs PAT inside a node with NCCL_PAT_ENABLE=1 only; "
+                    "add that or use ring");
         return false;
     }
     if (plan->algorithm->in_switch && wishes->protocol >= 0 && wishes->protocol != FAB_PROTOCOL_SIMPLE) {

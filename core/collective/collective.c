@@ -38,6 +38,8 @@ const FabAlgorithm fab_algorithms[] = {
       BIT(FAB_GATHER) | BIT(FAB_SCATTER) | BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), false, fab_pairwise_emit },
     { "nvls", "the switch reduces and multicasts; every rank is the head of one piece",
       BIT(FAB_ALL_REDUCE) | BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), true, fab_nvls_emit },
+    { "pat", "a binomial tree for each rank's piece, farthest edges first, small pieces together",
+      BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), false, fab_pat_emit },
     { "dissemination", "signals at doubling distances", BIT(FAB_BARRIER), false, fab_dissemination_emit },
     { 0 },
 };

@@ -68,6 +68,7 @@ FabProgram *fab_chain_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_halving_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_pairwise_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_nvls_emit(const FabCollectiveSpec *spec, GError **error);
+FabProgram *fab_pat_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_dissemination_emit(const FabCollectiveSpec *spec, GError **error);
 
 /* A single rank copies its input, whatever the algorithm. */
