@@ -10,14 +10,15 @@
 /* Of a constant's range: the step of its derivative. Smaller ones drown in the steps of what NCCL chooses. */
 #define STEP 0.01
 
-/*
- * A constant of which a machine holds more than this share of the evidence (sum of squared derivatives) is not known
- * without it: it is borrowed from the nearest generation that others measured.
- */
-#define OWN_SHARE 0.95
-
 /* Every constant is known beforehand as well as one row tells that misses by its whole range. */
 #define BEFOREHAND 1.0
+
+/*
+ * A constant of which a machine holds more than this share of the evidence (sum of squared derivatives), the others
+ * less than is known beforehand, is not known without it: it is borrowed from the nearest generation that owes
+ * less to the machine.
+ */
+#define OWN_SHARE 0.5
 
 /* Evidence that is none: rounding to picoseconds. */
 #define NOTHING 1e-6
@@ -218,7 +219,7 @@ evidence_without(const LeaveOut *out, const Parameter *parameter, const char *ma
     return sum;
 }
 
-/* The same constant of the nearest generation that other machines measured; the middle of its range: none did. */
+/* The same constant of the nearest generation that owes less to the machine; the middle of its range: none. */
 static double
 borrowed(const LeaveOut *out, const Parameter *parameter, const char *machine)
 {
@@ -229,7 +230,7 @@ borrowed(const LeaveOut *out, const Parameter *parameter, const char *machine)
         const Parameter *other = out->parameters->pdata[i];
         guint distance = (guint)abs((int)other->group - (int)parameter->group);
         if (other == parameter || other->constant != parameter->constant || distance >= nearest ||
-            evidence_without(out, other, machine) <= (1 - OWN_SHARE) * other->evidence)
+            evidence_without(out, other, machine) < (1 - OWN_SHARE) * other->evidence)
             continue;
         nearest = distance;
         value = other->value;
@@ -253,7 +254,7 @@ constants_without(const LeaveOut *out, const char *machine, FabConstants *consta
         double left = evidence_without(out, parameter, machine);
         if (left == parameter->evidence && fabs(step[i] - out->all_step[i]) < NOTHING)
             continue;
-        if (left <= (1 - OWN_SHARE) * parameter->evidence)
+        if (left < BEFOREHAND && left < (1 - OWN_SHARE) * parameter->evidence)
             *value = borrowed(out, parameter, machine);
         else
             *value = CLAMP(parameter->value + (step[i] - out->all_step[i]) * range_of(parameter),

@@ -1,0 +1,148 @@
+#include "study/leave-out.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/paths.h"
+
+/* A case of the open set as if `machine` had measured it, every time multiplied by `factor`. */
+static FabMeasurement *
+case_of(const char *id, const char *machine, double factor)
+{
+    g_autofree char *name = g_strconcat(id, ".ini", NULL);
+    g_autofree char *path = g_build_filename(fab_path_measurements(), name, NULL);
+    g_autoptr(GError) error = NULL;
+    FabMeasurement *measurement = fab_measurement_load(path, &error);
+
+    ck_assert_msg(measurement != NULL, "%s", error != NULL ? error->message : "");
+    ck_assert(fab_measurement_set(measurement, "source", "machine", machine, NULL));
+    for (guint i = 0; i < measurement->rows->len; i++) {
+        char **cells = measurement->rows->pdata[i];
+        char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+        double time = fab_measured_us(measurement, i);
+        g_free(cells[FAB_COLLECTIVE_TIME]);
+        cells[FAB_COLLECTIVE_TIME] = g_strdup(g_ascii_formatd(buffer, sizeof buffer, "%.6f", time * factor));
+    }
+    return measurement;
+}
+
+static GPtrArray *
+list_of(FabMeasurement *first, FabMeasurement *second)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)fab_measurement_free);
+
+    g_ptr_array_add(list, first);
+    if (second != NULL)
+        g_ptr_array_add(list, second);
+    return list;
+}
+
+static const FabValidationRow *
+row_of(const FabValidation *validation, guint index, guint row)
+{
+    const FabValidationCase *one = validation->cases->pdata[index];
+
+    return &g_array_index(one->rows, FabValidationRow, row);
+}
+
+/* Mean of ln(left out / shipped) of a case. */
+static double
+shift_of(const FabValidation *left, const FabValidation *shipped, guint index)
+{
+    const FabValidationCase *one = left->cases->pdata[index];
+    double sum = 0;
+
+    ck_assert_uint_gt(one->rows->len, 0);
+    for (guint i = 0; i < one->rows->len; i++)
+        sum += log(row_of(left, index, i)->predicted_us[FAB_PREDICTOR_ENGINE] /
+                   row_of(shipped, index, i)->predicted_us[FAB_PREDICTOR_ENGINE]);
+    return sum / one->rows->len;
+}
+
+static FabValidation *
+leave_out(GPtrArray *measurements)
+{
+    g_autoptr(GError) error = NULL;
+    FabValidation *validation = fab_validate_left_out(measurements, NULL, NULL, &error);
+
+    ck_assert_msg(validation != NULL, "%s", error != NULL ? error->message : "");
+    ck_assert(validation->left_out);
+    return validation;
+}
+
+#define CASE "aic-h100-nccl2.29.2-all-gather-2gpu"
+
+START_TEST(a_machine_that_another_one_repeats_is_not_missed)
+{
+    g_autoptr(GPtrArray) measurements = list_of(case_of(CASE, "one", 1), case_of(CASE, "two", 1));
+    g_autoptr(FabValidation) shipped = fab_validate(measurements, NULL, NULL, NULL);
+    g_autoptr(FabValidation) left = leave_out(measurements);
+
+    for (guint i = 0; i < 2; i++)
+        ck_assert_double_eq_tol(shift_of(left, shipped, i), 0, 0.06);
+}
+END_TEST
+
+/* Whoever says that all takes longer pulls the constants of the other one up, and gets none of it back. */
+START_TEST(a_machine_is_predicted_by_what_the_other_one_says)
+{
+    g_autoptr(GPtrArray) measurements = list_of(case_of(CASE, "fast", 0.6), case_of(CASE, "slow", 1.6));
+    g_autoptr(FabValidation) shipped = fab_validate(measurements, NULL, NULL, NULL);
+    g_autoptr(FabValidation) left = leave_out(measurements);
+
+    ck_assert_double_gt(shift_of(left, shipped, 0), 0.1);
+    ck_assert_double_lt(shift_of(left, shipped, 1), -0.1);
+    ck_assert_uint_eq(left->in_sample[FAB_BAND_LARGE].cases, 2);
+}
+END_TEST
+
+START_TEST(a_generation_that_one_machine_measured_is_predicted_with_another_ones_kernels)
+{
+    g_autoptr(GPtrArray) measurements =
+        list_of(case_of("ofccl-v100x8-all-reduce", "v100", 1), case_of(CASE, "h100", 1));
+    g_autoptr(FabValidation) shipped = fab_validate(measurements, NULL, NULL, NULL);
+    g_autoptr(FabValidation) left = leave_out(measurements);
+
+    ck_assert_double_gt(fabs(shift_of(left, shipped, 0)), 0.02);
+    ck_assert_double_gt(fabs(shift_of(left, shipped, 1)), 0.02);
+    ck_assert_str_eq(((FabValidationCase *)left->cases->pdata[0])->id, "ofccl-v100x8-all-reduce");
+    ck_assert_uint_eq(((FabValidationCase *)left->cases->pdata[1])->rows->len,
+                      ((FabValidationCase *)shipped->cases->pdata[1])->rows->len);
+}
+END_TEST
+
+START_TEST(what_cannot_be_left_out_is_refused)
+{
+    g_autoptr(GPtrArray) one = list_of(case_of(CASE, "one", 1), case_of(CASE, "one", 1));
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+    g_autoptr(GError) alone = NULL, empty = NULL;
+
+    ck_assert_ptr_null(fab_validate_left_out(one, NULL, NULL, &alone));
+    ck_assert_str_eq(alone->message, "leave-one-out: all measurements that can be predicted come from one machine, two "
+                                     "are needed");
+    ck_assert_ptr_null(fab_validate_left_out(none, NULL, NULL, &empty));
+    ck_assert_msg(g_str_has_prefix(empty->message, "leave-one-out: none of 0 measurements"), "%s", empty->message);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("leave-out");
+    TCase *cases = tcase_create("leave-out");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    suite_add_tcase(suite, cases);
+    tcase_set_timeout(cases, 300);
+    tcase_add_test(cases, a_machine_that_another_one_repeats_is_not_missed);
+    tcase_add_test(cases, a_machine_is_predicted_by_what_the_other_one_says);
+    tcase_add_test(cases, a_generation_that_one_machine_measured_is_predicted_with_another_ones_kernels);
+    tcase_add_test(cases, what_cannot_be_left_out_is_refused);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
