@@ -16,6 +16,14 @@ add_step(const FabStep *step, uint32_t rank, Traffic *traffic)
 {
     if (step->flags & FAB_STEP_LOCAL_SEND)
         return;
+    if (step->flags & FAB_STEP_IN_NETWORK) {
+        /* The network reads from one head in each node and writes to them; no rank does it. */
+        for (uint32_t i = 0; i < step->recv_count; i++) {
+            traffic->out[step->recv[i].peer] += step->bytes;
+            traffic->in[step->send[i].peer] += step->bytes;
+        }
+        return;
+    }
     if (!(step->flags & FAB_STEP_IN_SWITCH)) {
         for (uint32_t i = 0; i < step->send_count; i++) {
             traffic->out[rank] += step->bytes;
@@ -33,12 +41,12 @@ add_step(const FabStep *step, uint32_t rank, Traffic *traffic)
 }
 
 static void
-count_traffic(const char *algorithm, FabCollective collective, uint64_t size, uint32_t ranks, uint32_t channels,
-              Traffic *traffic)
+count_traffic_on(const char *algorithm, FabCollective collective, uint64_t size, uint32_t ranks,
+                 uint32_t ranks_per_node, uint32_t channels, Traffic *traffic)
 {
     FabCollectiveSpec spec = {
-        .collective = collective, .size = size, .ranks = ranks, .channels = channels, .chunk_bytes = 4096,
-        .slice_bytes = 4096, .slots = 8,
+        .collective = collective, .size = size, .ranks = ranks, .ranks_per_node = ranks_per_node,
+        .channels = channels, .chunk_bytes = 4096, .slice_bytes = 4096, .slots = 8,
     };
     g_autoptr(FabProgram) program = fab_collective_emit(fab_algorithm_find(algorithm, NULL), &spec, NULL);
     FabStream stream;
@@ -51,6 +59,13 @@ count_traffic(const char *algorithm, FabCollective collective, uint64_t size, ui
             for (stream.role = 0; stream.role < program->roles; stream.role++)
                 for (uint64_t i = 0; program->step(program, &stream, i, &step); i++)
                     add_step(&step, stream.rank, traffic);
+}
+
+static void
+count_traffic(const char *algorithm, FabCollective collective, uint64_t size, uint32_t ranks, uint32_t channels,
+              Traffic *traffic)
+{
+    count_traffic_on(algorithm, collective, size, ranks, 0, channels, traffic);
 }
 
 static void
@@ -93,6 +108,47 @@ START_TEST(every_rank_moves_as_many_bytes_as_the_formula_says)
         check_traffic("halving-doubling", FAB_ALL_REDUCE, n, size, 2 * (size - piece), 2 * (size - piece));
         check_traffic("halving-doubling", FAB_ALL_GATHER, n, size, size - piece, size - piece);
         check_traffic("halving-doubling", FAB_REDUCE_SCATTER, n, size, size - piece, size - piece);
+    }
+}
+END_TEST
+
+static void
+check_rank(const char *algorithm, const Traffic *traffic, uint32_t rank, uint64_t bytes)
+{
+    ck_assert_msg(traffic->out[rank] == bytes && traffic->in[rank] == bytes,
+                  "%s: rank %u sends %" G_GUINT64_FORMAT " and receives %" G_GUINT64_FORMAT ", not %" G_GUINT64_FORMAT,
+                  algorithm, rank, traffic->out[rank], traffic->in[rank], bytes);
+}
+
+/* Four nodes. What goes over NVLink and what goes to the network are added up. */
+START_TEST(algorithms_of_several_nodes_move_as_many_bytes_as_nccls)
+{
+    enum { NODES = 4 };
+
+    for (uint32_t local = 1; local <= 8; local++) {
+        const uint64_t piece = 32 * 1024, size = piece * local;
+        uint64_t sum = 0;
+        Traffic traffic;
+
+        count_traffic_on("collnet-direct", FAB_ALL_REDUCE, size, local * NODES, local, 2, &traffic);
+        for (uint32_t r = 0; r < local * NODES; r++)
+            check_rank("collnet-direct", &traffic, r, 2 * (size - piece) + piece);
+        g_free(traffic.out);
+        g_free(traffic.in);
+        count_traffic_on("collnet-chain", FAB_ALL_REDUCE, size, local * NODES, local, 2, &traffic);
+        for (uint32_t r = 0; r < local * NODES; r++)
+            check_rank("collnet-chain", &traffic, r, r % local == local - 1 ? size : 2 * size);
+        g_free(traffic.out);
+        g_free(traffic.in);
+        count_traffic_on("nvls-tree", FAB_ALL_REDUCE, size, local * NODES, local, 2, &traffic);
+        for (uint32_t r = 0; r < local * NODES; r++) {
+            ck_assert_uint_ge(traffic.out[r], size + piece); /* as NVLS on one node, and the tree */
+            ck_assert_uint_le(traffic.out[r], size + piece + 2 * piece);
+            sum += traffic.out[r];
+        }
+        ck_assert_uint_eq(sum, (size + piece) * local * NODES + 2 * size * (NODES - 1));
+        g_free(traffic.out);
+        g_free(traffic.in);
     }
 }
 END_TEST
@@ -333,6 +389,7 @@ main(void)
     int failed;
 
     tcase_add_test(shapes, every_rank_moves_as_many_bytes_as_the_formula_says);
+    tcase_add_test(shapes, algorithms_of_several_nodes_move_as_many_bytes_as_nccls);
     tcase_add_test(shapes, pat_sends_far_first_and_every_rank_talks_to_few);
     tcase_add_test(shapes, pat_keeps_few_sums_of_large_pieces);
     tcase_add_test(shapes, the_first_tree_is_the_one_that_nccl_builds);

@@ -186,6 +186,46 @@ START_TEST(every_collective_and_algorithm_moves_the_right_numbers_between_32_and
 }
 END_TEST
 
+/* Algorithms that tell nodes apart, with every way to spread the ranks evenly. */
+START_TEST(nodes_of_any_size_move_the_right_numbers)
+{
+    static const char *const names[] = { "nvls-tree", "collnet-direct", "collnet-chain" };
+    static const uint32_t counts[] = { 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 20, 32, 64 };
+    static const uint64_t sizes[] = { 0, 1, 17, 1000, 4096 + 7 };
+    static const uint32_t slots[] = { 1, 2, 8 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(counts) * G_N_ELEMENTS(sizes); i++) {
+        FabCollectiveSpec spec = {
+            .collective = FAB_ALL_REDUCE, .ranks = counts[i / G_N_ELEMENTS(sizes)],
+            .size = sizes[i % G_N_ELEMENTS(sizes)], .channels = 1 + (uint32_t) i % 4, .slots = slots[i % 3],
+        };
+        g_autofree uint32_t *order = i % 2 == 0 ? shuffled_order(spec.channels, spec.ranks) : NULL;
+        size_t cut = spec.ranks > 17 ? 3 - i % 2 * 2 : spec.size > 600 && i % 4 == 2 ? 3 : i % 4;
+
+        spec.order = order;
+        spec.chunk_bytes = cuts[cut][0];
+        spec.slice_bytes = cuts[cut][1];
+        for (spec.ranks_per_node = 1; spec.ranks_per_node <= spec.ranks; spec.ranks_per_node++) {
+            if (spec.ranks % spec.ranks_per_node == 0)
+                check_collective(fab_algorithm_find(names[_i], NULL), &spec, i % 3 == 0);
+        }
+    }
+}
+END_TEST
+
+START_TEST(ranks_that_do_not_fill_their_nodes_are_refused)
+{
+    FabCollectiveSpec spec = {
+        .collective = FAB_ALL_REDUCE, .size = 64, .ranks = 6, .ranks_per_node = 4, .channels = 1, .chunk_bytes = 16,
+        .slice_bytes = 16, .slots = 2,
+    };
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_ptr_null(fab_collective_emit(fab_algorithm_find("collnet-chain", NULL), &spec, &error));
+    ck_assert_str_eq(error->message, "all_reduce: 6 ranks cannot be on nodes of 4 each, must be a multiple");
+}
+END_TEST
+
 /* Every combination of the flow-control settings, on one awkward size. */
 START_TEST(chunks_slices_slots_and_channels_never_change_the_numbers)
 {
@@ -381,6 +421,8 @@ main(void)
                         FAB_COLLECTIVE_COUNT);
     tcase_add_loop_test(numbers, every_collective_and_algorithm_moves_the_right_numbers_between_32_and_64_ranks, 0,
                         FAB_COLLECTIVE_COUNT);
+    tcase_add_loop_test(numbers, nodes_of_any_size_move_the_right_numbers, 0, 3);
+    tcase_add_test(numbers, ranks_that_do_not_fill_their_nodes_are_refused);
     tcase_add_loop_test(numbers, chunks_slices_slots_and_channels_never_change_the_numbers, 0, FAB_COLLECTIVE_COUNT);
     tcase_add_loop_test(numbers, one_rank_copies_its_input, 0, FAB_COLLECTIVE_COUNT);
     tcase_add_test(specs, a_program_that_forgets_one_rank_gives_another_result);

@@ -193,6 +193,9 @@ static const struct {
     { "NCCL_MAX_CTAS=4 channels=8", "NCCL_MAX_CTAS: 4 is given beside channels=8" },
     { "NCCL_P2P_LEVEL=SYS peer=pix", "NCCL_P2P_LEVEL: SYS is given beside peer=pix" },
     { "NCCL_P2P_DISABLE=1 nvlink=off", "NCCL_P2P_DISABLE: 1 is given beside nvlink=off" },
+    { "algorithm=nvls-tree", "algorithm nvls-tree joins several nodes by a network, here all ranks are on one node" },
+    { "algorithm=collnet-chain", "algorithm collnet-chain joins several nodes" },
+    { "algorithm=collnet-direct", "algorithm collnet-direct joins several nodes" },
     { "algorithm=pat operation=all_gather", "NCCL runs PAT inside a node with NCCL_PAT_ENABLE=1 only" },
     { "NCCL_PAT_ENABLE=1 NCCL_ALGO=PAT", "leave nothing" }, /* not for all_reduce */
     /* what NCCL itself ends with: no algorithm or protocol available */

@@ -319,6 +319,12 @@ fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size
                     "algorithm %s needs an NVSwitch with in-switch reduction that joins all ranks; use ring", name);
         return false;
     }
+    if (plan->algorithm->several_nodes && facts->ranks > 1) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "algorithm %s joins several nodes by a network, here all ranks are on one node, where NCCL does "
+                    "not run it; use ring, chain or nvls", name);
+        return false;
+    }
     if (strcmp(name, "pat") == 0 && !facts->pat && facts->ranks > 1) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "algorithm pat has all ranks on one node, NCCL runs PAT inside a node with NCCL_PAT_ENABLE=1 only; "

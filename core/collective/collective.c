@@ -27,20 +27,27 @@ const char *const fab_collective_names[] = {
 
 const FabAlgorithm fab_algorithms[] = {
     { "ring", "a ring a channel; every byte passes every rank", BIT(FAB_ALL_REDUCE) | BIT(FAB_ALL_GATHER) |
-      BIT(FAB_REDUCE_SCATTER) | BIT(FAB_BROADCAST) | BIT(FAB_REDUCE) | BIT(FAB_BARRIER), false, fab_ring_emit },
+      BIT(FAB_REDUCE_SCATTER) | BIT(FAB_BROADCAST) | BIT(FAB_REDUCE) | BIT(FAB_BARRIER), false, false, fab_ring_emit },
     { "tree", "two complementary binary trees, reduced upwards and broadcast downwards at once",
-      BIT(FAB_ALL_REDUCE) | BIT(FAB_BARRIER), false, fab_tree_emit },
+      BIT(FAB_ALL_REDUCE) | BIT(FAB_BARRIER), false, false, fab_tree_emit },
     { "chain", "NCCL's tree inside one machine: a chain in ring order, up and down at once",
-      BIT(FAB_ALL_REDUCE) | BIT(FAB_BARRIER), false, fab_chain_emit },
+      BIT(FAB_ALL_REDUCE) | BIT(FAB_BARRIER), false, false, fab_chain_emit },
     { "halving-doubling", "exchanges with partners at doubling distances, halving and doubling the data",
-      BIT(FAB_ALL_REDUCE) | BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), false, fab_halving_emit },
+      BIT(FAB_ALL_REDUCE) | BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), false, false, fab_halving_emit },
     { "pairwise", "every rank sends to every other one directly, in rounds", BIT(FAB_ALL_TO_ALL) | BIT(FAB_SEND_RECV) |
-      BIT(FAB_GATHER) | BIT(FAB_SCATTER) | BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), false, fab_pairwise_emit },
+      BIT(FAB_GATHER) | BIT(FAB_SCATTER) | BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), false, false,
+      fab_pairwise_emit },
     { "nvls", "the switch reduces and multicasts; every rank is the head of one piece",
-      BIT(FAB_ALL_REDUCE) | BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), true, fab_nvls_emit },
+      BIT(FAB_ALL_REDUCE) | BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), true, false, fab_nvls_emit },
     { "pat", "a binomial tree for each rank's piece, farthest edges first, small pieces together",
-      BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), false, fab_pat_emit },
-    { "dissemination", "signals at doubling distances", BIT(FAB_BARRIER), false, fab_dissemination_emit },
+      BIT(FAB_ALL_GATHER) | BIT(FAB_REDUCE_SCATTER), false, false, fab_pat_emit },
+    { "nvls-tree", "the switch of each node reduces and multicasts, double binary trees join the nodes",
+      BIT(FAB_ALL_REDUCE), true, true, fab_nvls_tree_emit },
+    { "collnet-direct", "up to eight heads of a node reduce a piece each, the network reduces over the nodes",
+      BIT(FAB_ALL_REDUCE), false, true, fab_collnet_direct_emit },
+    { "collnet-chain", "a chain in each node, the network reduces over the nodes", BIT(FAB_ALL_REDUCE), false, true,
+      fab_collnet_chain_emit },
+    { "dissemination", "signals at doubling distances", BIT(FAB_BARRIER), false, false, fab_dissemination_emit },
     { 0 },
 };
 
@@ -150,10 +157,21 @@ check_order(const FabCollectiveSpec *spec, GError **error)
 }
 
 static bool
+check_nodes(const FabCollectiveSpec *spec, GError **error)
+{
+    if (spec->ranks_per_node == 0 || spec->ranks % spec->ranks_per_node == 0)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %u ranks cannot be on nodes of %u each, must be a multiple",
+                fab_collective_names[spec->collective], spec->ranks, spec->ranks_per_node);
+    return false;
+}
+
+static bool
 check_spec(const FabCollectiveSpec *spec, GError **error)
 {
     return check_value(spec, error, "size", spec->size, 0, MAX_BYTES) &&
            check_value(spec, error, "the number of ranks", spec->ranks, 1, MAX_RANKS) &&
+           check_nodes(spec, error) &&
            check_value(spec, error, "root", spec->root, 0, spec->ranks - 1) &&
            check_value(spec, error, "the number of channels", spec->channels, 1, MAX_CHANNELS) &&
            check_value(spec, error, "chunk", spec->chunk_bytes, 1, MAX_BYTES) &&

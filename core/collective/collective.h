@@ -43,6 +43,7 @@ typedef struct {
     uint64_t size;   /* as nccl-tests counts it */
     uint32_t ranks;
     uint32_t root;   /* broadcast, reduce, gather, scatter */
+    uint32_t ranks_per_node; /* of the algorithms that tell nodes apart: divides `ranks`; 0: all are on one node */
     uint32_t channels;
     uint64_t chunk_bytes; /* the most one step moves, 1 or more */
     uint64_t slice_bytes; /* flow control granule, 1..chunk_bytes */
@@ -59,6 +60,7 @@ typedef struct {
     const char *summary; /* one line */
     uint32_t collectives; /* bit (1 << FabCollective) for each one it can do */
     bool in_switch;      /* needs a switch with reduction and multicast */
+    bool several_nodes;  /* NCCL runs it over several nodes only */
     FabProgram *(*emit)(const FabCollectiveSpec *spec, GError **error);
 } FabAlgorithm;
 

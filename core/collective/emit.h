@@ -68,6 +68,9 @@ FabProgram *fab_chain_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_halving_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_pairwise_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_nvls_emit(const FabCollectiveSpec *spec, GError **error);
+FabProgram *fab_nvls_tree_emit(const FabCollectiveSpec *spec, GError **error);
+FabProgram *fab_collnet_direct_emit(const FabCollectiveSpec *spec, GError **error);
+FabProgram *fab_collnet_chain_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_pat_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_dissemination_emit(const FabCollectiveSpec *spec, GError **error);
 

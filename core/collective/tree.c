@@ -136,10 +136,9 @@ second_tree_rank(uint32_t ranks, int32_t first)
     return (int32_t) (ranks % 2 == 0 ? ranks - 1 - (uint32_t) first : ((uint32_t) first + 1) % ranks);
 }
 
-FabProgram *
-fab_tree_emit(const FabCollectiveSpec *spec, GError **error)
+FabTreeNode *
+fab_tree_double(uint32_t n)
 {
-    uint32_t n = spec->ranks;
     FabTreeNode *nodes = g_new(FabTreeNode, 2 * (size_t) n);
 
     for (uint32_t r = 0; r < n; r++) {
@@ -151,5 +150,11 @@ fab_tree_emit(const FabCollectiveSpec *spec, GError **error)
             { second_tree_rank(n, node.children[0]), second_tree_rank(n, node.children[1]) },
         };
     }
-    return fab_tree_program(spec, "tree", nodes, 2, error);
+    return nodes;
+}
+
+FabProgram *
+fab_tree_emit(const FabCollectiveSpec *spec, GError **error)
+{
+    return fab_tree_program(spec, "tree", fab_tree_double(spec->ranks), 2, error);
 }

@@ -12,6 +12,9 @@ typedef struct {
     int32_t children[FAB_TREE_CHILDREN];
 } FabTreeNode;
 
+/* NCCL's double binary tree over n places, nodes[tree * n + place]. g_free(). */
+FabTreeNode *fab_tree_double(uint32_t n);
+
 /*
  * The program over `trees` trees, nodes[tree * ranks + rank]; channel c uses tree c mod `trees`. Takes `nodes`. Role
  * 0 reduces, role 1 broadcasts; a root does both in role 0.

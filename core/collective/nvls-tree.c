@@ -1,0 +1,249 @@
+#include "collective/tree.h"
+
+#include "base/error.h"
+
+/*
+ * NCCL's NVLSTree: NVLink SHARP inside every node, double binary trees between nodes. Every rank is the head of one
+ * piece of each loop, and the heads of a piece, one in each node, form a tree over the nodes. Roles:
+ *
+ *     scatter   copies each piece of the input to a slot in this GPU's own memory, which the piece's head reads
+ *     gather    copies each piece from the slot that its head's multicast filled to the output
+ *     reduce    the head reads its node's slots through the switch, which adds them, adds the sums of the nodes below
+ *               and sends the result to the node above; the root of the tree also does what broadcast does
+ *     broadcast the head passes the result to the nodes below and multicasts it in its own
+ *
+ * NCCL reads through the switch and from the nodes below in one primitive; here the sum of the node is a step of its
+ * own, kept in between.
+ */
+
+enum { SCATTER, GATHER, REDUCE, BROADCAST, ROLES };
+enum { UP, DOWN, DIRECTIONS };
+enum { TREES = 2, MAX_LOCAL = 1024 };
+
+typedef struct {
+    uint32_t ranks, local, nodes, channels;
+    uint64_t chunk;
+    uint32_t first_edge; /* connections between nodes begin here */
+    FabShare *shares;
+    FabTreeNode *trees;  /* over nodes; channel c uses tree c mod 2 */
+    FabEnd *ups, *downs; /* ends of a head's step: [((channel * local + head) * nodes + node) * local + place] */
+} NvlsTree;
+
+static void
+nvls_tree_free(gpointer data)
+{
+    NvlsTree *nvls = data;
+
+    g_free(nvls->shares);
+    g_free(nvls->trees);
+    g_free(nvls->ups);
+    g_free(nvls->downs);
+    g_free(nvls);
+}
+
+static inline size_t
+block(const NvlsTree *nvls, uint32_t channel, uint32_t head, uint32_t node)
+{
+    return (((size_t) channel * nvls->local + head) * nvls->nodes + node) * nvls->local;
+}
+
+static uint64_t
+piece_bytes(const NvlsTree *nvls, const FabShare *share, uint64_t loop, uint32_t head, uint64_t *offset)
+{
+    uint64_t chunk = loop + 1 == share->loops ? share->last_chunk : nvls->chunk;
+    uint64_t start = loop * nvls->chunk * nvls->local + head * chunk;
+
+    *offset = share->offset + start;
+    return fab_emit_clip(start, chunk, share->bytes);
+}
+
+/* ------------------------------------------------------------------ the steps of a head */
+
+/* The connection between the head of `child`'s node and the one above it. */
+static inline uint32_t
+edge(const NvlsTree *nvls, const FabStream *stream, uint32_t child, uint32_t direction)
+{
+    uint32_t rank = child * nvls->local + stream->rank % nvls->local;
+
+    return nvls->first_edge + (stream->channel * nvls->ranks + rank) * DIRECTIONS + direction;
+}
+
+/* Scratch of a channel: the node's sum, then the result. */
+static inline uint64_t
+kept(const NvlsTree *nvls, const FabStream *stream, uint32_t direction)
+{
+    return (stream->channel * DIRECTIONS + direction) * nvls->chunk;
+}
+
+static void
+read_node(const NvlsTree *nvls, const FabStream *stream, uint32_t node, FabStep *step)
+{
+    step->flags = FAB_STEP_IN_SWITCH;
+    step->recv = nvls->ups + block(nvls, stream->channel, stream->rank % nvls->local, node);
+    step->recv_count = (uint16_t) nvls->local;
+    step->dst = FAB_BUFFER_SCRATCH;
+    step->dst_offset = kept(nvls, stream, UP);
+}
+
+static void
+multicast(const NvlsTree *nvls, const FabStream *stream, uint32_t node, FabStep *step)
+{
+    step->flags = FAB_STEP_IN_SWITCH;
+    step->src = FAB_BUFFER_SCRATCH;
+    step->src_offset = kept(nvls, stream, DOWN);
+    step->send = nvls->downs + block(nvls, stream->channel, stream->rank % nvls->local, node);
+    step->send_count = (uint16_t) nvls->local;
+}
+
+/* The rank at the same place in another node. */
+static inline uint32_t
+peer(const NvlsTree *nvls, const FabStream *stream, int32_t node)
+{
+    return (uint32_t) node * nvls->local + stream->rank % nvls->local;
+}
+
+static void
+add_below(const NvlsTree *nvls, const FabStream *stream, const FabTreeNode *tree, FabStep *step)
+{
+    step->src = FAB_BUFFER_SCRATCH;
+    step->src_offset = kept(nvls, stream, UP);
+    for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
+        if (tree->children[i] != FAB_TREE_NONE)
+            fab_step_recv(step, edge(nvls, stream, (uint32_t) tree->children[i], UP),
+                          peer(nvls, stream, tree->children[i]));
+}
+
+static void
+send_below(const NvlsTree *nvls, const FabStream *stream, const FabTreeNode *tree, FabStep *step)
+{
+    step->dst = FAB_BUFFER_SCRATCH;
+    step->dst_offset = kept(nvls, stream, DOWN);
+    for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
+        if (tree->children[i] != FAB_TREE_NONE)
+            fab_step_send(step, edge(nvls, stream, (uint32_t) tree->children[i], DOWN),
+                          peer(nvls, stream, tree->children[i]));
+}
+
+/* A head's step; each role begins with what it gets and ends with what it gives. */
+static void
+head_step(const NvlsTree *nvls, const FabStream *stream, uint32_t part, FabStep *step)
+{
+    uint32_t node = stream->rank / nvls->local;
+    const FabTreeNode *tree = &nvls->trees[(size_t) (stream->channel % TREES) * nvls->nodes + node];
+    bool root = tree->parent == FAB_TREE_NONE;
+
+    if (stream->role == REDUCE && part == 0) {
+        read_node(nvls, stream, node, step);
+    } else if (stream->role == REDUCE && part == 1) {
+        add_below(nvls, stream, tree, step);
+        if (root)
+            send_below(nvls, stream, tree, step);
+        else
+            fab_step_send(step, edge(nvls, stream, node, UP), peer(nvls, stream, tree->parent));
+    } else if (stream->role == BROADCAST && part == 0) {
+        fab_step_recv(step, edge(nvls, stream, node, DOWN), peer(nvls, stream, tree->parent));
+        send_below(nvls, stream, tree, step);
+    } else {
+        multicast(nvls, stream, node, step);
+    }
+}
+
+/* Steps of a head's role in a loop. */
+static uint32_t
+head_parts(const NvlsTree *nvls, const FabStream *stream)
+{
+    const FabTreeNode *tree =
+        &nvls->trees[(size_t) (stream->channel % TREES) * nvls->nodes + stream->rank / nvls->local];
+    bool root = tree->parent == FAB_TREE_NONE;
+
+    return stream->role == REDUCE ? (root ? 3 : 2) : root ? 0 : 2;
+}
+
+/* ------------------------------------------------------------------ all steps */
+
+static void
+piece_step(const NvlsTree *nvls, const FabStream *stream, uint32_t head, FabStep *step)
+{
+    uint32_t place = stream->rank % nvls->local;
+    size_t end = block(nvls, stream->channel, head, stream->rank / nvls->local) + place;
+
+    if (stream->role == SCATTER) {
+        step->flags = FAB_STEP_LOCAL_SEND;
+        step->src = FAB_BUFFER_INPUT;
+        fab_step_send(step, nvls->ups[end].connection, stream->rank - place + head);
+    } else {
+        step->dst = FAB_BUFFER_OUTPUT;
+        fab_step_recv(step, nvls->downs[end].connection, stream->rank - place + head);
+    }
+}
+
+static bool
+nvls_tree_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const NvlsTree *nvls = program->data;
+    const FabShare *share = &nvls->shares[stream->channel];
+    bool heading = stream->role == REDUCE || stream->role == BROADCAST;
+    uint32_t parts = heading ? head_parts(nvls, stream) : nvls->local, part, head = stream->rank % nvls->local;
+    uint64_t loop, offset;
+
+    if (parts == 0)
+        return false;
+    loop = fab_emit_split(index, parts, &part);
+    if (loop >= share->loops)
+        return false;
+    if (!heading)
+        head = (head + part) % nvls->local; /* a rank begins with its own piece, as in NVLS */
+    fab_step_begin(step, piece_bytes(nvls, share, loop, head, &offset));
+    step->src_offset = step->dst_offset = offset;
+    if (heading)
+        head_step(nvls, stream, part, step);
+    else
+        piece_step(nvls, stream, head, step);
+    return true;
+}
+
+static FabEnd *
+ends_new(const NvlsTree *nvls, uint32_t count, uint32_t first)
+{
+    FabEnd *ends = g_new(FabEnd, count);
+
+    for (uint32_t i = 0; i < count; i++)
+        ends[i] = (FabEnd) { first + i, i / nvls->local % nvls->nodes * nvls->local + i % nvls->local };
+    return ends;
+}
+
+FabProgram *
+fab_nvls_tree_emit(const FabCollectiveSpec *spec, GError **error)
+{
+    uint32_t local = spec->ranks_per_node > 0 ? spec->ranks_per_node : spec->ranks, count;
+    double ends = (double) spec->channels * local * spec->ranks;
+    double edges = (double) DIRECTIONS * spec->channels * spec->ranks;
+    FabProgram *program;
+    NvlsTree *nvls;
+
+    if (local > MAX_LOCAL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "nvls-tree %s: a node has %u ranks, must have at most %d",
+                    fab_collective_names[spec->collective], local, MAX_LOCAL);
+        return NULL;
+    }
+    if (!fab_emit_check_connections(spec, 2 * ends + edges, error))
+        return NULL;
+    count = (uint32_t) ends;
+    nvls = g_new(NvlsTree, 1);
+    *nvls = (NvlsTree) { .ranks = spec->ranks, .local = local, .nodes = spec->ranks / local,
+                         .channels = spec->channels, .chunk = fab_emit_chunk(spec, spec->slots),
+                         .first_edge = 2 * count };
+    nvls->ups = ends_new(nvls, count, 0);
+    nvls->downs = ends_new(nvls, count, count);
+    nvls->trees = fab_tree_double(nvls->nodes);
+    nvls->shares = fab_emit_shares(spec, spec->size, local, nvls->chunk);
+    program = fab_emit_program(spec, "nvls-tree", 2 * count + (uint32_t) edges, nvls, nvls_tree_free);
+    program->step = nvls_tree_step;
+    program->scratch_bytes = (uint64_t) DIRECTIONS * spec->channels * nvls->chunk;
+    program->roles = ROLES;
+    /* NCCL 2.30: of 20 warps 6 scatter, 5 gather, 5 reduce and 4 broadcast. */
+    program->role_share[SCATTER] = 6.0 / 20;
+    program->role_share[GATHER] = program->role_share[REDUCE] = 5.0 / 20;
+    program->role_share[BROADCAST] = 4.0 / 20;
+    return program;
+}
