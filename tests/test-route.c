@@ -198,21 +198,6 @@ START_TEST(access_control_sends_peers_up_to_the_host_bridge)
 }
 END_TEST
 
-START_TEST(reads_wait_behind_writes_in_the_uplink_of_a_switch_too)
-{
-    g_autoptr(FabTopology) tree = fabric_new(TREE);
-    g_autoptr(FabRouter) router = fab_router_new(tree, &near_rules);
-
-    ck_assert_int_eq(fab_router_transport(router, 0, 2), FAB_TRANSPORT_STAGED);
-    assert_push(router, 0, 2,
-                "GPU 0 > PCIe switch 0 x1; PCIe switch 0 > host bridge 0 x1; host bridge 0 > PCIe switch 0 x0.7; "
-                "host bridge 0 > CPU 0 x1; GPU 0 host port x1; 450 ns");
-    assert_pull(router, 0, 2,
-                "PCIe switch 1 > GPU 2 x1; PCIe switch 1 > host bridge 0 x0.7; host bridge 0 > PCIe switch 1 x1; "
-                "CPU 0 > host bridge 0 x1; GPU 2 host port x1; 450 ns");
-}
-END_TEST
-
 START_TEST(staged_routes_meet_in_the_receivers_memory)
 {
     g_autoptr(FabTopology) tree = fabric_new(TREE " c1=memory:100");
@@ -369,7 +354,6 @@ main(void)
     tcase_add_test(all, parallel_nvlinks_share_by_capacity);
     tcase_add_test(all, peer_routes_carry_reverse_traffic_and_peer_limits);
     tcase_add_test(all, access_control_sends_peers_up_to_the_host_bridge);
-    tcase_add_test(all, reads_wait_behind_writes_in_the_uplink_of_a_switch_too);
     tcase_add_test(all, staged_routes_meet_in_the_receivers_memory);
     tcase_add_test(all, rules_and_drivers_decide_between_direct_and_staged);
     tcase_add_test(all, a_gpu_between_two_others_is_named_but_not_used);

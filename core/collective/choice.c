@@ -14,7 +14,7 @@ enum {
     LL128_STEP = 576000,        /* payload of one LL128 slot */
     LL128_PIECE = 9600,         /* forwarded at once (ring study, 3.2) */
     FIFO_SLOTS = 8,
-    PCIE_PIECE = 32768,         /* forwarded at once by broadcast and reduce over PCIe */
+    PCIE_PIECE = 32768,         /* forwarded at once by broadcast, reduce and send/recv over PCIe */
     P2P_LL_BYTES = 16384,       /* NCCL_P2P_LL_THRESHOLD, for each channel */
     MOST_CHANNELS = 64,         /* MAXCHANNELS; a CTA can serve several peers at once */
     CELL = 32768                /* traffic that is not split further over channels */
@@ -241,10 +241,21 @@ pat_chunk(FabCollective collective, uint64_t size, uint64_t chunk, uint32_t chan
 }
 
 /*
- * Simple over a ring: 2 MiB chunks of two slices; broadcast and reduce 512 KiB (NCCL's collectives.h). These
- * are seen to arrive while they are being sent: on a pair of 2080 Ti 1 MiB takes 19 us more than its bytes at the full
- * rate, where storing whole chunks first would double it.
+ * Chunks of one slice. Over PCIe those of broadcast, reduce and send/recv are seen to arrive while they are being sent:
+ * broadcasting 1 MiB on a pair of 2080 Ti takes 19 us more than its bytes at the full rate, where storing whole chunks
+ * first would double it.
  */
+static void
+use_pieces(const FabMachineFacts *facts, bool in_pieces, FabPlan *plan)
+{
+    plan->slice_bytes = plan->chunk_bytes;
+    if (in_pieces && facts->transport > FAB_TRANSPORT_NVLINK)
+        plan->slice_bytes = MIN(PCIE_PIECE, plan->chunk_bytes);
+    plan->fences = (double)plan->slice_bytes / (double)plan->chunk_bytes;
+    plan->slots = (uint32_t)(FIFO_SLOTS * (plan->chunk_bytes / plan->slice_bytes));
+}
+
+/* Simple over a ring: 2 MiB chunks of two slices; broadcast and reduce 512 KiB (NCCL's collectives.h). */
 static void
 simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
              FabPlan *plan)
@@ -255,16 +266,12 @@ simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t si
         plan->chunk_bytes = strcmp(plan->algorithm->name, "pairwise") != 0 ? step : send_chunk(facts, wishes);
         if (strcmp(plan->algorithm->name, "pat") == 0)
             plan->chunk_bytes = pat_chunk(collective, size, step, plan->channels);
-        plan->slice_bytes = plan->chunk_bytes;
-        plan->slots = FIFO_SLOTS;
+        use_pieces(facts, strcmp(plan->algorithm->name, "pairwise") == 0, plan);
         return;
     }
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE) {
-        plan->chunk_bytes = plan->slice_bytes = step;
-        if (facts->transport > FAB_TRANSPORT_NVLINK)
-            plan->slice_bytes = MIN(PCIE_PIECE, step);
-        plan->fences = (double)plan->slice_bytes / (double)plan->chunk_bytes;
-        plan->slots = (uint32_t)(FIFO_SLOTS * (plan->chunk_bytes / plan->slice_bytes));
+        plan->chunk_bytes = step;
+        use_pieces(facts, true, plan);
         return;
     }
     share = divide_up(divide_up(size, plan->channels), facts->ranks);

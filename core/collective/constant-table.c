@@ -59,6 +59,8 @@ const FabConstant fab_pcie_constants[] = {
     { PCIE(simple_latency_us), .unit = "us", .low = 0, .high = 10,
       .meaning = "beside the wire, until the flag of a slice is seen" },
     { PCIE(simple_entry_us), .unit = "us", .low = 0, .high = 15, .meaning = "entry of Simple over LL" },
+    { PCIE(p2p_share), .unit = "1", .low = 0.3, .high = 1.2,
+      .meaning = "what a CTA of send/recv reaches of the rate of its generation" },
     { PCIE(link_share), .unit = "1", .low = 0.3, .high = 1.3,
       .meaning = "what rings reach of the PCIe rate that the machine states for stores" },
     { 0 },

@@ -32,7 +32,7 @@ static const FabConstants shipped = { .kernel = {
       .p2p_rate = 7, .p2p_latency_us = 1.9, .link_share = 1,
       .source = "ring study 3.5, DGX-1 forced Simple; LL, LL128 and launch from Ampere" },
     { .group = "turing", .generation = "Turing", .compute_capability = 75,
-      .launch_us = 6.0, .launch_channels_us = 1.0, .thread_kernel_us = 5.0, .thread_channel_us = 0.2,
+      .launch_us = 5.5, .launch_channels_us = 1.0, .thread_kernel_us = 5.0, .thread_channel_us = 0.2,
       .ll128_entry_us = 11.8, .simple_entry_us = 4.2,
       .ll_round_us = 0.9, .ll_fixed_share = 0.34, .ll_latency_us = 0.4, .ll128_rate = 10, .ll128_latency_us = 0.8,
       .simple_step_us = 1.0, .simple_latency_us = 1.8, .send_rate = 14, .copy_rate = 11.5,
@@ -71,7 +71,7 @@ static const FabConstants shipped = { .kernel = {
       .in_switch_rack_weight = 1.4875,
       .source = "ring study 3.5, GB200 and B300 sweeps; NVLS/PCIe study 1.1 and 2" },
     { .group = "blackwell-workstation", .generation = "Blackwell workstation", .compute_capability = 120,
-      .launch_us = 4.2, .launch_channels_us = 1.0, .thread_kernel_us = 3.1, .thread_channel_us = 0.05,
+      .launch_us = 4.2, .launch_channels_us = 0.5, .thread_kernel_us = 3.1, .thread_channel_us = 0.05,
       .ll128_entry_us = 14.0, .simple_entry_us = 5.0,
       .ll_round_us = 0.57, .ll_fixed_share = 0.54, .ll_latency_us = 0.54, .ll128_rate = 20.5,
       .ll128_latency_us = 0.3, .simple_step_us = 0.5, .simple_latency_us = 1.6, .send_rate = 31.4, .copy_rate = 20,
@@ -79,10 +79,12 @@ static const FabConstants shipped = { .kernel = {
       .source = "launch, copy and send/recv rate: sweeps of 2, 4 and 8 RTX PRO 6000; the rest from B200" },
 }, .peer = {
     .group = "pcie-peer", .ll_round_us = 0, .ll_latency_us = 0, .simple_step_us = 0.55, .simple_latency_us = 0.75,
-    .simple_entry_us = 5.0, .link_share = 1, .source = "sweeps of RTX 4090, 5090 and PRO 6000 with peer access",
+    .simple_entry_us = 5.0, .p2p_share = 1, .link_share = 1,
+    .source = "sweeps of RTX 4090, 5090 and PRO 6000 with peer access",
 }, .staged = {
     .group = "pcie-staged", .ll_round_us = 1.1, .ll_latency_us = 0, .simple_step_us = 1.1, .simple_latency_us = 1.1,
-    .simple_entry_us = 4.0, .link_share = 0.97, .source = "sweeps of 2080 Ti, A100, 4090, 5090, PRO 6000, staged",
+    .simple_entry_us = 5.0, .p2p_share = 0.62, .link_share = 0.97,
+    .source = "sweeps of 2080 Ti, A100, 4090, 5090, PRO 6000, staged",
 } };
 
 const FabConstants *

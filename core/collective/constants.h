@@ -35,7 +35,7 @@ typedef struct {
 typedef struct {
     const char *group; /* "pcie-peer", "pcie-staged" */
     double ll_round_us, ll_latency_us, simple_step_us, simple_latency_us, simple_entry_us;
-    double link_share;
+    double p2p_share, link_share;
     const char *source;
 } FabPcieCosts;
 

@@ -71,9 +71,12 @@ set_simple(const FabPlan *plan, const FabKernelCosts *costs, double step_us, dou
 
 /* Each direction has half of the warps; ports reach 0.9 of a ring's rate (NVLS/PCIe study, 3.1, F). */
 static void
-set_send_recv(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *costs, FabExecution *execution)
+set_send_recv(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *costs, const FabPcieCosts *pcie,
+              FabExecution *execution)
 {
-    execution->send_rate = execution->copy_rate = 2 * costs->p2p_rate * 1e9 * plan->cta_share;
+    double share = cost->facts->transport <= FAB_TRANSPORT_NVLINK ? 1 : pcie->p2p_share;
+
+    execution->send_rate = execution->copy_rate = 2 * costs->p2p_rate * share * 1e9 * plan->cta_share;
     execution->wire = 1 / 0.9;
     if (cost->facts->transport <= FAB_TRANSPORT_NVLINK) {
         execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(0.37 * costs->p2p_latency_us));
@@ -111,7 +114,7 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
                           : pcie->simple_latency_us, &execution);
     }
     if (strcmp(plan->algorithm->name, "pairwise") == 0 && plan->protocol == FAB_PROTOCOL_SIMPLE)
-        set_send_recv(cost, plan, costs, &execution);
+        set_send_recv(cost, plan, costs, pcie, &execution);
     execution.wire /= nvlink ? costs->link_share : pcie->link_share;
     execution.launch_ps = fab_ps_from_seconds(launch_seconds(cost, plan, costs, entry_us));
     return execution;

@@ -26,7 +26,7 @@ static const FabMediumDefaults table[] = {
     { FAB_MEDIUM_NVLINK, 5, 0.793, 0.2e-6, 0, "B200, GB200: rings carry 714 of 900 GB/s, tail taken out" },
     { FAB_MEDIUM_NVLINK, 6, 0.793, 0.2e-6, 0, "assumption: announced only, taken as generation 5" },
     { FAB_MEDIUM_C2C, 0, 0.83, 0.2e-6, 0, "GH200: host to device 375 of 450 GB/s" },
-    { FAB_MEDIUM_PCIE, 3, 0.70, 0.25e-6, 0.06, "broadcast on a pair of 2080 Ti: 11.1 of 15.75 GB/s" },
+    { FAB_MEDIUM_PCIE, 3, 0.73, 0.25e-6, 0.06, "staged broadcast on a pair of 2080 Ti: 11.1 of 0.97 x 15.75 GB/s" },
     { FAB_MEDIUM_PCIE, 4, 0.86, 0.25e-6, 0.06, "rings of four 4090 with peer access: 27.1 of 31.5 GB/s" },
     { FAB_MEDIUM_PCIE, 5, 0.86, 0.25e-6, 0.06, "one flow through a switch: 54.0 of 63 GB/s, RTX PRO 6000" },
     { FAB_MEDIUM_PCIE, 6, 0.86, 0.25e-6, 0.06, "assumption: no measurement published, taken as generation 5" },

@@ -6,13 +6,6 @@
 #include "base/error.h"
 #include "topology/path.h"
 
-/*
- * What a byte read below a switch takes of the same uplink's writes. All-to-all of four and of eight RTX PRO 6000, two
- * to a switch, both move 32 GB/s each way over an uplink that carries 54 one way: 54/(1 + 0.7) = 32. 0: independent,
- * 1: as in the port of a GPU.
- */
-#define UPLINK_SHARED 0.7
-
 /* Writes to a peer leave by the same queue as reads of host memory; alone they fill the link, 1/0.98 of the port. */
 #define PEER_SHARE 0.98
 
@@ -353,22 +346,6 @@ set_unreachable(const FabRouter *router, uint32_t a, uint32_t b, GError **error)
                 topology->name != NULL ? topology->name : "topology", from->name, to->name, wrong, cure);
 }
 
-/* In the uplinks of switches, too, reads wait behind writes, less so because they are of several GPUs. */
-static void
-use_shared_ports(FabRouter *router)
-{
-    const FabTopology *topology = router->topology;
-
-    for (guint i = 0; i < router->hops->len; i++) {
-        const FabHop *hop = &g_array_index(router->hops, FabHop, i);
-        const FabTopologyLink *link = &topology->links[hop->link];
-        bool of_gpu = topology->vertices[link->a].kind == FAB_VERTEX_GPU ||
-                      topology->vertices[link->b].kind == FAB_VERTEX_GPU;
-        if (link->medium == FAB_MEDIUM_PCIE && !of_gpu)
-            use(router, link->resource[hop->direction ^ 1], hop->share * UPLINK_SHARED);
-    }
-}
-
 /*
  * One half of a staged transfer. Host memory is the receiver's: its NUMA node, as NCCL_SHM_LOCALITY=2, NCCL's
  * default, has it. Reads and writes of host memory share a GPU's host port, which takes the place of reverse traffic.
@@ -392,7 +369,6 @@ staged_route(FabRouter *router, uint32_t a, uint32_t b, bool push, GError **erro
         fab_walk_path(router->walk, cpu, topology->gpus[b], router->hops);
     }
     use(router, topology->host_port[push ? a : b], 1);
-    use_shared_ports(router);
     use(router, router->memory_of[cpu], 1);
     return finish_route(router, use_hops(router, false));
 }
