@@ -2,9 +2,12 @@
 
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "collective/overlay.h"
+#include "report/calibrate.h"
 #include "study/resolve.h"
 
 static const char *const everywhere[] = { "source.machine=test",  "system.topology=dgx-h100", "quality.grade=A",
@@ -116,28 +119,194 @@ START_TEST(constants_that_made_the_rows_are_found_again)
 }
 END_TEST
 
-Suite *
-calibrate_suite(void);
-
-Suite *
-calibrate_suite(void)
+START_TEST(the_same_fit_comes_again)
 {
-    Suite *suite = suite_create("calibrate");
-    TCase *fits = tcase_create("fits");
+    static const char *const names[] = { "hopper", NULL };
+    FabConstants truth = *fab_constants_shipped();
+    g_autoptr(GPtrArray) measurements = NULL;
+    g_autoptr(FabFit) first = NULL, second = NULL;
 
-    tcase_set_timeout(fits, 120);
-    tcase_add_test(fits, constants_that_made_the_rows_are_found_again);
-    suite_add_tcase(suite, fits);
-    return suite;
+    set(&truth, "launch_us", 6);
+    measurements = set_of(made("ll", &truth, ring_ll, small), made("simple", &truth, ring_simple, many), NULL);
+    first = fab_calibrate(measurements, NULL, names, NULL, NULL, NULL);
+    second = fab_calibrate(measurements, NULL, names, NULL, NULL, NULL);
+    ck_assert_int_eq(memcmp(&first->constants, &second->constants, sizeof first->constants), 0);
 }
+END_TEST
+
+START_TEST(what_no_row_depends_on_keeps_its_start)
+{
+    static const char *const names[] = { "hopper.ll_round_us", "hopper.ll128_rate", "pcie-staged", NULL };
+    FabConstants truth = *fab_constants_shipped(), start = *fab_constants_shipped();
+    g_autoptr(GPtrArray) measurements = NULL;
+    g_autoptr(FabFit) fit = NULL;
+
+    set(&truth, "ll_round_us", 0.7);
+    set(&start, "ll128_rate", 12);
+    measurements = set_of(made("ll", &truth, ring_ll, small), NULL);
+    fit = fab_calibrate(measurements, &start, names, NULL, NULL, NULL);
+    ck_assert_double_eq_tol(parameter_of(fit, "ll_round_us")->value, 0.7, 0.005);
+    ck_assert(!parameter_of(fit, "ll128_rate")->identified);
+    ck_assert_double_eq(parameter_of(fit, "ll128_rate")->value, 12);
+    ck_assert_str_eq(parameter_of(fit, "ll128_rate")->why, fab_fit_idle);
+    ck_assert_str_eq(parameter_of(fit, "simple_step_us")->why, fab_fit_idle);
+}
+END_TEST
+
+START_TEST(constants_with_the_same_effect_are_not_told_apart_and_the_other_is_named)
+{
+    static const char *const one_thread[] = { "run.collective=all_gather", "system.ranks=8", "run.processes=1",
+                                              "run.threads=1", "run.channels=8", NULL };
+    static const char *const names[] = { "hopper.thread_kernel_us", "hopper.thread_channel_us", NULL };
+    FabConstants truth = *fab_constants_shipped();
+    g_autoptr(GPtrArray) measurements = NULL;
+    g_autoptr(FabFit) fit = NULL;
+    const FabFitParameter *kernel, *channel;
+
+    set(&truth, "thread_kernel_us", 4.5);
+    measurements = set_of(made("one-thread", &truth, one_thread, small), NULL);
+    fit = fab_calibrate(measurements, NULL, names, NULL, NULL, NULL);
+    kernel = parameter_of(fit, "thread_kernel_us");
+    channel = parameter_of(fit, "thread_channel_us");
+    ck_assert(kernel->identified != channel->identified);
+    if (kernel->identified)
+        ck_assert_msg(strstr(channel->why, "hopper.thread_kernel_us") != NULL, "%s", channel->why);
+    else
+        ck_assert_msg(strstr(kernel->why, "hopper.thread_channel_us") != NULL, "%s", kernel->why);
+    ck_assert_double_lt(fit->after[FAB_BAND_SMALL].mean, 0.002);
+}
+END_TEST
+
+START_TEST(a_value_at_the_end_of_its_range_is_reported)
+{
+    static const char *const names[] = { "hopper.link_share", NULL };
+    FabConstants truth = *fab_constants_shipped();
+    g_autoptr(GPtrArray) measurements = NULL;
+    g_autoptr(FabFit) fit = NULL;
+    FabMeasurement *slow;
+
+    set(&truth, "link_share", 0.2);
+    slow = made("slow", &truth, ring_simple, many);
+    measurements = set_of(slow, NULL);
+    fit = fab_calibrate(measurements, NULL, names, NULL, NULL, NULL);
+    ck_assert(fit->at_bound);
+    ck_assert(parameter_of(fit, "link_share")->at_bound);
+    ck_assert_double_eq(parameter_of(fit, "link_share")->value, 0.5);
+    ck_assert(isnan(parameter_of(fit, "link_share")->low95));
+}
+END_TEST
+
+static void
+refused(GPtrArray *measurements, const char *name, const char *pattern)
+{
+    const char *names[] = { name, NULL };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabFit) fit = fab_calibrate(measurements, NULL, names, NULL, NULL, &error);
+
+    ck_assert_ptr_null(fit);
+    ck_assert_ptr_nonnull(error);
+    ck_assert_msg(g_pattern_match_simple(pattern, error->message), "%s", error->message);
+}
+
+START_TEST(names_that_are_no_constants_are_refused_with_the_nearest)
+{
+    g_autoptr(GPtrArray) measurements = set_of(made("ll", NULL, ring_ll, small), NULL);
+
+    refused(measurements, "hoper.launch_us", "*\"hoper.launch_us\" names no constant*did you mean hopper?");
+    refused(measurements, "hopper.lunch_us", "*\"hopper.lunch_us\" names no constant*did you mean launch_us?");
+    refused(measurements, "", "*names no constant*");
+    refused(measurements, "hopper.", "*names no constant*");
+}
+END_TEST
+
+START_TEST(measurements_that_cannot_be_used_are_named)
+{
+    g_autoptr(GPtrArray) measurements = set_of(made("poor", NULL, ring_ll, small), NULL);
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+    FabMeasurement *good = made("good", NULL, ring_ll, small);
+    g_autoptr(FabFit) fit = NULL;
+
+    ck_assert(fab_measurement_set(measurements->pdata[0], "quality", "grade", "C", NULL));
+    refused(measurements, "hopper", "calibrate: none of 1 measurements can be fitted, poor for one: of grade C");
+    refused(none, "hopper", "calibrate: none of 0 measurements can be fitted");
+    g_ptr_array_add(measurements, good);
+    fit = fab_calibrate(measurements, NULL, (const char *const[]) { "hopper.launch_us", NULL }, NULL, NULL, NULL);
+    ck_assert_uint_eq(fit->cases->len, 2);
+    ck_assert_uint_eq(fit->used, 1);
+    ck_assert_str_eq(((const FabFitCase *)fit->cases->pdata[0])->reason, "of grade C");
+    ck_assert_ptr_null(((const FabFitCase *)fit->cases->pdata[1])->reason);
+}
+END_TEST
+
+START_TEST(a_fit_becomes_an_overlay_that_reads_back)
+{
+    static const char *const names[] = { "hopper.launch_us", "hopper.ll128_rate", NULL };
+    FabConstants truth = *fab_constants_shipped();
+    g_autoptr(GPtrArray) measurements = NULL;
+    g_autoptr(FabFit) fit = NULL;
+    g_autoptr(FabOverlay) overlay = NULL;
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    set(&truth, "launch_us", 7);
+    measurements = set_of(made("ll", &truth, ring_ll, small), NULL);
+    fit = fab_calibrate(measurements, NULL, names, NULL, NULL, NULL);
+    ck_assert(fab_report_overlay(fit, "a;title\nof ours", "2026-11-21", out, &error));
+    fclose(out);
+    overlay = fab_overlay_parse("o.ini", text, &error);
+    ck_assert_msg(overlay != NULL, "%s\n%s", error != NULL ? error->message : "", text);
+    ck_assert_str_eq(overlay->title, "a,title of ours");
+    ck_assert_uint_eq(overlay->count, 1);
+    ck_assert_double_eq_tol(*fab_constants_find(&overlay->constants, "hopper", "launch_us"),
+                            parameter_of(fit, "launch_us")->value, 1e-4);
+    ck_assert_ptr_nonnull(strstr(text, "\nmeasurements=ll\nmachines=test\n"));
+    free(text);
+}
+END_TEST
+
+START_TEST(runs_that_are_repeated_say_what_single_runs_say)
+{
+    g_autoptr(FabMeasurement) measurement = made("simple", NULL, ring_simple, many);
+    FabConstants sets[3] = { *fab_constants_shipped(), *fab_constants_shipped(), *fab_constants_shipped() };
+    g_auto(FabResolved) resolved;
+    g_autoptr(FabRepeat) repeat = NULL;
+    int64_t times[16];
+
+    set(&sets[1], "launch_us", 9);
+    set(&sets[1], "simple_step_us", 2.5);
+    fab_resolve(measurement, &resolved);
+    repeat = fab_repeat_new(resolved.scenario, resolved.topology, NULL);
+    for (guint k = 0; k < G_N_ELEMENTS(sets); k++) {
+        g_autoptr(FabResult) result = fab_run_on(resolved.scenario, resolved.topology, &sets[k], NULL, NULL, NULL);
+        ck_assert(fab_repeat_run(repeat, &sets[k], times, NULL));
+        for (guint i = 0; i < result->rows->len; i++)
+            ck_assert_int_eq(times[i], ((const FabResultRow *)result->rows->pdata[i])->time_ps);
+    }
+}
+END_TEST
 
 int
 main(void)
 {
-    SRunner *runner = srunner_create(calibrate_suite());
+    Suite *suite = suite_create("calibrate");
+    TCase *cases = tcase_create("calibrate");
+    SRunner *runner = srunner_create(suite);
     int failed;
 
-    srunner_run_all(runner, CK_ENV);
+    suite_add_tcase(suite, cases);
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, constants_that_made_the_rows_are_found_again);
+    tcase_add_test(cases, the_same_fit_comes_again);
+    tcase_add_test(cases, what_no_row_depends_on_keeps_its_start);
+    tcase_add_test(cases, constants_with_the_same_effect_are_not_told_apart_and_the_other_is_named);
+    tcase_add_test(cases, a_value_at_the_end_of_its_range_is_reported);
+    tcase_add_test(cases, names_that_are_no_constants_are_refused_with_the_nearest);
+    tcase_add_test(cases, measurements_that_cannot_be_used_are_named);
+    tcase_add_test(cases, a_fit_becomes_an_overlay_that_reads_back);
+    tcase_add_test(cases, runs_that_are_repeated_say_what_single_runs_say);
+    srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -4,17 +4,18 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/paths.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/measurements.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "collective/overlay.h"
 #include "report/validate.h"
 #include "study/leave-out.h"
 
 typedef struct {
     gboolean json, csv, rows, leave_out, table, quiet;
-    char *path, *bound, *plots;
+    char *path, *bound, *plots, *calibration;
     double most[FAB_BANDS]; /* bound of the mean error, as a share; infinity: none */
 } Options;
 
@@ -24,6 +25,7 @@ clear_options(Options *options)
     g_free(options->path);
     g_free(options->bound);
     g_free(options->plots);
+    g_free(options->calibration);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
 
@@ -47,77 +49,6 @@ parse_bound(Options *options, GError **error)
         options->most[b] = percent / 100;
     }
     return true;
-}
-
-/* ------------------------------------------------------------------ which measurements */
-
-static bool
-add_file(GPtrArray *measurements, GHashTable *seen, const char *path, GError **error)
-{
-    FabMeasurement *measurement;
-
-    if (!g_hash_table_add(seen, g_strdup(path)))
-        return true;
-    measurement = fab_measurement_load(path, error);
-    if (measurement != NULL)
-        g_ptr_array_add(measurements, measurement);
-    return measurement != NULL;
-}
-
-static bool
-add_folder(GPtrArray *measurements, GHashTable *seen, const char *folder, GError **error)
-{
-    g_auto(GStrv) ids = fab_measurement_list(folder, error);
-
-    for (guint i = 0; ids != NULL && ids[i] != NULL; i++) {
-        g_autofree char *name = g_strconcat(ids[i], ".ini", NULL);
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-        if (!add_file(measurements, seen, path, error))
-            return false;
-    }
-    if (ids != NULL && ids[0] == NULL)
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: holds no measurement, those are files that end in .ini",
-                    folder);
-    return ids != NULL && ids[0] != NULL;
-}
-
-/* An id of the open set. */
-static bool
-add_id(GPtrArray *measurements, GHashTable *seen, const char *id, GError **error)
-{
-    g_autofree char *name = g_strconcat(id, ".ini", NULL);
-    g_autofree char *path = g_build_filename(fab_path_measurements(), name, NULL);
-    g_auto(GStrv) ids = NULL;
-    const char *nearest;
-
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-        return add_file(measurements, seen, path, error);
-    ids = fab_measurement_list(fab_path_measurements(), NULL);
-    nearest = ids != NULL ? fab_nearest(id, (const char *const *)ids) : NULL;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                "command line: \"%.120s\" is neither a file, a folder nor an id of the measurements in %s%s%s%s", id,
-                fab_path_measurements(), nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
-                nearest != NULL ? "?" : "");
-    return false;
-}
-
-/* Reads all before anything runs. Owned by the caller. */
-static GPtrArray *
-load(int count, char **words, GError **error)
-{
-    g_autoptr(GPtrArray) measurements = g_ptr_array_new_with_free_func((GDestroyNotify)fab_measurement_free);
-    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    bool good = count > 0 || add_folder(measurements, seen, fab_path_measurements(), error);
-
-    for (int i = 0; i < count && good; i++) {
-        if (g_file_test(words[i], G_FILE_TEST_IS_DIR))
-            good = add_folder(measurements, seen, words[i], error);
-        else if (strchr(words[i], '/') != NULL || g_str_has_suffix(words[i], ".ini"))
-            good = add_file(measurements, seen, words[i], error);
-        else
-            good = add_id(measurements, seen, words[i], error);
-    }
-    return good ? g_steal_pointer(&measurements) : NULL;
 }
 
 /* ------------------------------------------------------------------ running them */
@@ -190,7 +121,7 @@ write_plots(const FabValidation *validation, const char *folder, GError **error)
 }
 
 static FabValidation *
-validate(GPtrArray *measurements, const Options *options, GError **error)
+validate(GPtrArray *measurements, const Options *options, const FabOverlay *overlay, GError **error)
 {
     FabProgressLine line;
     FabValidation *validation;
@@ -199,8 +130,11 @@ validate(GPtrArray *measurements, const Options *options, GError **error)
     if (options->leave_out)
         validation = fab_validate_left_out(measurements, line.enabled ? fab_progress_update : NULL, &line, error);
     else
-        validation = fab_validate(measurements, NULL, line.enabled ? fab_progress_update : NULL, &line);
+        validation = fab_validate(measurements, overlay != NULL ? &overlay->constants : NULL,
+                                  line.enabled ? fab_progress_update : NULL, &line);
     fab_progress_clear(&line);
+    if (validation != NULL && overlay != NULL)
+        validation->calibration = g_strdup(overlay->path);
     return validation;
 }
 
@@ -219,12 +153,15 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         { "interval-table", 0, 0, G_OPTION_ARG_NONE, &options.table,
           "Print the intervals that the rows yield, as core/study/interval-table.c", NULL },
         { "plots", 0, 0, G_OPTION_ARG_FILENAME, &options.plots, "Draw each case: DIR/ID.svg", "DIR" },
+        { "calibration", 0, 0, G_OPTION_ARG_FILENAME, &options.calibration,
+          "Constants that `fabricast calibrate` fitted", "FILE" },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.path, "Write to a file", "FILE" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "Show no progress", NULL },
         { 0 },
     };
     g_autoptr(FabOutput) output = NULL;
     g_autoptr(GPtrArray) measurements = NULL;
+    g_autoptr(FabOverlay) overlay = NULL;
     g_autoptr(FabValidation) validation = NULL;
 
     if (!fab_cli_parse(command, entries, &argc, &argv, error))
@@ -234,11 +171,19 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
                     options.json ? "--json" : "--csv", options.table ? "--interval-table" : "--csv");
         return FAB_EXIT_INPUT;
     }
+    if (options.leave_out && options.calibration != NULL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --leave-one-out and --calibration exclude each "
+                    "other: the first fits constants of its own");
+        return FAB_EXIT_INPUT;
+    }
     output = parse_bound(&options, error) ? fab_output_new(options.path, error) : NULL;
-    measurements = output != NULL ? load(argc - 1, argv + 1, error) : NULL;
+    measurements = output != NULL ? fab_cli_measurements(argv + 1, error) : NULL;
     if (measurements == NULL)
         return FAB_EXIT_INPUT;
-    validation = validate(measurements, &options, error);
+    overlay = options.calibration != NULL ? fab_overlay_load(options.calibration, error) : NULL;
+    if (options.calibration != NULL && overlay == NULL)
+        return FAB_EXIT_INPUT;
+    validation = validate(measurements, &options, overlay, error);
     if (validation == NULL)
         return FAB_EXIT_INPUT;
     if (options.plots != NULL && !write_plots(validation, options.plots, error))

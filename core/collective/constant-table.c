@@ -1,4 +1,5 @@
 /* What each constant means, its unit and its plausible range. Sources of the values: constants.c. */
+#include <glib.h>
 #include <string.h>
 
 #include "collective/constants.h"
@@ -102,4 +103,14 @@ fab_constants_find(FabConstants *constants, const char *group, const char *key)
             return (double *)(void *)(group_base(constants, group) + table->offset);
     }
     return NULL;
+}
+
+char *
+fab_constant_format(const FabConstant *constant, double value)
+{
+    char digits[G_ASCII_DTOSTR_BUF_SIZE];
+    bool pure = strcmp(constant->unit, "1") == 0;
+
+    g_ascii_formatd(digits, sizeof digits, "%.6g", value);
+    return g_strconcat(digits, pure ? "" : " ", pure ? "" : constant->unit, NULL);
 }

@@ -73,4 +73,7 @@ const FabConstant *fab_constant_table(const char *group);
 /* Where a constant is kept in `constants`; NULL when there is no such group or key. */
 double *fab_constants_find(FabConstants *constants, const char *group, const char *key);
 
+/* A value of a constant as overlays write it: "0.52 us". Owned by the caller. */
+char *fab_constant_format(const FabConstant *constant, double value);
+
 #endif

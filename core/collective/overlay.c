@@ -37,16 +37,6 @@ in_own_unit(const FabConstant *constant, double value)
     return g_ascii_strtod(g_ascii_formatd(digits, sizeof digits, "%.12g", value), NULL);
 }
 
-char *
-fab_constant_format(const FabConstant *constant, double value)
-{
-    char digits[G_ASCII_DTOSTR_BUF_SIZE];
-    bool pure = strcmp(constant->unit, "1") == 0;
-
-    g_ascii_formatd(digits, sizeof digits, "%.6g", value);
-    return g_strconcat(digits, pure ? "" : " ", pure ? "" : constant->unit, NULL);
-}
-
 static bool
 parse_value(const FabConstant *constant, const char *text, double *value, GError **error)
 {

@@ -24,7 +24,4 @@ FabOverlay *fab_overlay_parse(const char *path, const char *text, GError **error
 void fab_overlay_free(FabOverlay *overlay);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabOverlay, fab_overlay_free)
 
-/* A value of a constant as overlays write it: "0.52 us". Owned by the caller. */
-char *fab_constant_format(const FabConstant *constant, double value);
-
 #endif

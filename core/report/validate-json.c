@@ -148,7 +148,9 @@ write_in_sample(FILE *out, const FabValidation *validation)
 bool
 fab_report_validation_json(const FabValidation *validation, FILE *out, GError **error)
 {
-    fprintf(out, "{\"schema\": \"fabricast-validation\", \"schema_version\": %d,\n  \"errors\": {\n", SCHEMA_VERSION);
+    fprintf(out, "{\"schema\": \"fabricast-validation\", \"schema_version\": %d,\n  ", SCHEMA_VERSION);
+    text_member(out, "calibration", validation->calibration);
+    fputs("\"errors\": {\n", out);
     write_groups(out, validation, FAB_GROUP_ALL, "all", ",\n");
     write_groups(out, validation, FAB_GROUP_SYSTEM, "system", ",\n");
     write_groups(out, validation, FAB_GROUP_COLLECTIVE, "collective", ",\n");

@@ -52,6 +52,8 @@ write_head(const FabValidation *validation, FILE *out)
     }
     fprintf(out, "# fabricast %s  validation: %u measurements, %u of them scored with %u rows\n", FAB_VERSION,
             validation->cases->len, scored, rows);
+    if (validation->calibration != NULL)
+        fprintf(out, "# constants: %s\n", validation->calibration);
     for (guint i = 0; i < reasons->len; i++)
         fprintf(out, "# not scored: %4u  %s\n", g_array_index(counts, guint, i), (const char *)reasons->pdata[i]);
 }

@@ -13,8 +13,13 @@
 /* A value this near to an end of its range (share of the range) is at its bound. */
 #define AT_BOUND 0.004
 
+/* A value at its bound is needed where the sum of squares grows by this factor at its start. */
+#define NEEDED 1.05
+
 /* Evaluations of one fit beside those for derivatives. */
 #define MOST_STEPS 40
+
+const char fab_fit_idle[] = "no measured row depends on it";
 
 typedef struct {
     FabFit *fit;
@@ -270,14 +275,12 @@ look(Fit *fit, View *view)
 }
 
 static char *
-reason(const Fit *fit, const View *view, const FabUnknown *unknown)
+reason(const Fit *fit, const FabUnknown *unknown)
 {
     const FabFitParameter *other;
 
-    if (unknown->with == G_MAXUINT && fit->active->len >= view->problem.residuals)
-        return g_strdup("there are too few measured rows for so many constants");
     if (unknown->with == G_MAXUINT)
-        return g_strdup("no measured row depends on it");
+        return g_strdup(unknown->idle ? fab_fit_idle : "there are too few measured rows for so many constants");
     other = fit->active->pdata[unknown->with];
     return g_strdup_printf("its effect here is nearly that of %s.%s (correlation %.2f)", other->group,
                            other->constant->key, unknown->correlation);
@@ -297,7 +300,17 @@ drop_unknown(Fit *fit, View *view)
     FabUnknown unknown;
 
     while (fab_least_squares_unknown(&view->problem, view->jacobian, view->judged, CORRELATED, &unknown))
-        drop(fit, view, unknown.value, reason(fit, view, &unknown));
+        drop(fit, view, unknown.value, reason(fit, &unknown));
+}
+
+static double
+squares_of(const FabProblem *problem, const double *residuals)
+{
+    double sum = 0;
+
+    for (guint r = 0; r < problem->residuals; r++)
+        sum += residuals[r] * residuals[r];
+    return sum;
 }
 
 /* Half of the 95 % interval of each value, as a share of its range; NaN for those not judged. */
@@ -305,52 +318,56 @@ static void
 half_widths(const Fit *fit, View *view, double *half)
 {
     guint n = 0, m = view->problem.residuals;
-    double squares = 0, worth = fab_fit_data_freedom(fit->data, fit->logs), factor;
+    double squares = squares_of(&view->problem, view->residuals), worth = fab_fit_data_freedom(fit->data, fit->logs);
+    double factor;
 
     for (guint i = 0; i < fit->active->len; i++)
         n += view->judged[i];
-    for (guint r = 0; r < m; r++)
-        squares += view->residuals[r] * view->residuals[r];
-    factor = fab_student_95(MAX(worth - n, 1)) * sqrt(squares / (m > n ? m - n : 1) * m / worth);
+    factor = fab_student_95(m > n ? m - n : 1) * sqrt(squares / (m > n ? m - n : 1) * m / worth);
     fab_least_squares_variance(&view->problem, view->jacobian, view->judged, view->variance);
     for (guint i = 0; i < fit->active->len; i++)
         half[i] = factor * sqrt(view->variance[i]);
 }
 
-/* How badly a value is known: above 1, not at all. At a bound it must be told from its start. */
-static double
-vagueness(const FabFitParameter *parameter, double half)
-{
-    double range = parameter->constant->high - parameter->constant->low;
-    double moved = fabs(parameter->value - parameter->start) / range;
-
-    return parameter->at_bound ? half / MAX(moved, 1e-9) : 2 * half;
-}
-
-/* One after the other, the vaguest first: without it the others are known better. */
+/* One after the other, the widest first: without it the others are known better. At a bound there is no interval. */
 static void
-drop_vague(Fit *fit, View *view)
+drop_wide(Fit *fit, View *view)
 {
     g_autofree double *half = g_new(double, fit->active->len + 1);
 
     for (;;) {
-        guint vaguest = G_MAXUINT;
-        double most = 1;
+        guint widest = G_MAXUINT;
         half_widths(fit, view, half);
         for (guint i = 0; i < fit->active->len; i++) {
-            double vague = view->judged[i] ? vagueness(fit->active->pdata[i], half[i]) : 0;
-            if (vague > most) {
-                most = vague;
-                vaguest = i;
-            }
+            if (view->judged[i] && 2 * half[i] > 1 && (widest == G_MAXUINT || half[i] > half[widest]))
+                widest = i;
         }
-        if (vaguest == G_MAXUINT)
+        if (widest == G_MAXUINT)
             return;
-        drop(fit, view, vaguest,
-             g_strdup(((const FabFitParameter *)fit->active->pdata[vaguest])->at_bound
-                          ? "it runs to its bound, but the rows do not tell that from its start"
-                          : "its 95 % interval is wider than its range"));
+        drop(fit, view, widest, g_strdup("its 95 % interval is wider than its range"));
     }
+}
+
+/* What runs to a bound without need goes back: at its start the fit is nearly as good. */
+static bool
+drop_needless(Fit *fit, View *view)
+{
+    g_autofree double *values = current_values(fit), *residuals = g_new(double, view->problem.residuals);
+    double reached = squares_of(&view->problem, view->residuals);
+
+    for (guint i = 0; i < fit->active->len; i++) {
+        FabFitParameter *parameter = fit->active->pdata[i];
+        double value = values[i];
+        if (!parameter->at_bound)
+            continue;
+        values[i] = parameter->start;
+        if (!evaluate(values, residuals, fit))
+            return false;
+        values[i] = value;
+        if (squares_of(&view->problem, residuals) < NEEDED * reached)
+            drop(fit, view, i, g_strdup("it runs to its bound, and the fit is as good without"));
+    }
+    return evaluate(values, residuals, fit); /* the logs are those of the fit again */
 }
 
 /* The others go on. */
@@ -396,8 +413,6 @@ set_intervals(Fit *fit, View *view)
 {
     g_autofree double *half = g_new(double, fit->active->len + 1);
 
-    for (guint i = 0; i < fit->active->len; i++)
-        view->judged[i] = !((const FabFitParameter *)fit->active->pdata[i])->at_bound;
     half_widths(fit, view, half);
     for (guint i = 0; i < fit->active->len; i++) {
         FabFitParameter *parameter = fit->active->pdata[i];
@@ -421,9 +436,13 @@ settle(Fit *fit)
         g_auto(View) view = { .given_up = 0 };
         if ((!first && !fit_active(fit)) || !look(fit, &view))
             return false;
+        for (guint i = 0; i < fit->active->len; i++)
+            view.judged[i] = !((const FabFitParameter *)fit->active->pdata[i])->at_bound;
         drop_unknown(fit, &view);
+        if (!first && !drop_needless(fit, &view))
+            return false;
         if (!first)
-            drop_vague(fit, &view);
+            drop_wide(fit, &view);
         if (!first && view.given_up == 0) {
             set_intervals(fit, &view);
             return true;
@@ -441,7 +460,7 @@ forget_idle_groups(FabFit *fit)
         for (guint i = 0; i < fit->parameters->len; i++) {
             const FabFitParameter *parameter = fit->parameters->pdata[i];
             if (strcmp(parameter->group, fab_constant_groups[g]) == 0)
-                idle = idle && g_strcmp0(parameter->why, "no measured row depends on it") == 0;
+                idle = idle && g_strcmp0(parameter->why, fab_fit_idle) == 0;
         }
         for (guint i = fit->parameters->len; i-- > 0 && idle;) {
             const FabFitParameter *parameter = fit->parameters->pdata[i];

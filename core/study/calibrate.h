@@ -39,6 +39,9 @@ typedef struct {
     bool at_bound;          /* any parameter is */
 } FabFit;
 
+/* Why a constant is kept on which no measured row depends. */
+extern const char fab_fit_idle[];
+
 /*
  * Fits to the measurements (FabMeasurement) of grade A and B that the model can predict. `start` NULL: the shipped set.
  * `parameters` holds "hopper.ll_round_us", or "hopper" for all of a group; NULL: all that can matter. Of a long table

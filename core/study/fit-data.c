@@ -15,6 +15,9 @@
 /* Misses beyond this share count by their root rather than by their square. */
 #define SOFT 0.1
 
+/* How alike neighbours can be held to be: what is left then is a misfit of the model, and no noise. */
+#define MOST_ALIKE 0.8
+
 /* A measurement in use. */
 typedef struct {
     FabFitCase *shown;
@@ -305,7 +308,7 @@ fab_fit_data_freedom(const FabFitData *data, const double *logs)
             squares += (of[k] * of[k] + of[k + 1] * of[k + 1]) / 2;
         }
     }
-    share = squares > 0 ? CLAMP(together / squares, 0, 0.95) : 0;
+    share = squares > 0 ? CLAMP(together / squares, 0, MOST_ALIKE) : 0;
     return data->rows * (1 - share) / (1 + share);
 }
 

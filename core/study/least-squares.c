@@ -231,7 +231,7 @@ most_correlated(const Columns *columns, double limit, FabUnknown *unknown)
                 continue;
             found = true;
             limit = correlation;
-            *unknown = (FabUnknown) { columns->of[first ? i : j], columns->of[first ? j : i], correlation };
+            *unknown = (FabUnknown) { columns->of[first ? i : j], columns->of[first ? j : i], false, correlation };
         }
     }
     return found;
@@ -253,14 +253,14 @@ fab_least_squares_unknown(const FabProblem *problem, const double *jacobian, con
         longest = MAX(longest, columns.length[i]);
         weakest = columns.length[i] < columns.length[weakest] ? i : weakest;
     }
-    *unknown = (FabUnknown) { columns.of[weakest], G_MAXUINT, 0 };
-    if (columns.length[weakest] <= NO_EFFECT * longest || columns.count >= problem->residuals)
+    *unknown = (FabUnknown) { columns.of[weakest], G_MAXUINT, columns.length[weakest] <= NO_EFFECT * longest, 0 };
+    if (unknown->idle || columns.count >= problem->residuals)
         return true;
     gram = g_memdup2(columns.gram, (gsize)columns.count * columns.count * sizeof *gram);
     dependent = invert(&columns);
     if (dependent == columns.count)
         return most_correlated(&columns, limit, unknown);
-    *unknown = (FabUnknown) { columns.of[dependent], columns.of[nearest_column(&columns, gram, dependent)], 1 };
+    *unknown = (FabUnknown) { columns.of[dependent], columns.of[nearest_column(&columns, gram, dependent)], false, 1 };
     return true;
 }
 

@@ -28,7 +28,8 @@ bool fab_least_squares_jacobian(const FabProblem *problem, const double *values,
 /* A value that cannot be told, or not apart from another one. */
 typedef struct {
     guint value;        /* which one */
-    guint with;         /* the other; G_MAXUINT: no residual depends on it, or too few residuals */
+    guint with;         /* the other; G_MAXUINT: there is none */
+    bool idle;          /* no residual depends on it; without this and without another: too few residuals */
     double correlation; /* of the two, 1 where they have the very same effect */
 } FabUnknown;
 

@@ -73,6 +73,7 @@ fab_validation_free(FabValidation *validation)
     if (validation == NULL)
         return;
     g_ptr_array_unref(validation->cases);
+    g_free(validation->calibration);
     g_free(validation);
 }
 

@@ -40,7 +40,8 @@ typedef struct {
  * (leave-out.h), then `in_sample` has the errors of the shipped ones on the same rows.
  */
 typedef struct {
-    GPtrArray *cases; /* FabValidationCase */
+    GPtrArray *cases;  /* FabValidationCase */
+    char *calibration; /* file of the overlay that was used, for reports; NULL: none */
     bool left_out;
     FabErrorSummary in_sample[FAB_BANDS];
 } FabValidation;
