@@ -66,6 +66,19 @@ fill_noise(double *values, guint count, guint seed, double spread)
         values[i] = g_rand_double_range(random, -spread, spread);
 }
 
+static FabResult *
+run_on(const char *machine, const char *more)
+{
+    g_autofree char *topology = g_strconcat("topology.name=", machine, NULL);
+    const char *const sets[] = { topology, "collective.operation=all_reduce", "collective.sizes=1K,1M,1G", more, NULL };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
+    FabResult *result = scenario != NULL ? fab_run(scenario, NULL, NULL, &error) : NULL;
+
+    ck_assert_msg(result != NULL, "%s", error != NULL ? error->message : "");
+    return result;
+}
+
 START_TEST(a_kind_is_written_and_read_back)
 {
     for (int c = 0; c < FAB_CONNECTIONS; c++) {
@@ -173,6 +186,58 @@ START_TEST(a_prediction_lies_in_its_own_interval_however_biased_the_kind)
 }
 END_TEST
 
+/* One table moves the shipped interval a fifth of the way, many replace it. */
+START_TEST(a_calibration_narrows_the_interval_the_more_tables_it_saw)
+{
+    const FabKind kind = { FAB_CONNECTION_SWITCH, FAB_FAMILY_RING, 5 };
+    const FabInterval shipped = fab_interval_of(fab_intervals_shipped(), &kind, FAB_BAND_SMALL);
+    const guint tables[] = { 1, 4, 100 };
+    double exact[2] = { 0, 0 }, before = exp(shipped.high) - 1;
+
+    for (guint i = 0; i < G_N_ELEMENTS(tables); i++) {
+        g_autoptr(FabValidation) validation = empty();
+        g_autoptr(GArray) intervals = NULL;
+        const FabOverlayInterval *one;
+        for (guint m = 0; m < tables[i]; m++)
+            add_machine(validation, "one box", "nvswitch/ring/hopper", 1024, 2, exact);
+        for (guint m = 0; m < tables[i]; m++) {
+            FabValidationCase *each = validation->cases->pdata[m];
+            g_free(each->id);
+            each->id = g_strdup_printf("table %u", m);
+        }
+        intervals = fab_intervals_calibrated(validation);
+        ck_assert_uint_eq(intervals->len, 1);
+        one = &g_array_index(intervals, FabOverlayInterval, 0);
+        ck_assert_int_eq(one->cases, tables[i]);
+        ck_assert_double_lt(one->high[FAB_BAND_SMALL], before);
+        ck_assert_double_eq_tol(one->high[FAB_BAND_SMALL], exp(shipped.high * 4 / (tables[i] + 4)) - 1, 1e-9);
+        ck_assert_double_eq_tol(one->high[FAB_BAND_LARGE],
+                                exp(fab_interval_of(fab_intervals_shipped(), &kind, FAB_BAND_LARGE).high) - 1, 1e-9);
+        before = one->high[FAB_BAND_SMALL];
+    }
+}
+END_TEST
+
+START_TEST(an_overlay_gives_its_interval_to_the_rows_of_its_kind)
+{
+    g_autoptr(FabOverlay) overlay =
+        fab_overlay_parse("o.ini", "[calibration]\nformat=1\n[hopper]\nlink_share=1\n[interval nvswitch/ring/hopper]\n"
+                                   "low=-50 %;-20 %;-10 %\nhigh=100 %;20 %;10 %\ncases=7\n", NULL);
+    g_autoptr(FabResult) ring = run_on("dgx-h100", "collective.algorithm=ring");
+    g_autoptr(FabResult) mesh = run_on("dgx-1v", NULL);
+    g_autofree char *before = g_strdup(mesh->interval);
+    const FabResultRow *row = ring->rows->pdata[1];
+
+    ck_assert_ptr_nonnull(overlay);
+    fab_interval_apply_overlay(overlay, ring);
+    fab_interval_apply_overlay(overlay, mesh);
+    ck_assert_int_le(llabs(row->low_ps - row->time_ps * 8 / 10), 1);
+    ck_assert_int_le(llabs(row->high_ps - row->time_ps * 12 / 10), 1);
+    ck_assert_str_eq(ring->interval, "90 % of what the calibration saw, 7 tables, lies this far from the prediction");
+    ck_assert_str_eq(mesh->interval, before);
+}
+END_TEST
+
 START_TEST(a_kind_never_measured_gets_the_widest_interval_and_no_machines)
 {
     FabIntervals intervals = { .known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING] = { { -0.1, 0.4, 9 } },
@@ -243,19 +308,6 @@ START_TEST(nothing_to_learn_from_gives_no_kind_that_was_measured)
     ck_assert(isfinite(intervals.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING][FAB_BAND_SMALL].high));
 }
 END_TEST
-
-static FabResult *
-run_on(const char *machine, const char *more)
-{
-    g_autofree char *topology = g_strconcat("topology.name=", machine, NULL);
-    const char *const sets[] = { topology, "collective.operation=all_reduce", "collective.sizes=1K,1M,1G", more, NULL };
-    g_autoptr(GError) error = NULL;
-    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
-    FabResult *result = scenario != NULL ? fab_run(scenario, NULL, NULL, &error) : NULL;
-
-    ck_assert_msg(result != NULL, "%s", error != NULL ? error->message : "");
-    return result;
-}
 
 START_TEST(every_prediction_of_a_collective_has_an_interval)
 {
@@ -380,6 +432,8 @@ main(void)
     tcase_add_test(cases, a_machine_with_many_rows_weighs_as_much_as_one_with_few);
     tcase_add_test(cases, one_machine_of_a_kind_gets_a_wider_interval_than_many);
     tcase_add_test(cases, a_prediction_lies_in_its_own_interval_however_biased_the_kind);
+    tcase_add_test(cases, a_calibration_narrows_the_interval_the_more_tables_it_saw);
+    tcase_add_test(cases, an_overlay_gives_its_interval_to_the_rows_of_its_kind);
     tcase_add_test(cases, a_kind_never_measured_gets_the_widest_interval_and_no_machines);
     tcase_add_test(cases, held_back_machines_are_judged_by_the_others_and_nine_of_ten_rows_are_inside);
     tcase_add_test(cases, nothing_to_learn_from_gives_no_kind_that_was_measured);

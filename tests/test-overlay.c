@@ -39,6 +39,51 @@ START_TEST(values_take_the_place_of_those_shipped)
 }
 END_TEST
 
+START_TEST(intervals_belong_to_a_kind_of_machine_and_kernels)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabOverlay) overlay = fab_overlay_parse(
+        "o.ini", HEAD "[hopper]\nlink_share=0.9\n[interval pcie-peer/send-recv/hopper]\nlow=-8 %;-5.5 %; -0 %\n"
+                      "high=12 %;9 %;300 %\ncases=3\n[interval nvswitch/ring/hopper]\nlow=-8 %;-5 %;-2 %\n"
+                      "high=1 %;1 %;1 %\n", &error);
+    const FabOverlayInterval *first, *second;
+
+    ck_assert_msg(overlay != NULL, "%s", error != NULL ? error->message : "");
+    ck_assert_uint_eq(overlay->intervals->len, 2);
+    first = &g_array_index(overlay->intervals, FabOverlayInterval, 0);
+    second = &g_array_index(overlay->intervals, FabOverlayInterval, 1);
+    ck_assert_int_eq(first->kind.connection, FAB_CONNECTION_SWITCH);
+    ck_assert_int_eq(second->kind.family, FAB_FAMILY_COPY);
+    ck_assert_int_eq(second->cases, 3);
+    ck_assert_double_eq_tol(second->low[1], -0.055, 1e-12);
+    ck_assert_double_eq_tol(second->high[2], 3, 1e-12);
+}
+END_TEST
+
+START_TEST(bad_intervals_are_refused)
+{
+    const char *const good = HEAD "[hopper]\nlink_share=0.9\n[interval nvswitch/ring/hopper]\n";
+    static const struct {
+        const char *lines, *pattern;
+    } cases[] = {
+        { "low=-8 %;-5 %;-2 %\n", "o.ini: ?interval nvswitch/ring/hopper? high: is \"\", must be three shares*12 %*" },
+        { "low=-8 %;-5 %\nhigh=1 %;1 %;1 %\n", "*low*is \"-8 %;-5 %\", must be three*" },
+        { "low=8 %;-5 %;-1 %\nhigh=1 %;1 %;1 %\n", "*low*must be three shares of the time from -99.9 % to 0 %*" },
+        { "low=-8;-5;-1\nhigh=1 %;1 %;1 %\n", "*low*" },
+        { "low=nan %;-5 %;-1 %\nhigh=1 %;1 %;1 %\n", "*low*" },
+        { "low=-8 %;-5 %;-1 %\nhigh=inf %;1 %;1 %\n", "*high*" },
+        { "low=-8 %;-5 %;-1 %\nhigh=1 %;1 %;1 %\ncases=0\n", "*cases*" },
+        { "low=-8 %;-5 %;-1 %\nhigh=1 %;1 %;1 %\nlwo=1\n", "*lwo*" },
+        { "[interval nvswitch/ring/hoper]\nlow=-8 %;-5 %;-1 %\n", "*hoper*" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strconcat(good, cases[i].lines, NULL);
+        refused(text, cases[i].pattern);
+    }
+}
+END_TEST
+
 START_TEST(every_shipped_value_and_every_end_of_a_range_can_be_written_and_read)
 {
     for (int g = 0; fab_constant_groups[g] != NULL; g++) {
@@ -128,6 +173,8 @@ main(void)
     suite_add_tcase(suite, cases);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, values_take_the_place_of_those_shipped);
+    tcase_add_test(cases, intervals_belong_to_a_kind_of_machine_and_kernels);
+    tcase_add_test(cases, bad_intervals_are_refused);
     tcase_add_test(cases, every_shipped_value_and_every_end_of_a_range_can_be_written_and_read);
     tcase_add_test(cases, what_is_wrong_is_named_with_its_place);
     tcase_add_test(cases, a_scenario_runs_with_the_overlay_beside_it_and_says_so);

@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "collective/overlay.h"
 #include "report/calibrate.h"
+#include "study/interval-fit.h"
 
 typedef struct {
     gboolean json, list, force, quiet;
@@ -130,11 +131,14 @@ is_believable(const FabFit *fit, const Options *options, GError **error)
 }
 
 static bool
-write_overlay(const FabFit *fit, const Options *options, FabOutput *overlay, GError **error)
+write_overlay(const FabFit *fit, GPtrArray *measurements, const Options *options, FabOutput *overlay, GError **error)
 {
     g_autofree char *date = today();
+    g_autoptr(FabValidation) validation = fab_validate(measurements, &fit->constants, NULL, NULL);
+    g_autoptr(GArray) intervals = fab_intervals_calibrated(validation);
 
     return fab_report_overlay(fit, options->title, date, fab_output_stream(overlay), error) &&
+           fab_report_overlay_intervals(intervals, fab_output_stream(overlay), error) &&
            fab_output_finish(overlay, error);
 }
 
@@ -171,7 +175,8 @@ calibrate(char **words, const Options *options, const FabConstants *start, char 
     believable = good && is_believable(fit, options, error);
     if (!believable)
         return good ? FAB_EXIT_INPUT : FAB_EXIT_SYSTEM;
-    return overlay == NULL || write_overlay(fit, options, overlay, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
+    good = overlay == NULL || write_overlay(fit, measurements, options, overlay, error);
+    return good ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
 
 static int

@@ -133,8 +133,10 @@ validate(GPtrArray *measurements, const Options *options, const FabOverlay *over
         validation = fab_validate(measurements, overlay != NULL ? &overlay->constants : NULL,
                                   line.enabled ? fab_progress_update : NULL, &line);
     fab_progress_clear(&line);
-    if (validation != NULL && overlay != NULL)
+    if (validation != NULL && overlay != NULL) {
         validation->calibration = g_strdup(overlay->path);
+        fab_intervals_apply_overlay(validation, overlay);
+    }
     return validation;
 }
 

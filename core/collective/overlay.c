@@ -72,6 +72,97 @@ check_interval(const FabConstant *constant, const char *text, double value, GErr
     return false;
 }
 
+/* ------------------------------------------------------------------ intervals */
+
+/* "interval nvswitch/ring/hopper". Owned by the caller. */
+static char *
+interval_group(const FabKind *kind)
+{
+    g_autofree char *text = fab_kind_format(kind);
+
+    return g_strconcat("interval ", text, NULL);
+}
+
+static bool
+next_kind(FabKind *kind)
+{
+    if (++kind->generation < FAB_GENERATIONS)
+        return true;
+    kind->generation = 0;
+    kind->family = (FabFamily)((kind->family + 1) % FAB_FAMILIES);
+    if (kind->family == 0)
+        kind->connection = (FabConnection)(kind->connection + 1);
+    return kind->connection < FAB_CONNECTIONS;
+}
+
+/* "-8 %;-5 %;-2 %": one for each band. */
+static bool
+read_ends(FabKeyfile *file, const char *group, const char *key, double least, double most, double *ends,
+          GError **error)
+{
+    const char *text = fab_keyfile_get(file, group, key);
+    g_auto(GStrv) parts = g_strsplit(text != NULL ? text : "", ";", -1);
+    bool good = g_strv_length(parts) == FAB_BANDS;
+
+    for (int b = 0; b < FAB_BANDS && good; b++) {
+        char *percent = strchr(parts[b], '%'), *end;
+        if (percent != NULL)
+            *percent = '\0';
+        g_strstrip(parts[b]);
+        ends[b] = g_ascii_strtod(parts[b], &end) / 100;
+        good = percent != NULL && end != parts[b] && *end == '\0' && ends[b] >= least && ends[b] <= most;
+    }
+    if (good)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "is \"%.60s\", must be three shares of the time from %g %% to %g %%, for below 64 KiB, to "
+                "8 MiB and from 8 MiB: %s", text != NULL ? text : "", 100 * least, 100 * most,
+                least < 0 ? "-8 %;-5 %;-2 %" : "12 %;9 %;3 %");
+    fab_keyfile_prefix_error(file, group, key, error);
+    return false;
+}
+
+static bool
+read_interval(FabKeyfile *file, const FabKind *kind, FabOverlay *overlay, GError **error)
+{
+    g_autofree char *group = interval_group(kind);
+    FabOverlayInterval interval = { .kind = *kind, .cases = 1 };
+
+    if (!fab_keyfile_has_group(file, group))
+        return true;
+    if (!read_ends(file, group, "low", -0.999, 0, interval.low, error) ||
+        !read_ends(file, group, "high", 0, 1000, interval.high, error) ||
+        !fab_keyfile_get_integer(file, group, "cases", 1, 1000000, &interval.cases, error))
+        return false;
+    g_array_append_val(overlay->intervals, interval);
+    return true;
+}
+
+static void
+accept_intervals(FabKeyfile *file)
+{
+    FabKind kind = { FAB_CONNECTION_SWITCH, FAB_FAMILY_RING, 0 };
+
+    do {
+        g_autofree char *group = interval_group(&kind);
+        fab_keyfile_accept(file, group, "low");
+        fab_keyfile_accept(file, group, "high");
+        fab_keyfile_accept(file, group, "cases");
+    } while (next_kind(&kind));
+}
+
+static bool
+read_intervals(FabKeyfile *file, FabOverlay *overlay, GError **error)
+{
+    FabKind kind = { FAB_CONNECTION_SWITCH, FAB_FAMILY_RING, 0 };
+    bool good;
+
+    do {
+        good = read_interval(file, &kind, overlay, error);
+    } while (good && next_kind(&kind));
+    return good;
+}
+
 /* ------------------------------------------------------------------ the file */
 
 static bool
@@ -121,6 +212,7 @@ check_words(FabKeyfile *file, GError **error)
             fab_keyfile_accept(file, fab_constant_groups[g], interval);
         }
     }
+    accept_intervals(file);
     return fab_keyfile_finish(file, error);
 }
 
@@ -134,6 +226,9 @@ read_overlay(FabKeyfile *file, GError **error)
     overlay->path = g_strdup(fab_keyfile_path(file));
     overlay->title = g_strdup(fab_keyfile_get(file, GROUP, "title"));
     overlay->constants = *fab_constants_shipped();
+    overlay->intervals = g_array_new(FALSE, FALSE, sizeof(FabOverlayInterval));
+    if (!read_intervals(file, overlay, error))
+        return NULL;
     for (int g = 0; fab_constant_groups[g] != NULL; g++) {
         for (const FabConstant *one = fab_constant_table(fab_constant_groups[g]); one->key != NULL; one++) {
             if (!read_constant(file, fab_constant_groups[g], one, overlay, error))
@@ -170,5 +265,6 @@ fab_overlay_free(FabOverlay *overlay)
         return;
     g_free(overlay->path);
     g_free(overlay->title);
+    g_clear_pointer(&overlay->intervals, g_array_unref);
     g_free(overlay);
 }

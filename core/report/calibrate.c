@@ -240,3 +240,29 @@ fab_report_overlay(const FabFit *fit, const char *title, const char *date, FILE 
     }
     return fab_stream_finish(out, error);
 }
+
+static void
+write_ends(const char *key, const double *ends, FILE *out)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    fprintf(out, "%s=", key);
+    for (int band = 0; band < FAB_BANDS; band++)
+        fprintf(out, "%s%s %%", band > 0 ? ";" : "", fab_stream_fixed(100 * ends[band], 1, buffer));
+    fputs("\n", out);
+}
+
+bool
+fab_report_overlay_intervals(const GArray *intervals, FILE *out, GError **error)
+{
+    fputs("\n# Of the time, nine of ten: below 64 KiB, to 8 MiB, from 8 MiB.\n", out);
+    for (guint i = 0; i < intervals->len; i++) {
+        const FabOverlayInterval *one = &g_array_index(intervals, FabOverlayInterval, i);
+        g_autofree char *kind = fab_kind_format(&one->kind);
+        fprintf(out, "%s[interval %s]\n", i > 0 ? "\n" : "", kind);
+        write_ends("low", one->low, out);
+        write_ends("high", one->high, out);
+        fprintf(out, "cases=%d\n", (int)one->cases);
+    }
+    return fab_stream_finish(out, error);
+}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "study/calibrate.h"
+#include "study/interval-fit.h"
 
 /* Each constant before and after, with its interval or why it has none; then errors by band and case. */
 bool fab_report_fit(const FabFit *fit, FILE *out, GError **error);
@@ -13,6 +14,9 @@ bool fab_report_fit_json(const FabFit *fit, FILE *out, GError **error);
 
 /* The fitted values as a file that FabOverlay reads; title NULL: named by its machines. `date` is "2026-11-21". */
 bool fab_report_overlay(const FabFit *fit, const char *title, const char *date, FILE *out, GError **error);
+
+/* FabOverlayInterval, to follow it in the same file. */
+bool fab_report_overlay_intervals(const GArray *intervals, FILE *out, GError **error);
 
 /* Every constant of these groups (NULL: all): meaning, unit, range, value, source. */
 bool fab_report_constants(const FabConstants *constants, const char *const *groups, FILE *out, GError **error);

@@ -12,7 +12,7 @@
 
 /* One scored row. */
 typedef struct {
-    const char *machine;
+    const char *machine, *id;
     FabKind kind;
     FabBand band;
     double residual; /* ln(measured / predicted) */
@@ -188,7 +188,7 @@ collect_points(const FabValidation *validation, const char *without)
 
     for (guint i = 0; i < validation->cases->len; i++) {
         const FabValidationCase *one = validation->cases->pdata[i];
-        Point point = { .machine = fab_validation_machine(one) };
+        Point point = { .machine = fab_validation_machine(one), .id = one->id };
         if (!one->scored || g_strcmp0(point.machine, without) == 0)
             continue;
         for (guint k = 0; k < one->rows->len; k++) {
@@ -211,6 +211,80 @@ fab_intervals_fit(const FabValidation *validation, const char *without, FabInter
     for (int b = 0; b < FAB_BANDS; b++)
         fit_band(points, (FabBand)b, intervals);
     count_machines(points, intervals);
+}
+
+/* ------------------------------------------------------------------ calibrated machines */
+
+/* Points of one kind and band, whose tables count as machines do elsewhere. */
+static GArray *
+points_of_kind(const GArray *all, const FabKind *kind, FabBand band)
+{
+    GArray *some = g_array_new(FALSE, FALSE, sizeof(Point));
+
+    for (guint i = 0; i < all->len; i++) {
+        Point point = g_array_index(all, Point, i);
+        point.machine = point.id;
+        if (point.band == band && point.kind.connection == kind->connection && point.kind.family == kind->family &&
+            point.kind.generation == kind->generation)
+            g_array_append_val(some, point);
+    }
+    return some;
+}
+
+static FabOverlayInterval
+calibrated_kind(const GArray *points, const FabKind *kind)
+{
+    FabOverlayInterval result = { .kind = *kind };
+
+    for (int b = 0; b < FAB_BANDS; b++) {
+        g_autoptr(GArray) own = points_of_kind(points, kind, (FabBand)b);
+        FabInterval shipped = fab_interval_of(fab_intervals_shipped(), kind, (FabBand)b);
+        FabInterval interval = class_of(own, NULL);
+        double share = interval.machines / (interval.machines + BORROWED);
+        widen(&interval); /* the shipped one has been already */
+        result.low[b] = exp(share * interval.low + (1 - share) * shipped.low) - 1;
+        result.high[b] = exp(share * interval.high + (1 - share) * shipped.high) - 1;
+        result.cases = MAX(result.cases, interval.machines);
+    }
+    return result;
+}
+
+GArray *
+fab_intervals_calibrated(const FabValidation *validation)
+{
+    g_autoptr(GArray) points = collect_points(validation, NULL);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GArray *intervals = g_array_new(FALSE, FALSE, sizeof(FabOverlayInterval));
+
+    for (guint i = 0; i < points->len; i++) {
+        const FabKind *kind = &g_array_index(points, Point, i).kind;
+        FabOverlayInterval interval;
+        if (!g_hash_table_add(seen, fab_kind_format(kind)))
+            continue;
+        interval = calibrated_kind(points, kind);
+        g_array_append_val(intervals, interval);
+    }
+    return intervals;
+}
+
+void
+fab_intervals_apply_overlay(FabValidation *validation, const FabOverlay *overlay)
+{
+    for (guint i = 0; i < validation->cases->len; i++) {
+        FabValidationCase *one = validation->cases->pdata[i];
+        for (guint k = 0; k < one->rows->len; k++) {
+            FabValidationRow *row = &g_array_index(one->rows, FabValidationRow, k);
+            const FabOverlayInterval *interval = NULL;
+            FabBand band = fab_band_of(row->size_bytes);
+            FabKind kind;
+            if (row->kind != NULL && fab_kind_parse(row->kind, &kind))
+                interval = fab_interval_of_overlay(overlay, &kind);
+            if (interval == NULL)
+                continue;
+            row->low_us = row->predicted_us[FAB_PREDICTOR_ENGINE] * (1 + interval->low[band]);
+            row->high_us = row->predicted_us[FAB_PREDICTOR_ENGINE] * (1 + interval->high[band]);
+        }
+    }
 }
 
 /* ------------------------------------------------------------------ do they hold? */

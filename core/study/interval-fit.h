@@ -11,6 +11,15 @@ void fab_intervals_fit(const FabValidation *validation, const char *without, Fab
 /* Gives the rows of each machine the interval that the other machines yield. */
 void fab_intervals_hold_back(FabValidation *validation);
 
+/*
+ * For machines that the constants were fitted to: of each kind among the scored rows, from its own tables (which take
+ * the place of machines) and the shipped interval. FabOverlayInterval; g_array_unref().
+ */
+GArray *fab_intervals_calibrated(const FabValidation *validation);
+
+/* Gives the rows of kinds that the calibration has an interval for that one. */
+void fab_intervals_apply_overlay(FabValidation *validation, const FabOverlay *overlay);
+
 /* Scored rows that have an interval, and those inside; `by_machine` is the mean over machines of their shares. */
 typedef struct {
     guint rows, inside, machines;

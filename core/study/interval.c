@@ -61,3 +61,43 @@ fab_interval_apply(const FabIntervals *intervals, FabResult *result)
     result->interval = any ? sentence_of(intervals, &kind, known)
                            : g_strdup("there is no interval: a GPU alone was never measured");
 }
+
+const FabOverlayInterval *
+fab_interval_of_overlay(const FabOverlay *overlay, const FabKind *kind)
+{
+    for (guint i = 0; i < overlay->intervals->len; i++) {
+        const FabOverlayInterval *one = &g_array_index(overlay->intervals, FabOverlayInterval, i);
+        if (one->kind.connection == kind->connection && one->kind.family == kind->family &&
+            one->kind.generation == kind->generation)
+            return one;
+    }
+    return NULL;
+}
+
+void
+fab_interval_apply_overlay(const FabOverlay *overlay, FabResult *result)
+{
+    guint own = 0;
+    int64_t cases = 0;
+    FabKind kind;
+
+    for (guint i = 0; i < result->rows->len; i++) {
+        FabResultRow *row = result->rows->pdata[i];
+        bool known = row->kind != NULL && fab_kind_parse(row->kind, &kind);
+        const FabOverlayInterval *interval = known ? fab_interval_of_overlay(overlay, &kind) : NULL;
+        FabBand band = fab_band_of(row->size_bytes);
+        if (interval == NULL)
+            continue;
+        row->low_ps = (int64_t)llround((double)row->time_ps * (1 + interval->low[band]));
+        row->high_ps = (int64_t)llround((double)row->time_ps * (1 + interval->high[band]));
+        cases = MAX(cases, interval->cases);
+        own++;
+    }
+    if (own == 0)
+        return;
+    g_free(result->interval);
+    result->interval =
+        g_strdup_printf("90 %% of what the calibration saw, %d table%s, lies this far from the prediction%s",
+                        (int)cases, cases == 1 ? "" : "s",
+                        own < result->rows->len ? "; sizes with other kernels: of all such machines" : "");
+}

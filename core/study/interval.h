@@ -5,8 +5,8 @@
 #ifndef FAB_STUDY_INTERVAL_H
 #define FAB_STUDY_INTERVAL_H
 
+#include "collective/overlay.h"
 #include "result/result.h"
-#include "study/kind.h"
 
 /* 5 % and 95 % of ln(measured / predicted), and how many machines they come from. */
 typedef struct {
@@ -29,5 +29,10 @@ FabInterval fab_interval_of(const FabIntervals *intervals, const FabKind *kind, 
 
 /* Sets the interval of each row of a collective, and the sentence about them; replaces those that were there. */
 void fab_interval_apply(const FabIntervals *intervals, FabResult *result);
+
+/* The same with those that a calibration brings along, where it has the row's kind; others stay as they are. */
+void fab_interval_apply_overlay(const FabOverlay *overlay, FabResult *result);
+/* Of a kind; NULL: the calibration has none. */
+const FabOverlayInterval *fab_interval_of_overlay(const FabOverlay *overlay, const FabKind *kind);
 
 #endif

@@ -10,7 +10,7 @@
 #include "engine/engine.h"
 #include "study/cost.h"
 #include "study/interval.h"
-#include "study/kind.h"
+#include "collective/kind.h"
 #include "study/transfer.h"
 #include "study/work.h"
 #include "topology/machine.h"
@@ -472,8 +472,10 @@ fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabCo
                  : run_collective(scenario, topology, constants, progress, user, error);
     if (result != NULL && overlay != NULL && scenario->kind == FAB_SCENARIO_TRANSFER)
         g_ptr_array_add(result->notes, g_strdup("the calibration changes nothing: copies use none of its constants"));
-    else if (result != NULL && overlay != NULL)
+    else if (result != NULL && overlay != NULL) {
         result->calibration = overlay_name(overlay);
+        fab_interval_apply_overlay(overlay, result);
+    }
     return result;
 }
 

@@ -6,7 +6,7 @@
 #define FAB_STUDY_VALIDATE_H
 
 #include "measure/measurement.h"
-#include "study/kind.h"
+#include "collective/kind.h"
 #include "study/run.h"
 #include "study/statistics.h"
 

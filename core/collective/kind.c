@@ -1,4 +1,4 @@
-#include "study/kind.h"
+#include "collective/kind.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* What rules how far off a prediction is: how the GPUs are joined, which kernels move the data, how much of it. */
-#ifndef FAB_STUDY_KIND_H
-#define FAB_STUDY_KIND_H
+#ifndef FAB_COLLECTIVE_KIND_H
+#define FAB_COLLECTIVE_KIND_H
 
 #include "collective/choice.h"
 #include "topology/topology.h"
