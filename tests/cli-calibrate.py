@@ -94,6 +94,36 @@ class Calibrate(unittest.TestCase):
         self.assertEqual([case["id"] for case in fit["cases"]], [CASE])
         self.assertEqual(sum(band["rows"] for band in fit["after"]), fit["rows"])
 
+    def test_without_names_all_that_can_matter_is_fitted_the_same_on_any_number_of_processors(self):
+        words = ("calibrate", CASE, "--json", "--force")
+        fits = [self.prints(*words), self.prints(*words)]
+        mask = os.sched_getaffinity(0)
+        try:
+            os.sched_setaffinity(0, {min(mask)})
+            fits.append(self.prints(*words))
+        finally:
+            os.sched_setaffinity(0, mask)
+        self.assertEqual(fits[0], fits[1])
+        self.assertEqual(fits[0], fits[2])
+        parameters = json.loads(fits[0])["parameters"]
+        self.assertEqual({parameter["group"] for parameter in parameters}, {"ampere"})
+        self.assertTrue(any(parameter["identified"] for parameter in parameters))
+
+    def test_a_log_of_ones_own_is_imported_and_fitted(self):
+        sizes = [1 << shift for shift in range(10, 28)]
+        rows = "".join(f"{size:12d} {size // 4:12d} float sum -1 {20 + size / 2e5:9.2f} 1 1 0 {20 + size / 2e5:9.2f} 1 1 0\n"
+                       for size in sizes)
+        log = self.write("log.txt", "# nThread 1 nGpus 1 minBytes 1024 maxBytes 134217728 step: 2(factor) warmup iters: 5 "
+                                    "iters: 20 agg iters: 1 validation: 1 graph: 0\n#\n# Using devices\n" + "".join(
+                             f"#  Rank {rank:2d} Group 0 Pid {100 + rank} on box device {rank} [0x0{rank}] "
+                             "NVIDIA A100-SXM4-80GB\n" for rank in range(8)) +
+                         "#\n#       size         count      type   redop    root     time   algbw   busbw #wrong     time"
+                         "   algbw   busbw #wrong\n" + rows + "# Out of bounds values : 0 OK\n")
+        self.prints("import", "nccl-tests", log, "--topology", "dgx-a100", "--collective", "all_reduce", "-o",
+                    self.path("own"))
+        fit = json.loads(self.prints("calibrate", self.path("own.ini"), "--json", "--force"))
+        self.assertEqual([(case["id"], case["reason"]) for case in fit["cases"]], [("own", None)])
+
     def test_measurements_of_ones_own_are_fitted(self):
         for suffix in (".ini", ".csv"):
             shutil.copy(os.path.join(MEASUREMENTS, CASE + suffix), self.path("own" + suffix))

@@ -12,7 +12,7 @@
 #define FLAT 8.0
 
 /* A fit ends when a step betters the sum of squares, or changes the values, by less. */
-#define TOLERANCE 1e-5
+#define TOLERANCE 1e-3
 
 /* Below this share of the largest effect a value has none; rounding to picoseconds stays below. */
 #define NO_EFFECT 1e-7
