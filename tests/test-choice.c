@@ -505,6 +505,35 @@ START_TEST(wishes_that_cannot_be_met_are_refused)
 }
 END_TEST
 
+START_TEST(over_pcie_chunks_of_broadcast_and_send_recv_pass_in_pieces)
+{
+    static const struct {
+        const char *machine;
+        FabCollective collective;
+        uint64_t chunk, slice;
+        double fences;
+    } cases[] = {
+        { "l40s-8-dual-root-4sw", FAB_BROADCAST, 512 * KIB, 32 * KIB, 1.0 / 16 },
+        { "l40s-8-dual-root-4sw", FAB_REDUCE, 512 * KIB, 32 * KIB, 1.0 / 16 },
+        { "l40s-8-dual-root-4sw", FAB_ALL_TO_ALL, 128 * KIB, 32 * KIB, 1.0 / 4 },
+        { "dgx-a100", FAB_BROADCAST, 512 * KIB, 512 * KIB, 1 },
+        { "dgx-a100", FAB_ALL_TO_ALL, 512 * KIB, 512 * KIB, 1 },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Machine machine;
+        FabPlan plan;
+        machine_init(&machine, cases[i].machine, NULL, 0);
+        plan = plan_of(&machine, cases[i].collective, GIB, NULL);
+        ck_assert_uint_eq(plan.chunk_bytes, cases[i].chunk);
+        ck_assert_uint_eq(plan.slice_bytes, cases[i].slice);
+        ck_assert_uint_eq(plan.slots * plan.slice_bytes, 8 * plan.chunk_bytes);
+        ck_assert_double_eq(plan.fences, cases[i].fences);
+        machine_clear(&machine);
+    }
+}
+END_TEST
+
 START_TEST(two_gpus_on_an_amd_host_talk_directly)
 {
     g_autoptr(FabTopology) amd = fab_machine_load("epyc4-4090", NULL, NULL);
@@ -540,6 +569,7 @@ main(void)
     tcase_add_test(tcase, small_calls_use_fewer_channels_and_never_more_for_less);
     tcase_add_test(tcase, wishes_win);
     tcase_add_test(tcase, wishes_that_cannot_be_met_are_refused);
+    tcase_add_test(tcase, over_pcie_chunks_of_broadcast_and_send_recv_pass_in_pieces);
     tcase_add_test(tcase, two_gpus_on_an_amd_host_talk_directly);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);

@@ -199,6 +199,7 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
         plan->channels = MIN(pieces * each, MOST_CHANNELS);
         remote = MAX(plan->channels - plan->channels / pieces * (pieces > 1), 1);
         plan->cta_share = MIN(1.0, (double)MAX(all, each) / remote);
+        plan->peers = MAX(pieces - 1, 1);
     } else if (plan->algorithm->in_switch) {
         uint32_t most = wishes->max_ctas > 0 ? wishes->max_ctas : UINT32_MAX;
         plan->channels = MAX(MIN(facts->nvls_channels, most), MAX(wishes->min_ctas, 1)); /* one rank alone has none */

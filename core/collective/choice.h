@@ -52,6 +52,7 @@ typedef struct {
     uint64_t chunk_bytes, slice_bytes;
     uint32_t slots; /* in slices */
     double fences;    /* for each slice of Simple; 0: one */
+    uint32_t peers;   /* send/recv: other ranks that one rank sends to */
     double cta_share; /* send/recv: share of a CTA that each peer's channel has; 0: not send/recv */
 } FabPlan;
 
