@@ -9,7 +9,7 @@ const char *const fab_protocol_names[] = { "ll", "ll128", "simple", NULL };
  * NVLS row is section 1.1 of the same study; its weight is the ring's port rate over the NVLS port limit V (378/299,
  * 714/566; in a rack of many trays 714/480, measured on 64 GPUs, section 1.2, not explained). Volta is the ring
  * study's fit to a DGX-1. The latencies of the studies include the wire; here they are what is left beside it (0.4 us
- * through NVSwitch, 0.2 us over a direct link; LL over PCIe 0.5 to 0.6 us and a round of 0.4 us). Rows without a sweep
+ * through NVSwitch, 0.2 us over a direct link; LL over PCIe has its wire and its round only). Rows without a sweep
  * of their own say what they are taken from.
  *
  * Launching threads: floors of sweeps in which one thread drives all GPUs, over the GPUs (ring study 5): P100 5.9 and
@@ -46,12 +46,12 @@ static const FabConstants shipped = { .kernel = {
       .p2p_rate = 12, .p2p_latency_us = 1.9, .link_share = 1,
       .source = "ring study 3.5, A100 sweeps; copy rate: NVLS/PCIe study 2" },
     { .group = "ampere-ga10x", .generation = "Ampere GA10x", .compute_capability = 86,
-      .launch_us = 6.0, .launch_channels_us = 1.0, .thread_kernel_us = 4.5, .thread_channel_us = 0.2,
+      .launch_us = 5.0, .launch_channels_us = 0.5, .thread_kernel_us = 4.5, .thread_channel_us = 0.2,
       .ll128_entry_us = 11.8, .simple_entry_us = 4.2,
       .ll_round_us = 0.78, .ll_fixed_share = 0.34, .ll_latency_us = 0.09, .ll128_rate = 6.3,
       .ll128_latency_us = 0.6, .simple_step_us = 1.0, .simple_latency_us = 1.8, .send_rate = 25, .copy_rate = 24,
       .p2p_rate = 12, .p2p_latency_us = 1.9, .link_share = 1,
-      .source = "rates from A100; step and latency: NVLS/PCIe study 5.2" },
+      .source = "rates from A100; launch between Hopper and RTX Blackwell; step and latency: NVLS/PCIe study 5.2" },
     { .group = "hopper", .generation = "Hopper", .compute_capability = 90,
       .launch_us = 4.6, .launch_channels_us = 1.0, .thread_kernel_us = 3.4, .thread_channel_us = 0.05,
       .ll128_entry_us = 14.0, .simple_entry_us = 4.4,
@@ -83,7 +83,7 @@ static const FabConstants shipped = { .kernel = {
     .source = "sweeps of RTX 4090, 5090 and PRO 6000 with peer access",
 }, .staged = {
     .group = "pcie-staged", .ll_round_us = 1.1, .ll_latency_us = 0, .simple_step_us = 1.1, .simple_latency_us = 1.1,
-    .simple_entry_us = 5.0, .p2p_share = 0.62, .link_share = 0.97,
+    .simple_entry_us = 5.0, .p2p_share = 0.58, .link_share = 0.97,
     .source = "sweeps of 2080 Ti, A100, 4090, 5090, PRO 6000, staged",
 } };
 
