@@ -313,7 +313,7 @@ START_TEST(a_graph_gives_channels_rates_and_rings)
 
     assert_part(text, "# ring: 2 channels; 12 GB/s each inside a node (SYS), 6 between nodes (PIX)\n"
                       "# channel 0: net 0 gpus 0 2 net 0\n# channel 1: gpus 2 0\n");
-    assert_part(text, "[collective]\nalgorithm=ring\nchannels=2\n");
+    assert_part(text, "[collective]\nalgorithm=ring\nchannels=4\n");
     odd = import_text(GRAPH("3"), NULL, true, NULL);
     assert_part(remarks->str, "the graph says 3 channels and holds 2");
 }

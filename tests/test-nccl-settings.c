@@ -1,5 +1,6 @@
 /* NCCL's environment variables as keys of a scenario: what they mean, and what they do to the choice. */
 #include <check.h>
+#include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -255,6 +256,109 @@ time_of(const char *machine, const char *keys)
     return (double)((const FabResultRow *)result->rows->pdata[0])->time_ps;
 }
 
+/* ------------------------------------------------------------------ NCCL_GRAPH_FILE */
+
+#define GRAPH "NCCL_GRAPH_FILE=%s"
+
+/* A file of `text` in a folder of its own; the caller frees the name. */
+static char *
+graph_file(const char *text)
+{
+    g_autofree char *folder = g_dir_make_tmp("fabricast-graph-XXXXXX", NULL);
+    char *path = g_build_filename(folder, "graph.xml", NULL);
+
+    ck_assert(g_file_set_contents(path, text, -1, NULL));
+    return path;
+}
+
+static void
+graph_file_remove(char *path)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+
+    g_remove(path);
+    g_rmdir(folder);
+    g_free(path);
+}
+
+/* A ring graph of one channel, whose GPUs are `devices`, such as "0 2 1". */
+static char *
+ring_graph(const char *devices, const char *more)
+{
+    g_auto(GStrv) list = g_strsplit(devices, " ", -1);
+    g_autoptr(GString) text = g_string_new("<graphs version=\"1\"><graph id=\"0\" pattern=\"4\" nchannels=\"1\" "
+                                           "speedintra=\"20\" speedinter=\"20\"><channel>");
+
+    for (guint i = 0; list[i] != NULL; i++)
+        g_string_append_printf(text, "<gpu dev=\"%s\"/>", list[i]);
+    g_string_append_printf(text, "</channel></graph>%s</graphs>", more);
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+START_TEST(a_graph_file_gives_channels)
+{
+    g_autofree char *data = g_build_filename(g_getenv("FAB_TEST_DATA"), "nccl-xml", "graph-ring-2gpu.xml", NULL);
+    g_autofree char *keys = g_strdup_printf("sizes=256M " GRAPH, data);
+
+    check_choice("ws2-x16", "sizes=256M", "ring simple 2");
+    check_choice("ws2-x16", keys, "ring simple 4"); /* two, doubled */
+}
+END_TEST
+
+/* GPU 0 of a DGX-1 has no NVLink to GPU 5: NCCL would not have found this ring, but would run it. */
+START_TEST(a_graph_file_gives_the_order_of_rings)
+{
+    static const char *const devices[] = { "0 1 2 3 7 6 5 4", "0 5 1 4 2 7 3 6", "0x0 0x1 0x2 0x3 0x7 0x6 0x5 0x4" };
+    double times[G_N_ELEMENTS(devices)];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(devices); i++) {
+        g_autofree char *text = ring_graph(devices[i], "");
+        char *path = graph_file(text);
+        g_autofree char *keys = g_strdup_printf("sizes=64M NCCL_ALGO=Ring " GRAPH, path);
+        times[i] = time_of("dgx-1v", keys);
+        graph_file_remove(path);
+    }
+    ck_assert_double_gt(times[1], 1.5 * times[0]);
+    ck_assert(times[2] == times[0]);
+}
+END_TEST
+
+START_TEST(a_graph_file_without_heads_has_no_nvls)
+{
+    g_autofree char *text = ring_graph("0 1 2 3 4 5 6 7", "<graph id=\"3\" nchannels=\"0\"/>");
+    char *path = graph_file(text);
+    g_autofree char *keys = g_strdup_printf("sizes=1G " GRAPH, path);
+
+    check_choice("dgx-h100", keys, "ring simple 2");
+    graph_file_remove(path);
+}
+END_TEST
+
+START_TEST(a_graph_file_that_does_not_fit_is_refused)
+{
+    static const struct {
+        const char *devices, *more, *part;
+    } cases[] = {
+        { "0 1 2", "", "its rings pass 3 GPUs, there are 2 ranks" },
+        { "0 7", "", "channel 0 passes GPU 7, which is not among the GPUs of the ranks" },
+        { "0 0", "", "line 1: a channel passes each GPU once" },
+        { "0 x", "", "line 1: <gpu> needs dev" },
+        { "0 1", "<graph id=\"1\" nchannels=\"-3\"/>", "line 1: nchannels must be from 0 to 64" },
+        { "0 1", "<graph id=\"3\" nchannels=\"2\" speedintra=\"fast\"/>", "speedintra must be GB/s above 0" },
+        { "0 1", "<graph id=\"0\" nchannels=\"1\"/>", "a second ring graph" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = ring_graph(cases[i].devices, cases[i].more);
+        char *path = graph_file(text);
+        g_autofree char *keys = g_strdup_printf(GRAPH, path);
+        check_refused("ws2-x16", keys, cases[i].part);
+        graph_file_remove(path);
+    }
+    check_refused("ws2-x16", "NCCL_GRAPH_FILE=/nowhere/graph.xml", "/nowhere/graph.xml: cannot be read");
+}
+END_TEST
+
 START_TEST(staging_is_slower_than_a_bridge_and_shared_memory_can_be_missing)
 {
     ck_assert_double_gt(time_of("ws2-bridge-3090", "sizes=64M NCCL_P2P_DISABLE=1"),
@@ -287,6 +391,10 @@ main(void)
     tcase_add_test(tcase, bounds_and_sizes_are_read);
     tcase_add_loop_test(tcase, what_nccl_would_ignore_or_end_with_is_refused, 0, G_N_ELEMENTS(refused));
     tcase_add_loop_test(tcase, settings_act_as_they_do_in_nccl, 0, G_N_ELEMENTS(choices));
+    tcase_add_test(tcase, a_graph_file_gives_channels);
+    tcase_add_test(tcase, a_graph_file_gives_the_order_of_rings);
+    tcase_add_test(tcase, a_graph_file_without_heads_has_no_nvls);
+    tcase_add_test(tcase, a_graph_file_that_does_not_fit_is_refused);
     tcase_add_test(tcase, staging_is_slower_than_a_bridge_and_shared_memory_can_be_missing);
     tcase_add_test(tcase, small_buffers_and_few_threads_cost_time);
     suite_add_tcase(suite, tcase);

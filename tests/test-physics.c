@@ -99,6 +99,7 @@ scenario_new(const Machine *machine, const Settings *settings, const char *sizes
     g_ptr_array_add(sets, g_strdup_printf("collective.sizes=%s", sizes));
     g_ptr_array_add(sets, g_strdup("collective.launch=7 us"));
     g_ptr_array_add(sets, g_strdup("collective.timing=single"));
+    g_ptr_array_add(sets, g_strdup("collective.NCCL_PAT_ENABLE=1"));
     add_number(sets, "ranks", machine->ranks);
     add_number(sets, "channels", settings->channels);
     add_number(sets, "chunk", settings->chunk);
@@ -178,6 +179,8 @@ can_run(const Machine *machine, const FabTopology *topology, const FabAlgorithm 
 {
     bool power = (machine->ranks & (machine->ranks - 1)) == 0;
 
+    if (algorithm->several_nodes)
+        return false;
     if (!(algorithm->collectives & (1u << collective)) || (algorithm->in_switch && !has_multicast(topology)))
         return false;
     return strcmp(algorithm->name, "halving-doubling") != 0 || collective == FAB_ALL_REDUCE || power;

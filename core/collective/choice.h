@@ -42,6 +42,19 @@ FabPathClass fab_peer_level(const FabTopology *topology, uint32_t ranks, uint32_
 /* GPUs are those of the ranks. The error says which pair cannot be reached. */
 bool fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, uint32_t count,
                        uint32_t nccl, FabMachineFacts *facts, GError **error);
+
+/* Channels that were found elsewhere, before NCCL doubles them. */
+typedef struct {
+    uint32_t channels;
+    double speed;          /* of each, GB/s */
+    const uint32_t *order; /* channels x ranks; positions into the set of GPUs */
+    bool nvls;             /* the speeds below are known too; 0: there is no NVLS */
+    double nvls_intra, nvls_inter;
+} FabGivenGraph;
+
+/* Replaces what the search found. The error says which neighbours of a ring cannot reach each other. */
+bool fab_machine_facts_give(FabMachineFacts *facts, FabRouter *router, const FabTopology *topology,
+                            const uint32_t *gpus, const FabGivenGraph *graph, GError **error);
 void fab_machine_facts_clear(FabMachineFacts *facts);
 
 /* How one call is executed. */

@@ -270,6 +270,39 @@ fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t
     return true;
 }
 
+bool
+fab_machine_facts_give(FabMachineFacts *facts, FabRouter *router, const FabTopology *topology, const uint32_t *gpus,
+                       const FabGivenGraph *graph, GError **error)
+{
+    gsize count = (gsize)graph->channels * facts->ranks;
+    uint32_t *all;
+
+    /* Each ring in turn stands first, where its neighbours are looked at. */
+    facts->path = FAB_PATH_SELF;
+    facts->transport = FAB_TRANSPORT_LOCAL;
+    all = g_memdup2(graph->order, count * sizeof *all);
+    for (uint32_t c = 0; c < graph->channels; c++) {
+        uint32_t fewest_links;
+        g_free(facts->order);
+        facts->order = g_memdup2(all + (gsize)c * facts->ranks, facts->ranks * sizeof *all);
+        if (!look_at_neighbours(router, topology, gpus, facts, &fewest_links, error)) {
+            g_free(all);
+            return false;
+        }
+    }
+    g_free(facts->order);
+    facts->order = all;
+    facts->rings = graph->channels;
+    facts->graph_channels = graph->channels;
+    facts->graph_speed = graph->speed;
+    facts->channels = MIN(2 * graph->channels, 2 * most_search_channels(facts));
+    if (graph->nvls) {
+        facts->nvls_intra = graph->nvls_intra;
+        facts->nvls_inter = graph->nvls_inter;
+    }
+    return true;
+}
+
 void
 fab_machine_facts_clear(FabMachineFacts *facts)
 {

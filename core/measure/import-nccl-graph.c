@@ -115,7 +115,9 @@ write_all(Writer *writer, xmlNode *root, GError **error)
         return false;
     }
     if (writer->ring_channels > 0)
-        g_string_append_printf(writer->text, "\n[collective]\nalgorithm=ring\nchannels=%u\n", writer->ring_channels);
+        g_string_append_printf(writer->text,
+                               "\n# NCCL doubles the ring's channels. NCCL_GRAPH_FILE takes the rings and rates too.\n"
+                               "[collective]\nalgorithm=ring\nchannels=%u\n", 2 * writer->ring_channels);
     return true;
 }
 

@@ -8,7 +8,8 @@
 const char *const fab_nccl_setting_keys[] = {
     "NCCL_ALGO",         "NCCL_PROTO",         "NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS", "NCCL_MIN_CTAS",
     "NCCL_MAX_CTAS",     "NCCL_P2P_DISABLE",   "NCCL_P2P_LEVEL",     "NCCL_SHM_DISABLE",   "NCCL_NVLS_ENABLE",
-    "NCCL_PAT_ENABLE",   "NCCL_NTHREADS",      "NCCL_BUFFSIZE",      NULL,
+    "NCCL_PAT_ENABLE",   "NCCL_NTHREADS",      "NCCL_BUFFSIZE",      "NCCL_GRAPH_FILE",
+    NULL,
 };
 
 const char *const fab_nccl_algorithm_names[] = { "Tree",     "Ring", "CollNetDirect", "CollNetChain", "NVLS",
@@ -278,6 +279,20 @@ read_kernel(FabKeyfile *file, const char *group, FabNcclSettings *settings, GErr
     return true;
 }
 
+/* A file may lie beside the scenario that names it. */
+static void
+read_graph_file(FabKeyfile *file, const char *group, FabNcclSettings *settings)
+{
+    const char *name = value_of(file, group, "NCCL_GRAPH_FILE");
+    g_autofree char *folder = g_path_get_dirname(fab_keyfile_path(file));
+    g_autofree char *beside = name != NULL ? g_build_filename(folder, name, NULL) : NULL;
+
+    if (name != NULL && !g_path_is_absolute(name) && g_file_test(beside, G_FILE_TEST_IS_REGULAR))
+        settings->graph_file = g_steal_pointer(&beside);
+    else
+        settings->graph_file = g_strdup(name);
+}
+
 /* ------------------------------------------------------------------ conflicts with our own keys */
 
 /* Our own key says the same in other words, and both were given. */
@@ -311,6 +326,7 @@ fab_nccl_settings_read(FabKeyfile *file, const char *group, const char *operatio
                        FabNcclSettings *settings, GError **error)
 {
     *settings = (FabNcclSettings) { 0 };
+    read_graph_file(file, group, settings);
     return check_conflicts(file, group, error) && read_lists(file, group, operation, nccl, settings, error) &&
            read_channels(file, group, settings, error) && read_peer_level(file, group, settings, error) &&
            read_switches(file, group, settings, error) && read_kernel(file, group, settings, error);

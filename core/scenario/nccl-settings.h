@@ -26,6 +26,7 @@ typedef struct {
     uint32_t min_ctas, max_ctas;         /* of NVLS too; 0: not given */
     uint32_t threads;           /* 0: the protocol's */
     uint64_t buffer_bytes;      /* of a Simple FIFO; 0: 4 MiB */
+    char *graph_file;           /* XML of NCCL_GRAPH_DUMP_FILE, found beside the scenario; owned; NULL: not given */
     const char *peer;           /* a value of [collective] peer, static; NULL: not given */
     bool no_nvlink;             /* with `peer`: NVLink is beyond that level too */
 } FabNcclSettings;

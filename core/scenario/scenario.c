@@ -575,6 +575,7 @@ fab_scenario_free(FabScenario *scenario)
     g_free(scenario->reduction);
     g_free(scenario->peer);
     g_free(scenario->timing);
+    g_free(scenario->settings.graph_file);
     g_free(scenario->pairs);
     g_free(scenario->sizes);
     g_free(scenario);

@@ -271,7 +271,7 @@ add_settings(Resolver *resolver)
         const char *key = fab_nccl_setting_keys[i];
         g_autofree char *value = fab_measurement_environment(resolver->measurement, key);
         g_autofree char *name = g_strconcat("collective.", key, NULL);
-        if (value == NULL || (algorithm && strcmp(key, "NCCL_ALGO") == 0) ||
+        if (value == NULL || strcmp(key, "NCCL_GRAPH_FILE") == 0 || (algorithm && strcmp(key, "NCCL_ALGO") == 0) ||
             (protocol && strcmp(key, "NCCL_PROTO") == 0))
             continue;
         bounded = bounded || g_str_has_suffix(key, "_NCHANNELS") || g_str_has_suffix(key, "_CTAS");
@@ -387,7 +387,7 @@ note_settings(Resolver *resolver)
     for (guint i = 0; settings[i] != NULL; i++) {
         g_auto(GStrv) sides = g_strsplit(settings[i], "=", 2);
         if (g_str_has_prefix(settings[i], "NCCL_") && !g_strv_contains(idle_settings, sides[0]) &&
-            !g_strv_contains(fab_nccl_setting_keys, sides[0]))
+            (!g_strv_contains(fab_nccl_setting_keys, sides[0]) || strcmp(sides[0], "NCCL_GRAPH_FILE") == 0))
             add_note(resolver, g_strdup_printf("%s is not modelled", settings[i]));
     }
 }

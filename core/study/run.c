@@ -9,6 +9,7 @@
 #include "collective/overlay.h"
 #include "engine/engine.h"
 #include "study/cost.h"
+#include "study/given-graph.h"
 #include "study/interval.h"
 #include "collective/kind.h"
 #include "study/transfer.h"
@@ -152,6 +153,9 @@ run_init(Run *run, const FabScenario *scenario, const FabTopology *topology, con
     run->collective = (FabCollective)collective;
     run->router = fab_router_new(topology, &rules);
     if (!fab_machine_facts(run->router, topology, run->gpus, run->ranks, scenario->nccl, &run->facts, error))
+        return false;
+    if (scenario->settings.graph_file != NULL && run->ranks > 1 &&
+        !fab_use_given_graph(scenario->settings.graph_file, run->router, topology, run->gpus, &run->facts, error))
         return false;
     run->facts.any_ll128 = scenario->settings.any_ll128;
     run->facts.pat = scenario->settings.pat;
