@@ -198,6 +198,7 @@ static const struct {
     { "algorithm=collnet-chain", "algorithm collnet-chain joins several nodes" },
     { "algorithm=collnet-direct", "algorithm collnet-direct joins several nodes" },
     { "algorithm=pat operation=all_gather", "NCCL runs PAT inside a node with NCCL_PAT_ENABLE=1 only" },
+    { "NCCL_PAT_ENABLE=1 algorithm=pat protocol=ll operation=all_gather", "pat runs with protocol simple only" },
     { "NCCL_PAT_ENABLE=1 NCCL_ALGO=PAT", "leave nothing" }, /* not for all_reduce */
     /* what NCCL itself ends with: no algorithm or protocol available */
     { "NCCL_ALGO=NVLSTree", "has for all_reduce here: chain ll" },

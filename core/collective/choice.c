@@ -310,6 +310,12 @@ choose_chunks(const FabMachineFacts *facts, FabCollective collective, uint64_t s
         plan->slots = wishes->slots;
 }
 
+static bool
+simple_only(const FabAlgorithm *algorithm)
+{
+    return algorithm->in_switch || strcmp(algorithm->name, "pat") == 0;
+}
+
 bool
 fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
            FabPlan *plan, GError **error)
@@ -339,12 +345,12 @@ fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size
                     "add that or use ring");
         return false;
     }
-    if (plan->algorithm->in_switch && wishes->protocol >= 0 && wishes->protocol != FAB_PROTOCOL_SIMPLE) {
+    if (simple_only(plan->algorithm) && wishes->protocol >= 0 && wishes->protocol != FAB_PROTOCOL_SIMPLE) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "algorithm %s runs with protocol simple only, not %s", name,
                     fab_protocol_names[wishes->protocol]);
         return false;
     }
-    if (plan->algorithm->in_switch)
+    if (simple_only(plan->algorithm))
         plan->protocol = FAB_PROTOCOL_SIMPLE;
     choose_channels(facts, collective, size, wishes, plan);
     choose_chunks(facts, collective, size, wishes, plan);
