@@ -135,7 +135,7 @@ class Run(Cli):
         self.assertEqual((result["schema"], result["schema_version"]), ("fabricast-result", 1))
         self.assertEqual(set(result["results"][0]), {
             "name", "topology", "topology_title", "plugin", "collective", "datatype", "redop", "root", "ranks", "gpus",
-            "fidelity", "interval", "calibration", "notes", "rows"})
+            "fidelity", "interval", "interval_guessed", "calibration", "notes", "rows"})
         rows = result["results"][0]["rows"]
         self.assertEqual([row["size_bytes"] for row in rows], [1 << 20, 1 << 21])
         self.assertEqual(set(rows[0]), {

@@ -319,6 +319,7 @@ START_TEST(every_prediction_of_a_collective_has_an_interval)
         ck_assert(row->low_ps > 0 && row->low_ps <= row->time_ps && row->time_ps <= row->high_ps);
     }
     ck_assert_msg(g_str_has_prefix(result->interval, "90 % of what "), "%s", result->interval);
+    ck_assert(!result->guessed);
 }
 END_TEST
 
@@ -328,6 +329,7 @@ START_TEST(a_machine_of_a_kind_never_measured_says_so)
     const FabResultRow *row = result->rows->pdata[0];
 
     ck_assert_str_eq(row->kind, "nvswitch/ring/volta");
+    ck_assert(result->guessed);
     ck_assert(row->low_ps > 0);
     ck_assert_msg(g_str_has_prefix(result->interval, "no machine of this kind was ever measured (Volta GPUs over "
                                                      "NVSwitch): the interval is the widest"), "%s", result->interval);

@@ -359,6 +359,18 @@ START_TEST(every_row_has_a_prediction_and_both_yardsticks)
 }
 END_TEST
 
+START_TEST(a_machine_of_a_kind_nobody_measured_is_noted)
+{
+    g_autoptr(FabValidation) validation = validate_one((const char *[]) { "overrides.gpu=v100-sxm2", NULL });
+    const FabValidationCase *one = validation->cases->pdata[0];
+    const char *last = one->notes->len > 0 ? one->notes->pdata[one->notes->len - 1] : "";
+
+    ck_assert_msg(g_str_has_prefix(last, "no machine of this kind was ever measured (Volta GPUs over NVSwitch)"), "%s",
+                  last);
+    ck_assert(g_array_index(one->rows, FabValidationRow, 0).high_us > 0);
+}
+END_TEST
+
 START_TEST(alltoall_and_forced_channels_have_no_figure_of_nccls_formula)
 {
     g_autoptr(FabValidation) pairwise = validate_one((const char *[]) { "run.collective=alltoall", NULL });
@@ -483,6 +495,7 @@ main(void)
     tcase_add_test(cases, gpus_of_a_rack_are_taken_tray_by_tray);
     tcase_add_test(cases, what_cannot_be_predicted_says_why);
     tcase_add_test(cases, every_row_has_a_prediction_and_both_yardsticks);
+    tcase_add_test(cases, a_machine_of_a_kind_nobody_measured_is_noted);
     tcase_add_test(cases, alltoall_and_forced_channels_have_no_figure_of_nccls_formula);
     tcase_add_test(cases, grade_c_is_predicted_and_never_scored);
     tcase_add_test(cases, a_call_that_cannot_run_is_a_case_with_a_reason);

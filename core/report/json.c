@@ -92,6 +92,7 @@ write_result(FILE *out, const FabResult *result)
     text_member(out, "fidelity", result->fidelity);
     text_member(out, "calibration", result->calibration);
     text_member(out, "interval", result->interval);
+    fprintf(out, "\"interval_guessed\": %s, ", result->guessed ? "true" : "false");
     fputs("\n      \"notes\": [", out);
     for (guint i = 0; i < result->notes->len; i++) {
         fputs(i > 0 ? ", " : "", out);

@@ -40,6 +40,7 @@ typedef struct {
     int32_t root;          /* -1: none */
     GPtrArray *notes;      /* char *: what a reader must know ("GeForce: staged through host memory") */
     char *interval;        /* what the intervals rest on, or why there is none */
+    bool guessed;          /* an interval is a guess: nobody measured such a machine */
     GPtrArray *rows;       /* FabResultRow */
 } FabResult;
 

@@ -57,6 +57,7 @@ fab_interval_apply(const FabIntervals *intervals, FabResult *result)
         known = known && interval.machines > 0;
         any = true;
     }
+    result->guessed = !known;
     g_free(result->interval);
     result->interval = any ? sentence_of(intervals, &kind, known)
                            : g_strdup("there is no interval: a GPU alone was never measured");

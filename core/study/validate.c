@@ -174,6 +174,8 @@ predict(FabValidationCase *one, const FabMeasurement *measurement, const FabReso
         one->detail = g_strdup(error->message);
         return;
     }
+    if (result->guessed)
+        g_ptr_array_add(one->notes, g_strdup(result->interval));
     add_rows(one, measurement, result, nccl_us);
     fit_line(one);
     one->scored = one->grade != 'C';
