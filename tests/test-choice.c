@@ -235,7 +235,6 @@ static const ReleaseCase release_cases[] = {
     { "dgx-a100", 0, 2020, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL, { 15.0, 34.3 } },
     { "dgx-a100", 0, 2020, FAB_ALL_GATHER, "ring", FAB_PROTOCOL_LL, { 10.8, 91.4 } },
     { "dgx-a100", 0, 2021, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL, { 15.0, 50.1 } },
-    { "dgx-h100", 0, 2018, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL, { 15.0, 50.1 } },
     { "dgx-h100", 0, 2021, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL, { 15.0, 80.6 } },
     /* LL128: one chip after the other up to 2.26 */
     { "ws2-bridge-3090", 0, 2026, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_LL128, { 0, 0 } },
@@ -258,7 +257,6 @@ static const ReleaseCase release_cases[] = {
     { "dgx-h200", 8, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 266.7 } },
     { "dgx-h200", 4, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 28.8, 240.0 } },
     { "dgx-h200", 5, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 35.6, 225.0 } },
-    { "dgx-h200", 6, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 42.4, 216.0 } },
     { "dgx-h200", 7, 2027, FAB_ALL_REDUCE, "ring", FAB_PROTOCOL_SIMPLE, { 49.2, 210.0 } },
     { "dgx-b200", 5, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 375.0 } },
     { "dgx-b200", 6, 2027, FAB_ALL_REDUCE, "nvls", FAB_PROTOCOL_SIMPLE, { 25.0, 450.0 } },
@@ -288,9 +286,7 @@ END_TEST
 static const struct {
     const char *name;
     uint32_t nccl, from;
-} nvls_cases[] = {
-    { "dgx-h200", 2027, 5 }, { "dgx-b200", 2027, 6 }, { "dgx-h200", 2030, 6 },
-};
+} nvls_cases[] = { { "dgx-h200", 2027, 5 }, { "dgx-b200", 2027, 6 }, { "dgx-h200", 2030, 6 } };
 
 START_TEST(nvls_is_taken_from_as_many_gpus_as_in_the_log)
 {
@@ -309,17 +305,13 @@ END_TEST
 /* MAXCHANNELS was 32 up to 2.24, and Blackwell unknown; its NVLS had 32 channels at first. */
 START_TEST(channels_follow_the_release)
 {
-    static const struct {
-        uint32_t nccl, channels, nvls_channels;
-    } cases[] = { { 2024, 24, 16 }, { 2025, 32, 32 }, { 2027, 32, 24 } };
+    static const uint32_t cases[][3] = { { 2024, 24, 16 }, { 2025, 32, 32 }, { 2027, 32, 24 } };
+    Machine machine;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        Machine machine;
-        machine_init_release(&machine, "dgx-b200", NULL, 0, cases[i].nccl);
-        ck_assert_uint_eq(machine.facts.channels, cases[i].channels);
-        ck_assert_uint_eq(machine.facts.nvls_channels, cases[i].nvls_channels);
-        machine_clear(&machine);
-    }
+    machine_init_release(&machine, "dgx-b200", NULL, 0, cases[_i][0]);
+    ck_assert_uint_eq(machine.facts.channels, cases[_i][1]);
+    ck_assert_uint_eq(machine.facts.nvls_channels, cases[_i][2]);
+    machine_clear(&machine);
 }
 END_TEST
 
@@ -468,6 +460,33 @@ START_TEST(small_calls_use_fewer_channels_and_never_more_for_less)
 }
 END_TEST
 
+START_TEST(trees_of_ll128_cut_small_calls_finer)
+{
+    FabWishes tree = { .algorithm = "chain", .protocol = FAB_PROTOCOL_LL128 };
+    Machine machine;
+
+    machine_init(&machine, "dgx-h100", NULL, 0);
+    /* 174,763 B a channel: halved below 14.4 chunks down to 128 KiB, then below 3.6 */
+    ck_assert_uint_eq(plan_of(&machine, FAB_ALL_REDUCE, 4 * MIB, &tree).chunk_bytes, 36000);
+    ck_assert_uint_eq(plan_of(&machine, FAB_ALL_REDUCE, GIB, &tree).chunk_bytes, 576000);
+    machine_clear(&machine);
+}
+END_TEST
+
+START_TEST(slow_simple_rings_have_half_of_the_threads)
+{
+    FabWishes simple = { .algorithm = "ring", .protocol = FAB_PROTOCOL_SIMPLE };
+    Machine fast, slow;
+
+    machine_init(&fast, "ws2-x16", NULL, 0);
+    machine_init(&slow, "desk2-x8", NULL, 0);
+    ck_assert_uint_eq(plan_of(&fast, FAB_ALL_REDUCE, GIB, &simple).threads, 512);
+    ck_assert_uint_eq(plan_of(&slow, FAB_ALL_REDUCE, GIB, &simple).threads, 256);
+    machine_clear(&fast);
+    machine_clear(&slow);
+}
+END_TEST
+
 START_TEST(wishes_win)
 {
     FabWishes wishes = { .algorithm = "ring", .protocol = FAB_PROTOCOL_SIMPLE, .channels = 7, .chunk_bytes = 100000,
@@ -559,7 +578,7 @@ main(void)
     tcase_add_loop_test(tcase, cells_of_the_cost_table_are_nccls, 0, G_N_ELEMENTS(cost_cases));
     tcase_add_loop_test(tcase, each_release_counts_in_its_own_way, 0, G_N_ELEMENTS(release_cases));
     tcase_add_loop_test(tcase, nvls_is_taken_from_as_many_gpus_as_in_the_log, 0, G_N_ELEMENTS(nvls_cases));
-    tcase_add_test(tcase, channels_follow_the_release);
+    tcase_add_loop_test(tcase, channels_follow_the_release, 0, 3);
     tcase_add_test(tcase, small_trees_are_corrected_by_their_size);
     tcase_add_test(tcase, one_rank_has_no_cost_table);
     tcase_add_loop_test(tcase, the_choice_changes_at_nccls_sizes, 0, G_N_ELEMENTS(switch_cases));
@@ -567,6 +586,8 @@ main(void)
     tcase_add_test(tcase, four_hopper_gpus_stay_with_the_ring);
     tcase_add_test(tcase, large_rings_use_every_channel_and_two_slices_of_a_megabyte);
     tcase_add_test(tcase, small_calls_use_fewer_channels_and_never_more_for_less);
+    tcase_add_test(tcase, trees_of_ll128_cut_small_calls_finer);
+    tcase_add_test(tcase, slow_simple_rings_have_half_of_the_threads);
     tcase_add_test(tcase, wishes_win);
     tcase_add_test(tcase, wishes_that_cannot_be_met_are_refused);
     tcase_add_test(tcase, over_pcie_chunks_of_broadcast_and_send_recv_pass_in_pieces);

@@ -184,13 +184,26 @@ shrink(const FabMachineFacts *facts, FabCollective collective, uint64_t size, Fa
     plan->channels = (uint32_t)CLAMP(divide_up(traffic, CELL), 1, plan->channels);
 }
 
+/* Simple rings that are no faster than PCIe 3 get half of the threads (NCCL's src/graph/tuning.cc). */
+static uint32_t
+most_threads(const FabMachineFacts *facts, const FabPlan *plan, const FabWishes *wishes)
+{
+    bool slow = facts->graph_channels * facts->graph_speed <= 12 && strcmp(plan->algorithm->name, "ring") == 0;
+
+    if (plan->protocol == FAB_PROTOCOL_LL128)
+        return 640;
+    if (wishes->threads > 0)
+        return wishes->threads;
+    return slow && plan->protocol == FAB_PROTOCOL_SIMPLE ? 256 : 512;
+}
+
 static void
 choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
                 FabPlan *plan)
 {
     bool pairwise = strcmp(plan->algorithm->name, "pairwise") == 0;
 
-    plan->threads = plan->protocol == FAB_PROTOCOL_LL128 ? 640 : wishes->threads > 0 ? wishes->threads : 512;
+    plan->threads = most_threads(facts, plan, wishes);
     plan->channels = most_channels(facts, wishes);
     if (pairwise && facts->ranks > 1) {
         uint32_t pieces = collective == FAB_SEND_RECV ? 1 : facts->ranks; /* a rank's own piece has channels too */
@@ -281,6 +294,28 @@ simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t si
     plan->slots = FIFO_SLOTS / 2;
 }
 
+/*
+ * A channel's share of a ring call is cut into as many chunks as ranks. A tree's chunk is halved while a channel has
+ * few of them (NCCL's src/enqueue.cc).
+ */
+static void
+ll128_chunk(const FabMachineFacts *facts, uint64_t size, FabPlan *plan)
+{
+    uint64_t share = divide_up(size, plan->channels), chunk = LL128_STEP;
+    bool tree = strcmp(plan->algorithm->name, "chain") == 0;
+    double steps = 1 + 0.1 * facts->ranks;
+
+    while (tree && (double)(share / chunk) < steps * 64 / facts->ranks && chunk > 128 * KIB)
+        chunk /= 2;
+    while (tree && (double)(share / chunk) < steps * 16 / facts->ranks && chunk > 32 * KIB)
+        chunk /= 2;
+    if (!tree)
+        share = divide_up(share, facts->ranks);
+    plan->chunk_bytes = chunk;
+    plan->slice_bytes = MIN(MAX(round_up(divide_up(MIN(share, chunk), 16), 16), LL128_PIECE), chunk);
+    plan->slots = (uint32_t)(FIFO_SLOTS * (chunk / plan->slice_bytes));
+}
+
 static void
 choose_chunks(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
               FabPlan *plan)
@@ -293,10 +328,7 @@ choose_chunks(const FabMachineFacts *facts, FabCollective collective, uint64_t s
         plan->slice_bytes = (uint64_t)plan->threads * LL_BYTES_PER_THREAD;
         plan->slots = (uint32_t)(FIFO_SLOTS * (LL_STEP / plan->slice_bytes));
     } else if (plan->protocol == FAB_PROTOCOL_LL128) {
-        uint64_t share = divide_up(divide_up(size, plan->channels), facts->ranks);
-        plan->chunk_bytes = LL128_STEP;
-        plan->slice_bytes = MAX(round_up(divide_up(MIN(share, LL128_STEP), 16), 16), LL128_PIECE);
-        plan->slots = (uint32_t)(FIFO_SLOTS * (LL128_STEP / plan->slice_bytes));
+        ll128_chunk(facts, size, plan);
     } else {
         simple_chunk(facts, collective, size, wishes, plan);
     }
