@@ -209,6 +209,8 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
         uint32_t pieces = collective == FAB_SEND_RECV ? 1 : facts->ranks; /* a rank's own piece has channels too */
         uint32_t each = channels_per_peer(facts, wishes, part_of(facts, collective, size));
         uint32_t all = power_of_two_up(plan->channels), remote;
+        plan->tasks = 2 * pieces;
+        plan->channel_bytes = divide_up(part_of(facts, collective, size), each);
         plan->channels = MIN(pieces * each, MOST_CHANNELS);
         remote = MAX(plan->channels - plan->channels / pieces * (pieces > 1), 1);
         plan->cta_share = MIN(1.0, (double)MAX(all, each) / remote);

@@ -284,7 +284,7 @@ expected_part(const FabCollectiveSpec *spec, uint32_t r, uint32_t p, Part *part)
         return p == 0;
     case FAB_SEND_RECV:
         part->from = (r + n - 1) % n;
-        return p == 0;
+        return p == 0 && !(spec->one_way && r == 0);
     case FAB_REDUCE:
         return p == 0 && r == spec->root;
     case FAB_ALL_REDUCE:

@@ -44,6 +44,7 @@ typedef struct {
     uint32_t ranks;
     uint32_t root;   /* broadcast, reduce, gather, scatter */
     uint32_t ranks_per_node; /* of the algorithms that tell nodes apart: divides `ranks`; 0: all are on one node */
+    bool one_way;    /* sendrecv: the last rank does not send to the first */
     uint32_t channels;
     uint64_t chunk_bytes; /* the most one step moves, 1 or more */
     uint64_t slice_bytes; /* flow control granule, 1..chunk_bytes */

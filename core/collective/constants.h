@@ -25,7 +25,8 @@ typedef struct {
     double ll_round_us, ll_fixed_share, ll_latency_us;
     double ll128_rate, ll128_latency_us;
     double simple_step_us, simple_latency_us, simple_crowd_us;
-    double send_rate, copy_rate, p2p_rate, p2p_latency_us;
+    double stagger_us, rate_spread;
+    double send_rate, copy_rate, p2p_rate, p2p_alone_rate, p2p_latency_us;
     double link_share;
     double in_switch_gap_us, in_switch_launch_us, in_switch_copy_rate, in_switch_weight, in_switch_rack_weight;
     const char *source;

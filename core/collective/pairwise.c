@@ -17,6 +17,7 @@ enum { SENDS, RECEIVES, ROLES };
 
 typedef struct {
     FabCollective collective;
+    bool one_way;
     uint32_t ranks, root;
     uint32_t parts, lanes; /* channels that divide a round's bytes; channels that divide the rounds */
     uint64_t steps_per_round;
@@ -81,7 +82,7 @@ stream_rounds(const Pairwise *pairwise, const FabStream *stream, uint32_t lane)
 {
     switch (pairwise->collective) {
     case FAB_SEND_RECV:
-        return (Rounds) { 1, 1 };
+        return (Rounds) { 1, !pairwise->one_way || stream->rank != (stream->role == SENDS ? pairwise->ranks - 1 : 0) };
     case FAB_GATHER:
     case FAB_SCATTER:
         return rooted_rounds(pairwise, stream, lane);

@@ -292,12 +292,25 @@ note_beginning(Engine *engine, const Stream *stream)
         engine->began[step->send[i].peer] = MIN(engine->began[step->send[i].peer], engine->now);
 }
 
+/*
+ * What a channel reaches of the mean rate: 1 - spread to 1 + spread, evenly filled in the order of the golden section so
+ * that any number of channels has the mean 1 nearly.
+ */
+static double
+channel_share(const Engine *engine, const Stream *stream)
+{
+    double turn = stream->at.channel * 0.6180339887498949;
+
+    return 1 + engine->execution->spread * (2 * (turn - floor(turn)) - 1) * (engine->program->channels > 1);
+}
+
 /* Starts the transfer of a slice whose inputs and outputs are ready. */
 static void
 slice_start(Engine *engine, Stream *stream)
 {
     const FabExecution *execution = engine->execution;
-    double rate = engine->copy_rate[stream->at.role], bytes = (double)stream->bytes;
+    double share = channel_share(engine, stream);
+    double rate = engine->copy_rate[stream->at.role] * share, bytes = (double)stream->bytes;
     const FabRoute *route = stream->bytes > 0 ? step_route(engine, stream) : NULL;
     int64_t busy;
 
@@ -308,7 +321,7 @@ slice_start(Engine *engine, Stream *stream)
     if (route != NULL) {
         bool in_switch = stream->step.flags & FAB_STEP_IN_SWITCH;
         double wire = in_switch ? 1 : execution->wire;
-        double limit = in_switch ? INFINITY : engine->send_rate[stream->at.role] * wire;
+        double limit = in_switch ? INFINITY : engine->send_rate[stream->at.role] * share * wire;
         stream->state = STREAM_MOVING;
         fab_flow_start(engine->flows, engine->now, route, bytes * wire, limit, stream_number(engine, stream));
         return;
@@ -320,15 +333,28 @@ slice_start(Engine *engine, Stream *stream)
     fab_queue_push(engine->queue, engine->now + busy + overhead(engine, stream), stream_number(engine, stream));
 }
 
+/* The workers have issued stores of the step's next slice when the fence of this one is reached, and it waits for them. */
+static int64_t
+fence_wait(const Engine *engine, const Stream *stream)
+{
+    uint64_t next = MIN(engine->program->slice_bytes, stream->step.bytes - stream->moved - stream->bytes);
+    double rate = engine->send_rate[stream->at.role];
+
+    if (engine->execution->in_flight == 0 || !isfinite(rate) || stream->step.flags & FAB_STEP_LOCAL_SEND)
+        return 0;
+    return (int64_t)((double)MIN(next, engine->execution->in_flight) / rate * 1e12);
+}
+
 /* Hands the slice to its receivers and its input slots back to their senders. */
 static void
 slice_post(Engine *engine, Stream *stream)
 {
     const FabStep *step = &stream->step;
+    int64_t wait = fence_wait(engine, stream);
 
     for (uint32_t i = 0; i < step->send_count; i++) {
         Connection *connection = &engine->connections[step->send[i].connection];
-        int64_t when = engine->now + post_latency(engine, stream, &step->send[i]);
+        int64_t when = engine->now + post_latency(engine, stream, &step->send[i]) + wait;
         *slot_of(engine, step->send[i].connection, connection->posted++) = when;
         if (connection->receiver != NOBODY) {
             fab_queue_push(engine->queue, when, connection->receiver);
@@ -531,6 +557,18 @@ fill_report(Engine *engine)
     report->idle_share = stream_ps > 0 ? engine->wait_ps / stream_ps : 0;
 }
 
+static void
+start(Engine *engine)
+{
+    for (uint32_t i = 0; i < engine->stream_count; i++) {
+        int64_t when = engine->streams[i].at.channel * engine->execution->stagger_ps;
+        if (when > 0)
+            fab_queue_push(engine->queue, when, i);
+        else
+            stream_run(engine, &engine->streams[i]);
+    }
+}
+
 bool
 fab_engine_run(const FabEngineSpec *spec, FabEngineReport *report, GError **error)
 {
@@ -539,8 +577,7 @@ fab_engine_run(const FabEngineSpec *spec, FabEngineReport *report, GError **erro
     g_return_val_if_fail(spec->program->roles <= FAB_PROGRAM_ROLES, false);
     *report = (FabEngineReport) { 0 };
     engine_init(&engine, spec, report);
-    for (uint32_t i = 0; i < engine.stream_count; i++)
-        stream_run(&engine, &engine.streams[i]);
+    start(&engine);
     fab_flow_share(engine.flows, 0);
     check_instant(&engine);
     loop(&engine);

@@ -15,13 +15,16 @@
 /* What executing a program costs beside the fabric. Times are picoseconds, rates B/s. */
 typedef struct {
     int64_t launch_ps;    /* from the call to the first step, and from the last step to the end */
+    int64_t stagger_ps;   /* between the starts of channel 0, 1, ... of a rank: its CTAs do not begin at once */
     int64_t step_ps;      /* a stream is busy for it at every slice that it sends */
     int64_t local_ps;     /* the same for slices that are only received or copied */
     int64_t empty_ps;     /* the same for slices without bytes, where it is less */
     int64_t latency_ps;   /* beside the route's: until the other end sees a slice or a freed slot */
+    uint64_t in_flight;   /* bytes that a CTA has on the way; the fence of a slice waits for those of the next one too */
     int64_t in_switch_ps; /* instead of step_ps for in-switch steps */
     double send_rate;     /* payload of one CTA (channel) to other GPUs, all its roles together */
     double copy_rate;     /* the same inside this GPU */
+    double spread;        /* channels differ in these rates by up to this share, as SMs differ in their ways */
     double wire;          /* bytes on links for each byte of payload, 1 or more */
     double in_switch_weight; /* the same for in-switch steps */
     uint64_t quantum;     /* payload moves in multiples of it; 0 or 1: any */

@@ -44,7 +44,9 @@ typedef struct {
     uint32_t nccl;         /* release whose rules decide, 1000 x major + minor: 2030 is 2.30 */
     uint32_t processes, threads; /* that launch: processes, and threads of each; 0: one thread for each GPU */
     FabNcclSettings settings;    /* NCCL's environment variables */
-    char *timing;          /* "back-to-back": calls follow each other, as in nccl-tests; "single": each alone */
+    /* "back-to-back": calls follow each other, as in nccl-tests; "single": each alone; "kernel": of the kernel alone */
+    char *timing;
+    bool one_way;          /* sendrecv: the last rank does not send to the first */
     /* [transfer] */
     FabTransferPair *pairs;
     uint32_t pair_count;

@@ -23,7 +23,7 @@ int64_t fab_cost_device_ps(const FabCost *cost, const FabEngineReport *report);
 
 /*
  * Back-to-back calls follow no faster than the host launches them: a thread that serves several GPUs launches for one
- * after the other. 0 when every GPU has its thread.
+ * after the other. 0 when every GPU has its thread and the scenario states the launch.
  */
 int64_t fab_cost_interval_ps(const FabCost *cost, const FabPlan *plan);
 

@@ -327,8 +327,9 @@ add_launchers(Resolver *resolver)
     g_snprintf(number, sizeof number, "%d", (int)facts.threads);
     if (facts.threads > 0)
         add_set(resolver, "collective.threads", number);
-    if (fab_times_single_calls(resolver->measurement))
-        add_set(resolver, "collective.timing", "single");
+    add_set(resolver, "collective.timing", fab_timing_facts(resolver->measurement));
+    if (fab_sends_one_way(resolver->measurement))
+        add_set(resolver, "collective.one_way", "on");
 }
 
 /* Which GPUs: the first ones, or in a rack the first ones of each tray where not all of a tray took part. */

@@ -80,10 +80,29 @@ fab_release_facts(const FabMeasurement *measurement, bool *stated)
     return minor;
 }
 
-bool
-fab_times_single_calls(const FabMeasurement *measurement)
+/* Profiles kernels one by one and sends one way: microsoft/vidur, vidur/profiling/collectives/collectives_impl.py. */
+static bool
+is_vidur(const FabMeasurement *measurement)
 {
     const char *tool = fab_measurement_get(measurement, "run", "tool");
 
-    return tool != NULL && g_str_has_prefix(tool, "all_reduce_bench.py");
+    return tool != NULL && g_str_has_prefix(tool, "vidur profiler");
+}
+
+const char *
+fab_timing_facts(const FabMeasurement *measurement)
+{
+    const char *tool = fab_measurement_get(measurement, "run", "tool");
+
+    if (tool != NULL && g_str_has_prefix(tool, "all_reduce_bench.py"))
+        return "single"; /* events around each call: stas00/ml-engineering, network/benchmarks */
+    return fab_sends_one_way(measurement) ? "kernel" : "back-to-back";
+}
+
+bool
+fab_sends_one_way(const FabMeasurement *measurement)
+{
+    const char *collective = fab_measurement_get(measurement, "run", "collective");
+
+    return is_vidur(measurement) && strcmp(collective, "sendrecv") == 0;
 }

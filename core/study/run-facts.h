@@ -18,7 +18,10 @@ FabLaunchFacts fab_launch_facts(const FabMeasurement *measurement);
 /* The minor release of NCCL 2: as stated, else the newest at the date of the measurement, else 0. */
 int64_t fab_release_facts(const FabMeasurement *measurement, bool *stated);
 
-/* The tool times every call alone instead of many in a row. */
-bool fab_times_single_calls(const FabMeasurement *measurement);
+/* What the tool's clock shows, as the scenario's timing: "back-to-back" for tools that are not known. */
+const char *fab_timing_facts(const FabMeasurement *measurement);
+
+/* The tool's sendrecv sends from the first rank to the second and not back. */
+bool fab_sends_one_way(const FabMeasurement *measurement);
 
 #endif

@@ -270,6 +270,7 @@ program_of(const Run *run, uint64_t size, FabPlan *plan, GError **error)
                                                       .size = size,
                                                       .ranks = run->ranks,
                                                       .root = run->scenario->root,
+                                                      .one_way = run->scenario->one_way,
                                                       .channels = plan->channels,
                                                       .chunk_bytes = plan->chunk_bytes,
                                                       .slice_bytes = plan->slice_bytes,
