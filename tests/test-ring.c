@@ -43,7 +43,7 @@ search(const char *text, const FabRouteRules *with, const char *list, uint32_t m
 
     for (uint32_t i = 0; i < found.count; i++)
         gpus[i] = (uint32_t)atoi(words[i]);
-    found.rings = fab_ring_search(router, gpus, found.count, max_rings, found.order, &found.bandwidth);
+    found.rings = fab_ring_search(router, gpus, found.count, max_rings, found.order, &found.bandwidth, NULL);
     return found;
 }
 
@@ -128,6 +128,17 @@ START_TEST(three_gpus_with_single_links_have_a_ring_each_way)
     ck_assert_uint_eq(found.rings, 2);
     assert_order(&found, 0, "0 1 2");
     assert_order(&found, 1, "0 2 1");
+}
+END_TEST
+
+START_TEST(four_gpus_with_single_links_share_them_among_six_rings)
+{
+    static const char text[] = "g0-g1:nvlink:20 g0-g2:nvlink:20 g0-g3:nvlink:20 g1-g2:nvlink:20 g1-g3:nvlink:20 "
+                               "g2-g3:nvlink:20";
+    Found found = search(text, &rules, "0 1 2 3", MAX_RINGS);
+
+    ck_assert_uint_eq(found.rings, 6);
+    ck_assert_double_eq_tol(found.bandwidth, 10e9, 1); /* half a link each: together three links, not two */
 }
 END_TEST
 
@@ -298,6 +309,7 @@ main(void)
     tcase_add_test(all, four_gpus_with_four_links_a_pair_have_twelve_rings);
     tcase_add_test(all, a_pair_has_as_many_rings_as_links);
     tcase_add_test(all, three_gpus_with_single_links_have_a_ring_each_way);
+    tcase_add_test(all, four_gpus_with_single_links_share_them_among_six_rings);
     tcase_add_test(all, subsets_of_a_cube_mesh_get_what_fits);
     tcase_add_test(all, five_of_eight_have_fewer_rings_than_four);
     tcase_add_test(all, the_number_of_rings_can_be_limited);

@@ -235,13 +235,15 @@ fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t
                   FabMachineFacts *facts, GError **error)
 {
     const FabGpuModel *model = topology->vertices[topology->gpus[gpus[0]]].gpu;
-    uint32_t fewest_links;
+    uint32_t fewest_links, per_lane = 1;
     double total;
 
     *facts = (FabMachineFacts) { .nccl = nccl, .ranks = count,
                                  .compute_capability = model != NULL ? model->compute_capability : 80 };
     facts->order = g_new0(uint32_t, (gsize)FAB_MAX_RINGS * count);
-    facts->rings = count > 1 ? fab_ring_search(router, gpus, count, FAB_MAX_RINGS, facts->order, NULL) : 1;
+    facts->rings = 1;
+    if (count > 1)
+        facts->rings = fab_ring_search(router, gpus, count, FAB_MAX_RINGS, facts->order, NULL, &per_lane);
     if (facts->rings == 0 && refuse_unreachable(router, gpus, count, error)) {
         fab_machine_facts_clear(facts);
         return false;
@@ -258,7 +260,7 @@ fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t
     total = total_speed(topology, gpus, facts, fewest_links);
     if (facts->transport == FAB_TRANSPORT_NVLINK && facts->rings > 1 && count > 2) {
         facts->graph_channels = MIN(facts->rings, most_search_channels(facts)); /* a mesh: its link-disjoint rings */
-        facts->graph_speed = nvlink_speed(facts);
+        facts->graph_speed = nvlink_speed(facts) / per_lane;
     } else {
         search(total, facts);
         duplicate(facts);

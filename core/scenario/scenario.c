@@ -20,7 +20,7 @@ enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 static const char *const collective_keys[] = {
     "operation", "sizes", "algorithm", "protocol", "channels", "chunk",  "slice",  "slots", "ranks",
     "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", "processes", "threads", "nccl",
-    "timing",    "one_way",  NULL,
+    "timing",    "one_way", "registered",  NULL,
 };
 static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink", "launch", NULL };
 
@@ -305,6 +305,7 @@ read_collective(FabKeyfile *file, FabScenario *scenario, GError **error)
     return read_word(file, group, "protocol", protocols, 0, &scenario->protocol, error) &&
            read_chunks(file, scenario, error) && read_ranks(file, scenario, error) &&
            read_count(file, group, "root", 0, MAX_RANKS - 1, &scenario->root, error) &&
+           fab_keyfile_get_boolean(file, group, "registered", &scenario->registered, error) &&
            fab_keyfile_get_boolean(file, group, "one_way", &scenario->one_way, error) &&
            read_word(file, group, "timing", timings, 0, &scenario->timing, error) &&
            read_nccl(file, scenario, error) && read_datatype(file, scenario, error) &&

@@ -46,6 +46,7 @@ typedef struct {
     FabNcclSettings settings;    /* NCCL's environment variables */
     /* "back-to-back": calls follow each other, as in nccl-tests; "single": each alone; "kernel": of the kernel alone */
     char *timing;
+    bool registered;       /* user buffers are registered with NCCL, as CUDA graphs do it: sendrecv copies once */
     bool one_way;          /* sendrecv: the last rank does not send to the first */
     /* [transfer] */
     FabTransferPair *pairs;

@@ -128,6 +128,8 @@ set_send_recv(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *co
               FabExecution *execution)
 {
     execution->send_rate = execution->copy_rate = send_recv_rate(cost, costs, pcie, plan) * plan->cta_share;
+    if (cost->scenario->registered && plan->tasks == 2)
+        execution->copy_rate = INFINITY; /* it was stored where it belongs */
     execution->wire = 1 / 0.9;
     if (cost->facts->transport <= FAB_TRANSPORT_NVLINK) {
         execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(0.37 * costs->p2p_latency_us));

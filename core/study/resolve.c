@@ -328,6 +328,8 @@ add_launchers(Resolver *resolver)
     if (facts.threads > 0)
         add_set(resolver, "collective.threads", number);
     add_set(resolver, "collective.timing", fab_timing_facts(resolver->measurement));
+    if (fab_registers_buffers(resolver->measurement))
+        add_set(resolver, "collective.registered", "on");
     if (fab_sends_one_way(resolver->measurement))
         add_set(resolver, "collective.one_way", "on");
 }

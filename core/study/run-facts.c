@@ -106,3 +106,9 @@ fab_sends_one_way(const FabMeasurement *measurement)
 
     return is_vidur(measurement) && strcmp(collective, "sendrecv") == 0;
 }
+
+bool
+fab_registers_buffers(const FabMeasurement *measurement)
+{
+    return says(fab_measurement_get(measurement, "run", "tool"), "cuda graph");
+}

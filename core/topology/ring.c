@@ -9,6 +9,8 @@
 #define STEP_BUDGET 2000000u
 /* Up to this many GPUs the single ring is exact (2^n n^2 steps), beyond it nearest neighbour and 2-opt. */
 #define EXACT_LIMIT 12u
+/* Up to this many GPUs rings of half lanes are tried too. */
+#define HALVES_LIMIT 4u
 
 /* A search over `count` GPUs, named 0 to count - 1 in device order. */
 typedef struct {
@@ -391,20 +393,48 @@ is_switched(const Search *search)
     return true;
 }
 
+/*
+ * Rings of half lanes, where they are more than twice `found` whole ones; 0 otherwise. For a handful of GPUs only: five
+ * and seven P100 reach no more than whole lanes give.
+ */
 static uint32_t
-find_rings(const Search *search, uint32_t *order)
+half_rings(const Search *search, uint32_t *lanes, uint32_t found, uint32_t *order)
+{
+    uint32_t count = search->count, half;
+    g_autofree uint32_t *rings = g_new(uint32_t, (size_t)search->max_rings * count);
+
+    if (count > HALVES_LIMIT || found == 0 || found >= fewest_lanes(lanes, count) || 2 * found >= search->max_rings)
+        return 0;
+    for (uint32_t i = 0; i < count * count; i++)
+        lanes[i] *= 2;
+    half = mesh_rings(lanes, count, search->max_rings, rings);
+    if (half <= 2 * found)
+        return 0;
+    memcpy(order, rings, (size_t)half * count * sizeof *order);
+    return half;
+}
+
+static uint32_t
+find_rings(const Search *search, uint32_t *order, uint32_t *per_lane)
 {
     g_autofree uint32_t *lanes = NULL;
-    uint32_t found = 0;
+    uint32_t found = 0, half = 0;
 
+    *per_lane = 1;
     if (search->count == 1 || is_switched(search)) {
         for (uint32_t i = 0; i < search->count; i++)
             order[i] = i;
         return 1;
     }
     lanes = mesh_lanes(search);
-    if (lanes != NULL)
+    if (lanes != NULL) {
         found = mesh_rings(lanes, search->count, search->max_rings, order);
+        half = half_rings(search, lanes, found, order);
+    }
+    if (half > 0) {
+        *per_lane = 2;
+        return half;
+    }
     return found > 0 ? found : single_ring(search, order);
 }
 
@@ -441,12 +471,12 @@ compare_places(gconstpointer a, gconstpointer b, gpointer data)
 
 uint32_t
 fab_ring_search(FabRouter *router, const uint32_t *gpus, uint32_t count, uint32_t max_rings, uint32_t *order,
-                double *bandwidth)
+                double *bandwidth, uint32_t *per_lane)
 {
     g_autofree uint32_t *places = NULL, *sorted = NULL;
     Search search = { .router = router, .topology = fab_router_topology(router), .count = count,
                       .max_rings = max_rings };
-    uint32_t found;
+    uint32_t found, shared;
     double rate;
 
     g_return_val_if_fail(count > 0 && max_rings > 0, 0);
@@ -458,7 +488,7 @@ fab_ring_search(FabRouter *router, const uint32_t *gpus, uint32_t count, uint32_
     for (uint32_t i = 0; i < count; i++)
         sorted[i] = gpus[places[i]];
     search.gpus = sorted;
-    found = find_rings(&search, order);
+    found = find_rings(&search, order, &shared);
     rate = ring_bandwidth(&search, order, found);
     if (rate == 0)
         found = 0; /* joined, but without the host memory that staging needs */
@@ -466,5 +496,7 @@ fab_ring_search(FabRouter *router, const uint32_t *gpus, uint32_t count, uint32_
         order[i] = places[order[i]];
     if (bandwidth != NULL)
         *bandwidth = found == 0 ? 0 : rate;
+    if (per_lane != NULL)
+        *per_lane = shared;
     return found;
 }
