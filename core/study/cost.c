@@ -150,6 +150,7 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
     if (plan->algorithm->in_switch) {
         execution.in_switch_ps = fab_ps_from_seconds(us(costs->in_switch_gap_us));
         execution.local_ps = execution.in_switch_ps / MAX(cost->facts->ranks, 1); /* one fence for all heads' pieces */
+        execution.empty_ps = execution.in_switch_ps;                              /* none is left out */
         execution.copy_rate = execution.send_rate = costs->in_switch_copy_rate * 1e9;
         execution.in_switch_weight = cost->facts->boxes > 1 ? costs->in_switch_rack_weight : costs->in_switch_weight;
     } else if (plan->protocol == FAB_PROTOCOL_LL) {
