@@ -49,22 +49,6 @@ in_block(uint32_t head, uint32_t place)
     return place == head ? 0 : place < head ? place + 1 : place;
 }
 
-/* How many pieces of a loop belong to other heads than this rank. */
-static inline uint32_t
-other_heads(const Direct *direct, uint32_t place)
-{
-    return direct->network.heads - (place < direct->network.heads);
-}
-
-/* The k-th of those heads: a head begins with the one after it, so that the heads' ports are used alike. */
-static inline uint32_t
-other_head(const Direct *direct, uint32_t place, uint32_t k)
-{
-    uint32_t heads = direct->network.heads;
-
-    return place < heads ? (place + 1 + k) % heads : (place + k) % heads;
-}
-
 /* Ends of a head with the other ranks of its node. */
 static void
 set_node_ends(const Direct *direct, const FabStream *stream, uint32_t place, FabStep *step)
