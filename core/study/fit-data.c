@@ -318,7 +318,7 @@ void
 fab_fit_data_summarise(const FabFitData *data, const double *logs, bool after, FabErrorSummary *all)
 {
     for (int band = 0; band < FAB_BANDS; band++) {
-        g_autoptr(GArray) samples = g_array_new(FALSE, FALSE, sizeof(FabErrorSample));
+        g_autoptr(GArray) samples = g_array_sized_new(FALSE, FALSE, sizeof(FabErrorSample), data->rows);
         for (guint i = 0; i < data->cases->len; i++) {
             const Case *one = data->cases->pdata[i];
             guint before = samples->len;
