@@ -3,6 +3,7 @@
 
 #include "fuzz.h"
 #include "measure/import-nccl-xml.h"
+#include "measure/nccl-graph.h"
 
 static void
 check_remark(void *data, const char *message)
@@ -16,6 +17,12 @@ static void
 import(const char *path)
 {
     const FabImportOptions options = { .remark = check_remark };
+    g_auto(FabNcclGraph) graph = { 0 };
+    g_autoptr(GError) problem = NULL;
+    bool loaded = fab_nccl_graph_load(path, &graph, &problem);
+
+    fuzz_check_outcome(loaded, &problem);
+    g_assert_true(loaded == (graph.devices != NULL));
 
     for (int i = 0; i < 3; i++) {
         g_autoptr(GError) error = NULL;
