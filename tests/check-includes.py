@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "measure": ["base", "topology", "result"],
     "study": ["base", "include", "scenario", "result", "plugin", "topology", "program", "collective", "workload",
               "engine", "measure"],
-    "report": ["base", "include", "topology", "result", "measure", "study"],
+    "report": ["base", "include", "scenario", "topology", "workload", "result", "measure", "study"],
 }
 MAY_INCLUDE["cli"] = list(MAY_INCLUDE)
 
