@@ -356,7 +356,7 @@ fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size
 {
     const char *name = NULL;
 
-    *plan = (FabPlan) { 0 };
+    *plan = (FabPlan) { .rooted = collective == FAB_BROADCAST || collective == FAB_REDUCE };
     if (!choose_kind(facts, collective, size, wishes, &name, &plan->protocol, error))
         return false;
     plan->algorithm = fab_algorithm_find(name, error);

@@ -66,6 +66,7 @@ typedef struct {
     uint32_t slots; /* in slices */
     double fences;    /* for each slice of Simple; 0: one */
     uint32_t peers;   /* send/recv: other ranks that one rank sends to */
+    bool rooted;            /* broadcast, reduce: data go along a chain, not around a ring */
     uint64_t channel_bytes; /* send/recv: what a channel carries to its peer */
     uint32_t tasks;         /* send/recv: sends and receives of a rank's group */
     double cta_share; /* send/recv: share of a CTA that each peer's channel has; 0: not send/recv */

@@ -122,7 +122,7 @@ send_recv_rate(const FabCost *cost, const FabKernelCosts *costs, const FabPcieCo
     return bytes > 0 ? bytes / (first / alone + (bytes - first) / both) : both;
 }
 
-/* Each direction has half of the warps; ports reach 0.9 of a ring's rate (NVLS/PCIe study, 3.1, F). */
+/* Each direction has half of the warps; ports reach 0.9 of a ring's rate with both at work (NVLS/PCIe study 3.1, F). */
 static void
 set_send_recv(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *costs, const FabPcieCosts *pcie,
               FabExecution *execution)
@@ -130,7 +130,7 @@ set_send_recv(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *co
     execution->send_rate = execution->copy_rate = send_recv_rate(cost, costs, pcie, plan) * plan->cta_share;
     if (cost->scenario->registered && plan->tasks == 2)
         execution->copy_rate = INFINITY; /* it was stored where it belongs */
-    execution->wire = 1 / 0.9;
+    execution->wire = cost->scenario->one_way ? 1 : 1 / 0.9;
     if (cost->facts->transport <= FAB_TRANSPORT_NVLINK) {
         execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(0.37 * costs->p2p_latency_us));
         execution->latency_ps = fab_ps_from_seconds(us(0.63 * costs->p2p_latency_us));
@@ -169,7 +169,7 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
                           : pcie->simple_latency_us, &execution);
         if (strcmp(plan->algorithm->name, "pairwise") == 0)
             set_send_recv(cost, plan, costs, pcie, &execution);
-        else if (nvlink)
+        else if (nvlink && !plan->rooted)
             set_apart(costs, &execution);
     }
     execution.wire /= nvlink ? costs->link_share : pcie->link_share;
