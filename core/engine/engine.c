@@ -1,66 +1,21 @@
-#include "engine/engine.h"
+#include "engine/engine-private.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/units.h"
-#include "engine/flow.h"
-#include "engine/queue.h"
 
 /* Events carry 31 bits of number and one of kind. */
 #define FLOW_MARK UINT32_C(0x80000000)
 #define NOBODY UINT32_MAX
 
-enum { DEADLOCK_LINES = 8, UNION_ENDS = 2 * FAB_STEP_ENDS };
-
-typedef enum { STREAM_NEXT, STREAM_INPUT, STREAM_OUTPUT, STREAM_MOVING, STREAM_TAIL, STREAM_DONE } StreamState;
-
-/*
- * A FIFO. Slot s holds slice s, s + slots, ...; its time is when it was last filled or freed, as the other end sees
- * it.
- */
-typedef struct {
-    const FabRoute *push, *pull; /* resources used while its sender, its receiver works */
-    uint32_t receiver, sender;   /* the stream that waits, or NOBODY */
-    uint32_t posted, taken;      /* slices */
-} Connection;
-
-typedef struct {
-    FabStream at;
-    StreamState state;
-    uint32_t slice, slices; /* of the step */
-    uint32_t end;           /* the end that it waits for */
-    uint64_t index;         /* of the step */
-    uint64_t moved;         /* bytes of the step in earlier slices */
-    uint64_t bytes;         /* of this slice */
-    int64_t since;          /* waits since */
-    FabStep step;
-} Stream;
-
-typedef struct {
-    const FabEngineSpec *spec;
-    const FabProgram *program;
-    const FabExecution *execution;
-    FabQueue *queue;
-    FabFlowSet *flows;
-    Stream *streams;
-    Connection *connections;
-    int64_t *slots; /* program->slots for each connection */
-    const FabRoute *multicast;
-    double send_rate[FAB_PROGRAM_ROLES], copy_rate[FAB_PROGRAM_ROLES]; /* of each role, B/s */
-    int64_t *began, *ended; /* of each rank: first transfer to it or own slice, end of its last stream */
-    uint32_t stream_count, running;
-    int64_t now, finish;
-    double copy_ps, wait_ps;
-    FabEngineReport *report;
-    GError *error;
-} Engine;
+enum { UNION_ENDS = 2 * FAB_STEP_ENDS };
 
 /* ------------------------------------------------------------------ set-up */
 
 static void
-engine_clear(Engine *engine)
+engine_clear(FabEngine *engine)
 {
     fab_flow_set_free(engine->flows);
     fab_queue_free(engine->queue);
@@ -72,13 +27,13 @@ engine_clear(Engine *engine)
 }
 
 static void
-streams_init(Engine *engine)
+streams_init(FabEngine *engine)
 {
     const FabProgram *program = engine->program;
     uint32_t number = 0;
 
     engine->stream_count = program->ranks * program->channels * program->roles;
-    engine->streams = g_new0(Stream, engine->stream_count);
+    engine->streams = g_new0(FabStreamRun, engine->stream_count);
     for (uint32_t rank = 0; rank < program->ranks; rank++) {
         for (uint32_t channel = 0; channel < program->channels; channel++) {
             for (uint32_t role = 0; role < program->roles; role++)
@@ -89,12 +44,12 @@ streams_init(Engine *engine)
 }
 
 static void
-engine_init(Engine *engine, const FabEngineSpec *spec, FabEngineReport *report)
+engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *report)
 {
     const FabTopology *topology = spec->topology;
     g_autofree double *capacity = g_new(double, topology->resource_count);
 
-    *engine = (Engine) { .spec = spec, .program = spec->program, .execution = &spec->execution, .report = report };
+    *engine = (FabEngine) { .spec = spec, .program = spec->program, .execution = &spec->execution, .report = report };
     for (uint32_t i = 0; i < topology->resource_count; i++)
         capacity[i] = topology->resources[i].capacity;
     engine->queue = fab_queue_new();
@@ -103,9 +58,9 @@ engine_init(Engine *engine, const FabEngineSpec *spec, FabEngineReport *report)
         engine->send_rate[role] = spec->execution.send_rate * spec->program->role_share[role];
         engine->copy_rate[role] = spec->execution.copy_rate * spec->program->role_share[role];
     }
-    engine->connections = g_new(Connection, spec->program->connections);
+    engine->connections = g_new(FabConnection, spec->program->connections);
     for (uint32_t i = 0; i < spec->program->connections; i++)
-        engine->connections[i] = (Connection) { .receiver = NOBODY, .sender = NOBODY };
+        engine->connections[i] = (FabConnection) { .receiver = NOBODY, .sender = NOBODY };
     engine->slots = g_new0(int64_t, (gsize)spec->program->connections * spec->program->slots);
     engine->began = g_new(int64_t, spec->program->ranks);
     engine->ended = g_new0(int64_t, spec->program->ranks);
@@ -117,9 +72,9 @@ engine_init(Engine *engine, const FabEngineSpec *spec, FabEngineReport *report)
 /* ------------------------------------------------------------------ routes */
 
 static const FabRoute *
-push_route(Engine *engine, const Stream *stream, const FabEnd *end)
+push_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
 {
-    Connection *connection = &engine->connections[end->connection];
+    FabConnection *connection = &engine->connections[end->connection];
     const uint32_t *gpus = engine->spec->gpus;
 
     if (connection->push == NULL && engine->error == NULL)
@@ -129,9 +84,9 @@ push_route(Engine *engine, const Stream *stream, const FabEnd *end)
 }
 
 static const FabRoute *
-pull_route(Engine *engine, const Stream *stream, const FabEnd *end)
+pull_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
 {
-    Connection *connection = &engine->connections[end->connection];
+    FabConnection *connection = &engine->connections[end->connection];
     const uint32_t *gpus = engine->spec->gpus;
 
     if (connection->pull == NULL && engine->error == NULL)
@@ -141,7 +96,7 @@ pull_route(Engine *engine, const Stream *stream, const FabEnd *end)
 }
 
 static const FabRoute *
-multicast_route(Engine *engine)
+multicast_route(FabEngine *engine)
 {
     if (engine->multicast == NULL && engine->error == NULL)
         engine->multicast =
@@ -152,7 +107,7 @@ multicast_route(Engine *engine)
 
 /* Everything that this step's transfer uses; NULL when it stays in this GPU's memory or after an error. */
 static const FabRoute *
-step_route(Engine *engine, const Stream *stream)
+step_route(FabEngine *engine, const FabStreamRun *stream)
 {
     const FabStep *step = &stream->step;
     const FabRoute *routes[UNION_ENDS];
@@ -188,10 +143,10 @@ step_route(Engine *engine, const Stream *stream)
  * there, so its way counts too.
  */
 static int64_t
-post_latency(Engine *engine, const Stream *stream, const FabEnd *end)
+post_latency(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
 {
     int64_t latency = engine->execution->latency_ps;
-    Connection *connection = &engine->connections[end->connection];
+    FabConnection *connection = &engine->connections[end->connection];
     const uint32_t *gpus = engine->spec->gpus;
 
     if (stream->step.flags & FAB_STEP_LOCAL_SEND)
@@ -209,7 +164,7 @@ post_latency(Engine *engine, const Stream *stream, const FabEnd *end)
 /* ------------------------------------------------------------------ slices */
 
 static inline int64_t *
-slot_of(Engine *engine, uint32_t connection, uint32_t slice)
+slot_of(FabEngine *engine, uint32_t connection, uint32_t slice)
 {
     uint32_t slots = engine->program->slots;
 
@@ -217,13 +172,14 @@ slot_of(Engine *engine, uint32_t connection, uint32_t slice)
 }
 
 static inline uint32_t
-stream_number(const Engine *engine, const Stream *stream)
+stream_number(const FabEngine *engine, const FabStreamRun *stream)
 {
     return (uint32_t)(stream - engine->streams);
 }
 
 static void
-wait_at(Engine *engine, Stream *stream, StreamState state, uint32_t end, uint32_t *waiter, bool known, int64_t when)
+wait_at(FabEngine *engine, FabStreamRun *stream, FabStreamState state, uint32_t end, uint32_t *waiter, bool known,
+        int64_t when)
 {
     stream->state = state;
     stream->end = end;
@@ -235,11 +191,11 @@ wait_at(Engine *engine, Stream *stream, StreamState state, uint32_t end, uint32_
 
 /* False: some input has not arrived; the stream is woken when it has. */
 static bool
-inputs_ready(Engine *engine, Stream *stream)
+inputs_ready(FabEngine *engine, FabStreamRun *stream)
 {
     for (uint32_t i = stream->state == STREAM_INPUT ? stream->end : 0; i < stream->step.recv_count; i++) {
         uint32_t id = stream->step.recv[i].connection;
-        Connection *connection = &engine->connections[id];
+        FabConnection *connection = &engine->connections[id];
         bool posted = connection->posted != connection->taken;
         int64_t when = *slot_of(engine, id, connection->taken);
         if (posted && when <= engine->now)
@@ -251,11 +207,11 @@ inputs_ready(Engine *engine, Stream *stream)
 }
 
 static bool
-outputs_ready(Engine *engine, Stream *stream)
+outputs_ready(FabEngine *engine, FabStreamRun *stream)
 {
     for (uint32_t i = stream->state == STREAM_OUTPUT ? stream->end : 0; i < stream->step.send_count; i++) {
         uint32_t id = stream->step.send[i].connection;
-        Connection *connection = &engine->connections[id];
+        FabConnection *connection = &engine->connections[id];
         bool freed = connection->posted - connection->taken < engine->program->slots;
         int64_t when = *slot_of(engine, id, connection->posted);
         if (freed && when <= engine->now)
@@ -268,7 +224,7 @@ outputs_ready(Engine *engine, Stream *stream)
 
 /* Time that the stream is busy with the slice beside moving its bytes. */
 static int64_t
-overhead(const Engine *engine, const Stream *stream)
+overhead(const FabEngine *engine, const FabStreamRun *stream)
 {
     const FabExecution *execution = engine->execution;
     bool sends = stream->step.send_count > 0 && !(stream->step.flags & FAB_STEP_LOCAL_SEND);
@@ -281,7 +237,7 @@ overhead(const Engine *engine, const Stream *stream)
 
 /* A rank's kernel is at work from its first slice on, or from the first that is on its way to it. */
 static void
-note_beginning(Engine *engine, const Stream *stream)
+note_beginning(FabEngine *engine, const FabStreamRun *stream)
 {
     const FabStep *step = &stream->step;
 
@@ -293,11 +249,11 @@ note_beginning(Engine *engine, const Stream *stream)
 }
 
 /*
- * What a channel reaches of the mean rate: 1 - spread to 1 + spread, evenly filled in the order of the golden section so
- * that any number of channels has the mean 1 nearly.
+ * What a channel reaches of the mean rate: 1 - spread to 1 + spread, evenly filled in the order of the golden section
+ * so that any number of channels has the mean 1 nearly.
  */
 static double
-channel_share(const Engine *engine, const Stream *stream)
+channel_share(const FabEngine *engine, const FabStreamRun *stream)
 {
     double turn = stream->at.channel * 0.6180339887498949;
 
@@ -306,7 +262,7 @@ channel_share(const Engine *engine, const Stream *stream)
 
 /* Starts the transfer of a slice whose inputs and outputs are ready. */
 static void
-slice_start(Engine *engine, Stream *stream)
+slice_start(FabEngine *engine, FabStreamRun *stream)
 {
     const FabExecution *execution = engine->execution;
     double share = channel_share(engine, stream);
@@ -333,9 +289,9 @@ slice_start(Engine *engine, Stream *stream)
     fab_queue_push(engine->queue, engine->now + busy + overhead(engine, stream), stream_number(engine, stream));
 }
 
-/* The workers have issued stores of the step's next slice when the fence of this one is reached, and it waits for them. */
+/* The workers have issued stores of the step's next slice when this one's fence is reached, which waits for them. */
 static int64_t
-fence_wait(const Engine *engine, const Stream *stream)
+fence_wait(const FabEngine *engine, const FabStreamRun *stream)
 {
     uint64_t next = MIN(engine->program->slice_bytes, stream->step.bytes - stream->moved - stream->bytes);
     double rate = engine->send_rate[stream->at.role];
@@ -347,13 +303,13 @@ fence_wait(const Engine *engine, const Stream *stream)
 
 /* Hands the slice to its receivers and its input slots back to their senders. */
 static void
-slice_post(Engine *engine, Stream *stream)
+slice_post(FabEngine *engine, FabStreamRun *stream)
 {
     const FabStep *step = &stream->step;
     int64_t wait = fence_wait(engine, stream);
 
     for (uint32_t i = 0; i < step->send_count; i++) {
-        Connection *connection = &engine->connections[step->send[i].connection];
+        FabConnection *connection = &engine->connections[step->send[i].connection];
         int64_t when = engine->now + post_latency(engine, stream, &step->send[i]) + wait;
         *slot_of(engine, step->send[i].connection, connection->posted++) = when;
         if (connection->receiver != NOBODY) {
@@ -362,7 +318,7 @@ slice_post(Engine *engine, Stream *stream)
         }
     }
     for (uint32_t i = 0; i < step->recv_count; i++) {
-        Connection *connection = &engine->connections[step->recv[i].connection];
+        FabConnection *connection = &engine->connections[step->recv[i].connection];
         int64_t when = engine->now + engine->execution->latency_ps;
         *slot_of(engine, step->recv[i].connection, connection->taken++) = when;
         if (connection->sender != NOBODY) {
@@ -373,7 +329,7 @@ slice_post(Engine *engine, Stream *stream)
 }
 
 static bool
-step_fetch(Engine *engine, Stream *stream)
+step_fetch(FabEngine *engine, FabStreamRun *stream)
 {
     const FabProgram *program = engine->program;
     FabStep *step = &stream->step;
@@ -397,7 +353,7 @@ step_fetch(Engine *engine, Stream *stream)
 
 /* Ends a slice and moves on to the next, or to the next step. */
 static void
-slice_end(Engine *engine, Stream *stream)
+slice_end(FabEngine *engine, FabStreamRun *stream)
 {
     slice_post(engine, stream);
     stream->moved += stream->bytes;
@@ -410,7 +366,7 @@ slice_end(Engine *engine, Stream *stream)
 
 /* Runs a stream until it has to wait for something. */
 static void
-stream_run(Engine *engine, Stream *stream)
+stream_run(FabEngine *engine, FabStreamRun *stream)
 {
     if (stream->state == STREAM_TAIL)
         slice_end(engine, stream);
@@ -432,7 +388,7 @@ stream_run(Engine *engine, Stream *stream)
 
 /* The bytes of a slice have gone over the fabric. */
 static void
-slice_moved(Engine *engine, Stream *stream)
+slice_moved(FabEngine *engine, FabStreamRun *stream)
 {
     int64_t busy = overhead(engine, stream);
 
@@ -446,7 +402,7 @@ slice_moved(Engine *engine, Stream *stream)
 /* ------------------------------------------------------------------ the loop */
 
 static void
-handle(Engine *engine, uint32_t data)
+handle(FabEngine *engine, uint32_t data)
 {
     uint32_t tag;
 
@@ -463,39 +419,24 @@ handle(Engine *engine, uint32_t data)
 
 #ifdef FAB_INVARIANTS
 static void
-check_instant(Engine *engine)
+check_instant(FabEngine *engine)
 {
     if (engine->error == NULL)
         fab_flow_check(engine->flows, &engine->error);
 }
 
-/* What was sent was received: no slice is left in any FIFO. */
-static void
-check_end(Engine *engine)
-{
-    for (uint32_t i = 0; i < engine->program->connections && engine->error == NULL; i++) {
-        if (engine->connections[i].posted != engine->connections[i].taken)
-            g_set_error(&engine->error, FAB_ERROR, FAB_ERROR_SYSTEM, "connection %u: %u slices sent, %u received", i,
-                        engine->connections[i].posted, engine->connections[i].taken);
-    }
-}
 #else
 static void
-check_instant(Engine *engine)
+check_instant(FabEngine *engine)
 {
     (void)engine;
 }
 
-static void
-check_end(Engine *engine)
-{
-    (void)engine;
-}
 #endif
 
 /* Time moves in one place. Rates are solved once an instant, after all its events. */
 static void
-loop(Engine *engine)
+loop(FabEngine *engine)
 {
     int64_t when;
     uint32_t data;
@@ -517,48 +458,7 @@ loop(Engine *engine)
 }
 
 static void
-set_deadlock(Engine *engine)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    uint32_t listed = 0;
-
-    for (uint32_t i = 0; i < engine->stream_count && listed < DEADLOCK_LINES; i++) {
-        const Stream *stream = &engine->streams[i];
-        bool input = stream->state == STREAM_INPUT;
-        const FabEnd *end;
-        if (stream->state == STREAM_DONE)
-            continue;
-        end = input ? &stream->step.recv[stream->end] : &stream->step.send[stream->end];
-        g_string_append_printf(text, "%s rank %u channel %u role %u waits at step %" G_GUINT64_FORMAT
-                               " (%s) for %s rank %u", listed++ == 0 ? "" : ";", stream->at.rank, stream->at.channel,
-                               stream->at.role, stream->index, fab_step_name(&stream->step),
-                               input ? "data of" : "a free slot at", end->peer);
-    }
-    g_set_error(&engine->error, FAB_ERROR, FAB_ERROR_DEADLOCK, "%s: deadlock: %u of %u streams wait for ever:%s%s",
-                engine->program->name, engine->running, engine->stream_count, text->str,
-                engine->running > listed ? "; ..." : "");
-}
-
-static void
-fill_report(Engine *engine)
-{
-    FabEngineReport *report = engine->report;
-    double stream_ps = (double)engine->finish * engine->stream_count;
-    uint32_t resources = engine->spec->topology->resource_count;
-    int64_t longest = 0;
-
-    for (uint32_t rank = 0; rank < engine->program->ranks; rank++)
-        longest = MAX(longest, engine->ended[rank] - MIN(engine->began[rank], engine->ended[rank]));
-    report->time_ps = engine->finish + engine->execution->launch_ps;
-    report->interval_ps = longest + engine->execution->launch_ps;
-    report->carried = g_memdup2(fab_flow_carried(engine->flows), resources * sizeof(double));
-    report->flows = fab_flow_started(engine->flows);
-    report->copy_share = stream_ps > 0 ? (engine->copy_ps + fab_flow_limited_ps(engine->flows)) / stream_ps : 0;
-    report->idle_share = stream_ps > 0 ? engine->wait_ps / stream_ps : 0;
-}
-
-static void
-start(Engine *engine)
+start(FabEngine *engine)
 {
     for (uint32_t i = 0; i < engine->stream_count; i++) {
         int64_t when = engine->streams[i].at.channel * engine->execution->stagger_ps;
@@ -572,7 +472,7 @@ start(Engine *engine)
 bool
 fab_engine_run(const FabEngineSpec *spec, FabEngineReport *report, GError **error)
 {
-    Engine engine;
+    FabEngine engine;
 
     g_return_val_if_fail(spec->program->roles <= FAB_PROGRAM_ROLES, false);
     *report = (FabEngineReport) { 0 };
@@ -582,11 +482,11 @@ fab_engine_run(const FabEngineSpec *spec, FabEngineReport *report, GError **erro
     check_instant(&engine);
     loop(&engine);
     if (engine.error == NULL && engine.running > 0)
-        set_deadlock(&engine);
+        fab_engine_set_deadlock(&engine);
     if (engine.error == NULL)
-        check_end(&engine);
+        fab_engine_check_end(&engine);
     if (engine.error == NULL)
-        fill_report(&engine);
+        fab_engine_fill_report(&engine);
     engine_clear(&engine);
     if (engine.error != NULL) {
         g_propagate_error(error, engine.error);

@@ -20,7 +20,7 @@ typedef struct {
     int64_t local_ps;     /* the same for slices that are only received or copied */
     int64_t empty_ps;     /* the same for slices without bytes, where it is less */
     int64_t latency_ps;   /* beside the route's: until the other end sees a slice or a freed slot */
-    uint64_t in_flight;   /* bytes that a CTA has on the way; the fence of a slice waits for those of the next one too */
+    uint64_t in_flight;   /* bytes that a CTA has on the way; a slice's fence waits for those of the next one too */
     int64_t in_switch_ps; /* instead of step_ps for in-switch steps */
     double send_rate;     /* payload of one CTA (channel) to other GPUs, all its roles together */
     double copy_rate;     /* the same inside this GPU */

@@ -21,7 +21,7 @@ int64_t fab_release_facts(const FabMeasurement *measurement, bool *stated);
 /* What the tool's clock shows, as the scenario's timing: "back-to-back" for tools that are not known. */
 const char *fab_timing_facts(const FabMeasurement *measurement);
 
-/* The calls are captured by CUDA graphs, which registers user buffers with NCCL (NCCL_GRAPH_REGISTER, on since 2.11). */
+/* The calls are captured by CUDA graphs, which registers user buffers (NCCL_GRAPH_REGISTER, on since NCCL 2.11). */
 bool fab_registers_buffers(const FabMeasurement *measurement);
 
 /* The tool's sendrecv sends from the first rank to the second and not back. */

@@ -1,17 +1,15 @@
-#include "study/run.h"
+#include "study/run-private.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/units.h"
-#include "collective/choice.h"
+#include "collective/kind.h"
 #include "collective/overlay.h"
-#include "engine/engine.h"
 #include "study/cost.h"
 #include "study/given-graph.h"
 #include "study/interval.h"
-#include "collective/kind.h"
 #include "study/transfer.h"
 #include "study/work.h"
 #include "topology/machine.h"
@@ -19,20 +17,8 @@
 /* Below this share of the time nothing is called a bottleneck: latency is. */
 #define BUSY 0.5
 
-typedef struct {
-    const FabScenario *scenario;
-    const FabTopology *topology;
-    const FabConstants *constants;
-    FabCollective collective;
-    uint32_t *gpus; /* of ranks */
-    uint32_t ranks;
-    FabWishes wishes;
-    FabRouter *router;
-    FabMachineFacts facts;
-} Run;
-
-static void
-run_clear(Run *run)
+void
+fab_run_clear(FabRun *run)
 {
     fab_machine_facts_clear(&run->facts);
     fab_router_free(run->router);
@@ -58,7 +44,7 @@ index_of(const FabScenario *scenario, const char *key, const char *word, const c
 }
 
 static bool
-resolve_ranks(Run *run, GError **error)
+resolve_ranks(FabRun *run, GError **error)
 {
     const FabScenario *scenario = run->scenario;
     uint32_t gpus = run->topology->gpu_count;
@@ -93,7 +79,7 @@ is_auto(const char *word)
 }
 
 static bool
-resolve_wishes(Run *run, GError **error)
+resolve_wishes(FabRun *run, GError **error)
 {
     const FabScenario *scenario = run->scenario;
 
@@ -137,15 +123,15 @@ fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t
     return true;
 }
 
-static bool
-run_init(Run *run, const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
-         GError **error)
+bool
+fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
+             GError **error)
 {
     FabRouteRules rules;
     int collective = 0;
 
-    *run = (Run) { .scenario = scenario, .topology = topology,
-                   .constants = constants != NULL ? constants : fab_constants_shipped() };
+    *run = (FabRun) { .scenario = scenario, .topology = topology,
+                      .constants = constants != NULL ? constants : fab_constants_shipped() };
     if (!index_of(scenario, "operation", scenario->operation, fab_collective_names, &collective, error) ||
         !resolve_ranks(run, error) || !resolve_wishes(run, error) ||
         !fab_run_rules(scenario, topology, run->ranks, &rules, error))
@@ -172,7 +158,7 @@ run_init(Run *run, const FabScenario *scenario, const FabTopology *topology, con
 
 /* Each channel's ring: the rings found, in turn. */
 static uint32_t *
-channel_orders(const Run *run, uint32_t channels)
+channel_orders(const FabRun *run, uint32_t channels)
 {
     uint32_t *order = g_new(uint32_t, (gsize)channels * run->ranks);
 
@@ -228,7 +214,7 @@ set_binding(FabResultRow *row, const FabEngineReport *report)
 
 /* NULL: a single GPU, which talks to nobody. */
 static char *
-kind_of(const Run *run, const FabPlan *plan)
+kind_of(const FabRun *run, const FabPlan *plan)
 {
     FabKind kind = fab_kind_of(run->topology, run->gpus, &run->facts, run->constants, plan);
 
@@ -236,7 +222,7 @@ kind_of(const Run *run, const FabPlan *plan)
 }
 
 static FabResultRow *
-row_of(const Run *run, uint64_t size, const FabPlan *plan, const FabEngineReport *report)
+row_of(const FabRun *run, uint64_t size, const FabPlan *plan, const FabEngineReport *report)
 {
     FabResultRow *row = fab_result_row_new();
     double seconds = (double)report->time_ps * 1e-12;
@@ -256,9 +242,8 @@ row_of(const Run *run, uint64_t size, const FabPlan *plan, const FabEngineReport
     return row;
 }
 
-/* What a size would run: the plan, and its program. Owned by the caller; NULL with an error. */
-static FabProgram *
-program_of(const Run *run, uint64_t size, FabPlan *plan, GError **error)
+FabProgram *
+fab_run_program(const FabRun *run, uint64_t size, FabPlan *plan, GError **error)
 {
     g_autofree uint32_t *order = NULL;
 
@@ -279,9 +264,9 @@ program_of(const Run *run, uint64_t size, FabPlan *plan, GError **error)
                                error);
 }
 
-/* The engine's part, and the constants' around it. `report` is cleared by the caller on success. */
-static bool
-simulate(const Run *run, const FabPlan *plan, const FabProgram *program, FabEngineReport *report, GError **error)
+bool
+fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *program, FabEngineReport *report,
+                 GError **error)
 {
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program };
@@ -290,9 +275,8 @@ simulate(const Run *run, const FabPlan *plan, const FabProgram *program, FabEngi
     return fab_engine_run(&spec, report, error);
 }
 
-/* What a clock shows of it; *launch_bound (may be NULL): the host is slower than the device. */
-static int64_t
-clock_ps(const Run *run, const FabPlan *plan, const FabEngineReport *report, bool *launch_bound)
+int64_t
+fab_run_clock_ps(const FabRun *run, const FabPlan *plan, const FabEngineReport *report, bool *launch_bound)
 {
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     int64_t device_ps = fab_cost_device_ps(&cost, report), interval_ps = fab_cost_interval_ps(&cost, plan);
@@ -303,17 +287,17 @@ clock_ps(const Run *run, const FabPlan *plan, const FabEngineReport *report, boo
 }
 
 static FabResultRow *
-run_size(const Run *run, uint64_t size, GError **error)
+run_size(const FabRun *run, uint64_t size, GError **error)
 {
     FabPlan plan;
     FabEngineReport report;
-    g_autoptr(FabProgram) program = program_of(run, size, &plan, error);
+    g_autoptr(FabProgram) program = fab_run_program(run, size, &plan, error);
     FabResultRow *row;
     bool launch_bound;
 
-    if (program == NULL || !simulate(run, &plan, program, &report, error))
+    if (program == NULL || !fab_run_simulate(run, &plan, program, &report, error))
         return NULL;
-    report.time_ps = clock_ps(run, &plan, &report, &launch_bound);
+    report.time_ps = fab_run_clock_ps(run, &plan, &report, &launch_bound);
     row = row_of(run, size, &plan, &report);
     if (launch_bound) {
         g_free(row->binding);
@@ -327,7 +311,7 @@ run_size(const Run *run, uint64_t size, GError **error)
 /* ------------------------------------------------------------------ all sizes */
 
 static void
-add_notes(const Run *run, FabResult *result)
+add_notes(const FabRun *run, FabResult *result)
 {
     if (run->facts.transport == FAB_TRANSPORT_STAGED)
         g_ptr_array_add(result->notes,
@@ -361,7 +345,7 @@ has_root(FabCollective collective)
 }
 
 static void
-describe(const Run *run, FabResult *result)
+describe(const FabRun *run, FabResult *result)
 {
     result->collective = g_strdup(fab_collective_names[run->collective]);
     result->ranks = run->ranks;
@@ -374,15 +358,15 @@ describe(const Run *run, FabResult *result)
 }
 
 /* The whole sweep is looked at before its first size runs: nobody wants to learn after an hour that it has no end. */
-static bool
-check_work(const Run *run, GError **error)
+bool
+fab_run_check_work(const FabRun *run, GError **error)
 {
     const FabScenario *scenario = run->scenario;
     double largest = 0, sweep = 0, memory = 0;
 
     for (uint32_t i = 0; i < scenario->size_count; i++) {
         FabPlan plan;
-        g_autoptr(FabProgram) program = program_of(run, scenario->sizes[i], &plan, error);
+        g_autoptr(FabProgram) program = fab_run_program(run, scenario->sizes[i], &plan, error);
         if (program == NULL)
             return false;
         largest = MAX(largest, fab_work_slices(program));
@@ -396,10 +380,10 @@ static FabResult *
 run_collective(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
                FabProgress progress, void *user, GError **error)
 {
-    Run run;
+    FabRun run;
     g_autoptr(FabResult) result = fab_run_result_new(scenario, topology);
     double total = 0, done = 0;
-    bool good = run_init(&run, scenario, topology, constants, error) && check_work(&run, error);
+    bool good = fab_run_init(&run, scenario, topology, constants, error) && fab_run_check_work(&run, error);
 
     for (uint32_t i = 0; i < scenario->size_count; i++)
         total += (double)scenario->sizes[i] + 1e6;
@@ -416,7 +400,7 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
             g_ptr_array_add(result->rows, row);
         done += (double)scenario->sizes[i] + 1e6;
     }
-    run_clear(&run);
+    fab_run_clear(&run);
     if (good)
         fab_interval_apply(fab_intervals_shipped(), result);
     return good ? g_steal_pointer(&result) : NULL;
@@ -427,7 +411,7 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
  * forced number of channels.
  */
 static double
-nccl_estimate(const Run *run, uint64_t size)
+nccl_estimate(const FabRun *run, uint64_t size)
 {
     const FabWishes *wishes = &run->wishes;
     bool forced = (wishes->channels | wishes->min_channels | wishes->max_channels | wishes->min_ctas |
@@ -443,12 +427,12 @@ nccl_estimate(const Run *run, uint64_t size)
 bool
 fab_run_nccl_estimate(const FabScenario *scenario, const FabTopology *topology, double *time_us, GError **error)
 {
-    Run run;
-    bool good = run_init(&run, scenario, topology, NULL, error);
+    FabRun run;
+    bool good = fab_run_init(&run, scenario, topology, NULL, error);
 
     for (uint32_t i = 0; i < scenario->size_count && good; i++)
         time_us[i] = nccl_estimate(&run, scenario->sizes[i]);
-    run_clear(&run);
+    fab_run_clear(&run);
     return good;
 }
 
@@ -490,98 +474,4 @@ fab_run(const FabScenario *scenario, FabProgress progress, void *user, GError **
     g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, error);
 
     return topology != NULL ? fab_run_on(scenario, topology, NULL, progress, user, error) : NULL;
-}
-
-/* ------------------------------------------------------------------ again and again */
-
-/* What one size took with one set of costs. */
-typedef struct {
-    FabExecution execution;
-    FabEngineReport report; /* without `carried` */
-} Known;
-
-struct FabRepeat {
-    Run run;
-    GArray **known; /* Known, by size */
-};
-
-/* How many sets of costs are remembered for a size: those of a round of derivatives. */
-#define MOST_KNOWN 64
-
-FabRepeat *
-fab_repeat_new(const FabScenario *scenario, const FabTopology *topology, GError **error)
-{
-    FabRepeat *repeat = g_new0(FabRepeat, 1);
-
-    repeat->known = g_new(GArray *, scenario->size_count);
-    for (uint32_t i = 0; i < scenario->size_count; i++)
-        repeat->known[i] = g_array_new(FALSE, FALSE, sizeof(Known));
-    if (run_init(&repeat->run, scenario, topology, NULL, error) && check_work(&repeat->run, error))
-        return repeat;
-    fab_repeat_free(repeat);
-    return NULL;
-}
-
-void
-fab_repeat_free(FabRepeat *repeat)
-{
-    if (repeat == NULL)
-        return;
-    for (uint32_t i = 0; i < repeat->run.scenario->size_count; i++)
-        g_array_unref(repeat->known[i]);
-    g_free(repeat->known);
-    run_clear(&repeat->run);
-    g_free(repeat);
-}
-
-/* A known report with the same costs. Padding may differ by chance, which costs a run and nothing else. */
-static const FabEngineReport *
-recall(const GArray *known, const FabExecution *execution)
-{
-    for (guint i = 0; i < known->len; i++) {
-        const Known *one = &g_array_index(known, Known, i);
-        if (memcmp(&one->execution, execution, sizeof *execution) == 0)
-            return &one->report;
-    }
-    return NULL;
-}
-
-static bool
-repeat_size(const FabRepeat *repeat, uint32_t index, int64_t *time_ps, GError **error)
-{
-    const Run *run = &repeat->run;
-    GArray *known = repeat->known[index];
-    FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
-    const FabEngineReport *report;
-    FabPlan plan;
-
-    if (!fab_choose(&run->facts, run->collective, run->scenario->sizes[index], &run->wishes, &plan, error))
-        return false;
-    Known fresh = { .execution = fab_cost_execution(&cost, &plan) };
-    report = recall(known, &fresh.execution);
-    if (report == NULL) {
-        g_autoptr(FabProgram) program = program_of(run, run->scenario->sizes[index], &plan, error);
-        if (program == NULL || !simulate(run, &plan, program, &fresh.report, error))
-            return false;
-        fab_engine_report_clear(&fresh.report);
-        if (known->len >= MOST_KNOWN)
-            g_array_remove_index(known, 0);
-        g_array_append_val(known, fresh);
-        report = &fresh.report;
-    }
-    *time_ps = clock_ps(run, &plan, report, NULL);
-    return true;
-}
-
-bool
-fab_repeat_run(FabRepeat *repeat, const FabConstants *constants, int64_t *time_ps, GError **error)
-{
-    const FabScenario *scenario = repeat->run.scenario;
-    bool good = true;
-
-    repeat->run.constants = constants;
-    for (uint32_t i = 0; i < scenario->size_count && good; i++)
-        good = repeat_size(repeat, i, &time_ps[i], error);
-    repeat->run.constants = fab_constants_shipped();
-    return good;
 }
