@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does what README.md, docs/quickstart.md and docs/validation.md say and compares what they show with what the program prints.
+"""Does what README.md and the pages of docs/ listed below say and compares what they show with what the program prints.
 
 check-docs.py [--write] [--no-library] SOURCE-ROOT BUILD-ROOT PROGRAM
 
@@ -20,6 +20,7 @@ PAGES = {
     "README.md": ("predict.c",),
     "docs/quickstart.md": ("mine.ini", "topo.txt", "pair.ini"),
     "docs/validation.md": (),
+    "docs/program-format.md": (),
 }
 MATRIX = "tests/data/topo-m/topo-m-rtx4090x8-sys-nic.txt"  # the machine of README's last example
 COMMAND = re.compile(r"(?:    )?\$ ((?:fabricast|cat|cc) .*)$")

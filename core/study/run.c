@@ -8,6 +8,7 @@
 #include "collective/kind.h"
 #include "collective/overlay.h"
 #include "study/cost.h"
+#include "study/export.h"
 #include "study/given-graph.h"
 #include "study/interval.h"
 #include "study/transfer.h"
@@ -166,32 +167,6 @@ channel_orders(const FabRun *run, uint32_t channels)
         memcpy(order + (gsize)c * run->ranks, run->facts.order + (gsize)(c % run->facts.rings) * run->ranks,
                run->ranks * sizeof *order);
     return order;
-}
-
-static int
-compare_uses(const void *a, const void *b)
-{
-    const FabResultUse *x = a, *y = b;
-
-    if (x->utilisation != y->utilisation)
-        return x->utilisation > y->utilisation ? -1 : 1;
-    return x->link != y->link ? (x->link < y->link ? -1 : 1) : (int)x->direction - (int)y->direction;
-}
-
-void
-fab_run_add_uses(FabResultRow *row, const FabTopology *topology, const double *carried)
-{
-    for (uint32_t i = 0; i < topology->resource_count; i++) {
-        const FabResource *resource = &topology->resources[i];
-        FabResultUse use = { .link = resource->link, .bytes = carried[i] };
-        if (carried[i] <= 0)
-            continue;
-        use.name = g_strdup(resource->name);
-        use.direction = resource->link != UINT32_MAX && topology->links[resource->link].resource[1] == i;
-        use.utilisation = row->time_ps > 0 ? carried[i] / (resource->capacity * (double)row->time_ps * 1e-12) : 0;
-        g_array_append_val(row->uses, use);
-    }
-    g_array_sort(row->uses, compare_uses);
 }
 
 static void
@@ -404,6 +379,25 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
     if (good)
         fab_interval_apply(fab_intervals_shipped(), result);
     return good ? g_steal_pointer(&result) : NULL;
+}
+
+bool
+fab_run_programs(const FabScenario *scenario, const FabTopology *topology, FabProgramUser use, void *user,
+                 GError **error)
+{
+    Run run;
+    bool good = run_init(&run, scenario, topology, NULL, error);
+
+    for (uint32_t i = 0; i < scenario->size_count && good; i++) {
+        FabPlan plan;
+        FabRunProgram one = { .size = scenario->sizes[i], .collective = run.collective, .gpus = run.gpus,
+                              .plan = &plan };
+        g_autoptr(FabProgram) program = program_of(&run, one.size, &plan, error);
+        one.program = program;
+        good = program != NULL && use(&one, user, error);
+    }
+    run_clear(&run);
+    return good;
 }
 
 /*
