@@ -3,58 +3,58 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "program/program-file.h"
-
-typedef struct {
-    const FabScenario *scenario;
-    FILE *out;
-    uint64_t steps; /* written so far */
-} Export;
+#include "study/run-private.h"
 
 static bool
-check_algorithm(const FabScenario *scenario, const FabRunProgram *one, GError **error)
+check_algorithm(const FabRun *run, uint64_t size, const FabPlan *plan, GError **error)
 {
-    const FabAlgorithm *algorithm = one->plan->algorithm;
-    g_autofree char *size = NULL;
+    g_autofree char *text = NULL;
 
-    if (!algorithm->in_switch && !algorithm->several_nodes)
+    if (!plan->algorithm->in_switch && !plan->algorithm->several_nodes)
         return true;
-    size = fab_format_bytes(one->size);
+    text = fab_format_bytes(size);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                 "%s: [collective] algorithm: %s runs %s, whose steps the switch or the network performs, which a "
-                "program file cannot hold; take another one, such as ring", scenario->path, size, algorithm->name);
+                "program file cannot hold; take another one, such as ring", run->scenario->path, text,
+                plan->algorithm->name);
     return false;
 }
 
+/* `steps` counts those of the file. */
 static bool
-write_one(const FabRunProgram *one, void *user, GError **error)
+export_size(const FabRun *run, uint64_t size, uint64_t *steps, FILE *out, GError **error)
 {
-    Export *export = user;
-    const FabScenario *scenario = export->scenario;
-    bool reduces = one->collective == FAB_ALL_REDUCE || one->collective == FAB_REDUCE ||
-                   one->collective == FAB_REDUCE_SCATTER;
+    const FabScenario *scenario = run->scenario;
+    FabPlan plan;
+    g_autoptr(FabProgram) program = fab_run_program(run, size, &plan, error);
+    bool reduces = run->collective == FAB_ALL_REDUCE || run->collective == FAB_REDUCE ||
+                   run->collective == FAB_REDUCE_SCATTER;
     FabProgramNote note = {
-        .collective = (char *)fab_collective_names[one->collective],
-        .algorithm = (char *)one->plan->algorithm->name,
-        .protocol = (char *)fab_protocol_names[one->plan->protocol],
+        .collective = (char *)fab_collective_names[run->collective],
         .datatype = scenario->datatype,
         .reduction = reduces ? scenario->reduction : (char *)"none",
-        .size = one->size,
+        .size = size,
         .root = scenario->root,
         .one_way = scenario->one_way,
-        .threads = one->plan->threads,
-        .gpus = (uint32_t *)one->gpus,
+        .gpus = run->gpus,
     };
     uint64_t start;
 
-    fab_piece(one->size, one->program->ranks, 0, &start, &note.piece);
-    return check_algorithm(scenario, one, error) &&
-           fab_program_write(one->program, &note, &export->steps, export->out, error);
+    if (program == NULL || !check_algorithm(run, size, &plan, error))
+        return false;
+    note.algorithm = (char *)plan.algorithm->name;
+    note.protocol = (char *)fab_protocol_names[plan.protocol];
+    note.threads = plan.threads;
+    fab_piece(size, run->ranks, 0, &start, &note.piece);
+    return fab_program_write(program, &note, steps, out, error);
 }
 
 bool
 fab_export(const FabScenario *scenario, const FabTopology *topology, FILE *out, GError **error)
 {
-    Export export = { .scenario = scenario, .out = out };
+    FabRun run;
+    uint64_t steps = 0;
+    bool good;
 
     if (scenario->kind != FAB_SCENARIO_COLLECTIVE) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
@@ -64,5 +64,9 @@ fab_export(const FabScenario *scenario, const FabTopology *topology, FILE *out, 
     fab_program_file_begin(out);
     fprintf(out, "# %.80s on %.40s: %.80s\n", scenario->name, topology->name,
             topology->title != NULL ? topology->title : topology->plugin);
-    return fab_run_programs(scenario, topology, write_one, &export, error);
+    good = fab_run_init(&run, scenario, topology, NULL, error);
+    for (uint32_t i = 0; i < scenario->size_count && good; i++)
+        good = export_size(&run, scenario->sizes[i], &steps, out, error);
+    fab_run_clear(&run);
+    return good;
 }

@@ -8,7 +8,6 @@
 #include "collective/kind.h"
 #include "collective/overlay.h"
 #include "study/cost.h"
-#include "study/export.h"
 #include "study/given-graph.h"
 #include "study/interval.h"
 #include "study/transfer.h"
@@ -379,25 +378,6 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
     if (good)
         fab_interval_apply(fab_intervals_shipped(), result);
     return good ? g_steal_pointer(&result) : NULL;
-}
-
-bool
-fab_run_programs(const FabScenario *scenario, const FabTopology *topology, FabProgramUser use, void *user,
-                 GError **error)
-{
-    Run run;
-    bool good = run_init(&run, scenario, topology, NULL, error);
-
-    for (uint32_t i = 0; i < scenario->size_count && good; i++) {
-        FabPlan plan;
-        FabRunProgram one = { .size = scenario->sizes[i], .collective = run.collective, .gpus = run.gpus,
-                              .plan = &plan };
-        g_autoptr(FabProgram) program = program_of(&run, one.size, &plan, error);
-        one.program = program;
-        good = program != NULL && use(&one, user, error);
-    }
-    run_clear(&run);
-    return good;
 }
 
 /*
