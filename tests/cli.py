@@ -23,7 +23,7 @@ import unittest
 
 PROGRAM, TEST_PLUGINS, SCENARIOS = (os.path.abspath(path) for path in sys.argv[1:4])
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "topo-m")
-DONE, INPUT, SYSTEM = 0, 2, 3
+DONE, NO, INPUT, SYSTEM = 0, 1, 2, 3
 ALL_REDUCE = ("run", "--topology", "dgx-h100", "--collective", "all_reduce")
 
 
@@ -459,6 +459,39 @@ class Machines(Cli):
             path = self.write("result.json", content)
             self.refuses(INPUT, r"result\.json", "topology", "diagram", "dgx-h100", "--load", path, "-o", svg)
         self.assertFalse(os.path.exists(svg))
+
+
+class Training(Cli):
+    STEP = "[topology]\nname=dgx-h100\n[model]\npreset=llama-3-8b\n[training]\nsequence=2048\nglobal_batch=64\n"
+
+    def test_what_is_short_is_said_with_the_change_that_helps(self):
+        path = self.write("step.ini", self.STEP)
+        done = fabricast("memory", path)
+        self.assertEqual(done.returncode, NO)
+        self.assertRegex(done.stdout.decode(), r"# short by [0-9.]+ GiB on rank 0 because of optimiser")
+        self.assertIn("# it would fit with zero=1", done.stdout.decode())
+        self.assertRegex(self.prints("memory", path, "--set", "parallel.zero=1"), "# (fits|tight): ")
+
+    def test_bytes_of_memory_are_printed_for_programs(self):
+        path = self.write("step.ini", self.STEP + "[parallel]\nzero=1\n")
+        stage = json.loads(self.prints("memory", path, "--json"))["results"][0]["stages"][0]
+        self.assertEqual(stage["parameters"], 2 * 8030261248)
+        self.assertEqual(sum(value for key, value in stage.items() if key not in ("rank", "in_flight", "total")),
+                         stage["total"])
+        rows = list(csv.DictReader(io.StringIO(self.prints("memory", path, "--csv"))))
+        self.assertEqual(int(rows[0]["total"]), stage["total"])
+
+    def test_what_is_no_training_step_has_no_account(self):
+        self.refuses(INPUT, r"has no group \[training\]", "memory", self.scenario())
+        self.refuses(INPUT, "is not the number of GPUs", "memory", self.write("step.ini", self.STEP), "--set",
+                     "parallel.tp=3")
+
+    def test_models_are_listed_and_shown(self):
+        self.assertIn("llama-3-405b", self.prints("model", "list"))
+        shown = self.prints("model", "show", "mixtral-8x7b", "--sequence", "4096")
+        self.assertRegex(shown, r"all +46702792704")
+        self.assertRegex(shown, r"that a token meets +12879925248")
+        self.refuses(INPUT, "did you mean mixtral-8x7b", "model", "show", "mixtral-8x7")
 
 
 class Plugins(Cli):

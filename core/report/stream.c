@@ -1,6 +1,7 @@
 #include "report/stream.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -71,4 +72,19 @@ fab_stream_json_text(FILE *out, const char *text)
             fputc(*c, out);
     }
     fputc('"', out);
+}
+
+void
+fab_stream_csv_text(FILE *out, const char *text)
+{
+    g_auto(GStrv) parts = NULL;
+    g_autofree char *doubled = NULL;
+
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        fputs(text, out);
+        return;
+    }
+    parts = g_strsplit(text, "\"", -1);
+    doubled = g_strjoinv("\"\"", parts);
+    fprintf(out, "\"%s\"", doubled);
 }

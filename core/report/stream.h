@@ -22,4 +22,7 @@ char *fab_stream_microseconds(int64_t time_ps);
 /* `text` as a JSON string with its quotes; what is not UTF-8 is replaced. */
 void fab_stream_json_text(FILE *out, const char *text);
 
+/* `text` as a field of CSV, quoted where RFC 4180 asks for it. */
+void fab_stream_csv_text(FILE *out, const char *text);
+
 #endif

@@ -5,14 +5,15 @@
 #include "base/datatype.h"
 #include "base/error.h"
 #include "base/keyfile.h"
-#include "base/paths.h"
 #include "base/units.h"
+#include "scenario/find.h"
 
 enum { MAX_RANKS = 1 << 20, MAX_PAIRS = 1 << 16, MAX_CHANNELS = 1024, MAX_SLOTS = UINT16_MAX };
 enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 
 #define GROUP_COLLECTIVE "collective"
 #define GROUP_TRANSFER "transfer"
+#define GROUP_TRAINING "training"
 
 /* A sweep that was not asked for: from where latency rules to where bandwidth does. */
 #define DEFAULT_SIZES "8:8G"
@@ -389,30 +390,55 @@ check_words(FabKeyfile *file, GError **error)
         fab_keyfile_accept(file, GROUP_COLLECTIVE, fab_nccl_setting_keys[i]);
     for (guint i = 0; transfer_keys[i] != NULL; i++)
         fab_keyfile_accept(file, GROUP_TRANSFER, transfer_keys[i]);
+    for (const char *const *key = fab_model_keys(); *key != NULL; key++)
+        fab_keyfile_accept(file, "model", *key);
+    for (guint i = 0; fab_parallel_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, "parallel", fab_parallel_keys[i]);
+    for (guint i = 0; fab_training_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, GROUP_TRAINING, fab_training_keys[i]);
     return fab_keyfile_finish(file, error);
 }
 
 static bool
 check_work(const FabKeyfile *file, GError **error)
 {
-    bool collective = fab_keyfile_has_group(file, GROUP_COLLECTIVE);
+    int things = fab_keyfile_has_group(file, GROUP_COLLECTIVE) + fab_keyfile_has_group(file, GROUP_TRANSFER) +
+                 fab_keyfile_has_group(file, GROUP_TRAINING);
+    bool training = fab_keyfile_has_group(file, GROUP_TRAINING), model = fab_keyfile_has_group(file, "model");
 
-    if (collective != fab_keyfile_has_group(file, GROUP_TRANSFER))
+    if (things == 1 && training == model && (training || !fab_keyfile_has_group(file, "parallel")))
         return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s, a scenario has exactly one of [collective] and [transfer]",
-                fab_keyfile_path(file), collective ? "says two things to run" : "says nothing to run");
+    if (things != 1)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: says %s to run, a scenario has exactly one of [collective], [transfer] and [training]",
+                    fab_keyfile_path(file), things > 1 ? "two things" : "nothing");
+    else
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s", fab_keyfile_path(file),
+                    training ? "[training] needs a [model] to train" : "[model] and [parallel] belong to [training]");
     return false;
 }
 
-/* all-reduce.ini is called all-reduce unless it says otherwise. */
-static char *
-default_name(const char *path)
+static bool
+read_training(FabKeyfile *file, FabScenario *scenario, GError **error)
 {
-    char *name = g_path_get_basename(path);
+    scenario->model = fab_model_read(file, error);
+    scenario->training = scenario->model != NULL ? fab_training_read(file, scenario->model, error) : NULL;
+    return scenario->training != NULL;
+}
 
-    if (g_str_has_suffix(name, ".ini"))
-        name[strlen(name) - 4] = '\0';
-    return name;
+static bool
+read_work(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    if (fab_keyfile_has_group(file, GROUP_TRAINING)) {
+        scenario->kind = FAB_SCENARIO_TRAINING;
+        return read_training(file, scenario, error);
+    }
+    if (fab_keyfile_has_group(file, GROUP_TRANSFER)) {
+        scenario->kind = FAB_SCENARIO_TRANSFER;
+        return read_transfer(file, scenario, error);
+    }
+    scenario->kind = FAB_SCENARIO_COLLECTIVE;
+    return read_collective(file, scenario, error);
 }
 
 static FabScenario *
@@ -422,17 +448,13 @@ read_scenario(FabKeyfile *file, GError **error)
     const char *name = fab_keyfile_get(file, "scenario", "name");
 
     scenario->path = g_strdup(fab_keyfile_path(file));
-    scenario->name = name != NULL ? g_strdup(name) : default_name(scenario->path);
+    scenario->name = name != NULL ? g_strdup(name) : fab_scenario_name_of(scenario->path);
     scenario->title = g_strdup(fab_keyfile_get(file, "scenario", "title"));
     scenario->overrides = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     if (!check_words(file, error) || !check_work(file, error) || !read_topology(file, scenario, error) ||
         !read_calibration(file, scenario, error))
         return NULL;
-    scenario->kind = fab_keyfile_has_group(file, GROUP_TRANSFER) ? FAB_SCENARIO_TRANSFER : FAB_SCENARIO_COLLECTIVE;
-    if (scenario->kind == FAB_SCENARIO_TRANSFER ? !read_transfer(file, scenario, error)
-                                                : !read_collective(file, scenario, error))
-        return NULL;
-    return g_steal_pointer(&scenario);
+    return read_work(file, scenario, error) ? g_steal_pointer(&scenario) : NULL;
 }
 
 /* ------------------------------------------------------------------ values from the command line */
@@ -450,7 +472,9 @@ apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
     g_auto(GStrv) sides = g_strsplit(set, "=", 2);
     g_auto(GStrv) words = g_strsplit(sides[0] != NULL ? sides[0] : "", ".", 2);
     bool grouped = g_strv_length(words) == 2;
-    const char *group = fab_keyfile_has_group(file, GROUP_TRANSFER) ? GROUP_TRANSFER : GROUP_COLLECTIVE;
+    const char *group = fab_keyfile_has_group(file, GROUP_TRANSFER)   ? GROUP_TRANSFER
+                        : fab_keyfile_has_group(file, GROUP_TRAINING) ? GROUP_TRAINING
+                                                                      : GROUP_COLLECTIVE;
 
     if (!g_utf8_validate(set, -1, NULL) || g_strv_length(sides) != 2 || words[0] == NULL || !is_word(words[0]) ||
         (grouped && !is_word(words[1]))) {
@@ -475,72 +499,12 @@ apply_sets(FabKeyfile *file, char *const *sets, GError **error)
     return true;
 }
 
-/* ------------------------------------------------------------------ finding files */
-
-/* Appends the scenario files of a folder in the order of their names. */
-static void
-add_scenarios(GPtrArray *paths, const char *folder)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    g_autoptr(GPtrArray) found = g_ptr_array_new();
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        if (g_str_has_suffix(name, ".ini"))
-            g_ptr_array_add(found, strcmp(folder, ".") == 0 ? g_strdup(name) : g_build_filename(folder, name, NULL));
-    }
-    g_ptr_array_sort(found, fab_compare_strings);
-    g_ptr_array_extend(paths, found, NULL, NULL);
-}
-
-/* The scenario file in the same folder, or else shipped with the program, whose name is nearest. */
-static char *
-nearest_file(const char *path)
-{
-    g_autofree char *folder = g_path_get_dirname(path);
-    g_autofree char *wanted = g_path_get_basename(path);
-    bool with_suffix = strchr(wanted, '.') != NULL;
-    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    const char *nearest;
-
-    add_scenarios(paths, folder);
-    add_scenarios(paths, fab_path_scenarios());
-    for (guint i = 0; i < paths->len; i++)
-        g_ptr_array_add(names, with_suffix ? g_path_get_basename(paths->pdata[i]) : default_name(paths->pdata[i]));
-    g_ptr_array_add(names, NULL);
-    nearest = fab_nearest(wanted, (const char *const *)names->pdata);
-    for (guint i = 0; nearest != NULL && i < paths->len; i++) {
-        if (names->pdata[i] == nearest)
-            return g_strdup(paths->pdata[i]);
-    }
-    return NULL;
-}
-
-/* `path` where there is such a file, else the scenario of that name shipped with the program. */
-static char *
-find_file(const char *path, GError **error)
-{
-    g_autofree char *file_name = g_str_has_suffix(path, ".ini") ? g_strdup(path) : g_strconcat(path, ".ini", NULL);
-    g_autofree char *shipped = g_build_filename(fab_path_scenarios(), file_name, NULL);
-    g_autofree char *nearest = NULL;
-
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-        return g_strdup(path);
-    if (strchr(path, '/') == NULL && g_file_test(shipped, G_FILE_TEST_EXISTS))
-        return g_steal_pointer(&shipped);
-    nearest = nearest_file(path);
-    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: no such file%s%s%s", path,
-                nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
-    return NULL;
-}
-
 /* ------------------------------------------------------------------ public */
 
 FabScenario *
 fab_scenario_load(const char *path, char *const *sets, GError **error)
 {
-    g_autofree char *found = find_file(path, error);
+    g_autofree char *found = fab_scenario_find(path, error);
     g_autoptr(FabKeyfile) file = found != NULL ? fab_keyfile_load(found, error) : NULL;
 
     if (file == NULL || !apply_sets(file, sets, error))
@@ -579,6 +543,8 @@ fab_scenario_free(FabScenario *scenario)
     g_free(scenario->timing);
     g_free(scenario->settings.graph_file);
     g_free(scenario->pairs);
+    fab_model_free(scenario->model);
+    fab_training_free(scenario->training);
     g_free(scenario->sizes);
     g_free(scenario);
 }

@@ -1,6 +1,7 @@
 /*
  * What to run, as plain data read from a scenario file and the command line: the machine, overrides, and a
- * collective sweep or a set of transfers. Names are checked against files only, not against the machine.
+ * collective sweep, a set of transfers or a training step. Names are checked against files only, not against the
+ * machine.
  */
 #ifndef FAB_SCENARIO_SCENARIO_H
 #define FAB_SCENARIO_SCENARIO_H
@@ -9,9 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "scenario/model.h"
 #include "scenario/nccl-settings.h"
+#include "scenario/training.h"
 
-typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER } FabScenarioKind;
+typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER, FAB_SCENARIO_TRAINING } FabScenarioKind;
 
 /* [transfer]: simultaneous copies between GPUs. */
 typedef struct {
@@ -51,7 +54,10 @@ typedef struct {
     /* [transfer] */
     FabTransferPair *pairs;
     uint32_t pair_count;
-    /* both */
+    /* [model], [parallel] and [training] */
+    FabModel *model;
+    FabTraining *training;
+    /* collective and transfer */
     uint64_t *sizes;
     uint32_t size_count;
 } FabScenario;

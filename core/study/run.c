@@ -424,6 +424,11 @@ fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabCo
     g_autoptr(FabOverlay) overlay = NULL;
     FabResult *result;
 
+    if (scenario->kind == FAB_SCENARIO_TRAINING) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: is a training step, not a collective or a set of copies",
+                    scenario->path);
+        return NULL;
+    }
     if (constants == NULL && scenario->calibration != NULL) {
         overlay = fab_overlay_load(scenario->calibration, error);
         if (overlay == NULL)

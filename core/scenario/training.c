@@ -1,0 +1,257 @@
+#include "scenario/training.h"
+
+#include <stdarg.h>
+
+#include "base/error.h"
+#include "base/units.h"
+
+#define PARALLEL "parallel"
+#define TRAINING "training"
+enum { MOST_GPUS = 1 << 20, MOST_BATCH = 1 << 24, MOST_SEQUENCE = 1 << 27, MOST_CHUNKS = 255 };
+
+const char *const fab_precision_names[] = { "bf16", "fp16", "fp8", "tf32", "fp32", NULL };
+const char *const fab_recompute_names[] = { "none", "selective", "full", NULL };
+const char *const fab_schedule_names[] = { "1f1b", "interleaved", "gpipe", "zb-h1", NULL };
+static const char *const gradient_names[] = { "16 bit", "32 bit", NULL };
+static const char *const stack_names[] = { "auto", "megatron", "megatron-deepspeed", "nemo", "fsdp", NULL };
+
+const char *const fab_parallel_keys[] = { "tp",       "pp",     "cp",        "dp",  "ep", "sequence_parallel", "zero",
+                                          "schedule", "chunks", "recompute", "ends_as_layers", NULL };
+const char *const fab_training_keys[] = { "nodes",     "gpus",      "sequence", "micro_batch", "global_batch",
+                                          "precision", "gradients", "flash",    "overlap",     "nic_rate",
+                                          "stack",     NULL };
+
+void
+fab_training_free(FabTraining *training)
+{
+    if (training == NULL)
+        return;
+    g_free(training->stack);
+    g_free(training);
+}
+
+FabTraining *
+fab_training_copy(const FabTraining *training)
+{
+    FabTraining *copy = g_memdup2(training, sizeof *training);
+
+    copy->stack = g_strdup(training->stack);
+    return copy;
+}
+
+/* ------------------------------------------------------------------ keys */
+
+static bool
+read_counts(FabKeyfile *file, FabTraining *training, GError **error)
+{
+    const struct {
+        const char *group, *key;
+        uint32_t *value;
+        int64_t least, most;
+    } counts[] = {
+        { PARALLEL, "tp", &training->tp, 1, MOST_GPUS },
+        { PARALLEL, "pp", &training->pp, 1, MOST_GPUS },
+        { PARALLEL, "cp", &training->cp, 1, MOST_GPUS },
+        { PARALLEL, "dp", &training->dp, 1, MOST_GPUS },
+        { PARALLEL, "ep", &training->ep, 1, MOST_GPUS },
+        { PARALLEL, "zero", &training->zero, 0, 3 },
+        { PARALLEL, "chunks", &training->chunks, 1, MOST_CHUNKS },
+        { TRAINING, "nodes", &training->nodes, 1, MOST_GPUS },
+        { TRAINING, "gpus", &training->gpus, 1, MOST_GPUS },
+        { TRAINING, "sequence", &training->sequence, 1, MOST_SEQUENCE },
+        { TRAINING, "micro_batch", &training->micro_batch, 1, MOST_BATCH },
+        { TRAINING, "global_batch", &training->global_batch, 1, MOST_BATCH },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        int64_t value = *counts[i].value;
+        if (!fab_keyfile_get_integer(file, counts[i].group, counts[i].key, counts[i].least, counts[i].most, &value,
+                                     error))
+            return false;
+        *counts[i].value = (uint32_t)value;
+    }
+    return true;
+}
+
+static bool
+read_words(FabKeyfile *file, FabTraining *training, GError **error)
+{
+    int precision = FAB_PRECISION_BF16, recompute = FAB_RECOMPUTE_NONE, schedule = FAB_SCHEDULE_1F1B, stack = 0;
+    int gradients;
+
+    if (training->chunks > 1)
+        schedule = FAB_SCHEDULE_INTERLEAVED;
+    if (!fab_keyfile_get_choice(file, TRAINING, "precision", fab_precision_names, &precision, error) ||
+        !fab_keyfile_get_choice(file, PARALLEL, "recompute", fab_recompute_names, &recompute, error) ||
+        !fab_keyfile_get_choice(file, PARALLEL, "schedule", fab_schedule_names, &schedule, error) ||
+        !fab_keyfile_get_choice(file, TRAINING, "stack", stack_names, &stack, error))
+        return false;
+    gradients = 1;
+    if (!fab_keyfile_get_choice(file, TRAINING, "gradients", gradient_names, &gradients, error))
+        return false;
+    training->precision = (FabPrecision)precision;
+    training->recompute = (FabRecompute)recompute;
+    training->schedule = (FabSchedule)schedule;
+    training->stack = g_strdup(stack_names[stack]);
+    training->gradient_bytes = gradients == 0 ? 2 : 4;
+    return true;
+}
+
+FabTraining *
+fab_training_read(FabKeyfile *file, const FabModel *model, GError **error)
+{
+    g_autoptr(FabTraining) training = g_new0(FabTraining, 1);
+
+    training->tp = training->pp = training->cp = training->ep = training->chunks = training->nodes = 1;
+    training->micro_batch = 1;
+    training->flash = training->overlap = true;
+    if (!read_counts(file, training, error) || !read_words(file, training, error))
+        return NULL;
+    training->sequence_parallel = training->tp > 1;
+    if (!fab_keyfile_get_boolean(file, PARALLEL, "sequence_parallel", &training->sequence_parallel, error) ||
+        !fab_keyfile_get_boolean(file, PARALLEL, "ends_as_layers", &training->ends_as_layers, error) ||
+        !fab_keyfile_get_boolean(file, TRAINING, "flash", &training->flash, error) ||
+        !fab_keyfile_get_boolean(file, TRAINING, "overlap", &training->overlap, error) ||
+        !fab_keyfile_get_quantity(file, TRAINING, "nic_rate", "B/s", 1e6, 1e13, &training->nic_rate, error))
+        return NULL;
+    if (training->sequence == 0)
+        training->sequence = model->sequence;
+    if (training->sequence == 0 || training->global_batch == 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [training] needs %s, %s", fab_keyfile_path(file),
+                    training->global_batch == 0 ? "global_batch" : "sequence",
+                    training->global_batch == 0 ? "the sequences of one step" : "the model does not state one");
+        return NULL;
+    }
+    return g_steal_pointer(&training);
+}
+
+/* ------------------------------------------------------------------ what must divide */
+
+static bool refuse(const char *where, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+static bool
+refuse(const char *where, GError **error, const char *format, ...)
+{
+    va_list arguments;
+    g_autofree char *what = NULL;
+
+    va_start(arguments, format);
+    what = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s", where, what);
+    return false;
+}
+
+static bool
+place_gpus(FabTraining *training, uint32_t gpus_per_node, const char *where, GError **error)
+{
+    uint64_t all = (uint64_t)training->nodes * gpus_per_node;
+    double model_parallel = (double)training->tp * training->pp * training->cp;
+    uint64_t used = training->gpus > 0 ? training->gpus : all;
+
+    if (used > all)
+        return refuse(where, error, "[training] gpus is %u, %u x %u GPUs are there", training->gpus, training->nodes,
+                      gpus_per_node);
+    if (used > MOST_GPUS)
+        return refuse(where, error, "%" G_GUINT64_FORMAT " GPUs are more than %d", used, MOST_GPUS);
+    if (training->dp == 0 && model_parallel <= (double)used && used % (uint64_t)model_parallel == 0)
+        training->dp = (uint32_t)(used / (uint64_t)model_parallel);
+    if (training->dp == 0 || model_parallel * training->dp != (double)used)
+        return refuse(where, error,
+                      "[parallel] tp %u x pp %u x cp %u x dp %u is not the number of GPUs, %" G_GUINT64_FORMAT
+                      "; change a degree, [training] gpus or nodes",
+                      training->tp, training->pp, training->cp, MAX(training->dp, 1), used);
+    training->gpus = (uint32_t)used;
+    return true;
+}
+
+static bool
+check_model(const FabTraining *training, const FabModel *model, const char *where, GError **error)
+{
+    uint32_t tp = training->tp;
+
+    if (model->heads % tp != 0)
+        return refuse(where, error, "[parallel] tp is %u, which does not divide %u heads", tp, model->heads);
+    if (model->kv_rank == 0 && model->kv_heads % tp != 0 && tp % model->kv_heads != 0)
+        return refuse(where, error, "[parallel] tp %u and %u heads of keys and values do not divide each other", tp,
+                      model->kv_heads);
+    if (model->ffn % tp != 0 || model->expert_ffn % tp != 0 || model->shared_ffn % tp != 0)
+        return refuse(where, error, "[parallel] tp is %u, which does not divide the width %u of a feed-forward block",
+                      tp, model->ffn % tp != 0 ? model->ffn : model->expert_ffn);
+    if (training->ep > 1 && (model->experts == 0 || model->experts % training->ep != 0))
+        return refuse(where, error, "[parallel] ep is %u, which does not divide %u experts", training->ep,
+                      model->experts);
+    if ((uint64_t)training->dp * training->cp % training->ep != 0)
+        return refuse(where, error,
+                      "[parallel] ep is %u, which does not divide dp x cp, %u: experts are dealt out to replicas",
+                      training->ep, training->dp * training->cp);
+    if (training->sequence % (training->cp * (training->sequence_parallel ? (uint64_t)tp : 1)) != 0)
+        return refuse(where, error, "[training] sequence %u is no multiple of the %u pieces it is cut into",
+                      training->sequence, training->cp * (training->sequence_parallel ? tp : 1));
+    return true;
+}
+
+static bool
+check_pipeline(const FabTraining *training, const FabModel *model, const char *where, GError **error)
+{
+    uint64_t parts = (uint64_t)training->pp * training->chunks;
+    uint64_t layers = model->layers + (training->ends_as_layers ? 2 : 0);
+
+    if (layers % parts != 0)
+        return refuse(where, error,
+                      "[parallel] %" G_GUINT64_FORMAT " layers cannot be dealt out to pp %u x %u chunks evenly%s",
+                      layers, training->pp, training->chunks,
+                      (layers + 2) % parts == 0 && !training->ends_as_layers ? "; with ends_as_layers=yes they can"
+                                                                              : "");
+    if ((training->chunks > 1) != (training->schedule == FAB_SCHEDULE_INTERLEAVED))
+        return refuse(where, error, "[parallel] schedule %s %s", fab_schedule_names[training->schedule],
+                      training->chunks > 1 ? "has no chunks, interleaved has" : "needs chunks of 2 or more");
+    if (training->chunks > 1 && training->pp == 1)
+        return refuse(where, error, "[parallel] chunks is %u, a pipeline of one stage has nothing to interleave",
+                      training->chunks);
+    if (training->chunks > 1 && fab_training_micros(training) % training->pp != 0)
+        return refuse(where, error, "%u micro-batches of a replica are no multiple of %u stages, which interleaving "
+                      "needs", fab_training_micros(training), training->pp);
+    if (training->zero > 1 && training->pp > 1)
+        return refuse(where, error,
+                      "[parallel] zero %u would move all gradients for every micro-batch of the pipeline; with pp "
+                      "above 1 zero is 0 or 1",
+                      training->zero);
+    return true;
+}
+
+bool
+fab_training_place(FabTraining *training, const FabModel *model, uint32_t gpus_per_node, const char *where,
+                   GError **error)
+{
+    uint64_t replica;
+
+    if (!place_gpus(training, gpus_per_node, where, error) || !check_model(training, model, where, error))
+        return false;
+    replica = (uint64_t)training->micro_batch * training->dp;
+    if (training->global_batch % replica != 0)
+        return refuse(where, error, "[training] global_batch %u is no multiple of micro_batch %u x dp %u",
+                      training->global_batch, training->micro_batch, training->dp);
+    return check_pipeline(training, model, where, error);
+}
+
+uint32_t
+fab_training_micros(const FabTraining *training)
+{
+    return training->global_batch / (training->micro_batch * training->dp);
+}
+
+uint32_t
+fab_training_layers(const FabTraining *training, const FabModel *model, uint32_t stage, uint32_t chunk, uint32_t *first)
+{
+    uint32_t parts = training->pp * training->chunks, position = chunk * training->pp + stage;
+    uint32_t ends = training->ends_as_layers ? 1 : 0, each = (model->layers + 2 * ends) / parts;
+    uint32_t start = position * each, end = start + each;
+
+    /* The first and the last place of all are the embedding's and the logits'. */
+    start = start > ends ? start - ends : 0;
+    end = MIN(end - ends, model->layers);
+    if (first != NULL)
+        *first = start;
+    return end - start;
+}

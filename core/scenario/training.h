@@ -1,0 +1,65 @@
+/* A training step as plain data: [training] and [parallel] of a scenario. Nothing here knows the machine. */
+#ifndef FAB_SCENARIO_TRAINING_H
+#define FAB_SCENARIO_TRAINING_H
+
+#include "base/keyfile.h"
+#include "scenario/model.h"
+
+/* In the order of their names in scenarios. */
+typedef enum {
+    FAB_PRECISION_BF16,
+    FAB_PRECISION_FP16,
+    FAB_PRECISION_FP8,
+    FAB_PRECISION_TF32,
+    FAB_PRECISION_FP32
+} FabPrecision;
+typedef enum { FAB_RECOMPUTE_NONE, FAB_RECOMPUTE_SELECTIVE, FAB_RECOMPUTE_FULL } FabRecompute;
+typedef enum { FAB_SCHEDULE_1F1B, FAB_SCHEDULE_INTERLEAVED, FAB_SCHEDULE_GPIPE, FAB_SCHEDULE_ZB_H1 } FabSchedule;
+
+extern const char *const fab_precision_names[], *const fab_recompute_names[], *const fab_schedule_names[];
+
+typedef struct {
+    /* [parallel]: degrees, 1 or more; dp 0 until fab_training_place() */
+    uint32_t tp, pp, cp, dp, ep;
+    bool sequence_parallel;
+    bool ends_as_layers;       /* embedding and logits count as a layer each when layers are dealt out to stages */
+    uint32_t zero;             /* 0: each replica keeps all; 1 optimiser, 2 gradients, 3 parameters too are sharded */
+    FabSchedule schedule;
+    uint32_t chunks;           /* of a stage's layers; above 1 with interleaved 1F1B only */
+    FabRecompute recompute;
+    /* [training] */
+    uint32_t nodes, gpus;      /* machines of the scenario's kind; GPUs in use, 0: all */
+    uint32_t sequence;         /* tokens; 0 until the model's is taken */
+    uint32_t micro_batch, global_batch;
+    FabPrecision precision;
+    uint32_t gradient_bytes;   /* of each parameter's gradient: 2 or 4 */
+    bool flash;                /* attention keeps no scores */
+    bool overlap;              /* gradients travel while the backward pass goes on */
+    double nic_rate;           /* B/s of one NIC; 0: the machine's */
+    char *stack;               /* software whose constants are taken; "auto" */
+} FabTraining;
+
+/* Keys of the two groups; NULL-terminated. */
+extern const char *const fab_parallel_keys[], *const fab_training_keys[];
+
+/* Reads both groups; `model` gives the sequence's default. Refuses what does not divide. Owned by the caller. */
+FabTraining *fab_training_read(FabKeyfile *file, const FabModel *model, GError **error);
+void fab_training_free(FabTraining *training);
+FabTraining *fab_training_copy(const FabTraining *training);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabTraining, fab_training_free)
+
+/*
+ * Sets dp from the GPUs that one machine of the scenario has, and checks that everything multiplies and divides:
+ * degrees to GPUs, heads and width by tp, layers by stages, batch by replicas. `where` begins the message.
+ */
+bool fab_training_place(FabTraining *training, const FabModel *model, uint32_t gpus_per_node, const char *where,
+                        GError **error);
+
+/* Micro-batches of a step for each replica. */
+uint32_t fab_training_micros(const FabTraining *training);
+
+/* Layers of chunk `chunk` of stage `stage`: how many, and *first, the number of the first. */
+uint32_t fab_training_layers(const FabTraining *training, const FabModel *model, uint32_t stage, uint32_t chunk,
+                             uint32_t *first);
+
+#endif
