@@ -58,7 +58,7 @@ fab_export(const FabScenario *scenario, const FabTopology *topology, FILE *out, 
 
     if (scenario->kind != FAB_SCENARIO_COLLECTIVE) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "%s: has [transfer], only a [collective] has channel programs", scenario->path);
+                    "%s: has no [collective], which alone has channel programs", scenario->path);
         return false;
     }
     fab_program_file_begin(out);
