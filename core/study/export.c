@@ -58,7 +58,8 @@ fab_export(const FabScenario *scenario, const FabTopology *topology, FILE *out, 
 
     if (scenario->kind != FAB_SCENARIO_COLLECTIVE) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "%s: has no [collective], which alone has channel programs", scenario->path);
+                    "%s: has [%s], only a [collective] has channel programs", scenario->path,
+                    scenario->kind == FAB_SCENARIO_TRAINING ? "training" : "transfer");
         return false;
     }
     fab_program_file_begin(out);
