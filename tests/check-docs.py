@@ -20,6 +20,7 @@ PAGES = {
     "README.md": ("predict.c",),
     "docs/quickstart.md": ("mine.ini", "topo.txt", "pair.ini"),
     "docs/validation.md": (),
+    "docs/loopback.md": (),
     "docs/program-format.md": (),
 }
 MATRIX = "tests/data/topo-m/topo-m-rtx4090x8-sys-nic.txt"  # the machine of README's last example

@@ -172,7 +172,7 @@ START_TEST(the_structures_of_abi_1_keep_their_sizes)
     ck_assert_uint_eq(sizeof(FabTopologyPlugin), 40);
     ck_assert_uint_eq(sizeof(FabParamSpec), 64);
     ck_assert_uint_eq(sizeof(FabGpuModel), 88);
-    ck_assert_uint_eq(sizeof(FabVertexSpec), 72);
+    ck_assert_uint_eq(sizeof(FabVertexSpec), 80);
     ck_assert_uint_eq(sizeof(FabLinkSpec), 64);
     ck_assert_uint_eq(sizeof(FabHost), 88);
 }

@@ -40,6 +40,7 @@ typedef struct {
     FabConnection *connections;
     int64_t *slots; /* program->slots for each connection */
     const FabRoute *multicast;
+    const FabRoute **accesses; /* of the shared memory, by rank and kind of step; NULL without one */
     double send_rate[FAB_PROGRAM_ROLES], copy_rate[FAB_PROGRAM_ROLES]; /* of each role, B/s */
     int64_t *began, *ended; /* of each rank: first transfer to it or own slice, end of its last stream */
     uint32_t stream_count, running;
@@ -48,6 +49,9 @@ typedef struct {
     FabEngineReport *report;
     GError *error;
 } FabEngine;
+
+/* Starts the accesses of a slice to the memory that all ranks share. */
+void fab_engine_access(FabEngine *engine, FabStreamRun *stream);
 
 /* After the last event: what was sent was received; no slice is left in any FIFO. Sets engine->error. */
 void fab_engine_check_end(FabEngine *engine);

@@ -22,6 +22,7 @@ engine_clear(FabEngine *engine)
     g_free(engine->streams);
     g_free(engine->connections);
     g_free(engine->slots);
+    g_free(engine->accesses);
     g_free(engine->began);
     g_free(engine->ended);
 }
@@ -272,6 +273,10 @@ slice_start(FabEngine *engine, FabStreamRun *stream)
 
     engine->report->slices++;
     note_beginning(engine, stream);
+    if (engine->spec->shared.used && stream->bytes > 0) {
+        fab_engine_access(engine, stream);
+        return;
+    }
     if (execution->quantum > 1 && stream->bytes > 0)
         bytes = (double)((stream->bytes + execution->quantum - 1) / execution->quantum * execution->quantum);
     if (route != NULL) {

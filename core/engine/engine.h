@@ -30,12 +30,25 @@ typedef struct {
     uint64_t quantum;     /* payload moves in multiples of it; 0 or 1: any */
 } FabExecution;
 
+/*
+ * All ranks are parts of one device: every read and write of theirs loads its cache, and its memory where the cache
+ * does not hold what is read or written. Then a slice is so many accesses of its bytes, and `send_rate`, `copy_rate`
+ * and `wire` above have no meaning.
+ */
+typedef struct {
+    bool used;
+    double access_rate;   /* B/s that one CTA reads and writes, together */
+    double buffer;        /* share of the accesses to buffers that reach the memory, 0..1 */
+    double slot_read, slot_write; /* the same of FIFO slots */
+} FabSharedAccess;
+
 typedef struct {
     const FabTopology *topology;
     FabRouter *router;
     const FabProgram *program;
     const uint32_t *gpus; /* GPU of each rank */
     FabExecution execution;
+    FabSharedAccess shared; /* `used` false: every GPU has a memory of its own, which never limits */
 } FabEngineSpec;
 
 typedef struct {

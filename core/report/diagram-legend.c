@@ -155,11 +155,12 @@ add_shapes(Pen *pen)
 {
     const FabTopology *topology = pen->diagram->topology;
 
-    for (FabVertexKind kind = FAB_VERTEX_GPU; kind <= FAB_VERTEX_NET_SWITCH; kind++) {
+    for (FabVertexKind kind = FAB_VERTEX_GPU; kind <= FAB_VERTEX_MEMORY; kind++) {
         const FabDiagramShape *shape = fab_diagram_shape(kind);
         const char *what = kind == FAB_VERTEX_CPU ? "CPU with its memory (NUMA node)"
             : kind == FAB_VERTEX_HOST_BRIDGE ? "PCIe host bridge (root port of a CPU)"
-            : kind == FAB_VERTEX_NIC ? "NIC (network adapter)" : fab_vertex_kind_name(kind);
+            : kind == FAB_VERTEX_NIC ? "NIC (network adapter)"
+            : kind == FAB_VERTEX_MEMORY ? "memory, cache and SMs of one GPU" : fab_vertex_kind_name(kind);
         g_autofree char *name = g_strdup_printf("(legend %s)", fab_vertex_kind_name(kind));
         g_autofree char *text = NULL;
         uint32_t count = 0;

@@ -55,23 +55,26 @@ row_is_free(const FabDiagram *diagram, uint32_t row, const FabDiagramArea *span)
     return true;
 }
 
-/* NVSwitches above the GPUs, network switches above them; each as wide as what it joins. Returns the rows. */
+/*
+ * NVSwitches or a shared memory above the GPUs, network switches above them; each as wide as what it joins. Returns the
+ * rows.
+ */
 static uint32_t
 place_spines(FabDiagram *diagram)
 {
     uint32_t rows = 0;
 
     for (int pass = 0; pass < 4; pass++) {
-        FabVertexKind kind = pass == 0 ? FAB_VERTEX_NVSWITCH : FAB_VERTEX_NET_SWITCH;
         uint32_t first_row = pass == 0 ? 0 : rows;
 
         for (uint32_t i = 0; i < diagram->items->len; i++) {
             FabDiagramItem *item = fab_diagram_item(diagram, i);
             FabDiagramArea span;
             double needed, wider;
+            bool network = fab_diagram_vertex(diagram, i)->kind == FAB_VERTEX_NET_SWITCH;
 
             if (item->layer != FAB_DIAGRAM_SPINE || item->area.right > item->area.left ||
-                fab_diagram_vertex(diagram, i)->kind != kind || !spine_span(diagram, i, &span, &first_row))
+                network != (pass > 0) || !spine_span(diagram, i, &span, &first_row))
                 continue;
             needed = fab_diagram_name_width(diagram, i);
             wider = MAX(0, (needed - (span.right - span.left)) / 2);

@@ -19,6 +19,7 @@ fab_diagram_shape(FabVertexKind kind)
         [FAB_VERTEX_HOST_BRIDGE] = { "polygon", "filled", "#ffffff", "#4a5568", "#1a202c", 1, 1.2 },
         [FAB_VERTEX_CPU] = { "box3d", "filled", "#ecc680", "#a86a12", "#3d2704", 1, 1.2 },
         [FAB_VERTEX_NIC] = { "note", "filled", "#d8c6e8", "#6b46a0", "#2c1a4a", 1, 1.2 },
+        [FAB_VERTEX_MEMORY] = { "box", "filled", "#f3d6dc", "#9b2c4a", "#4a0d20", 1, 1.2 },
         [FAB_VERTEX_NET_SWITCH] = { "cds", "filled", "#6b46a0", "#2c1a4a", "#ffffff", 1, 1.2 },
     };
 

@@ -12,7 +12,7 @@ enum { FOLD_FROM = 3, SPLIT_ABOVE = 16 };
 static bool
 is_spine(FabVertexKind kind)
 {
-    return kind == FAB_VERTEX_NVSWITCH || kind == FAB_VERTEX_NET_SWITCH;
+    return kind == FAB_VERTEX_NVSWITCH || kind == FAB_VERTEX_NET_SWITCH || kind == FAB_VERTEX_MEMORY;
 }
 
 static bool

@@ -133,7 +133,7 @@ static void
 group_vertices(const FabTopology *topology, bool by_place, Groups *groups)
 {
     groups_init(groups);
-    for (int kind = FAB_VERTEX_GPU; kind <= FAB_VERTEX_NET_SWITCH; kind++)
+    for (int kind = FAB_VERTEX_GPU; kind <= FAB_VERTEX_MEMORY; kind++)
         for (uint32_t i = 0; i < topology->vertex_count; i++) {
             const FabTopologyVertex *vertex = &topology->vertices[i];
             if ((int)vertex->kind == kind)
@@ -153,6 +153,14 @@ vertex_notes(const FabTopologyVertex *vertex)
         g_string_append(notes, ", ACS");
     if (vertex->kind == FAB_VERTEX_PCIE_SWITCH && vertex->flags & FAB_VERTEX_WRITE_COLLAPSE)
         g_string_append(notes, ", write collapse");
+    if (vertex->memory != NULL) {
+        g_autofree char *memory = fab_format_rate(vertex->memory->bandwidth);
+        g_autofree char *cache = fab_format_rate(vertex->memory->cache_bandwidth);
+        g_autofree char *held = fab_format_bytes((uint64_t)vertex->memory->cache_bytes);
+        g_autofree char *each = fab_format_rate(vertex->memory->processor_rate);
+        g_string_append_printf(notes, ", %s read and written, cache of %s at %s, %u SMs of %s", memory, held, cache,
+                               vertex->memory->processors, each);
+    }
     if (vertex->peer_limit > 0) {
         g_autofree char *rate = fab_format_rate(vertex->peer_limit);
         g_string_append_printf(notes, ", peer limit %s", rate);

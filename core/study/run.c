@@ -10,6 +10,7 @@
 #include "study/cost.h"
 #include "study/given-graph.h"
 #include "study/interval.h"
+#include "study/shared.h"
 #include "study/transfer.h"
 #include "study/work.h"
 #include "topology/machine.h"
@@ -145,6 +146,8 @@ fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topolo
         return false;
     run->facts.any_ll128 = scenario->settings.any_ll128;
     run->facts.pat = scenario->settings.pat;
+    if (topology->shared != FAB_VERTEX_NONE)
+        fab_shared_facts(topology, &run->facts, &run->wishes);
     if (!scenario->settings.no_shm || run->facts.transport != FAB_TRANSPORT_STAGED)
         return true;
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
@@ -186,13 +189,13 @@ set_binding(FabResultRow *row, const FabEngineReport *report)
     }
 }
 
-/* NULL: a single GPU, which talks to nobody. */
+/* NULL: a single GPU, which talks to nobody, or virtual ones. */
 static char *
 kind_of(const FabRun *run, const FabPlan *plan)
 {
     FabKind kind = fab_kind_of(run->topology, run->gpus, &run->facts, run->constants, plan);
 
-    return run->ranks > 1 ? fab_kind_format(&kind) : NULL;
+    return run->ranks > 1 && run->topology->shared == FAB_VERTEX_NONE ? fab_kind_format(&kind) : NULL;
 }
 
 static FabResultRow *
@@ -245,7 +248,10 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program };
 
-    spec.execution = fab_cost_execution(&cost, plan);
+    if (run->topology->shared != FAB_VERTEX_NONE)
+        fab_shared_costs(&spec, run->scenario->launch_s);
+    else
+        spec.execution = fab_cost_execution(&cost, plan);
     return fab_engine_run(&spec, report, error);
 }
 
@@ -255,6 +261,10 @@ fab_run_clock_ps(const FabRun *run, const FabPlan *plan, const FabEngineReport *
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     int64_t device_ps = fab_cost_device_ps(&cost, report), interval_ps = fab_cost_interval_ps(&cost, plan);
 
+    if (run->topology->shared != FAB_VERTEX_NONE) { /* one kernel plays all ranks, and is timed alone */
+        device_ps = report->time_ps;
+        interval_ps = 0;
+    }
     if (launch_bound != NULL)
         *launch_bound = interval_ps > device_ps;
     return MAX(device_ps, interval_ps);
@@ -377,6 +387,10 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
     fab_run_clear(&run);
     if (good)
         fab_interval_apply(fab_intervals_shipped(), result);
+    if (good && topology->shared != FAB_VERTEX_NONE) {
+        g_free(result->interval);
+        result->interval = g_strdup("there is no interval: virtual GPUs of one device were never measured");
+    }
     return good ? g_steal_pointer(&result) : NULL;
 }
 

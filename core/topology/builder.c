@@ -15,6 +15,7 @@
 enum { VERTICES_MAX = 1000000, LINKS_MAX = 8000000, NAME_BYTES_MAX = 200, COUNT_MAX = 1000000 };
 #define RATE_MIN 1e6   /* B/s; below it times leave the clock of picoseconds */
 #define RATE_MAX 1e16  /* B/s */
+#define RATE_RANGE "must be between 1e6 and 1e16 B/s"
 #define EFFICIENCY_MIN 0.001
 #define LATENCY_MAX 1. /* s */
 
@@ -248,6 +249,12 @@ is_rate_or_zero(double value)
     return value == 0 || (value >= RATE_MIN && value <= RATE_MAX);
 }
 
+static bool
+is_latency(double value)
+{
+    return value >= 0 && value <= LATENCY_MAX;
+}
+
 /* `what` and `rest` frame a figure: "GPU 0 > GPU 1 has a bandwidth of 0 B/s, must be ...". */
 static bool
 refuse_figure(FabBuilder *builder, const char *who, const char *what, double value, const char *rest)
@@ -255,6 +262,38 @@ refuse_figure(FabBuilder *builder, const char *who, const char *what, double val
     g_autofree char *figure = fab_param_format(value);
 
     return record(builder, "%s %s %s %s", who, what, figure, rest);
+}
+
+/* The memory that GPUs share. */
+static bool
+check_memory(FabBuilder *builder, const FabVertexSpec *spec, FabMemorySpec *memory)
+{
+    const char *plugin = builder->plugin->name;
+
+    if ((spec->memory != NULL) != (spec->kind == FAB_VERTEX_MEMORY))
+        return record(builder, "plugin %s gives %s %s, must be %s", plugin, spec->name,
+                      spec->memory != NULL ? "a memory" : "no memory",
+                      spec->memory != NULL ? "NULL for this kind of vertex" : "a FabMemorySpec");
+    if (spec->memory == NULL)
+        return true;
+    if (!copy_spec(builder, "FabMemorySpec", spec->memory, spec->memory->size,
+                   offsetof(FabMemorySpec, launch_time) + sizeof(double), memory, sizeof *memory))
+        return false;
+    if (memory->bandwidth == 0 || !is_rate_or_zero(memory->bandwidth))
+        return refuse_figure(builder, spec->name, "has a bandwidth of", memory->bandwidth, "B/s, " RATE_RANGE);
+    if (memory->cache_bandwidth == 0 || !is_rate_or_zero(memory->cache_bandwidth))
+        return refuse_figure(builder, spec->name, "has a cache of", memory->cache_bandwidth, "B/s, " RATE_RANGE);
+    if (memory->processor_rate == 0 || !is_rate_or_zero(memory->processor_rate))
+        return refuse_figure(builder, spec->name, "has SMs of", memory->processor_rate, "B/s, " RATE_RANGE);
+    if (!(memory->cache_bytes >= 0 && memory->cache_bytes <= RATE_MAX))
+        return refuse_figure(builder, spec->name, "has a cache of", memory->cache_bytes,
+                             "bytes, must be between 0 and 1e16");
+    if (memory->processors == 0 || memory->processors > COUNT_MAX)
+        return record(builder, "%s has %u SMs, must be between 1 and %d", spec->name, memory->processors, COUNT_MAX);
+    if (!is_latency(memory->slice_time) || !is_latency(memory->empty_time) || !is_latency(memory->flag_latency) ||
+        !is_latency(memory->launch_time))
+        return record(builder, "%s has a time that is not between 0 and 1 s", spec->name);
+    return true;
 }
 
 static bool
@@ -269,7 +308,7 @@ check_vertex(FabBuilder *builder, const FabVertexSpec *spec)
                       builder->vertices->len, NAME_BYTES_MAX);
     if (g_hash_table_contains(builder->names, spec->name))
         return record(builder, "plugin %s adds two vertices named %s, must be unique", plugin, spec->name);
-    if (spec->kind < FAB_VERTEX_GPU || spec->kind > FAB_VERTEX_NET_SWITCH)
+    if (spec->kind < FAB_VERTEX_GPU || spec->kind > FAB_VERTEX_MEMORY)
         return record(builder, "plugin %s gives %s the kind %d, must be one of FabVertexKind", plugin, spec->name,
                       (int)spec->kind);
     if (spec->kind == FAB_VERTEX_GPU && (spec->gpu == NULL || !g_hash_table_contains(builder->models, spec->gpu)))
@@ -294,6 +333,7 @@ static FabVertex
 host_add_vertex(FabBuilder *builder, const FabVertexSpec *given)
 {
     FabVertexSpec spec;
+    FabMemorySpec memory = { 0 };
     FabTopologyVertex vertex;
 
     if (builder == NULL)
@@ -305,7 +345,7 @@ host_add_vertex(FabBuilder *builder, const FabVertexSpec *given)
     if (builder->error != NULL ||
         !copy_spec(builder, "FabVertexSpec", given, given->size, offsetof(FabVertexSpec, memory_limit) + sizeof(double),
                    &spec, sizeof spec) ||
-        !check_vertex(builder, &spec))
+        !check_vertex(builder, &spec) || !check_memory(builder, &spec, &memory))
         return FAB_VERTEX_NONE;
     if (builder->vertices->len >= VERTICES_MAX) {
         record(builder, "plugin %s adds more than %d vertices", builder->plugin->name, VERTICES_MAX);
@@ -321,7 +361,8 @@ host_add_vertex(FabBuilder *builder, const FabVertexSpec *given)
                                   .socket = spec.socket,
                                   .numa = spec.numa,
                                   .peer_limit = spec.peer_limit,
-                                  .memory_limit = spec.memory_limit };
+                                  .memory_limit = spec.memory_limit,
+                                  .memory = spec.memory != NULL ? g_memdup2(&memory, sizeof memory) : NULL };
     if (vertex.model == NULL && vertex.gpu != NULL)
         vertex.model = g_strdup(vertex.gpu->name);
     g_array_append_val(builder->vertices, vertex);
@@ -344,7 +385,7 @@ check_figures(FabBuilder *builder, const FabLinkSpec *spec, const char *who)
     if (!(spec->efficiency == 0 || (spec->efficiency >= EFFICIENCY_MIN && spec->efficiency <= 1)))
         return refuse_figure(builder, who, "has an efficiency of", spec->efficiency,
                              "of its bandwidth, must be between 0.001 and 1");
-    if (!(spec->latency >= 0 && spec->latency <= LATENCY_MAX))
+    if (!is_latency(spec->latency))
         return refuse_figure(builder, who, "has a latency of", spec->latency, "s, must be between 0 and 1 s");
     if (!(spec->reverse <= 1))
         return refuse_figure(builder, who, "carries", spec->reverse, "bytes back for each byte, must be at most 1");

@@ -32,7 +32,7 @@ fill_adjacency(FabTopology *topology)
 static void
 fill_gpus(FabTopology *topology)
 {
-    uint32_t numbers[FAB_VERTEX_NET_SWITCH + 1] = { 0 };
+    uint32_t numbers[FAB_VERTEX_MEMORY + 1] = { 0 };
 
     topology->gpus = g_new(FabVertex, topology->vertex_count);
     for (uint32_t i = 0; i < topology->vertex_count; i++) {
@@ -176,6 +176,50 @@ add_host_ports(FabTopology *topology, GArray *resources)
     }
 }
 
+/* What all GPUs share: then every one of them must be linked to it. */
+static bool
+find_shared(FabTopology *topology, GError **error)
+{
+    topology->shared = FAB_VERTEX_NONE;
+    for (uint32_t i = 0; i < topology->vertex_count; i++) {
+        if (topology->vertices[i].kind != FAB_VERTEX_MEMORY)
+            continue;
+        if (topology->shared != FAB_VERTEX_NONE) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s and %s are both device memories, must be one at most",
+                        topology->vertices[topology->shared].name, topology->vertices[i].name);
+            return false;
+        }
+        topology->shared = i;
+    }
+    for (uint32_t i = 0; i < topology->gpu_count && topology->shared != FAB_VERTEX_NONE; i++) {
+        uint32_t links = 0;
+        const uint32_t *at = fab_topology_links_at(topology, topology->gpus[i], &links);
+        if (links == 1 && fab_link_other_end(&topology->links[at[0]], topology->gpus[i]) == topology->shared)
+            continue;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s has %u links, must have one, to %s, which all GPUs share",
+                    topology->vertices[topology->gpus[i]].name, links, topology->vertices[topology->shared].name);
+        return false;
+    }
+    return true;
+}
+
+static void
+add_shared_resources(FabTopology *topology, GArray *resources)
+{
+    const FabTopologyVertex *vertex;
+
+    topology->shared_memory = topology->shared_cache = UINT32_MAX;
+    if (topology->shared == FAB_VERTEX_NONE)
+        return;
+    vertex = &topology->vertices[topology->shared];
+    topology->shared_memory = resources->len;
+    add_resource(resources, FAB_RESOURCE_MEMORY, g_strdup(vertex->name), vertex->memory->bandwidth, UINT32_MAX,
+                 topology->shared);
+    topology->shared_cache = resources->len;
+    add_resource(resources, FAB_RESOURCE_CACHE, g_strdup_printf("%s cache", vertex->name),
+                 vertex->memory->cache_bandwidth, UINT32_MAX, topology->shared);
+}
+
 bool
 fab_topology_finish(FabTopology *topology, GError **error)
 {
@@ -191,12 +235,13 @@ fab_topology_finish(FabTopology *topology, GError **error)
         return false;
     }
     fill_adjacency(topology);
-    if (!check_connected(topology, error))
+    if (!check_connected(topology, error) || !find_shared(topology, error))
         return false;
     resources = g_array_new(FALSE, TRUE, sizeof(FabResource));
     add_link_resources(topology, resources);
     add_vertex_resources(topology, resources);
     add_host_ports(topology, resources);
+    add_shared_resources(topology, resources);
     topology->resource_count = resources->len;
     topology->resources = (FabResource *)g_array_free(resources, FALSE);
     return true;

@@ -168,6 +168,8 @@ class_of(const FabTopology *topology, FabVertex source, const GArray *hops)
 
     for (guint i = 0; i <= hops->len; i++) {
         FabVertexKind kind = topology->vertices[vertex].kind;
+        if (kind == FAB_VERTEX_MEMORY)
+            return FAB_PATH_SELF; /* parts of one device */
         switches += kind == FAB_VERTEX_PCIE_SWITCH;
         bridges += kind == FAB_VERTEX_HOST_BRIDGE;
         cpus += kind == FAB_VERTEX_CPU;

@@ -193,7 +193,7 @@ choose_transport(const FabRouter *router, uint32_t a, uint32_t b)
     FabVertex from = topology->gpus[a], to = topology->gpus[b];
     FabPathClass farthest = MIN(router->rules.peer_level, FAB_PATH_SYS); /* a network is never direct */
 
-    if (a == b)
+    if (a == b || topology->shared != FAB_VERTEX_NONE)
         return FAB_TRANSPORT_LOCAL;
     if (router->rules.nvlink && fab_path_nvlinks(topology, from, to) > 0)
         return FAB_TRANSPORT_NVLINK;
@@ -373,6 +373,51 @@ staged_route(FabRouter *router, uint32_t a, uint32_t b, bool push, GError **erro
     return finish_route(router, use_hops(router, false));
 }
 
+/* ------------------------------------------------------------------ one memory for all */
+
+/* The link of a GPU to the memory; *inward: its direction that carries what the GPU reads. */
+static const FabTopologyLink *
+memory_link(const FabTopology *topology, FabVertex gpu, uint32_t *inward)
+{
+    uint32_t count;
+    const FabTopologyLink *link = &topology->links[*fab_topology_links_at(topology, gpu, &count)];
+
+    *inward = link->a == topology->shared ? 0 : 1;
+    return link;
+}
+
+const FabRoute *
+fab_router_access(FabRouter *router, uint32_t gpu, double memory, double read)
+{
+    const FabTopology *topology = router->topology;
+    const FabTopologyLink *link;
+    uint32_t inward;
+
+    g_return_val_if_fail(topology->shared != FAB_VERTEX_NONE && gpu < topology->gpu_count, NULL);
+    link = memory_link(topology, topology->gpus[gpu], &inward);
+    use(router, topology->shared_cache, 1);
+    if (memory > 0)
+        use(router, topology->shared_memory, memory);
+    if (read > 0)
+        use(router, link->resource[inward], read);
+    if (read < 1)
+        use(router, link->resource[inward ^ 1], 1 - read);
+    return finish_route(router, 0);
+}
+
+/* A copy reads every byte and writes it; both by the processors of the GPU that sends. */
+static void
+use_copy(FabRouter *router, FabVertex from)
+{
+    uint32_t inward;
+    const FabTopologyLink *link = memory_link(router->topology, from, &inward);
+
+    use(router, router->topology->shared_cache, 2);
+    use(router, router->topology->shared_memory, 2);
+    use(router, link->resource[0], 1);
+    use(router, link->resource[1], 1);
+}
+
 /* ------------------------------------------------------------------ lookups */
 
 static const FabRoute *
@@ -388,6 +433,8 @@ make_push(FabRouter *router, FabTransport transport, uint32_t a, uint32_t b, GEr
     case FAB_TRANSPORT_STAGED:
         return staged_route(router, a, b, true, error);
     case FAB_TRANSPORT_LOCAL:
+        if (a != b)
+            use_copy(router, from);
         break;
     }
     return finish_route(router, 0);

@@ -26,7 +26,7 @@ const char *fab_path_class_name(FabPathClass class);
 
 /* How data crosses from one GPU to another. */
 typedef enum {
-    FAB_TRANSPORT_LOCAL,  /* the same GPU */
+    FAB_TRANSPORT_LOCAL,  /* the same GPU, or parts of one device */
     FAB_TRANSPORT_NVLINK, /* direct stores over NVLink */
     FAB_TRANSPORT_PEER,   /* direct stores over PCIe */
     FAB_TRANSPORT_STAGED  /* the sender writes to host memory, the receiver reads it from there */
@@ -96,6 +96,12 @@ const FabRoute *fab_router_pull(FabRouter *router, uint32_t a, uint32_t b, GErro
  */
 const FabRoute *fab_router_multicast(FabRouter *router, const uint32_t *gpus, uint32_t count, double weight,
                                      GError **error);
+
+/*
+ * What one access of a GPU that shares its memory with all others uses, where `memory` of it pass the cache and `read`
+ * of it are reads: shares, 0..1.
+ */
+const FabRoute *fab_router_access(FabRouter *router, uint32_t gpu, double memory, double read);
 
 /* The union of routes: weights add up, latency is the largest. `routes` may hold the same one twice. */
 const FabRoute *fab_router_union(FabRouter *router, const FabRoute *const *routes, uint32_t count);

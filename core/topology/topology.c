@@ -8,6 +8,7 @@ fab_topology_free(FabTopology *topology)
     for (uint32_t i = 0; i < topology->vertex_count; i++) {
         g_free(topology->vertices[i].name);
         g_free(topology->vertices[i].model);
+        g_free(topology->vertices[i].memory);
     }
     for (uint32_t i = 0; i < topology->link_count; i++)
         g_free(topology->links[i].label);
@@ -55,6 +56,8 @@ fab_vertex_kind_name(FabVertexKind kind)
         return "NIC";
     case FAB_VERTEX_NET_SWITCH:
         return "network switch";
+    case FAB_VERTEX_MEMORY:
+        return "device memory";
     }
     return "unknown";
 }

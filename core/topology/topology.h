@@ -18,6 +18,7 @@ typedef struct {
     uint32_t count, flags;
     int32_t box, socket, numa;
     double peer_limit, memory_limit;
+    FabMemorySpec *memory; /* NULL unless kind is FAB_VERTEX_MEMORY */
     uint32_t number; /* among the vertices of its kind, from 0 */
 } FabTopologyVertex;
 
@@ -37,7 +38,8 @@ typedef enum {
     FAB_RESOURCE_LINK,      /* one direction of a link */
     FAB_RESOURCE_PEER,      /* peer traffic through a host bridge or PCIe switch */
     FAB_RESOURCE_HOST_PORT, /* a GPU's traffic to and from host memory, both directions together */
-    FAB_RESOURCE_MEMORY     /* DMA of a NUMA node's memory */
+    FAB_RESOURCE_MEMORY,    /* DMA of a NUMA node's memory; reads and writes of a device's memory */
+    FAB_RESOURCE_CACHE      /* reads and writes of a device's cache */
 } FabResourceKind;
 
 typedef struct {
@@ -58,6 +60,8 @@ typedef struct {
     FabResource *resources;
     FabVertex *gpus; /* vertex of GPU i */
     uint32_t vertex_count, link_count, resource_count, gpu_count;
+    FabVertex shared;     /* the device whose memory all GPUs share, FAB_VERTEX_NONE: each has its own */
+    uint32_t shared_memory, shared_cache; /* its resources */
     uint32_t *host_port; /* resource of GPU i's traffic to host memory, UINT32_MAX: none */
     GHashTable *no_peer; /* pairs without driver peer access; use fab_topology_peer_access() */
     uint32_t *links_at, *links_at_start; /* links by vertex; use fab_topology_links_at() */

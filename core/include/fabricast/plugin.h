@@ -59,7 +59,8 @@ typedef enum {
     FAB_VERTEX_HOST_BRIDGE, /* one PCIe root complex (port group) of a NUMA node */
     FAB_VERTEX_CPU,         /* one NUMA node: cores and memory */
     FAB_VERTEX_NIC,
-    FAB_VERTEX_NET_SWITCH
+    FAB_VERTEX_NET_SWITCH,
+    FAB_VERTEX_MEMORY       /* memory and processors of one device that all GPUs of the fabric are parts of */
 } FabVertexKind;
 
 typedef enum {
@@ -91,6 +92,20 @@ typedef struct {
     bool peer_to_peer;                                /* the stock driver allows PCIe peer-to-peer */
 } FabGpuModel;
 
+/* One device that several virtual GPUs share: every access of theirs goes through its cache. All figures are needed. */
+typedef struct {
+    uint32_t size;
+    double bandwidth;        /* of the memory: B/s that kernels read and write, together */
+    double cache_bandwidth;  /* the same of its cache */
+    double cache_bytes;      /* what the cache keeps of data that all processors use */
+    uint32_t processors;     /* SMs, one set for all */
+    double processor_rate;   /* B/s that one of them reads and writes, together */
+    double slice_time;       /* s that a CTA is busy with a slice beside moving its bytes */
+    double empty_time;       /* s for a slice without bytes */
+    double flag_latency;     /* s until the other end of a connection sees what was told */
+    double launch_time;      /* s of a call beside its CTAs */
+} FabMemorySpec;
+
 /* Zero means: unknown or not applicable, unless a comment says otherwise. */
 typedef struct {
     uint32_t size;
@@ -105,6 +120,7 @@ typedef struct {
     int32_t numa;           /* NUMA node in the box, -1: none */
     double peer_limit;      /* host bridge, PCIe switch: all peer traffic through it, B/s; 0: no limit */
     double memory_limit;    /* CPU: DMA to and from its memory, both directions together, B/s; 0: no limit */
+    const FabMemorySpec *memory; /* FAB_VERTEX_MEMORY needs it; NULL for others */
 } FabVertexSpec;
 
 typedef struct {

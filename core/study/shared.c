@@ -1,0 +1,63 @@
+#include "study/shared.h"
+
+#include "base/units.h"
+
+/* NCCL's bound, and that of the kernels that run such programs. */
+enum { MOST_CHANNELS = 32 };
+
+/*
+ * Between the writing of a slot and its reading, its sender and its receiver have each moved about one more slice: that
+ * much must fit into the cache for the read to find it there.
+ */
+#define SLICES_BETWEEN 2.0
+
+/* Bytes of a slice: the longest that the program can have. */
+static double
+slice_bytes(const FabProgram *program)
+{
+    return (double)MIN(program->slice_bytes, MAX(program->input_bytes, program->output_bytes));
+}
+
+/* What of `bytes` that are used again and again the cache does not hold: it throws out anything, not the oldest. */
+static double
+outside(double bytes, const FabMemorySpec *memory)
+{
+    return bytes > memory->cache_bytes ? 1 - memory->cache_bytes / bytes : 0;
+}
+
+void
+fab_shared_costs(FabEngineSpec *spec, double launch_s)
+{
+    const FabMemorySpec *memory = spec->topology->vertices[spec->topology->shared].memory;
+    const FabProgram *program = spec->program;
+    double ctas = (double)program->ranks * program->channels, connections = program->connections;
+    double buffers = (double)program->ranks *
+                     (double)(program->input_bytes + program->output_bytes + program->scratch_bytes);
+
+    spec->execution = (FabExecution) {
+        .launch_ps = fab_ps_from_seconds(launch_s >= 0 ? launch_s : memory->launch_time),
+        .step_ps = fab_ps_from_seconds(memory->slice_time),
+        .local_ps = fab_ps_from_seconds(memory->slice_time),
+        .empty_ps = fab_ps_from_seconds(memory->empty_time),
+        .latency_ps = fab_ps_from_seconds(memory->flag_latency),
+        .wire = 1,
+    };
+    spec->shared = (FabSharedAccess) {
+        .used = true,
+        .access_rate = memory->processor_rate * MIN(1, memory->processors / ctas),
+        .buffer = outside(buffers, memory),
+        .slot_read = outside(connections * SLICES_BETWEEN * slice_bytes(program), memory),
+        .slot_write = outside(connections * program->slots * slice_bytes(program), memory),
+    };
+}
+
+void
+fab_shared_facts(const FabTopology *topology, FabMachineFacts *facts, FabWishes *wishes)
+{
+    uint32_t processors = topology->vertices[topology->shared].memory->processors;
+
+    facts->channels = CLAMP(processors / facts->ranks, 1, MOST_CHANNELS);
+    facts->graph_channels = MAX(facts->channels / 2, 1);
+    if (wishes->protocol < 0)
+        wishes->protocol = FAB_PROTOCOL_SIMPLE;
+}

@@ -1,0 +1,17 @@
+/* Ranks that are parts of one device: what its memory, cache and processors make of a program. */
+#ifndef FAB_STUDY_SHARED_H
+#define FAB_STUDY_SHARED_H
+
+#include "collective/choice.h"
+#include "engine/engine.h"
+
+/*
+ * Replaces what NCCL's kernels cost by what the device costs; `spec` has topology and program. `launch_s` negative: the
+ * device's.
+ */
+void fab_shared_costs(FabEngineSpec *spec, double launch_s);
+
+/* As many channels as the processors of the device hold, and no low-latency protocol, which changes nothing there. */
+void fab_shared_facts(const FabTopology *topology, FabMachineFacts *facts, FabWishes *wishes);
+
+#endif
