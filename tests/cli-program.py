@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs `fabricast program` as users do, and reads what it writes by the page that specifies it.
+"""Runs `fabricast program` and `fabricast measure` as users do, and reads programs by the page that specifies them.
 
 cli-program.py PROGRAM
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,12 +13,30 @@ import tempfile
 import unittest
 
 PROGRAM = os.path.abspath(sys.argv[1])
-DONE, INPUT = 0, 2
+DONE, NO, INPUT, SYSTEM = 0, 1, 2, 3
+LOOPBACK = ("--topology", "loopback-h200", "--collective", "all_reduce", "--algorithm", "ring")
 RING = ("--topology", "dgx-h100", "--collective", "all_reduce", "--algorithm", "ring")
 
 
-def fabricast(*words, **more):
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+
+# Stands for fabricast-measure: says of every program twice its number of steps as its time.
+PRETENDER = """#!/usr/bin/env python3
+import json, sys
+assert sys.argv[1:4:2] == ["program", sys.argv[3]] and sys.argv[2] == "--program" and sys.argv[4] == "--json", sys.argv
+rows = []
+for line in open(sys.argv[3]):
+    words = line.split()
+    if words[0] == "size":
+        rows.append({"test": "program", "variant": "", "gpus": "0", "ctas": None, "size_bytes": int(words[1]),
+                     "metric": "time", "value": 0, "low": 1.5, "high": None, "samples": 20, "unit": "us"})
+    if words[0] == "stream":
+        rows[-1]["value"] += 2 * int(words[4])
+print(json.dumps({"machine": "h200-x1", "tables": [{"id": "a", "system": {"gpu": "Pretended GPU"}, "rows": rows}]}))
+"""
+
+
+def fabricast(*words, path="", folder="/tmp", **more):
+    environment = {"PATH": path + os.environ["PATH"], "LC_ALL": "C", "TMPDIR": folder}
     for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"):
         if name in os.environ:
             environment[name] = os.environ[name]
@@ -33,13 +52,13 @@ class Cli(unittest.TestCase):
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def prints(self, *words):
-        ran = fabricast(*words)
-        self.assertEqual((ran.returncode, ran.stderr), (DONE, ""), words)
+    def prints(self, *words, status=DONE, **more):
+        ran = fabricast(*words, **more)
+        self.assertEqual((ran.returncode, ran.stderr), (status, ""), words)
         return ran.stdout
 
-    def refuses(self, pattern, *words, status=INPUT):
-        ran = fabricast(*words)
+    def refuses(self, pattern, *words, status=INPUT, **more):
+        ran = fabricast(*words, **more)
         self.assertEqual((ran.returncode, ran.stdout), (status, ""), words)
         self.assertRegex(ran.stderr, r"\Afabricast: [^\n]+\n\Z", words)
         self.assertRegex(ran.stderr, pattern, words)
@@ -125,6 +144,81 @@ class Export(Cli):
         self.refuses(r"one argument too many", "program", "export", "a.ini", "b.ini")
         self.refuses(r"needs a scenario, or --topology and --collective", "program", "export")
         self.refuses(r'program has no command "exprot"; did you mean export\?', "program", "exprot")
+
+
+class Measure(Cli):
+    def program(self, text, name="fabricast-measure"):
+        with open(self.path(name), "w") as file:
+            file.write(text)
+        os.chmod(self.path(name), 0o755)
+        return ("--program-path", self.path(name))
+
+    def measure(self, *more, status=DONE, **settings):
+        return self.prints("measure", *LOOPBACK, "--sizes", "64K,1M", *more, status=status, **settings)
+
+    def test_both_columns_and_the_error_are_printed(self):
+        text = self.measure(*self.program(PRETENDER))
+        rows = [line.split() for line in text.splitlines() if not line.startswith("#")]
+        steps = [text.count("\nstep ") for text in self.prints("program", "export", *LOOPBACK, "--sizes", "64K,1M")
+                 .split("\nprogram ")[1:]]
+        self.assertEqual([row[0] for row in rows], ["65536", "1048576"])
+        predicted = [float(row["time_us"]) for row in
+                     json.loads(self.prints("run", *LOOPBACK, "--sizes", "64K,1M", "--json"))["results"][0]["rows"]]
+        for row, count, time in zip(rows, steps, predicted):
+            self.assertEqual(float(row[2]), 2 * count)
+            self.assertAlmostEqual(float(row[1]), time, delta=0.006)
+            self.assertAlmostEqual(float(row[5]), (time / (2 * count) - 1) * 100, delta=0.01)
+            self.assertEqual(row[3:5], ["1.50", "-"])
+        self.assertIn("# measured  on Pretended GPU by ", text)
+        self.assertRegex(text, r"\n# mean error [0-9.]+ % of 2 sizes, predictions are [0-9.]+ % too (slow|fast)\n")
+
+    def test_json_has_the_same_figures(self):
+        document = json.loads(self.measure(*self.program(PRETENDER), "--json"))
+        self.assertEqual((document["schema"], document["gpu"], document["wrong"]),
+                         ("fabricast-measured", "Pretended GPU", None))
+        self.assertEqual([row["size_bytes"] for row in document["rows"]], [65536, 1048576])
+        for row in document["rows"]:
+            self.assertAlmostEqual(row["error"], row["predicted_us"] / row["measured_us"] - 1)
+
+    def test_it_is_found_in_the_path_and_takes_more_options(self):
+        more = "assert sys.argv[5:] == ['--repeats=50', '--gpus', '0']"
+        self.program(PRETENDER.replace("rows = []", "rows = []; " + more))
+        text = self.measure("--pass=--repeats=50", "--pass=--gpus", "--pass=0", path=self.folder + ":")
+        self.assertIn("by fabricast-measure\n", text)
+
+    def test_a_size_without_a_time_has_none(self):
+        text = self.measure(*self.program(PRETENDER.replace("print(", "del rows[0]\nprint(")))
+        self.assertRegex(text, r"\n +65536 +[0-9.]+ +- +- +- +-\n")
+        self.assertIn(" of 1 size,", text)
+
+    def test_a_wrong_result_is_the_answer_no(self):
+        text = self.measure(*self.program(PRETENDER + "print('fabricast-measure: rank 3 byte 17 is wrong', "
+                                          "file=sys.stderr)\nsys.exit(1)\n"), status=NO)
+        self.assertIn("\n# wrong      rank 3 byte 17 is wrong\n", text)
+        self.assertRegex(text, r"\n +1048576 +[0-9.]+ +[0-9.]+ ")
+
+    def refused(self, pattern, script, status=SYSTEM):
+        self.refuses(pattern, "measure", *LOOPBACK, "--sizes", "64K", *self.program(script), status=status,
+                     folder=self.folder)
+        self.assertEqual(os.listdir(self.folder), ["fabricast-measure"])
+
+    def test_a_machine_that_cannot_measure_is_said_in_one_line(self):
+        self.refused(r"fabricast-measure: there is no NVIDIA driver here", "#!/bin/sh\n"
+                     "echo noise >&2\necho 'fabricast-measure: there is no NVIDIA driver here' >&2\nexit 3\n")
+        self.refused(r"option --json is not known", "#!/bin/sh\necho 'option --json is not known' >&2\nexit 2\n", INPUT)
+        self.refused(r"ended with status 7 and said nothing", "#!/bin/sh\nexit 7\n")
+        self.refused(r"was ended by signal 9", "#!/bin/sh\nkill -9 $$\n")
+        self.refused(r"what it printed is not one JSON object", "#!/bin/sh\necho '[]'\n")
+        self.refused(r"nests|brackets", "#!/usr/bin/env python3\nprint('[' * 100000)\n", INPUT)
+        self.refused(r"measured none of the 1 programs", "#!/bin/sh\necho '{\"tables\": [{\"rows\": [3, {}]}]}'\n")
+        self.refuses(r"no-such-program: cannot be run \(no such program\); build cuda-validate/ and name", "measure",
+                     *LOOPBACK, "--sizes", "64K", "--program-path", "no-such-program", status=SYSTEM)
+
+    def test_what_cannot_be_exported_is_refused_before_anything_runs(self):
+        self.refuses(r"only a \[collective\] has channel programs", "measure", "--topology", "loopback-h200",
+                     "--transfer", "0>1", *self.program("#!/bin/sh\ntouch " + self.path("ran") + "\n"))
+        self.refuses(r"needs a scenario", "measure")
+        self.assertFalse(os.path.exists(self.path("ran")))
 
 
 if __name__ == "__main__":

@@ -38,8 +38,11 @@ export_size(const FabRun *run, uint64_t size, uint64_t *steps, FILE *out, GError
         .one_way = scenario->one_way,
         .gpus = run->gpus,
     };
+    g_autofree uint32_t *one_device = NULL;
     uint64_t start;
 
+    if (run->topology->shared != FAB_VERTEX_NONE)
+        note.gpus = one_device = g_new0(uint32_t, run->ranks);
     if (program == NULL || !check_algorithm(run, size, &plan, error))
         return false;
     note.algorithm = (char *)plan.algorithm->name;

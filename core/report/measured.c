@@ -1,0 +1,116 @@
+#include "report/measured.h"
+
+#include <math.h>
+
+#include "fabricast-config.h"
+#include "report/stream.h"
+
+enum { SCHEMA_VERSION = 1 };
+
+/* Two decimals, "-" for what is not known. */
+static const char *
+cell(double value, char buffer[G_ASCII_DTOSTR_BUF_SIZE])
+{
+    return isfinite(value) ? fab_stream_fixed(value, 2, buffer) : "-";
+}
+
+static void
+write_row(const FabMeasuredRow *row, FILE *out)
+{
+    char text[5][G_ASCII_DTOSTR_BUF_SIZE];
+
+    fprintf(out, "%12" G_GUINT64_FORMAT " %11s %11s %11s %11s %8s\n", row->size_bytes,
+            cell(row->predicted_us, text[0]), cell(row->measured_us, text[1]), cell(row->low_us, text[2]),
+            cell(row->high_us, text[3]), cell(row->error * 100, text[4]));
+}
+
+/* "4.2 % of 5 sizes, predictions are 1.0 % too slow" */
+static void
+write_mean(const FabMeasured *measured, FILE *out)
+{
+    char text[2][G_ASCII_DTOSTR_BUF_SIZE];
+    double sum = 0, bias = 0;
+    guint count = 0;
+
+    for (guint i = 0; i < measured->rows->len; i++) {
+        double error = g_array_index(measured->rows, FabMeasuredRow, i).error;
+        if (!isfinite(error))
+            continue;
+        sum += fabs(error);
+        bias += error;
+        count++;
+    }
+    if (count == 0)
+        return;
+    fprintf(out, "# mean error %s %% of %u size%s, predictions are %s %% too %s\n",
+            fab_stream_fixed(sum / count * 100, 1, text[0]), count, count == 1 ? "" : "s",
+            fab_stream_fixed(fabs(bias) / count * 100, 1, text[1]), bias >= 0 ? "slow" : "fast");
+}
+
+bool
+fab_report_measured(const FabMeasured *measured, FILE *out, GError **error)
+{
+    const FabResult *result = measured->result;
+
+    fprintf(out, "# fabricast %s\n# topology  %s: %s (plugin %s)\n", FAB_VERSION, result->topology,
+            result->topology_title, result->plugin);
+    fprintf(out, "# scenario  %s: %s over %u ranks\n", result->name, result->collective, result->ranks);
+    fprintf(out, "# measured  on %s by %s\n#\n", measured->gpu != NULL ? measured->gpu : "the GPUs here",
+            measured->program);
+    fprintf(out, "#%11s %11s %11s %11s %11s %8s\n", "size", "predicted", "measured", "low", "high", "error");
+    fprintf(out, "#%11s %11s %11s %11s %11s %8s\n", "(B)", "(us)", "(us)", "(us)", "(us)", "(%)");
+    for (guint i = 0; i < measured->rows->len; i++)
+        write_row(&g_array_index(measured->rows, FabMeasuredRow, i), out);
+    fputs("#\n", out);
+    write_mean(measured, out);
+    if (measured->wrong != NULL)
+        fprintf(out, "# wrong      %s\n", measured->wrong);
+    return fab_stream_finish(out, error);
+}
+
+/* ------------------------------------------------------------------ JSON */
+
+static void
+text_member(FILE *out, const char *name, const char *value)
+{
+    fprintf(out, ",\n \"%s\": ", name);
+    if (value != NULL)
+        fab_stream_json_text(out, value);
+    else
+        fputs("null", out);
+}
+
+static void
+number_member(FILE *out, const char *name, double value)
+{
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+    fprintf(out, ", \"%s\": %s", name, isfinite(value) ? fab_stream_number(value, text) : "null");
+}
+
+bool
+fab_report_measured_json(const FabMeasured *measured, FILE *out, GError **error)
+{
+    fprintf(out, "{\"schema\": \"fabricast-measured\", \"schema_version\": %d", SCHEMA_VERSION);
+    text_member(out, "scenario", measured->result->name);
+    text_member(out, "topology", measured->result->topology);
+    text_member(out, "collective", measured->result->collective);
+    fprintf(out, ",\n \"ranks\": %u", measured->result->ranks);
+    text_member(out, "program", measured->program);
+    text_member(out, "gpu", measured->gpu);
+    text_member(out, "wrong", measured->wrong);
+    fputs(",\n \"rows\": [", out);
+    for (guint i = 0; i < measured->rows->len; i++) {
+        const FabMeasuredRow *row = &g_array_index(measured->rows, FabMeasuredRow, i);
+        fprintf(out, "%s\n  {\"size_bytes\": %" G_GUINT64_FORMAT, i > 0 ? "," : "", row->size_bytes);
+        number_member(out, "predicted_us", row->predicted_us);
+        number_member(out, "measured_us", row->measured_us);
+        number_member(out, "low_us", row->low_us);
+        number_member(out, "high_us", row->high_us);
+        number_member(out, "samples", row->samples);
+        number_member(out, "error", row->error);
+        fputs("}", out);
+    }
+    fputs("]}\n", out);
+    return fab_stream_finish(out, error);
+}

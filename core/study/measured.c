@@ -1,0 +1,253 @@
+#include "study/measured.h"
+
+#include <errno.h>
+#include <json-glib/json-glib.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/nesting.h"
+#include "study/export.h"
+#include "topology/machine.h"
+
+void
+fab_measured_free(FabMeasured *measured)
+{
+    if (measured == NULL)
+        return;
+    fab_result_free(measured->result);
+    g_free(measured->program);
+    g_free(measured->gpu);
+    g_free(measured->wrong);
+    g_array_unref(measured->rows);
+    g_free(measured);
+}
+
+/* One row for each size, measured nothing yet. Takes the result. */
+static FabMeasured *
+measured_new(FabResult *result, const char *program)
+{
+    FabMeasured *measured = g_new0(FabMeasured, 1);
+
+    measured->result = result;
+    measured->program = g_strdup(program);
+    measured->rows = g_array_new(FALSE, FALSE, sizeof(FabMeasuredRow));
+    for (guint i = 0; i < result->rows->len; i++) {
+        const FabResultRow *row = result->rows->pdata[i];
+        FabMeasuredRow one = { .size_bytes = row->size_bytes, .predicted_us = (double)row->time_ps * 1e-6,
+                               .measured_us = NAN, .low_us = NAN, .high_us = NAN, .samples = NAN, .error = NAN };
+        g_array_append_val(measured->rows, one);
+    }
+    return measured;
+}
+
+/* ------------------------------------------------------------------ what the program prints */
+
+static JsonArray *
+array_member(JsonObject *object, const char *name)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    return node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+}
+
+static JsonObject *
+object_element(JsonArray *array, guint index)
+{
+    JsonNode *node = json_array_get_element(array, index);
+
+    return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+static double
+number_member(JsonObject *object, const char *name)
+{
+    JsonNode *node = json_object_get_member(object, name);
+    bool is_number = node != NULL && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) != G_TYPE_STRING;
+
+    return is_number ? json_node_get_double(node) : NAN;
+}
+
+static const char *
+text_member(JsonObject *object, const char *name)
+{
+    JsonNode *node = json_object_get_member(object, name);
+    bool is_text = node != NULL && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING;
+
+    return is_text ? json_node_get_string(node) : "";
+}
+
+/* A row of a table says a time of one size. */
+static void
+take_row(FabMeasured *measured, JsonObject *row)
+{
+    double size = number_member(row, "size_bytes"), time_us = number_member(row, "value");
+
+    if (strcmp(text_member(row, "test"), "program") != 0 || strcmp(text_member(row, "metric"), "time") != 0 ||
+        strcmp(text_member(row, "unit"), "us") != 0 || !(time_us > 0))
+        return;
+    for (guint i = 0; i < measured->rows->len; i++) {
+        FabMeasuredRow *one = &g_array_index(measured->rows, FabMeasuredRow, i);
+        if ((double)one->size_bytes != size || !isnan(one->measured_us))
+            continue;
+        one->measured_us = time_us;
+        one->low_us = number_member(row, "low");
+        one->high_us = number_member(row, "high");
+        one->samples = number_member(row, "samples");
+        one->error = one->predicted_us / time_us - 1;
+        return;
+    }
+}
+
+static void
+take_table(FabMeasured *measured, JsonObject *table)
+{
+    JsonArray *rows = array_member(table, "rows");
+    JsonNode *system = json_object_get_member(table, "system");
+    const char *gpu = system != NULL && JSON_NODE_HOLDS_OBJECT(system)
+                          ? text_member(json_node_get_object(system), "gpu") : "";
+
+    if (measured->gpu == NULL && gpu[0] != '\0')
+        measured->gpu = g_strdup(gpu);
+    for (guint i = 0; rows != NULL && i < json_array_get_length(rows); i++)
+        if (object_element(rows, i) != NULL)
+            take_row(measured, object_element(rows, i));
+}
+
+/* Its JSON: {"tables": [{"system": {"gpu"}, "rows": [{"test", "size_bytes", "metric", "value", "unit", ...}]}]}. */
+static bool
+read_output(FabMeasured *measured, const char *json, GError **error)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonNode *root = NULL;
+    JsonArray *tables;
+
+    if (!fab_nesting_check(measured->program, json, strlen(json), error))
+        return false;
+    if (!json_parser_load_from_data(parser, json, -1, NULL) || (root = json_parser_get_root(parser)) == NULL ||
+        !JSON_NODE_HOLDS_OBJECT(root)) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: what it printed is not one JSON object",
+                    measured->program);
+        return false;
+    }
+    tables = array_member(json_node_get_object(root), "tables");
+    for (guint i = 0; tables != NULL && i < json_array_get_length(tables); i++)
+        if (object_element(tables, i) != NULL)
+            take_table(measured, object_element(tables, i));
+    for (guint i = 0; i < measured->rows->len; i++)
+        if (!isnan(g_array_index(measured->rows, FabMeasuredRow, i).measured_us))
+            return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: measured none of the %u programs", measured->program,
+                measured->rows->len);
+    return false;
+}
+
+/* ------------------------------------------------------------------ running it */
+
+/* The programs of the scenario in a file of their own. Its path, owned by the caller, who unlinks it; NULL: an error. */
+static char *
+write_programs(const FabScenario *scenario, const FabTopology *topology, GError **error)
+{
+    g_autofree char *path = NULL;
+    int descriptor = g_file_open_tmp("fabricast-XXXXXX.prog", &path, error);
+    FILE *file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
+    bool good;
+
+    if (file == NULL) {
+        g_prefix_error(error, "the programs cannot be written: ");
+        return NULL;
+    }
+    good = fab_export(scenario, topology, file, error);
+    if (fclose(file) != 0 && good) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: cannot be written: %s", path, g_strerror(errno));
+        good = false;
+    }
+    if (!good)
+        unlink(path);
+    return good ? g_steal_pointer(&path) : NULL;
+}
+
+/* The last line that it wrote on standard error, without its name before it. Owned by the caller. */
+static char *
+sentence_of(const char *messages, int status)
+{
+    g_autofree char *text = g_strchomp(g_utf8_make_valid(messages, -1));
+    const char *line = strrchr(text, '\n') != NULL ? strrchr(text, '\n') + 1 : text;
+    const char *colon = strstr(line, "fabricast-measure: ");
+
+    if (line[0] != '\0')
+        return g_strdup(colon == line ? line + strlen("fabricast-measure: ") : line);
+    return WIFSIGNALED(status) ? g_strdup_printf("was ended by signal %d", WTERMSIG(status))
+                               : g_strdup_printf("ended with status %d and said nothing", WEXITSTATUS(status));
+}
+
+/* Its command line. The array holds no text of its own. */
+static GPtrArray *
+command_line(const char *program, const char *path, const char *const *more)
+{
+    GPtrArray *words = g_ptr_array_new();
+
+    g_ptr_array_add(words, (char *)program);
+    g_ptr_array_add(words, (char *)"program");
+    g_ptr_array_add(words, (char *)"--program");
+    g_ptr_array_add(words, (char *)path);
+    g_ptr_array_add(words, (char *)"--json");
+    for (; more != NULL && *more != NULL; more++)
+        g_ptr_array_add(words, (char *)*more);
+    g_ptr_array_add(words, NULL);
+    return words;
+}
+
+/* Runs it on the file and takes what it found out. */
+static bool
+run_program(FabMeasured *measured, const char *path, const char *const *more, GError **error)
+{
+    g_autoptr(GPtrArray) words = command_line(measured->program, path, more);
+    g_autofree char *output = NULL, *messages = NULL, *sentence = NULL;
+    g_autoptr(GError) inner = NULL;
+    int status, ended;
+
+    if (!g_spawn_sync(NULL, (char **)words->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &output, &messages, &status,
+                      &inner)) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM,
+                    "%s: cannot be run (%s); build cuda-validate/ and name what it made with --program-path",
+                    measured->program,
+                    g_error_matches(inner, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT) ? "no such program" : inner->message);
+        return false;
+    }
+    ended = WIFEXITED(status) ? WEXITSTATUS(status) : FAB_EXIT_SYSTEM;
+    if (ended == FAB_EXIT_DONE)
+        return read_output(measured, output, error);
+    if (ended == FAB_EXIT_NO) {
+        measured->wrong = sentence_of(messages, status);
+        read_output(measured, output, NULL); /* what was right until then */
+        return true;
+    }
+    sentence = sentence_of(messages, status);
+    g_set_error(error, FAB_ERROR, ended == FAB_EXIT_INPUT ? FAB_ERROR_VALUE : FAB_ERROR_SYSTEM, "%s: %s",
+                measured->program, sentence);
+    return false;
+}
+
+FabMeasured *
+fab_measured_run(const FabScenario *scenario, const char *program, const char *const *more, FabProgress progress,
+                 void *user, GError **error)
+{
+    g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, error);
+    g_autoptr(FabMeasured) measured = NULL;
+    g_autofree char *path = NULL;
+    FabResult *result;
+    bool good;
+
+    path = topology != NULL ? write_programs(scenario, topology, error) : NULL;
+    if (path == NULL)
+        return NULL;
+    result = fab_run_on(scenario, topology, NULL, progress, user, error);
+    measured = result != NULL ? measured_new(result, program) : NULL;
+    good = measured != NULL && run_program(measured, path, more, error);
+    unlink(path);
+    return good ? g_steal_pointer(&measured) : NULL;
+}
