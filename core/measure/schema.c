@@ -7,7 +7,7 @@
 #include "base/units.h"
 
 const char *const fab_measurement_kind_names[] = { "collective", "link",        "flow", "moe",
-                                                   "training",   "application", NULL };
+                                                   "training",   "application", "device", NULL };
 
 static const char *const yes_no[] = { "yes", "no", NULL };
 static const char *const on_off[] = { "on", "off", NULL };
@@ -53,6 +53,7 @@ const FabFactSpec fab_fact_specs[] = {
     TEXT("system", "nic"),
     COUNT("system", "nics_per_node", 0),
     COUNT("system", "nic_gbps", 1),
+    WORD("system", "ecc", yes_no),
 
     TYPED("overrides", "gpu", FAB_FACT_ID),
     TYPED("overrides", "gpu_*", FAB_FACT_ID),
@@ -102,6 +103,9 @@ const FabFactSpec fab_fact_specs[] = {
     COUNT("run", "iterations", 1),
     COUNT("run", "warmup", 0),
     TYPED("run", "env", FAB_FACT_SETTINGS),
+    TEXT("run", "command"),
+    TEXT("run", "clocks_before"),
+    TEXT("run", "clocks_after"),
 
     NEEDED("quality", "grade", FAB_FACT_WORD, grades),
     NEEDED("quality", "reason", FAB_FACT_TEXT, NULL),
@@ -297,12 +301,21 @@ static const FabColumnSpec application_columns[] = {
     { "value", FAB_CELL_NUMBER, true, NULL },       { "unit", FAB_CELL_TEXT, true, NULL },
     { 0 },
 };
+static const FabColumnSpec device_columns[] = {
+    { "test", FAB_CELL_TEXT, true, NULL },         { "variant", FAB_CELL_TEXT, false, NULL },
+    { "gpus", FAB_CELL_TEXT, false, NULL },        { "ctas", FAB_CELL_COUNT, false, NULL },
+    { "size_bytes", FAB_CELL_COUNT, false, NULL }, { "metric", FAB_CELL_TEXT, true, NULL },
+    { "value", FAB_CELL_NUMBER, true, NULL },      { "low", FAB_CELL_NUMBER, false, NULL },
+    { "high", FAB_CELL_NUMBER, false, NULL },      { "samples", FAB_CELL_COUNT, false, NULL },
+    { "unit", FAB_CELL_TEXT, true, NULL },         { 0 },
+};
 
 const FabColumnSpec *
 fab_measurement_column_specs(FabMeasurementKind kind)
 {
     static const FabColumnSpec *const tables[] = { collective_columns, link_columns,     flow_columns,
-                                                   moe_columns,        training_columns, application_columns };
+                                                   moe_columns,        training_columns, application_columns,
+                                                   device_columns };
 
     return tables[kind];
 }
