@@ -1,0 +1,35 @@
+#!/bin/sh
+# Builds fabricast-measure on a machine that has only a C compiler and nvcc: no Meson, no GLib.
+#
+# usage: cuda-validate/build.sh [FOLDER]    (default: build-measure)
+#   NVCC, CC   the compilers (nvcc or /usr/local/cuda/bin/nvcc, cc)
+#   ARCH       GPUs to compile for, as nvcc -arch takes them (all-major)
+set -eu
+
+source=$(cd "$(dirname "$0")" && pwd)
+folder=${1:-build-measure}
+cc=${CC:-cc}
+arch=${ARCH:-all-major}
+nvcc=${NVCC:-$(command -v nvcc || true)}
+[ -n "$nvcc" ] || nvcc=/usr/local/cuda/bin/nvcc
+if ! [ -x "$nvcc" ]; then
+    printf 'build.sh: no nvcc on the PATH or in /usr/local/cuda/bin; name it with NVCC=FILE\n' >&2
+    exit 3
+fi
+root=$(dirname "$(dirname "$(readlink -f "$nvcc")")")
+static=
+for place in "$root"/lib64 "$root"/lib "$root"/targets/*/lib; do
+    [ -e "$place/libcudart_static.a" ] && static=$place/libcudart_static.a && break
+done
+if [ -z "$static" ]; then
+    printf 'build.sh: no libcudart_static.a below %s, which is part of the CUDA toolkit\n' "$root" >&2
+    exit 3
+fi
+
+mkdir -p "$folder"
+"$nvcc" -std=c++14 -O3 -arch="$arch" -Xcompiler -fno-threadsafe-statics,-fno-exceptions \
+    -c -o "$folder/kernels.o" "$source/kernels.cu"
+# One command: a few seconds, and nothing to keep up to date.
+"$cc" -std=c11 -O2 -g -D_GNU_SOURCE -DFABM_WITH_CUDA -isystem "$root/include" -o "$folder/fabricast-measure" \
+    "$source"/*.c "$folder/kernels.o" "$static" -lpthread -ldl -lrt -lm
+printf '%s\n' "$folder/fabricast-measure"

@@ -1,0 +1,260 @@
+#include "fake-kernels.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base.h"
+#include "pattern.h"
+
+/* ------------------------------------------------------------------ channel programs */
+
+/* A stream has one thread here. */
+typedef struct {
+    uint32_t index, size;
+} FabmTeam;
+
+#define FABM_CODE static inline
+
+static inline void
+fabm_barrier(const FabmTeam *team)
+{
+    (void)team;
+}
+
+static inline uint64_t
+fabm_load_acquire(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+fabm_store_release(uint64_t *counter, uint64_t value)
+{
+    __atomic_store_n(counter, value, __ATOMIC_RELEASE);
+}
+
+static uint64_t
+clock_ns(void)
+{
+    return (uint64_t)(fabm_now_us() * 1e3);
+}
+
+/* Sums and the like are of 32-bit floats; one source alone is copied whatever it is. */
+static inline void
+fabm_transfer(uint32_t reduction, uint8_t *const *targets, uint32_t target_count, const uint8_t *const *sources,
+              uint32_t source_count, uint64_t bytes, const FabmTeam *team)
+{
+    (void)team;
+    if (source_count == 1) {
+        for (uint32_t t = 0; t < target_count; t++)
+            if (targets[t] != sources[0])
+                memcpy(targets[t], sources[0], bytes);
+        return;
+    }
+    for (uint64_t at = 0; at + sizeof(float) <= bytes; at += sizeof(float)) {
+        float value, other;
+
+        memcpy(&value, sources[0] + at, sizeof value);
+        for (uint32_t s = 1; s < source_count; s++) {
+            memcpy(&other, sources[s] + at, sizeof other);
+            value = fabm_reduce(reduction, value, other);
+        }
+        for (uint32_t t = 0; t < target_count; t++)
+            memcpy(targets[t] + at, &value, sizeof value);
+    }
+}
+
+#include "interpret.h"
+
+static inline bool
+fabm_given_up(const FabmProgramRun *run, FabmWait *wait)
+{
+    uint64_t now = clock_ns();
+
+    sched_yield();
+    if (wait->looks++ == 0)
+        wait->began = now;
+    if (now - wait->began > run->patience_ns)
+        __atomic_store_n(run->stop, 1, __ATOMIC_RELAXED);
+    return __atomic_load_n(run->stop, __ATOMIC_RELAXED) != 0;
+}
+
+typedef struct {
+    const FabmProgramRun *run;
+    uint32_t lane;
+} Player;
+
+static void *
+play(void *data)
+{
+    const Player *player = data;
+    const FabmProgramRun *run = player->run;
+    const FabmTeam team = { 0, 1 };
+    uint32_t rank = player->lane / (run->channels * run->roles), stopped;
+    FabmEndState *states = fabm_new(run->ends_most, sizeof *states);
+
+    fabm_interpret(run, &run->lanes[player->lane], &run->memory[rank], &run->stalls[player->lane], states, &stopped,
+                   &team);
+    free(states);
+    return NULL;
+}
+
+/* One thread for each player; they wait for each other, so all must run at once. */
+static void
+play_all(void *(*body)(void *), void *players, size_t size, uint32_t count)
+{
+    pthread_t *threads = fabm_new(count, sizeof *threads);
+    uint32_t started = 0;
+
+    while (started < count && pthread_create(&threads[started], NULL, body, (char *)players + started * size) == 0)
+        started++;
+    /* Without a thread for each, those that run would wait until their patience ends, which is a clear end too. */
+    for (uint32_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
+}
+
+static void
+run_program(const FabmProgramRun *run, uint32_t ctas)
+{
+    uint32_t count = ctas * run->roles;
+    Player *players = fabm_new(count, sizeof *players);
+
+    for (uint32_t i = 0; i < count; i++)
+        players[i] = (Player) { run, i };
+    play_all(play, players, sizeof *players, count);
+    free(players);
+}
+
+/* ------------------------------------------------------------------ ping */
+
+typedef struct {
+    const FabmPing *ping;
+    uint32_t side;
+} Pinger;
+
+static bool
+wait_flag(const FabmPing *ping, const uint64_t *flag, uint64_t value)
+{
+    uint64_t began = clock_ns();
+
+    while (__atomic_load_n(flag, __ATOMIC_ACQUIRE) < value) {
+        sched_yield();
+        if (__atomic_load_n(ping->stuck, __ATOMIC_RELAXED) != 0)
+            return false;
+        if (clock_ns() - began > ping->patience_ns) {
+            __atomic_store_n(ping->stuck, 1, __ATOMIC_RELAXED);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void *
+play_ping(void *data)
+{
+    const Pinger *pinger = data;
+    const FabmPing *ping = pinger->ping;
+    uint64_t *mine = ping->mine[pinger->side], *theirs = ping->mine[1 - pinger->side];
+
+    for (uint64_t trip = 1; trip <= ping->trips; trip++) {
+        if (pinger->side == 0)
+            __atomic_store_n(theirs, trip, __ATOMIC_RELEASE);
+        if (!wait_flag(ping, mine, trip))
+            break;
+        if (pinger->side == 1)
+            __atomic_store_n(theirs, trip, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+static void
+run_ping(const FabmPing *ping, uint32_t ctas)
+{
+    Pinger pingers[2];
+
+    for (uint32_t i = 0; i < ctas && i < 2; i++)
+        pingers[i] = (Pinger) { ping, ping->first + i };
+    play_all(play_ping, pingers, sizeof pingers[0], ctas);
+}
+
+/* ------------------------------------------------------------------ data */
+
+static void
+run_move(const FabmMove *move, uint32_t ctas)
+{
+    const float *a = move->src[0], *b = move->src[1];
+
+    do {
+        for (uint64_t i = 0; i < move->bytes / sizeof(float); i++) {
+            float value = move->sources > 1 ? a[i] + b[i] : a[i];
+
+            for (uint32_t d = 0; d < move->destinations; d++)
+                ((float *)move->dst[d])[i] = value;
+        }
+        for (uint32_t c = 0; move->stop != NULL && c < ctas; c++)
+            move->passes[c]++;
+    } while (move->stop != NULL && __atomic_load_n(move->stop, __ATOMIC_RELAXED) == 0);
+}
+
+static void
+run_fill(const FabmFill *fill)
+{
+    for (uint64_t i = 0; i < fill->count; i++)
+        fabm_element_store(fill->expect.element, fill->data, i, fabm_input(&fill->expect, fill->rank, i));
+}
+
+static void
+run_check(const FabmCheck *check)
+{
+    uint32_t bits;
+
+    for (uint64_t i = 0; i < check->count; i++) {
+        if (!fabm_output(&check->expect, check->rank, i, &bits) ||
+            fabm_element_load(check->expect.element, check->data, i) == bits)
+            continue;
+        check->wrong[0]++;
+        check->wrong[1] = i + 1;
+    }
+}
+
+static void
+run_work(const FabmWork *work)
+{
+    for (uint64_t i = 0; i < work->count; i++) {
+        float value = work->data[i];
+
+        for (uint32_t r = 0; r < work->rounds; r++)
+            value = value * 0.5f + 1.0f;
+        work->data[i] = value;
+    }
+}
+
+void
+fabm_fake_run(const FabmLaunch *launch)
+{
+    switch (launch->kind) {
+    case FABM_KERNEL_MOVE:
+        run_move(&launch->as.move, launch->ctas);
+        break;
+    case FABM_KERNEL_FILL:
+        run_fill(&launch->as.fill);
+        break;
+    case FABM_KERNEL_CHECK:
+        run_check(&launch->as.check);
+        break;
+    case FABM_KERNEL_PING:
+        run_ping(&launch->as.ping, launch->ctas);
+        break;
+    case FABM_KERNEL_WORK:
+        run_work(&launch->as.work);
+        break;
+    case FABM_KERNEL_PROGRAM:
+        run_program(&launch->as.program, launch->ctas);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,484 @@
+/*
+ * The kernels. Host code, which launches them, is C (cuda.c) and knows them by address only.
+ *
+ * Memory that two streams of a program share is ordered by one counter each: the writer's team passes a barrier and
+ * one thread stores the counter with release semantics at system scope; one thread of the reader's team loads it with
+ * acquire semantics and passes a barrier. Both are cumulative over the barrier (PTX ISA, memory consistency model), on
+ * one GPU as over NVLink and PCIe.
+ */
+#include <stdint.h>
+
+#include "kernels.h"
+#include "pattern.h"
+
+/* ------------------------------------------------------------------ words of 4, 8 and 16 bytes */
+
+__device__ __forceinline__ uint32_t
+add_words(uint32_t a, uint32_t b)
+{
+    return __float_as_uint(__uint_as_float(a) + __uint_as_float(b));
+}
+
+__device__ __forceinline__ uint2
+add_words(uint2 a, uint2 b)
+{
+    return make_uint2(add_words(a.x, b.x), add_words(a.y, b.y));
+}
+
+__device__ __forceinline__ uint4
+add_words(uint4 a, uint4 b)
+{
+    return make_uint4(add_words(a.x, b.x), add_words(a.y, b.y), add_words(a.z, b.z), add_words(a.w, b.w));
+}
+
+/* ------------------------------------------------------------------ MOVE */
+
+enum { UNROLL = 4 }; /* accesses of one thread in flight */
+
+template <typename Word, int SOURCES, int TARGETS>
+__global__ void __launch_bounds__(1024, 1)
+move_kernel(FabmMove move)
+{
+    const uint64_t words = move.bytes / sizeof(Word), piece = (words + gridDim.x - 1) / gridDim.x;
+    const uint64_t begin = blockIdx.x * piece, end = begin + piece < words ? begin + piece : words;
+    const Word *a = (const Word *)move.src[0], *b = (const Word *)move.src[SOURCES - 1];
+    Word *x = (Word *)move.dst[0], *y = (Word *)move.dst[TARGETS - 1];
+    const volatile uint32_t *stop = move.stop;
+
+    do {
+        for (uint64_t at = begin + threadIdx.x; at < end; at += (uint64_t)UNROLL * blockDim.x) {
+            Word value[UNROLL], other[UNROLL];
+
+#pragma unroll
+            for (int u = 0; u < UNROLL; u++) {
+                uint64_t i = at + (uint64_t)u * blockDim.x;
+
+                if (i < end) {
+                    value[u] = a[i];
+                    if (SOURCES > 1)
+                        other[u] = b[i];
+                }
+            }
+#pragma unroll
+            for (int u = 0; u < UNROLL; u++) {
+                uint64_t i = at + (uint64_t)u * blockDim.x;
+
+                if (i < end) {
+                    if (SOURCES > 1)
+                        value[u] = add_words(value[u], other[u]);
+                    x[i] = value[u];
+                    if (TARGETS > 1)
+                        y[i] = value[u];
+                }
+            }
+        }
+        if (stop != nullptr && threadIdx.x == 0)
+            move.passes[blockIdx.x]++;
+    } while (stop != nullptr && *stop == 0);
+}
+
+/* ------------------------------------------------------------------ FILL, CHECK, WORK, EMPTY */
+
+__global__ void
+fill_kernel(FabmFill fill)
+{
+    for (uint64_t i = blockIdx.x * (uint64_t)blockDim.x + threadIdx.x; i < fill.count;
+         i += (uint64_t)gridDim.x * blockDim.x)
+        fabm_element_store(fill.expect.element, fill.data, i, fabm_input(&fill.expect, fill.rank, i));
+}
+
+__global__ void
+check_kernel(FabmCheck check)
+{
+    uint32_t bits;
+
+    for (uint64_t i = blockIdx.x * (uint64_t)blockDim.x + threadIdx.x; i < check.count;
+         i += (uint64_t)gridDim.x * blockDim.x) {
+        if (!fabm_output(&check.expect, check.rank, i, &bits) ||
+            fabm_element_load(check.expect.element, check.data, i) == bits)
+            continue;
+        atomicAdd((unsigned long long *)&check.wrong[0], 1ull);
+        check.wrong[1] = i + 1;
+    }
+}
+
+__global__ void
+work_kernel(FabmWork work)
+{
+    for (uint64_t i = blockIdx.x * (uint64_t)blockDim.x + threadIdx.x; i < work.count;
+         i += (uint64_t)gridDim.x * blockDim.x) {
+        float value = work.data[i];
+
+        for (uint32_t r = 0; r < work.rounds; r++)
+            value = fmaf(value, 0.5f, 1.0f);
+        work.data[i] = value;
+    }
+}
+
+__global__ void
+empty_kernel(void)
+{
+}
+
+/* ------------------------------------------------------------------ counters and clocks */
+
+__device__ __forceinline__ uint64_t
+fabm_load_acquire(const uint64_t *counter)
+{
+    uint64_t value;
+
+    asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(counter) : "memory");
+    return value;
+}
+
+__device__ __forceinline__ void
+fabm_store_release(uint64_t *counter, uint64_t value)
+{
+    asm volatile("st.release.sys.global.u64 [%0], %1;" : : "l"(counter), "l"(value) : "memory");
+}
+
+__device__ __forceinline__ uint64_t
+nanoseconds(void)
+{
+    uint64_t now;
+
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
+    return now;
+}
+
+/* The flag in host memory and the clock are looked at once in so many looks in vain: both are slow to read. */
+enum { LOOKS = 1 << 12 };
+
+__device__ __forceinline__ bool
+waited_too_long(uint32_t *looks, uint64_t *began, uint64_t patience_ns, uint32_t *flag)
+{
+    uint64_t now;
+
+    if (++*looks % LOOKS != 0)
+        return false;
+    now = nanoseconds();
+    if (*began == 0)
+        *began = now;
+    else if (now - *began > patience_ns)
+        *(volatile uint32_t *)flag = 1;
+    return *(volatile uint32_t *)flag != 0;
+}
+
+/* ------------------------------------------------------------------ PING */
+
+/* Messages of each protocol's kind: how the reader knows that the data are there. One warp plays a side. */
+__device__ void
+ping_send(uint32_t mode, uint8_t *box, uint32_t trip)
+{
+    const uint32_t lane = threadIdx.x;
+    uint8_t *data = box + 128;
+
+    switch (mode) {
+    case FABM_PING_LL: /* 8 bytes of data and two flags in one store of 16 bytes */
+        if (lane == 0)
+            asm volatile("st.volatile.global.v4.u32 [%0], {%1,%2,%3,%4};"
+                         : : "l"(box), "r"(trip), "r"(trip), "r"(trip), "r"(trip) : "memory");
+        break;
+    case FABM_PING_LL128: /* a line of 128 bytes, of which the last 8 are the flag */
+        if (lane < 8)
+            asm volatile("st.volatile.global.v2.u64 [%0], {%1,%2};"
+                         : : "l"(box + 16 * lane), "l"((uint64_t)trip), "l"((uint64_t)trip) : "memory");
+        break;
+    case FABM_PING_SIMPLE: /* data, fence, counter */
+        asm volatile("st.volatile.global.v2.u64 [%0], {%1,%2};"
+                     : : "l"(data + 16 * lane), "l"((uint64_t)trip), "l"((uint64_t)trip) : "memory");
+        __syncwarp();
+        if (lane == 0)
+            fabm_store_release((uint64_t *)box, trip);
+        break;
+    default:
+        if (lane == 0)
+            asm volatile("st.volatile.global.u64 [%0], %1;" : : "l"(box), "l"((uint64_t)trip) : "memory");
+        break;
+    }
+}
+
+/* Whether the whole message of this trip is there; the same answer in all threads of the warp. */
+__device__ bool
+ping_arrived(uint32_t mode, const uint8_t *box, uint32_t trip)
+{
+    const uint32_t lane = threadIdx.x;
+    uint64_t data = 0, flag = 0;
+    uint32_t a, b, c, d;
+    bool here = true;
+
+    switch (mode) {
+    case FABM_PING_LL:
+        asm volatile("ld.volatile.global.v4.u32 {%0,%1,%2,%3}, [%4];"
+                     : "=r"(a), "=r"(b), "=r"(c), "=r"(d) : "l"(box) : "memory");
+        here = a == trip && b == trip && c == trip && d == trip;
+        break;
+    case FABM_PING_LL128:
+        asm volatile("ld.volatile.global.v2.u64 {%0,%1}, [%2];"
+                     : "=l"(data), "=l"(flag) : "l"(box + 16 * (lane & 7)) : "memory");
+        here = data == trip && flag == trip;
+        break;
+    case FABM_PING_SIMPLE:
+        if (lane == 0)
+            flag = fabm_load_acquire((const uint64_t *)box);
+        here = __shfl_sync(0xffffffffu, (uint32_t)flag, 0) >= trip;
+        if (here) {
+            asm volatile("ld.volatile.global.v2.u64 {%0,%1}, [%2];"
+                         : "=l"(data), "=l"(flag) : "l"(box + 128 + 16 * lane) : "memory");
+            here = data == trip && flag == trip;
+        }
+        break;
+    default:
+        asm volatile("ld.volatile.global.u64 %0, [%1];" : "=l"(flag) : "l"(box) : "memory");
+        here = flag >= trip;
+        break;
+    }
+    return __all_sync(0xffffffffu, here);
+}
+
+__global__ void __launch_bounds__(32, 1)
+ping_kernel(FabmPing ping)
+{
+    const uint32_t side = ping.first + blockIdx.x;
+    uint8_t *mine = (uint8_t *)ping.mine[side & 1], *theirs = (uint8_t *)ping.mine[(side & 1) ^ 1];
+    uint64_t began = 0;
+    uint32_t looks = 0;
+
+    for (uint32_t trip = 1; trip <= ping.trips; trip++) {
+        if (side == 0)
+            ping_send(ping.mode, theirs, trip);
+        while (!ping_arrived(ping.mode, mine, trip))
+            if (__any_sync(0xffffffffu, waited_too_long(&looks, &began, ping.patience_ns, ping.stuck)))
+                return;
+        began = 0;
+        if (side == 1)
+            ping_send(ping.mode, theirs, trip);
+    }
+}
+
+/* ------------------------------------------------------------------ PROGRAM */
+
+/* A role: some warps of a CTA, with a barrier of their own. */
+typedef struct {
+    uint32_t index, size, barrier;
+} FabmTeam;
+
+#define FABM_CODE __device__ __forceinline__
+
+FABM_CODE void
+fabm_barrier(const FabmTeam *team)
+{
+    asm volatile("bar.sync %0, %1;" : : "r"(team->barrier), "r"(team->size) : "memory");
+}
+
+/* Slots are read past L1, since another GPU may have written them. */
+template <typename Word> FABM_CODE Word load_word(const uint8_t *from);
+
+template <> FABM_CODE uint4
+load_word<uint4>(const uint8_t *from)
+{
+    uint4 word;
+
+    asm volatile("ld.volatile.global.v4.u32 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(word.x), "=r"(word.y), "=r"(word.z), "=r"(word.w) : "l"(from) : "memory");
+    return word;
+}
+
+template <> FABM_CODE uint32_t
+load_word<uint32_t>(const uint8_t *from)
+{
+    return *(const volatile uint32_t *)from;
+}
+
+template <> FABM_CODE uint8_t
+load_word<uint8_t>(const uint8_t *from)
+{
+    return *(const volatile uint8_t *)from;
+}
+
+FABM_CODE uint32_t
+reduce_words(uint32_t reduction, uint32_t a, uint32_t b)
+{
+    return __float_as_uint(fabm_reduce(reduction, __uint_as_float(a), __uint_as_float(b)));
+}
+
+FABM_CODE uint4
+reduce_words(uint32_t reduction, uint4 a, uint4 b)
+{
+    if (reduction == FABM_SUM)
+        return add_words(a, b);
+    return make_uint4(reduce_words(reduction, a.x, b.x), reduce_words(reduction, a.y, b.y),
+                      reduce_words(reduction, a.z, b.z), reduce_words(reduction, a.w, b.w));
+}
+
+/* Bytes are copied only: what is reduced are floats. */
+FABM_CODE uint8_t
+reduce_words(uint32_t, uint8_t a, uint8_t)
+{
+    return a;
+}
+
+/* Words `begin` to `end` of a slice, one source. */
+template <typename Word>
+FABM_CODE void
+copy_words(uint8_t *const *targets, uint32_t target_count, const uint8_t *source, uint64_t begin, uint64_t end,
+           const FabmTeam *team)
+{
+    uint8_t *x = targets[0], *y = target_count > 1 ? targets[1] : nullptr;
+
+    for (uint64_t at = begin + team->index; at < end; at += (uint64_t)UNROLL * team->size) {
+        Word value[UNROLL];
+
+#pragma unroll
+        for (int u = 0; u < UNROLL; u++)
+            if (at + (uint64_t)u * team->size < end)
+                value[u] = load_word<Word>(source + (at + (uint64_t)u * team->size) * sizeof(Word));
+#pragma unroll
+        for (int u = 0; u < UNROLL; u++) {
+            uint64_t i = at + (uint64_t)u * team->size;
+
+            if (i < end) {
+                ((Word *)x)[i] = value[u];
+                if (y != nullptr)
+                    ((Word *)y)[i] = value[u];
+                for (uint32_t t = 2; t < target_count; t++)
+                    ((Word *)targets[t])[i] = value[u];
+            }
+        }
+    }
+}
+
+template <typename Word>
+FABM_CODE void
+fold_words(uint32_t reduction, uint8_t *const *targets, uint32_t target_count, const uint8_t *const *sources,
+           uint32_t source_count, uint64_t begin, uint64_t end, const FabmTeam *team)
+{
+    const uint8_t *a = sources[0], *b = sources[1];
+    uint8_t *x = targets[0], *y = target_count > 1 ? targets[1] : nullptr;
+
+    for (uint64_t at = begin + team->index; at < end; at += (uint64_t)UNROLL * team->size) {
+        Word value[UNROLL], other[UNROLL];
+
+#pragma unroll
+        for (int u = 0; u < UNROLL; u++) {
+            uint64_t i = at + (uint64_t)u * team->size;
+
+            if (i < end) {
+                value[u] = load_word<Word>(a + i * sizeof(Word));
+                other[u] = load_word<Word>(b + i * sizeof(Word));
+            }
+        }
+#pragma unroll
+        for (int u = 0; u < UNROLL; u++) {
+            uint64_t i = at + (uint64_t)u * team->size;
+
+            if (i < end) {
+                value[u] = reduce_words(reduction, value[u], other[u]);
+                for (uint32_t s = 2; s < source_count; s++)
+                    value[u] = reduce_words(reduction, value[u], load_word<Word>(sources[s] + i * sizeof(Word)));
+                ((Word *)x)[i] = value[u];
+                if (y != nullptr)
+                    ((Word *)y)[i] = value[u];
+                for (uint32_t t = 2; t < target_count; t++)
+                    ((Word *)targets[t])[i] = value[u];
+            }
+        }
+    }
+}
+
+template <typename Word>
+FABM_CODE void
+transfer_words(uint32_t reduction, uint8_t *const *targets, uint32_t target_count, const uint8_t *const *sources,
+               uint32_t source_count, uint64_t begin, uint64_t end, const FabmTeam *team)
+{
+    if (source_count == 1)
+        copy_words<Word>(targets, target_count, sources[0], begin, end, team);
+    else
+        fold_words<Word>(reduction, targets, target_count, sources, source_count, begin, end, team);
+}
+
+FABM_CODE void
+fabm_transfer(uint32_t reduction, uint8_t *const *targets, uint32_t target_count, const uint8_t *const *sources,
+              uint32_t source_count, uint64_t bytes, const FabmTeam *team)
+{
+    uint64_t all = 0, wide = 0, words = 0;
+
+    if (source_count == 0 || target_count == 0)
+        return;
+    for (uint32_t s = 0; s < source_count; s++)
+        all |= (uint64_t)sources[s];
+    for (uint32_t t = 0; t < target_count; t++)
+        all |= (uint64_t)targets[t];
+    if (all % 16 == 0)
+        wide = bytes / 16;
+    if (all % 4 == 0)
+        words = bytes / 4;
+    if (wide > 0)
+        transfer_words<uint4>(reduction, targets, target_count, sources, source_count, 0, wide, team);
+    if (words > wide * 4)
+        transfer_words<uint32_t>(reduction, targets, target_count, sources, source_count, wide * 4, words, team);
+    if (bytes > words * 4)
+        transfer_words<uint8_t>(reduction, targets, target_count, sources, source_count, words * 4, bytes, team);
+}
+
+#include "interpret.h"
+
+FABM_CODE bool
+fabm_given_up(const FabmProgramRun *run, FabmWait *wait)
+{
+    return waited_too_long(&wait->looks, &wait->began, run->patience_ns, run->stop);
+}
+
+/* Roles share the CTA's threads in order; its shared memory holds a flag and a table of connections for each. */
+__global__ void __launch_bounds__(FABM_PROGRAM_THREADS, 1)
+program_kernel(FabmProgramRun run)
+{
+    extern __shared__ uint64_t shared[];
+    __shared__ uint32_t stopped[FABM_ROLES];
+    const uint32_t rank = blockIdx.x / run.channels;
+    uint32_t role = 0, first = 0, place;
+
+    while (role < run.roles && threadIdx.x >= first + run.role_threads[role])
+        first += run.role_threads[role++];
+    if (role == run.roles)
+        return;
+    place = blockIdx.x * run.roles + role;
+    const FabmTeam team = { threadIdx.x - first, run.role_threads[role], role + 1 };
+
+    fabm_interpret(&run, &run.lanes[place], &run.memory[rank], &run.stalls[place],
+                   (FabmEndState *)shared + (uint64_t)role * run.ends_most, &stopped[role], &team);
+}
+
+/* ------------------------------------------------------------------ addresses */
+
+template <typename Word>
+static const void *
+move_address(const FabmMove *move)
+{
+    if (move->sources > 1)
+        return move->destinations > 1 ? (const void *)move_kernel<Word, 2, 2> : (const void *)move_kernel<Word, 2, 1>;
+    return move->destinations > 1 ? (const void *)move_kernel<Word, 1, 2> : (const void *)move_kernel<Word, 1, 1>;
+}
+
+extern "C" const void *
+fabm_kernel_address(const FabmLaunch *launch)
+{
+    switch (launch->kind) {
+    case FABM_KERNEL_MOVE:
+        return launch->as.move.width == 4   ? move_address<uint32_t>(&launch->as.move)
+               : launch->as.move.width == 8 ? move_address<uint2>(&launch->as.move)
+                                            : move_address<uint4>(&launch->as.move);
+    case FABM_KERNEL_FILL:
+        return (const void *)fill_kernel;
+    case FABM_KERNEL_CHECK:
+        return (const void *)check_kernel;
+    case FABM_KERNEL_PING:
+        return (const void *)ping_kernel;
+    case FABM_KERNEL_WORK:
+        return (const void *)work_kernel;
+    case FABM_KERNEL_PROGRAM:
+        return (const void *)program_kernel;
+    default:
+        return (const void *)empty_kernel;
+    }
+}

@@ -1,0 +1,53 @@
+/* The command line of fabricast-measure. */
+#ifndef FABM_OPTIONS_H
+#define FABM_OPTIONS_H
+
+#include "base.h"
+
+enum { FABM_MOST = 64 };
+
+typedef struct {
+    uint64_t values[FABM_MOST];
+    int count;
+} FabmNumbers;
+
+typedef struct {
+    const char *values[FABM_MOST];
+    int count;
+} FabmWords;
+
+typedef struct {
+    bool help, version, list, json;
+    int fake;         /* GPUs made of host threads; 0: real ones */
+    FabmNumbers gpus; /* empty: all */
+    FabmNumbers sizes, ctas, widths, ranks;
+    int repeats, warmup;
+    int threads;       /* of a CTA */
+    double timeout_s;  /* of one point */
+    uint32_t seed;
+    const char *output;    /* folder; NULL: none is written */
+    const char *machine;   /* NULL: made of the GPUs' name */
+    FabmWords facts;       /* GROUP.KEY=VALUE */
+    FabmWords collectives; /* of NCCL; empty: all */
+    const char *dtype, *algo, *proto, *channels;
+    const char *nccl, *cublaslt; /* libraries; NULL: looked for */
+    FabmWords programs;          /* files; "-" is standard input */
+    FabmWords tests;
+} FabmOptions;
+
+/* Fills `options`, whose texts point into argv and into memory that stays; false with FABM_EXIT_INPUT. */
+bool fabm_options_parse(FabmOptions *options, int argc, char **argv, FabmFailure *failure);
+
+/* A table of options for --help. */
+void fabm_options_help(FabmText *text);
+
+/* "4K", "64MiB", "1G": bytes, powers of 1024. */
+bool fabm_parse_bytes(const char *text, uint64_t *bytes);
+
+/* "4K:1G" (doubling), "4K:1G:4", "4K,1M"; at most FABM_MOST. */
+bool fabm_parse_sizes(const char *text, FabmNumbers *sizes);
+
+/* "0,2-5". */
+bool fabm_parse_list(const char *text, FabmNumbers *numbers);
+
+#endif

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""fabricast-measure as its page says, on GPUs made of host threads; what it writes is read by fabricast.
+
+cli-measure.py FABRICAST-MEASURE FABRICAST
+"""
+
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+MEASURE, FABRICAST = sys.argv[1:3]
+QUICK = ["--fake=2", "--repeats=2", "--warmup=1", "--sizes=4K,64K", "--ctas=1", "--widths=16"]
+failures = 0
+
+
+def run(*arguments):
+    return subprocess.run([MEASURE, *arguments], capture_output=True, text=True, check=False)
+
+
+def expect(condition, what):
+    global failures
+    if not condition:
+        print(f"FAILED: {what}")
+        failures += 1
+
+
+def refuses(status, sentence, *arguments):
+    done = run(*arguments)
+    expect(done.returncode == status and sentence in done.stderr and done.stderr.count("\n") == 1,
+           f"{' '.join(arguments)}: {done.returncode} {done.stderr!r}, wanted {status} and {sentence!r} in one line")
+
+
+def words_of_the_command_line():
+    refuses(2, "which test?")
+    refuses(2, "lnks: no such test; did you mean links?", "lnks")
+    refuses(2, "did you mean timeout?", "--timout=3", "links")
+    refuses(3, "GPU 5 is asked for, this machine has 2: 0 to 1", "--fake=2", "--gpus=5", "links")
+    help_text = run("--help").stdout
+    for word in ("--timeout=SECONDS", "links", "launch", "rates", "Exit status"):
+        expect(word in help_text, f"{word} in --help")
+    expect(run("--version").stdout.startswith("fabricast-measure "), "--version")
+    listed = run("--fake=3", "--list")
+    expect(listed.returncode == 0 and "GPU 2: fake" in listed.stdout and "test links" in listed.stdout, "--list")
+
+
+def without_gpus():
+    """Here, where there is none; on a machine with GPUs the command does its work."""
+    done = run("--gpus=0", "--sizes=4K", "--repeats=1", "--ctas=1", "--widths=16", "launch")
+    expect(done.returncode == 0 or (done.returncode == 3 and done.stderr.startswith("fabricast-measure: ")),
+           f"without a GPU: {done.returncode} {done.stderr}")
+
+
+def files_are_read():
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(*QUICK, "--output", folder, "--machine=Test Machine", "--fact=source.note=a test", "all")
+        expect(done.returncode == 0, f"all: {done.returncode} {done.stderr}")
+        expect("h2d" in done.stdout and "GB/s" in done.stdout, "rows are printed")
+        written = sorted(os.path.basename(name) for name in glob.glob(folder + "/*"))
+        for suffix in ("links", "matrix", "launch", "rates"):
+            for ending in (".ini", ".csv"):
+                expect("test-machine-" + suffix + ending in written, f"{suffix}{ending} in {written}")
+        expect(not [name for name in written if name.endswith(".tmp")], "nothing is left beside")
+        read = subprocess.run([FABRICAST, "validate", folder], capture_output=True, text=True, check=False)
+        expect("test-machine" not in read.stderr, f"fabricast reads the files: {read.stderr}")
+        with open(folder + "/test-machine-links.ini", encoding="utf-8") as file:
+            keys = file.read()
+        for line in ("kind=device", "note=a test", "grade=C", "gpu=fake", "iterations=2", "machine=test-machine"):
+            expect(line + "\n" in keys, f"{line} in the key file")
+
+
+def json_is_json():
+    done = run(*QUICK, "--json", "launch")
+    tables = json.loads(done.stdout)["tables"]
+    expect(done.returncode == 0 and tables[0]["id"] == "fake-x2-launch", "--json names its tables")
+    row = tables[0]["rows"][0]
+    expect(row["test"] == "launch" and row["value"] > 0 and row["samples"] == 2 and row["size_bytes"] is None,
+           f"--json has rows: {row}")
+
+
+def ctrl_c_keeps_what_was_measured():
+    with tempfile.TemporaryDirectory() as folder:
+        # Far more samples than it will get time for, after tests that are quick.
+        process = subprocess.Popen([MEASURE, "--fake=1", "--repeats=100000", "--warmup=0", "--sizes=4K", "--output",
+                                    folder, "links"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process.stdout.readline()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        expect(process.returncode == 3 and "stopped by Ctrl-C" in errors, f"Ctrl-C: {process.returncode} {errors}")
+        with open(folder + "/fake-x1-links.ini", encoding="utf-8") as file:
+            expect("remark=stopped early: stopped by Ctrl-C\n" in file.read(), "the file says that it was stopped")
+
+
+def a_hang_ends():
+    done = run("--fake=1", "--repeats=100000", "--warmup=0", "--sizes=1M", "--timeout=0.2", "links")
+    expect(done.returncode == 3 and "hangs for 0.2 s at h2d pinned 1048576 bytes" in done.stderr,
+           f"watchdog: {done.returncode} {done.stderr}")
+
+
+for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, ctrl_c_keeps_what_was_measured,
+              a_hang_ends):
+    check()
+print(f"{failures} failed")
+sys.exit(1 if failures else 0)
