@@ -101,6 +101,47 @@ START_TEST(an_nvswitch_server_shows_every_kind_of_device_and_link)
 }
 END_TEST
 
+/* `text` of a machine file. */
+static FabTopology *
+described(const char *text)
+{
+    g_autofree char *path = written("cluster.ini", text);
+
+    return machine(path);
+}
+
+START_TEST(a_cluster_is_a_page_with_counts)
+{
+    g_autoptr(FabTopology) topology =
+        described("[topology]\nplugin=rail-optimised\ntitle=One unit\nnode=dgx-h100\nnodes=32\n");
+    g_autofree char *dot = drawn(topology, NULL, "cluster.dot", false);
+    g_autofree char *all = drawn(topology, NULL, "cluster.dot", true);
+
+    assert_says(dot, "One unit");
+    assert_says(dot, "<b>Nodes 1..31</b>");
+    assert_says(dot, "31 x DGX H100");
+    assert_says(dot, "8 GPUs, 8 NICs each");
+    assert_says(dot, "256 cables, InfiniBand");
+    assert_says(dot, "8 on every line");
+    ck_assert_uint_eq(count(dot, "<b>Leaf "), 8);
+    ck_assert_uint_eq(count(dot, "<b>Spine "), 4);
+    ck_assert_uint_eq(count(dot, "<b>NIC "), 8); /* of the first node */
+    ck_assert_uint_eq(count(all, "<b>Node "), 32);
+}
+END_TEST
+
+START_TEST(a_large_network_folds_what_is_alike)
+{
+    g_autoptr(FabTopology) topology =
+        described("[topology]\nplugin=fat-tree\nnode=dgx-h100\nnodes=256\nlevels=3\n");
+    g_autofree char *dot = drawn(topology, NULL, "cluster.dot", false);
+
+    assert_says(dot, "<b>59 more</b>");
+    assert_says(dot, "236 nodes,");
+    ck_assert_uint_lt(count(dot, "<b>"), 40); /* words of a page, not of 9,000 vertices */
+}
+END_TEST
+
 START_TEST(the_legend_explains_only_what_occurs)
 {
     g_autoptr(FabTopology) topology = machine("dgx-h100");
@@ -443,6 +484,8 @@ main(void)
         suite_add_tcase(suite, all[i]);
     }
     tcase_add_test(drawing, an_nvswitch_server_shows_every_kind_of_device_and_link);
+    tcase_add_test(drawing, a_cluster_is_a_page_with_counts);
+    tcase_add_test(drawing, a_large_network_folds_what_is_alike);
     tcase_add_test(drawing, the_legend_explains_only_what_occurs);
     tcase_add_test(drawing, a_rate_that_stands_for_none_is_not_drawn);
     tcase_add_test(drawing, a_hybrid_cube_mesh_has_sixteen_edges_of_one_and_two_links);

@@ -80,7 +80,8 @@ push_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
 
     if (connection->push == NULL && engine->error == NULL)
         connection->push =
-            fab_router_push(engine->spec->router, gpus[stream->at.rank], gpus[end->peer], &engine->error);
+            fab_router_push_flow(engine->spec->router, gpus[stream->at.rank], gpus[end->peer], stream->at.channel,
+                                 &engine->error);
     return connection->push;
 }
 

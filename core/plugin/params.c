@@ -24,6 +24,8 @@ matches(const FabParamSpec *spec, const char *name)
         return strcmp(spec->name, name) == 0;
     if (strncmp(spec->name, name, length) != 0)
         return false;
+    if (length > 0 && spec->name[length - 1] == '.')
+        return name[length] != '\0'; /* parameters of a machine inside this one: its own table checks them */
     digits = strspn(name + length, "0123456789");
     return digits > 0 && digits <= PATTERN_DIGITS_MAX && name[length + digits] == '\0';
 }
@@ -137,7 +139,7 @@ fab_param_parse(const FabParamSpec *spec, const char *name, const char *text, Fa
     return true;
 }
 
-/* Names are what files and command lines can hold: letters, digits, '_' and '-', perhaps '*' at the end. */
+/* Names are what files and command lines can hold: letters, digits, '_' and '-', perhaps '*' or ".*" at the end. */
 static bool
 name_is_usable(const char *name)
 {
@@ -145,6 +147,8 @@ name_is_usable(const char *name)
 
     if (length == 0 || length > 64)
         return false;
+    if (name[length] == '.' && name[length + 1] == '*')
+        length++;
     return name[length] == '\0' || (name[length] == '*' && name[length + 1] == '\0');
 }
 

@@ -16,7 +16,7 @@ typedef struct {
     const char *text; /* belongs to the text given, or to the table for choices; see fab_param_parse() */
 } FabParamValue;
 
-/* The entry that `name` belongs to ("gpu_3" belongs to "gpu_*"), or NULL. */
+/* The entry that `name` belongs to ("gpu_3" belongs to "gpu_*", "node.gpu" to "node.*"), or NULL. */
 const FabParamSpec *fab_param_find(const FabParamSpec *params, const char *name);
 
 /* Whether the entry stands for many names ("gpu_*"). */

@@ -352,9 +352,9 @@ add_edge(const FabDiagram *diagram, Agraph_t *graph, uint32_t index)
 }
 
 Agraph_t *
-fab_diagram_draw(const FabDiagram *diagram)
+fab_diagram_graph_styled(const char *name)
 {
-    Agraph_t *graph = fab_diagram_graph_new(diagram->topology->name);
+    Agraph_t *graph = fab_diagram_graph_new(name);
     static const int kinds[] = { AGRAPH, AGNODE, AGEDGE };
 
     for (uint32_t i = 0; i < G_N_ELEMENTS(kinds); i++)
@@ -372,6 +372,13 @@ fab_diagram_draw(const FabDiagram *diagram)
     agattr(graph, AGRAPH, (char *)"pad", (char *)"0.2");
     agattr(graph, AGRAPH, (char *)"margin", (char *)"0");
     agattr(graph, AGRAPH, (char *)"bgcolor", (char *)"#ffffff");
+    return graph;
+}
+
+Agraph_t *
+fab_diagram_draw(const FabDiagram *diagram)
+{
+    Agraph_t *graph = fab_diagram_graph_styled(diagram->topology->name);
 
     add_units_and_items(diagram, graph);
     for (uint32_t b = 0; b < diagram->blocks->len; b++)

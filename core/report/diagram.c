@@ -4,6 +4,7 @@
  * globals: one thread of a process at a time may draw.
  */
 #include "report/diagram.h"
+#include "report/diagram-cluster.h"
 
 #include <graphviz/gvc.h>
 #include <locale.h>
@@ -95,6 +96,17 @@ write_file(const char *path, const char *data, size_t length, GError **error)
     return false;
 }
 
+/* The placed drawing of a machine, or of a cluster's network. */
+static Agraph_t *
+draw(FabDiagram *diagram, bool expand)
+{
+    if (diagram->topology->node_count > 0)
+        return fab_diagram_cluster_draw(diagram, expand);
+    fab_diagram_place(diagram);
+    fab_diagram_connect(diagram);
+    return fab_diagram_draw(diagram);
+}
+
 bool
 fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, const char *path, bool expand,
                    GError **error)
@@ -109,15 +121,13 @@ fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, cons
 
     if (format == NULL)
         return false;
-    diagram = fab_diagram_new(topology, load, expand);
-    fab_diagram_place(diagram);
-    fab_diagram_connect(diagram);
+    diagram = fab_diagram_new(topology, load, expand && topology->node_count == 0);
 
     /* Graphviz reads and writes numbers in the locale of the thread, and tells its complaints to stderr. */
     plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
     before = plain != (locale_t)0 ? uselocale(plain) : (locale_t)0;
     agseterr(AGMAX);
-    graph = fab_diagram_draw(diagram);
+    graph = draw(diagram, expand);
     if (g_str_equal(format, "png"))
         fab_diagram_set(graph, "dpi", "%d", png_resolution(diagram));
     data = render(graph, format, &length);

@@ -156,6 +156,8 @@ double fab_diagram_text_width(const char *text, double size, bool bold);
 /* diagram-draw.c: the graph with all places fixed, for Graphviz' layout "nop2". agclose(). */
 /* An empty graph whose objects are numbered in order of creation. Release with agclose(). */
 Agraph_t *fab_diagram_graph_new(const char *name);
+/* The same with the fonts and defaults of all pages. */
+Agraph_t *fab_diagram_graph_styled(const char *name);
 Agraph_t *fab_diagram_draw(const FabDiagram *diagram);
 
 /* One text or shape of the drawing; `markup` is Graphviz HTML. */

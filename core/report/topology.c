@@ -3,15 +3,13 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "report/matrix.h"
 #include "report/names.h"
 #include "report/stream.h"
-#include "topology/route.h"
 
 /* Tables longer than this fold what differs only in place: NUMA nodes of vertices, ends of links. */
 #define VERTEX_ROWS 32u
 #define LINK_ROWS 40u
-/* Wider matrices are printed box by box, as an operating system of each box would see it. */
-#define MATRIX_COLUMNS 32u
 
 /* ------------------------------------------------------------------ tables */
 
@@ -128,6 +126,13 @@ vertex_key(const FabTopologyVertex *vertex, bool by_place)
                            vertex->flags, vertex->peer_limit, vertex->memory_limit, socket, numa);
 }
 
+/* Of a cluster the tables show the network; its nodes are machines that have tables of their own. */
+static bool
+is_shown(const FabTopology *topology, FabVertex vertex)
+{
+    return topology->node_count == 0 || topology->vertices[vertex].node == FAB_NODE_NONE;
+}
+
 /* GPUs first, then the other kinds; within a kind in order of creation. */
 static void
 group_vertices(const FabTopology *topology, bool by_place, Groups *groups)
@@ -136,7 +141,7 @@ group_vertices(const FabTopology *topology, bool by_place, Groups *groups)
     for (int kind = FAB_VERTEX_GPU; kind <= FAB_VERTEX_MEMORY; kind++)
         for (uint32_t i = 0; i < topology->vertex_count; i++) {
             const FabTopologyVertex *vertex = &topology->vertices[i];
-            if ((int)vertex->kind == kind)
+            if ((int)vertex->kind == kind && is_shown(topology, i))
                 groups_add(groups, vertex_key(vertex, by_place), i);
         }
 }
@@ -229,18 +234,36 @@ print_vertices(const FabTopology *topology, GString *out)
 
 /* ------------------------------------------------------------------ links */
 
+/* A vertex' name in its node: "NIC 3" of "Node 12 NIC 3". */
+static const char *
+own_name(const FabTopology *topology, FabVertex vertex)
+{
+    const char *name = topology->vertices[vertex].name;
+    const char *rest = topology->node_count > 0 && topology->vertices[vertex].node != FAB_NODE_NONE ? strchr(name, ' ')
+                                                                                                    : NULL;
+
+    rest = rest != NULL ? strchr(rest + 1, ' ') : NULL;
+    return rest != NULL ? rest + 1 : name;
+}
+
 /* Key of a link's kind with one or both ends named by their stem only. */
 static char *
 link_key(const FabTopology *topology, uint32_t index, bool stem_a, bool stem_b)
 {
     const FabTopologyLink *link = &topology->links[index];
-    const char *a = topology->vertices[link->a].name, *b = topology->vertices[link->b].name;
+    const char *a = own_name(topology, link->a), *b = own_name(topology, link->b);
     size_t a_length = stem_a ? fab_name_stem_length(a) : strlen(a);
     size_t b_length = stem_b ? fab_name_stem_length(b) : strlen(b);
 
     return g_strdup_printf("%d|%s|%u|%.17g|%.17g|%.17g|%" G_GINT64_FORMAT "|%d%d|%.*s|%.*s", (int)link->medium,
                            link->label, link->lanes, link->bandwidth, link->efficiency, link->reverse,
                            (gint64)link->latency_ps, stem_a, stem_b, (int)a_length, a, (int)b_length, b);
+}
+
+static bool
+link_is_shown(const FabTopology *topology, uint32_t link)
+{
+    return is_shown(topology, topology->links[link].a) || is_shown(topology, topology->links[link].b);
 }
 
 /*
@@ -256,6 +279,8 @@ group_links(const FabTopology *topology, Groups *groups)
     groups_init(&many_to_one);
     groups_init(&one_to_many);
     for (uint32_t i = 0; i < topology->link_count; i++) {
+        if (!link_is_shown(topology, i))
+            continue;
         groups_add(&many_to_one, link_key(topology, i, true, false), i);
         groups_add(&one_to_many, link_key(topology, i, false, true), i);
     }
@@ -264,6 +289,8 @@ group_links(const FabTopology *topology, Groups *groups)
         bool peers = topology->vertices[link->a].kind == topology->vertices[link->b].kind;
         g_autofree char *in = link_key(topology, i, true, false);
         g_autofree char *out = link_key(topology, i, false, true);
+        if (!link_is_shown(topology, i))
+            continue;
         guint into = ((GArray *)g_hash_table_lookup(many_to_one.by_key, in))->len;
         guint out_of = ((GArray *)g_hash_table_lookup(one_to_many.by_key, out))->len;
         bool join_from = !peers && into >= out_of;
@@ -275,8 +302,10 @@ group_links(const FabTopology *topology, Groups *groups)
         return;
     groups_clear(groups);
     groups_init(groups);
-    for (uint32_t i = 0; i < topology->link_count; i++)
-        groups_add(groups, link_key(topology, i, true, true), i);
+    for (uint32_t i = 0; i < topology->link_count; i++) {
+        if (link_is_shown(topology, i))
+            groups_add(groups, link_key(topology, i, true, true), i);
+    }
 }
 
 /* Four digits, so that columns of rates stay narrow. */
@@ -293,14 +322,22 @@ add_link_row(const FabTopology *topology, const Groups *groups, guint group, Tab
 {
     const FabTopologyLink *first = &topology->links[member(groups, group, 0)];
     g_autoptr(GPtrArray) from = g_ptr_array_new(), to = g_ptr_array_new();
+    g_autoptr(GHashTable) nodes = g_hash_table_new(NULL, NULL);
+    g_autofree char *names = NULL;
     bool lanes = first->lanes > 1 && first->medium != FAB_MEDIUM_PCIE, unlimited = fab_link_is_unlimited(first);
 
     for (guint i = 0; i < members(groups, group); i++) {
         const FabTopologyLink *link = &topology->links[member(groups, group, i)];
-        g_ptr_array_add(from, topology->vertices[link->a].name);
+        g_ptr_array_add(from, (char *)own_name(topology, link->a));
         g_ptr_array_add(to, topology->vertices[link->b].name);
+        if (topology->node_count > 0 && topology->vertices[link->a].node != FAB_NODE_NONE)
+            g_hash_table_add(nodes, GUINT_TO_POINTER(topology->vertices[link->a].node));
     }
-    table_add(table, fab_names_join(from));
+    names = fab_names_join(from);
+    if (g_hash_table_size(nodes) > 1)
+        table_add(table, g_strdup_printf("%s of %u nodes", names, g_hash_table_size(nodes)));
+    else
+        table_add(table, g_steal_pointer(&names));
     table_add(table, fab_names_join(to));
     table_add(table, lanes ? g_strdup_printf("%s x%u", first->label, first->lanes) : g_strdup(first->label));
     table_add(table, g_strdup_printf("%u", members(groups, group)));
@@ -320,7 +357,7 @@ print_links(const FabTopology *topology, GString *out)
     if (topology->link_count == 0)
         return;
     for (uint32_t i = 0; i < topology->link_count; i++)
-        unlimited = unlimited || fab_link_is_unlimited(&topology->links[i]);
+        unlimited = unlimited || (link_is_shown(topology, i) && fab_link_is_unlimited(&topology->links[i]));
     group_links(topology, &groups);
     table_init(&table, "lllrrrr");
     for (guint i = 0; i < G_N_ELEMENTS(head); i++)
@@ -333,170 +370,6 @@ print_links(const FabTopology *topology, GString *out)
     groups_clear(&groups);
 }
 
-/* ------------------------------------------------------------------ the matrix */
-
-/* GPUs, then NICs, of one box, or of all when `box` is negative. */
-static void
-list_ends(const FabTopology *topology, int32_t box, GArray *ends)
-{
-    static const FabVertexKind kinds[] = { FAB_VERTEX_GPU, FAB_VERTEX_NIC };
-
-    for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++)
-        for (FabVertex i = 0; i < topology->vertex_count; i++)
-            if (topology->vertices[i].kind == kinds[k] && (box < 0 || topology->vertices[i].box == box))
-                g_array_append_val(ends, i);
-}
-
-/* " X ", "NV18", "SYS". */
-static void
-append_class(const FabTopology *topology, FabVertex a, FabVertex b, GString *out)
-{
-    uint32_t nvlinks = 0;
-
-    if (topology->vertices[a].kind == FAB_VERTEX_GPU && topology->vertices[b].kind == FAB_VERTEX_GPU)
-        nvlinks = fab_path_nvlinks(topology, a, b);
-    if (a == b)
-        g_string_append(out, " X ");
-    else if (nvlinks > 0)
-        g_string_append_printf(out, "NV%u", nvlinks);
-    else
-        g_string_append(out, fab_path_class_name(fab_path_class(topology, a, b)));
-}
-
-/* Rows and columns separated by tabs, numbered from 0, as the tool prints them for the devices of one system. */
-static char *
-format_matrix(const FabTopology *topology, const GArray *ends)
-{
-    g_autoptr(GString) out = g_string_new(NULL), header = g_string_new(NULL);
-    uint32_t gpus = 0;
-
-    for (guint i = 0; i < ends->len; i++)
-        gpus += topology->vertices[g_array_index(ends, FabVertex, i)].kind == FAB_VERTEX_GPU;
-    for (guint i = 0; i < ends->len; i++) {
-        FabVertex row = g_array_index(ends, FabVertex, i);
-        const char *kind = i < gpus ? "GPU" : "NIC";
-        guint number = i < gpus ? i : i - gpus;
-        g_string_append_printf(header, "\t%s%u", kind, number);
-        g_string_append_printf(out, "%s%u", kind, number);
-        for (guint j = 0; j < ends->len; j++) {
-            g_string_append_c(out, '\t');
-            append_class(topology, row, g_array_index(ends, FabVertex, j), out);
-        }
-        if (i >= gpus)
-            g_string_append(out, "\t\n");
-        else if (topology->vertices[row].numa >= 0)
-            g_string_append_printf(out, "\t%d\n", topology->vertices[row].numa);
-        else
-            g_string_append(out, "\tN/A\n");
-    }
-    g_string_append_printf(header, "\tNUMA Affinity\n%s", out->str);
-    return g_string_free(g_steal_pointer(&header), FALSE);
-}
-
-static void
-append_nic_legend(const FabTopology *topology, const GArray *ends, GString *out)
-{
-    guint number = 0;
-
-    for (guint i = 0; i < ends->len; i++) {
-        const FabTopologyVertex *vertex = &topology->vertices[g_array_index(ends, FabVertex, i)];
-        if (vertex->kind != FAB_VERTEX_NIC)
-            continue;
-        g_string_append_printf(out, "%s  NIC%u: %s\n", number == 0 ? "\nNIC Legend:\n\n" : "", number, vertex->name);
-        number++;
-    }
-}
-
-static void
-append_legend(GString *out)
-{
-    g_string_append(out, "\nLegend:\n\n"
-                         "  X    = the device itself\n"
-                         "  SYS  = crosses from one NUMA node or socket to another\n"
-                         "  NODE = crosses host bridges within one NUMA node\n"
-                         "  PHB  = crosses one PCIe host bridge\n"
-                         "  PXB  = crosses several PCIe switches and no host bridge\n"
-                         "  PIX  = crosses at most one PCIe switch\n"
-                         "  NV#  = joined by this many NVLinks, directly or through NVSwitch\n");
-}
-
-/* Appends "NV18, SYS": the classes between GPUs of the first box and of the others. */
-static void
-append_between_boxes(const FabTopology *topology, GString *out)
-{
-    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-
-    for (uint32_t i = 0; i < topology->gpu_count; i++)
-        for (uint32_t j = i + 1; j < topology->gpu_count; j++) {
-            g_autoptr(GString) class = g_string_new(NULL);
-            if (topology->vertices[topology->gpus[i]].box != topology->vertices[topology->gpus[0]].box
-                || topology->vertices[topology->gpus[i]].box == topology->vertices[topology->gpus[j]].box)
-                continue;
-            append_class(topology, topology->gpus[i], topology->gpus[j], class);
-            if (g_hash_table_contains(seen, class->str))
-                continue;
-            g_string_append_printf(out, "%s%s", g_hash_table_size(seen) > 0 ? ", " : "", class->str);
-            g_hash_table_add(seen, g_string_free(g_steal_pointer(&class), FALSE));
-        }
-}
-
-/* "Box 1: the same", "Boxes 1..17: the same" for boxes from `first` up to `box`. */
-static void
-append_same(int32_t first, int32_t box, GString *out)
-{
-    if (first == box)
-        g_string_append_printf(out, "Box %d: the same\n", box);
-    else if (first < box)
-        g_string_append_printf(out, "Boxes %d..%d: the same\n", first, box);
-}
-
-static void
-append_box_matrices(const FabTopology *topology, int32_t boxes, GString *out)
-{
-    g_autofree char *last = NULL;
-    int32_t first_same = 0;
-
-    for (int32_t box = 0; box < boxes; box++) {
-        g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(FabVertex));
-        g_autofree char *matrix = NULL;
-        list_ends(topology, box, ends);
-        matrix = format_matrix(topology, ends);
-        if (ends->len > 0 && g_strcmp0(matrix, last) == 0)
-            continue;
-        append_same(first_same, box - 1, out);
-        first_same = box + 1;
-        if (ends->len == 0)
-            continue; /* a box of switches alone is no system */
-        g_string_append_printf(out, "Box %d:\n%s", box, matrix);
-        g_free(last);
-        last = g_steal_pointer(&matrix);
-    }
-    append_same(first_same, boxes - 1, out);
-    g_string_append(out, "Between GPUs of different boxes: ");
-    append_between_boxes(topology, out);
-    g_string_append_c(out, '\n');
-}
-
-static void
-append_matrix(const FabTopology *topology, GString *out)
-{
-    g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(FabVertex));
-    int32_t boxes = 0;
-
-    for (uint32_t i = 0; i < topology->vertex_count; i++)
-        boxes = MAX(boxes, topology->vertices[i].box + 1);
-    list_ends(topology, -1, ends);
-    if (boxes > 1 && ends->len > MATRIX_COLUMNS) {
-        append_box_matrices(topology, boxes, out);
-        append_legend(out);
-    } else {
-        g_autofree char *matrix = format_matrix(topology, ends);
-        g_string_append(out, matrix);
-        append_legend(out);
-        append_nic_legend(topology, ends, out);
-    }
-}
-
 /* ------------------------------------------------------------------ output */
 
 static bool
@@ -506,13 +379,26 @@ write_text(const GString *text, FILE *out, GError **error)
     return fab_stream_finish(out, error);
 }
 
-bool
-fab_report_matrix(const FabTopology *topology, FILE *out, GError **error)
+/* The nodes of a cluster by machine, and how data passes between them. */
+static void
+append_nodes(const FabTopology *topology, GString *out)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
+    static const char *const routings[] = { "", "static by hash", "adaptive", "sprayed over all ways" };
+    static const char *const reaches[] = { "off", "below the same PCIe switches", "in the same NUMA node", "anywhere" };
+    const FabNetworkSpec *network = &topology->network;
 
-    append_matrix(topology, text);
-    return write_text(text, out, error);
+    g_string_append(out, "\nNodes\n");
+    for (uint32_t n = 0, end; n < topology->node_count; n = end) {
+        const FabTopologyNode *node = &topology->nodes[n];
+        for (end = n + 1; end < topology->node_count && strcmp(topology->nodes[end].machine, node->machine) == 0;)
+            end++;
+        g_string_append_printf(out, end == n + 1 ? "  %u" : "  %u..%u", n, end - 1);
+        g_string_append_printf(out, "  %s (%s): %u GPUs each\n", node->title, node->machine, node->gpus);
+    }
+    g_string_append_printf(out, "  routing %s", routings[network->routing]);
+    if (network->routing == FAB_ROUTING_STATIC)
+        g_string_append_printf(out, ", seed %u", network->seed);
+    g_string_append_printf(out, "; GPUDirect RDMA %s; PXN %s\n", reaches[network->gdr], network->pxn ? "on" : "off");
 }
 
 static void
@@ -536,10 +422,13 @@ fab_report_topology(const FabTopology *topology, FILE *out, GError **error)
     g_string_append_printf(text, "%s (%s, plugin %s): %u GPU%s, %u vertices, %u links\n", topology->title,
                            topology->name, topology->plugin, topology->gpu_count, topology->gpu_count == 1 ? "" : "s",
                            topology->vertex_count, topology->link_count);
+    if (topology->node_count > 0)
+        append_nodes(topology, text);
     print_vertices(topology, text);
     print_links(topology, text);
-    append_refused_peers(topology, text);
+    if (topology->node_count == 0)
+        append_refused_peers(topology, text);
     g_string_append(text, "\nDistances, as nvidia-smi topo -m prints them\n");
-    append_matrix(topology, text);
+    fab_report_append_matrix(topology, text);
     return write_text(text, out, error);
 }

@@ -124,6 +124,21 @@ fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t
     return true;
 }
 
+static bool
+refuse_several_nodes(const FabRun *run, GError **error)
+{
+    for (uint32_t i = 1; i < run->ranks; i++) {
+        if (fab_topology_node_of(run->topology, run->gpus[i]) == fab_topology_node_of(run->topology, run->gpus[0]))
+            continue;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [collective] ranks: GPU %u and GPU %u are on different nodes of %s, collectives over several "
+                    "nodes are not predicted; give the ranks of one node", run->scenario->path, run->gpus[0],
+                    run->gpus[i], run->topology->name);
+        return true;
+    }
+    return false;
+}
+
 bool
 fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
              GError **error)
@@ -134,7 +149,7 @@ fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topolo
     *run = (FabRun) { .scenario = scenario, .topology = topology,
                       .constants = constants != NULL ? constants : fab_constants_shipped() };
     if (!index_of(scenario, "operation", scenario->operation, fab_collective_names, &collective, error) ||
-        !resolve_ranks(run, error) || !resolve_wishes(run, error) ||
+        !resolve_ranks(run, error) || refuse_several_nodes(run, error) || !resolve_wishes(run, error) ||
         !fab_run_rules(scenario, topology, run->ranks, &rules, error))
         return false;
     run->collective = (FabCollective)collective;

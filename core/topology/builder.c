@@ -1,4 +1,4 @@
-#include "topology/builder.h"
+#include "topology/builder-private.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -11,29 +11,18 @@
 #include "topology/machine.h"
 #include "topology/medium.h"
 
-/* Bounds that no machine reaches: they stop a plugin that loops for ever before memory ends. */
-enum { VERTICES_MAX = 1000000, LINKS_MAX = 8000000, NAME_BYTES_MAX = 200, COUNT_MAX = 1000000 };
+/* The short name that all checks here use. */
+#define record(...) fab_builder_fail(__VA_ARGS__)
+
+enum { NAME_BYTES_MAX = 200, COUNT_MAX = 1000000 };
 #define RATE_MIN 1e6   /* B/s; below it times leave the clock of picoseconds */
 #define RATE_MAX 1e16  /* B/s */
 #define RATE_RANGE "must be between 1e6 and 1e16 B/s"
 #define EFFICIENCY_MIN 0.001
 #define LATENCY_MAX 1. /* s */
 
-struct FabBuilder {
-    const FabTopologyPlugin *plugin;
-    const char *where;
-    GHashTable *params; /* name to text, borrowed */
-    GHashTable *values; /* name to FabParamValue, checked, owned */
-    GHashTable *names;  /* of vertices, borrowed from `vertices` */
-    GHashTable *models; /* GPU models handed out */
-    GArray *vertices, *links;
-    GHashTable *no_peer;
-    GError *error;    /* the first one */
-};
-
-G_GNUC_PRINTF(2, 3)
-static bool
-record(FabBuilder *builder, const char *format, ...)
+bool
+fab_builder_fail(FabBuilder *builder, const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list args;
@@ -322,6 +311,9 @@ check_vertex(FabBuilder *builder, const FabVertexSpec *spec)
     if (spec->box < 0 || spec->socket < -1 || spec->numa < -1)
         return record(builder, "plugin %s puts %s in box %d, socket %d, NUMA node %d, must not be negative", plugin,
                       spec->name, spec->box, spec->socket, spec->numa);
+    if (!is_rate_or_zero(spec->network_rate))
+        return refuse_figure(builder, spec->name, "has a network rate of", spec->network_rate,
+                             "B/s, must be 0 for unknown, or between 1e6 and 1e16 B/s");
     if (!is_rate_or_zero(spec->peer_limit) || !is_rate_or_zero(spec->memory_limit))
         return refuse_figure(builder, spec->name, "has a limit of",
                              is_rate_or_zero(spec->peer_limit) ? spec->memory_limit : spec->peer_limit,
@@ -347,8 +339,8 @@ host_add_vertex(FabBuilder *builder, const FabVertexSpec *given)
                    &spec, sizeof spec) ||
         !check_vertex(builder, &spec) || !check_memory(builder, &spec, &memory))
         return FAB_VERTEX_NONE;
-    if (builder->vertices->len >= VERTICES_MAX) {
-        record(builder, "plugin %s adds more than %d vertices", builder->plugin->name, VERTICES_MAX);
+    if (builder->vertices->len >= FAB_VERTICES_MAX) {
+        record(builder, "plugin %s adds more than %d vertices", builder->plugin->name, FAB_VERTICES_MAX);
         return FAB_VERTEX_NONE;
     }
     vertex = (FabTopologyVertex){ .kind = spec.kind,
@@ -362,7 +354,10 @@ host_add_vertex(FabBuilder *builder, const FabVertexSpec *given)
                                   .numa = spec.numa,
                                   .peer_limit = spec.peer_limit,
                                   .memory_limit = spec.memory_limit,
-                                  .memory = spec.memory != NULL ? g_memdup2(&memory, sizeof memory) : NULL };
+                                  .memory = spec.memory != NULL ? g_memdup2(&memory, sizeof memory) : NULL,
+
+                                  .network_rate = spec.network_rate,
+                                  .node = FAB_NODE_NONE };
     if (vertex.model == NULL && vertex.gpu != NULL)
         vertex.model = g_strdup(vertex.gpu->name);
     g_array_append_val(builder->vertices, vertex);
@@ -419,37 +414,6 @@ check_link(FabBuilder *builder, const FabLinkSpec *spec)
     return check_figures(builder, spec, who);
 }
 
-/* "NVLink 4", "PCIe 5.0 x16", "InfiniBand". */
-static char *
-default_label(const FabLinkSpec *spec)
-{
-    const char *name = fab_medium_name(spec->medium);
-
-    if (spec->medium == FAB_MEDIUM_PCIE && spec->generation > 0)
-        return g_strdup_printf("%s %u.0 x%u", name, spec->generation, MAX(1, spec->lanes));
-    if (spec->medium == FAB_MEDIUM_PCIE)
-        return g_strdup_printf("%s x%u", name, MAX(1, spec->lanes));
-    return spec->generation > 0 ? g_strdup_printf("%s %u", name, spec->generation) : g_strdup(name);
-}
-
-/* The link with the defaults of its medium where the plugin left a zero. */
-static FabTopologyLink
-link_from(const FabLinkSpec *spec)
-{
-    const FabMediumDefaults *defaults = fab_medium_defaults(spec->medium, spec->generation);
-    double latency = spec->latency > 0 ? spec->latency : defaults->latency_s;
-    FabTopologyLink link = { .a = spec->a, .b = spec->b, .medium = spec->medium };
-
-    link.label = spec->label != NULL ? g_strdup(spec->label) : default_label(spec);
-    link.generation = spec->generation;
-    link.lanes = MAX(1, spec->lanes);
-    link.bandwidth = spec->bandwidth;
-    link.efficiency = spec->efficiency > 0 ? spec->efficiency : defaults->efficiency;
-    link.reverse = spec->reverse == 0 ? defaults->reverse : MAX(0, spec->reverse);
-    link.latency_ps = fab_ps_from_seconds(latency);
-    return link;
-}
-
 static bool
 host_add_link(FabBuilder *builder, const FabLinkSpec *given)
 {
@@ -465,9 +429,9 @@ host_add_link(FabBuilder *builder, const FabLinkSpec *given)
                    sizeof spec) ||
         !check_link(builder, &spec))
         return false;
-    if (builder->links->len >= LINKS_MAX)
-        return record(builder, "plugin %s adds more than %d links", builder->plugin->name, LINKS_MAX);
-    link = link_from(&spec);
+    if (builder->links->len >= FAB_LINKS_MAX)
+        return record(builder, "plugin %s adds more than %d links", builder->plugin->name, FAB_LINKS_MAX);
+    link = fab_link_from(&spec);
     g_array_append_val(builder->links, link);
     return true;
 }
@@ -517,20 +481,25 @@ static const FabHost host = {
     .add_link = host_add_link,
     .set_peer_access = host_set_peer_access,
     .fail = host_fail,
+    .add_node = fab_builder_add_node,
+    .set_network = fab_builder_set_network,
 };
 
 /* ------------------------------------------------------------------ from plugin to topology */
 
 static void
-builder_init(FabBuilder *builder, const FabTopologyPlugin *plugin, GHashTable *params, const char *where)
+builder_init(FabBuilder *builder, const FabTopologyPlugin *plugin, GHashTable *params, const char *where, bool nested)
 {
-    *builder = (FabBuilder){ .plugin = plugin, .where = where, .params = params };
+    *builder = (FabBuilder){ .plugin = plugin, .where = where, .params = params, .nested = nested };
     builder->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     builder->names = g_hash_table_new(g_str_hash, g_str_equal);
     builder->models = g_hash_table_new(NULL, NULL);
     builder->vertices = g_array_new(FALSE, TRUE, sizeof(FabTopologyVertex));
     builder->links = g_array_new(FALSE, TRUE, sizeof(FabTopologyLink));
     builder->no_peer = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    builder->nodes = g_array_new(FALSE, TRUE, sizeof(FabTopologyNode));
+    builder->network = (FabNetworkSpec){ .size = sizeof(FabNetworkSpec), .routing = FAB_ROUTING_STATIC,
+                                         .gdr = FAB_GDR_PXB, .pxn = true };
 }
 
 /* Moves the graph into a topology, so that one owner frees it whatever happens next. */
@@ -544,6 +513,13 @@ builder_clear(FabBuilder *builder)
     topology->vertices = (FabTopologyVertex *)g_array_free(builder->vertices, FALSE);
     topology->links = (FabTopologyLink *)g_array_free(builder->links, FALSE);
     topology->no_peer = builder->no_peer;
+    topology->network = builder->network;
+    topology->node_count = builder->nodes->len;
+    topology->nodes = (FabTopologyNode *)g_array_free(builder->nodes, FALSE);
+    for (uint32_t i = 0; i < topology->vertex_count && topology->node_count == 0; i++)
+        topology->vertices[i].node = 0;
+    g_clear_pointer(&builder->machines, g_hash_table_destroy);
+    g_clear_pointer(&builder->lists, g_ptr_array_unref);
     g_hash_table_destroy(builder->values);
     g_hash_table_destroy(builder->names);
     g_hash_table_destroy(builder->models);
@@ -564,14 +540,14 @@ fill_names(FabTopology *topology, const FabTopologyPlugin *plugin, GHashTable *p
     topology->source = g_new0(char *, 1);
 }
 
-FabTopology *
-fab_topology_build(const FabTopologyPlugin *plugin, GHashTable *params, const char *where, GError **error)
+static FabTopology *
+build(const FabTopologyPlugin *plugin, GHashTable *params, const char *where, bool nested, GError **error)
 {
     g_autoptr(FabTopology) topology = NULL;
     FabBuilder builder;
 
     g_return_val_if_fail(plugin != NULL && params != NULL && where != NULL, NULL);
-    builder_init(&builder, plugin, params, where);
+    builder_init(&builder, plugin, params, where, nested);
     if (take_given(&builder) && take_defaults(&builder) && !plugin->build(&host, &builder))
         record(&builder, "plugin %s could not build this machine and gave no reason", plugin->name);
     topology = builder_clear(&builder);
@@ -585,4 +561,16 @@ fab_topology_build(const FabTopologyPlugin *plugin, GHashTable *params, const ch
     }
     fill_names(topology, plugin, params, where);
     return g_steal_pointer(&topology);
+}
+
+FabTopology *
+fab_topology_build(const FabTopologyPlugin *plugin, GHashTable *params, const char *where, GError **error)
+{
+    return build(plugin, params, where, false, error);
+}
+
+FabTopology *
+fab_topology_build_node(const FabTopologyPlugin *plugin, GHashTable *params, const char *where, GError **error)
+{
+    return build(plugin, params, where, true, error);
 }

@@ -12,4 +12,8 @@
 FabTopology *fab_topology_build(const FabTopologyPlugin *plugin, GHashTable *params, const char *where,
                                 GError **error);
 
+/* The same for a node of a cluster, which must not be a cluster itself. */
+FabTopology *fab_topology_build_node(const FabTopologyPlugin *plugin, GHashTable *params, const char *where,
+                                     GError **error);
+
 #endif

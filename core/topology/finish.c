@@ -176,6 +176,21 @@ add_host_ports(FabTopology *topology, GArray *resources)
     }
 }
 
+/* GPUs are numbered node by node, so all of them must be part of one. */
+static bool
+check_nodes(const FabTopology *topology, GError **error)
+{
+    for (uint32_t i = 0; i < topology->gpu_count && topology->node_count > 0; i++) {
+        const FabTopologyVertex *gpu = &topology->vertices[topology->gpus[i]];
+        if (gpu->node == FAB_NODE_NONE) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s belongs to no node, all GPUs of a cluster must",
+                        gpu->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What all GPUs share: then every one of them must be linked to it. */
 static bool
 find_shared(FabTopology *topology, GError **error)
@@ -235,7 +250,7 @@ fab_topology_finish(FabTopology *topology, GError **error)
         return false;
     }
     fill_adjacency(topology);
-    if (!check_connected(topology, error) || !find_shared(topology, error))
+    if (!check_nodes(topology, error) || !check_connected(topology, error) || !find_shared(topology, error))
         return false;
     resources = g_array_new(FALSE, TRUE, sizeof(FabResource));
     add_link_resources(topology, resources);

@@ -146,8 +146,8 @@ collect_source(FabKeyfile *file)
     return lines;
 }
 
-FabTopology *
-fab_machine_load(const char *name, GHashTable *overrides, GError **error)
+static FabTopology *
+load(const char *name, GHashTable *overrides, bool nested, GError **error)
 {
     g_autofree char *path = find_file(name, error);
     g_autoptr(FabKeyfile) file = NULL;
@@ -167,7 +167,8 @@ fab_machine_load(const char *name, GHashTable *overrides, GError **error)
         g_prefix_error(error, "%s: [topology] plugin: ", path);
         return NULL;
     }
-    topology = fab_topology_build(plugin, params, path, error);
+    topology = nested ? fab_topology_build_node(plugin, params, path, error)
+                      : fab_topology_build(plugin, params, path, error);
     if (topology == NULL)
         return NULL;
     g_free(topology->path);
@@ -175,6 +176,18 @@ fab_machine_load(const char *name, GHashTable *overrides, GError **error)
     g_strfreev(topology->source);
     topology->source = collect_source(file);
     return topology;
+}
+
+FabTopology *
+fab_machine_load(const char *name, GHashTable *overrides, GError **error)
+{
+    return load(name, overrides, false, error);
+}
+
+FabTopology *
+fab_machine_load_node(const char *name, GHashTable *overrides, GError **error)
+{
+    return load(name, overrides, true, error);
 }
 
 bool

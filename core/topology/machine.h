@@ -10,6 +10,9 @@
  */
 FabTopology *fab_machine_load(const char *name, GHashTable *overrides, GError **error);
 
+/* The same for a node of a cluster: refuses machines that are clusters themselves. */
+FabTopology *fab_machine_load_node(const char *name, GHashTable *overrides, GError **error);
+
 /* Catalogue ids, sorted, NULL-terminated. g_strfreev(). */
 char **fab_machine_list(void);
 

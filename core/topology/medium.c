@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "base/units.h"
+
 /*
  * Efficiencies are what kernels' stores reach in collectives, which is less than what copy engines reach: the
  * packets are smaller. They are priors: calibration replaces them.
@@ -46,4 +48,34 @@ fab_medium_defaults(FabMedium medium, uint32_t generation)
             best = &table[i];
     }
     return best;
+}
+
+/* "NVLink 4", "PCIe 5.0 x16", "InfiniBand". */
+static char *
+default_label(const FabLinkSpec *spec)
+{
+    const char *name = fab_medium_name(spec->medium);
+
+    if (spec->medium == FAB_MEDIUM_PCIE && spec->generation > 0)
+        return g_strdup_printf("%s %u.0 x%u", name, spec->generation, MAX(1, spec->lanes));
+    if (spec->medium == FAB_MEDIUM_PCIE)
+        return g_strdup_printf("%s x%u", name, MAX(1, spec->lanes));
+    return spec->generation > 0 ? g_strdup_printf("%s %u", name, spec->generation) : g_strdup(name);
+}
+
+FabTopologyLink
+fab_link_from(const FabLinkSpec *spec)
+{
+    const FabMediumDefaults *defaults = fab_medium_defaults(spec->medium, spec->generation);
+    double latency = spec->latency > 0 ? spec->latency : defaults->latency_s;
+    FabTopologyLink link = { .a = spec->a, .b = spec->b, .medium = spec->medium };
+
+    link.label = spec->label != NULL ? g_strdup(spec->label) : default_label(spec);
+    link.generation = spec->generation;
+    link.lanes = MAX(1, spec->lanes);
+    link.bandwidth = spec->bandwidth;
+    link.efficiency = spec->efficiency > 0 ? spec->efficiency : defaults->efficiency;
+    link.reverse = spec->reverse == 0 ? defaults->reverse : MAX(0, spec->reverse);
+    link.latency_ps = fab_ps_from_seconds(latency);
+    return link;
 }

@@ -2,9 +2,7 @@
 #ifndef FAB_TOPOLOGY_MEDIUM_H
 #define FAB_TOPOLOGY_MEDIUM_H
 
-#include <stdint.h>
-
-#include <fabricast/plugin.h>
+#include "topology/topology.h"
 
 typedef struct {
     FabMedium medium;
@@ -20,5 +18,8 @@ typedef struct {
  * oldest. NULL for a medium that does not exist.
  */
 const FabMediumDefaults *fab_medium_defaults(FabMedium medium, uint32_t generation);
+
+/* The link with the defaults of its medium where the plugin left a zero; owns its label. */
+FabTopologyLink fab_link_from(const FabLinkSpec *spec);
 
 #endif

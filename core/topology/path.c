@@ -208,6 +208,8 @@ fab_path_class(const FabTopology *topology, FabVertex a, FabVertex b)
     g_return_val_if_fail(a < topology->vertex_count && b < topology->vertex_count, FAB_PATH_NONE);
     if (a == b)
         return FAB_PATH_SELF;
+    if (topology->vertices[a].node != topology->vertices[b].node)
+        return FAB_PATH_NET;
     walk = fab_walk_new(topology);
     hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
     walk_reset(walk, true, false);

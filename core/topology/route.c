@@ -1,10 +1,9 @@
-#include "topology/route.h"
+#include "topology/route-private.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "topology/path.h"
 
 /* Writes to a peer leave by the same queue as reads of host memory; alone they fill the link, 1/0.98 of the port. */
 #define PEER_SHARE 0.98
@@ -15,17 +14,6 @@ typedef struct {
     FabTransport transport;
     const FabRoute *push, *pull; /* NULL until asked for */
 } Pair;
-
-struct FabRouter {
-    const FabTopology *topology;
-    FabRouteRules rules;
-    FabWalk *walk;
-    uint32_t *peer_of, *memory_of; /* resource by vertex, UINT32_MAX: none */
-    GHashTable *pairs;             /* set of Pair */
-    GHashTable *known;             /* set of FabRoute, by content */
-    GArray *hops;                  /* FabHop, scratch */
-    GArray *uses;                  /* FabUse, scratch, in any order */
-};
 
 const char *
 fab_path_class_name(FabPathClass class)
@@ -77,8 +65,8 @@ compare_uses(gconstpointer a, gconstpointer b)
     return first->weight < second->weight ? -1 : first->weight > second->weight;
 }
 
-static void
-use(FabRouter *router, uint32_t resource, double weight)
+void
+fab_router_use(FabRouter *router, uint32_t resource, double weight)
 {
     FabUse entry;
 
@@ -91,8 +79,8 @@ use(FabRouter *router, uint32_t resource, double weight)
 }
 
 /* Turns the collected uses into the one route with that content, and empties the collection. */
-static const FabRoute *
-finish_route(FabRouter *router, int64_t latency_ps)
+const FabRoute *
+fab_router_finish(FabRouter *router, int64_t latency_ps)
 {
     GArray *uses = router->uses;
     FabRoute *route = g_malloc(sizeof *route + uses->len * sizeof *route->uses);
@@ -132,6 +120,7 @@ fab_router_new(const FabTopology *topology, const FabRouteRules *rules)
     router->peer_of = g_new(uint32_t, topology->vertex_count);
     router->memory_of = g_new(uint32_t, topology->vertex_count);
     router->pairs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    router->flows = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     router->known = g_hash_table_new_full(route_hash, route_equal, g_free, NULL);
     router->hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
     router->uses = g_array_new(FALSE, FALSE, sizeof(FabUse));
@@ -153,6 +142,8 @@ fab_router_free(FabRouter *router)
     if (router == NULL)
         return;
     fab_walk_free(router->walk);
+    fab_network_ways_free(router->ways);
+    g_hash_table_unref(router->flows);
     g_free(router->peer_of);
     g_free(router->memory_of);
     g_hash_table_unref(router->pairs);
@@ -195,6 +186,8 @@ choose_transport(const FabRouter *router, uint32_t a, uint32_t b)
 
     if (a == b || topology->shared != FAB_VERTEX_NONE)
         return FAB_TRANSPORT_LOCAL;
+    if (topology->vertices[from].node != topology->vertices[to].node)
+        return FAB_TRANSPORT_NETWORK;
     if (router->rules.nvlink && fab_path_nvlinks(topology, from, to) > 0)
         return FAB_TRANSPORT_NVLINK;
     if (fab_topology_peer_access(topology, from, to) && fab_path_class(topology, from, to) <= farthest)
@@ -228,8 +221,8 @@ fab_router_transport(FabRouter *router, uint32_t a, uint32_t b)
  * Uses every hop collected; with `reverse` also the acknowledgements and requests that stores cause on the opposite
  * direction. Returns the latency: of the slowest way, where several lie side by side.
  */
-static int64_t
-use_hops(FabRouter *router, bool reverse)
+int64_t
+fab_router_use_hops(FabRouter *router, bool reverse)
 {
     const FabTopology *topology = router->topology;
     int64_t latency_ps = 0, way_ps = 0;
@@ -240,9 +233,9 @@ use_hops(FabRouter *router, bool reverse)
     for (guint i = 0; i < router->hops->len; i++) {
         const FabHop *hop = &g_array_index(router->hops, FabHop, i);
         const FabTopologyLink *link = &topology->links[hop->link];
-        use(router, link->resource[hop->direction], hop->share);
+        fab_router_use(router, link->resource[hop->direction], hop->share);
         if (reverse && link->reverse > 0)
-            use(router, link->resource[hop->direction ^ 1], hop->share * link->reverse);
+            fab_router_use(router, link->resource[hop->direction ^ 1], hop->share * link->reverse);
         way_ps += link->latency_ps;
         if (fab_hop_to(topology, hop) == end) {
             latency_ps = MAX(latency_ps, way_ps);
@@ -259,7 +252,7 @@ nvlink_route(FabRouter *router, FabVertex from, FabVertex to)
 {
     g_array_set_size(router->hops, 0);
     fab_nvlink_path(router->topology, from, to, router->hops);
-    return finish_route(router, use_hops(router, true));
+    return fab_router_finish(router, fab_router_use_hops(router, true));
 }
 
 /* Whether the way turns at PCIe switches only and one of them redirects peer traffic. */
@@ -294,8 +287,8 @@ redirect(FabRouter *router, FabVertex from, FabVertex to)
 }
 
 /* Each host bridge or switch passed counts the traffic once, also where it is passed twice. */
-static void
-use_peer_limits(FabRouter *router)
+void
+fab_router_use_peer_limits(FabRouter *router, double share)
 {
     guint count = router->hops->len;
     g_autofree FabVertex *passed = g_new(FabVertex, count + 1);
@@ -306,7 +299,7 @@ use_peer_limits(FabRouter *router)
         for (guint j = 0; j < i; j++)
             seen = seen || passed[j] == passed[i];
         if (!seen)
-            use(router, router->peer_of[passed[i]], 1);
+            fab_router_use(router, router->peer_of[passed[i]], share);
     }
 }
 
@@ -320,9 +313,9 @@ peer_route(FabRouter *router, uint32_t a, FabVertex from, FabVertex to)
         fab_walk_path_back(router->walk, to, from, router->hops);
     if (is_redirected(router))
         redirect(router, from, to);
-    use_peer_limits(router);
-    use(router, router->topology->host_port[a], PEER_SHARE);
-    return finish_route(router, use_hops(router, true));
+    fab_router_use_peer_limits(router, 1);
+    fab_router_use(router, router->topology->host_port[a], PEER_SHARE);
+    return fab_router_finish(router, fab_router_use_hops(router, true));
 }
 
 /* ------------------------------------------------------------------ through host memory */
@@ -368,9 +361,9 @@ staged_route(FabRouter *router, uint32_t a, uint32_t b, bool push, GError **erro
         g_array_set_size(router->hops, 0);
         fab_walk_path(router->walk, cpu, topology->gpus[b], router->hops);
     }
-    use(router, topology->host_port[push ? a : b], 1);
-    use(router, router->memory_of[cpu], 1);
-    return finish_route(router, use_hops(router, false));
+    fab_router_use(router, topology->host_port[push ? a : b], 1);
+    fab_router_use(router, router->memory_of[cpu], 1);
+    return fab_router_finish(router, fab_router_use_hops(router, false));
 }
 
 /* ------------------------------------------------------------------ one memory for all */
@@ -395,14 +388,14 @@ fab_router_access(FabRouter *router, uint32_t gpu, double memory, double read)
 
     g_return_val_if_fail(topology->shared != FAB_VERTEX_NONE && gpu < topology->gpu_count, NULL);
     link = memory_link(topology, topology->gpus[gpu], &inward);
-    use(router, topology->shared_cache, 1);
+    fab_router_use(router, topology->shared_cache, 1);
     if (memory > 0)
-        use(router, topology->shared_memory, memory);
+        fab_router_use(router, topology->shared_memory, memory);
     if (read > 0)
-        use(router, link->resource[inward], read);
+        fab_router_use(router, link->resource[inward], read);
     if (read < 1)
-        use(router, link->resource[inward ^ 1], 1 - read);
-    return finish_route(router, 0);
+        fab_router_use(router, link->resource[inward ^ 1], 1 - read);
+    return fab_router_finish(router, 0);
 }
 
 /* A copy reads every byte and writes it; both by the processors of the GPU that sends. */
@@ -412,10 +405,10 @@ use_copy(FabRouter *router, FabVertex from)
     uint32_t inward;
     const FabTopologyLink *link = memory_link(router->topology, from, &inward);
 
-    use(router, router->topology->shared_cache, 2);
-    use(router, router->topology->shared_memory, 2);
-    use(router, link->resource[0], 1);
-    use(router, link->resource[1], 1);
+    fab_router_use(router, router->topology->shared_cache, 2);
+    fab_router_use(router, router->topology->shared_memory, 2);
+    fab_router_use(router, link->resource[0], 1);
+    fab_router_use(router, link->resource[1], 1);
 }
 
 /* ------------------------------------------------------------------ lookups */
@@ -432,12 +425,14 @@ make_push(FabRouter *router, FabTransport transport, uint32_t a, uint32_t b, GEr
         return peer_route(router, a, from, to);
     case FAB_TRANSPORT_STAGED:
         return staged_route(router, a, b, true, error);
+    case FAB_TRANSPORT_NETWORK:
+        return fab_router_network_route(router, a, b, 0, error);
     case FAB_TRANSPORT_LOCAL:
         if (a != b)
             use_copy(router, from);
         break;
     }
-    return finish_route(router, 0);
+    return fab_router_finish(router, 0);
 }
 
 const FabRoute *
@@ -453,6 +448,22 @@ fab_router_push(FabRouter *router, uint32_t a, uint32_t b, GError **error)
 }
 
 const FabRoute *
+fab_router_push_flow(FabRouter *router, uint32_t a, uint32_t b, uint32_t flow, GError **error)
+{
+    g_autofree char *key = NULL;
+    const FabRoute *route;
+
+    if (flow == 0 || router->topology->network.routing == FAB_ROUTING_SPRAY ||
+        fab_router_transport(router, a, b) != FAB_TRANSPORT_NETWORK)
+        return fab_router_push(router, a, b, error);
+    key = g_strdup_printf("%u %u %u", a, b, flow);
+    route = g_hash_table_lookup(router->flows, key);
+    if (route == NULL && (route = fab_router_network_route(router, a, b, flow, error)) != NULL)
+        g_hash_table_insert(router->flows, g_steal_pointer(&key), (gpointer)route);
+    return route;
+}
+
+const FabRoute *
 fab_router_pull(FabRouter *router, uint32_t a, uint32_t b, GError **error)
 {
     Pair *pair;
@@ -460,8 +471,9 @@ fab_router_pull(FabRouter *router, uint32_t a, uint32_t b, GError **error)
     g_return_val_if_fail(a < router->topology->gpu_count && b < router->topology->gpu_count, NULL);
     pair = pair_of(router, a, b);
     if (pair->pull == NULL)
-        pair->pull = pair->transport == FAB_TRANSPORT_STAGED ? staged_route(router, a, b, false, error)
-                                                             : finish_route(router, 0);
+        pair->pull = pair->transport == FAB_TRANSPORT_STAGED    ? staged_route(router, a, b, false, error)
+                     : pair->transport == FAB_TRANSPORT_NETWORK ? fab_router_network_pull(router, b)
+                                                                : fab_router_finish(router, 0);
     return pair->pull;
 }
 
@@ -518,12 +530,12 @@ fab_router_multicast(FabRouter *router, const uint32_t *gpus, uint32_t count, do
     for (FabVertex v = 0; v < topology->vertex_count; v++) {
         for (uint32_t i = 0; i < count && capacity[v] > 0; i++) {
             const FabTopologyLink *port = port_of(topology, gpus[i], v);
-            use(router, port->resource[0], weight * capacity[v] / total);
-            use(router, port->resource[1], weight * capacity[v] / total);
+            fab_router_use(router, port->resource[0], weight * capacity[v] / total);
+            fab_router_use(router, port->resource[1], weight * capacity[v] / total);
             latency_ps = MAX(latency_ps, 2 * port->latency_ps);
         }
     }
-    return finish_route(router, latency_ps);
+    return fab_router_finish(router, latency_ps);
 }
 
 /* ------------------------------------------------------------------ sums */
@@ -539,7 +551,7 @@ fab_router_union(FabRouter *router, const FabRoute *const *routes, uint32_t coun
         g_array_append_vals(router->uses, routes[i]->uses, routes[i]->count);
         latency_ps = MAX(latency_ps, routes[i]->latency_ps);
     }
-    return finish_route(router, latency_ps);
+    return fab_router_finish(router, latency_ps);
 }
 
 double

@@ -29,7 +29,8 @@ typedef enum {
     FAB_TRANSPORT_LOCAL,  /* the same GPU, or parts of one device */
     FAB_TRANSPORT_NVLINK, /* direct stores over NVLink */
     FAB_TRANSPORT_PEER,   /* direct stores over PCIe */
-    FAB_TRANSPORT_STAGED  /* the sender writes to host memory, the receiver reads it from there */
+    FAB_TRANSPORT_STAGED, /* the sender writes to host memory, the receiver reads it from there */
+    FAB_TRANSPORT_NETWORK /* NICs carry it from one node of a cluster to another */
 } FabTransport;
 
 typedef struct {
@@ -89,6 +90,12 @@ FabTransport fab_router_transport(FabRouter *router, uint32_t a, uint32_t b);
  */
 const FabRoute *fab_router_push(FabRouter *router, uint32_t a, uint32_t b, GError **error);
 const FabRoute *fab_router_pull(FabRouter *router, uint32_t a, uint32_t b, GError **error);
+
+/*
+ * The same for one of several connections between the two: a network that hashes may lead each another way. `flow` is
+ * the connection's number (its channel); inside a node it does not matter.
+ */
+const FabRoute *fab_router_push_flow(FabRouter *router, uint32_t a, uint32_t b, uint32_t flow, GError **error);
 
 /*
  * One in-switch reduction with multicast among `count` GPUs: every GPU's port in both directions, each with

@@ -14,6 +14,11 @@ fab_topology_free(FabTopology *topology)
         g_free(topology->links[i].label);
     for (uint32_t i = 0; i < topology->resource_count; i++)
         g_free(topology->resources[i].name);
+    for (uint32_t i = 0; i < topology->node_count; i++) {
+        g_free(topology->nodes[i].machine);
+        g_free(topology->nodes[i].title);
+    }
+    g_free(topology->nodes);
     g_free(topology->name);
     g_free(topology->title);
     g_free(topology->path);

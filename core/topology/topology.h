@@ -17,10 +17,21 @@ typedef struct {
     const FabGpuModel *gpu; /* NULL unless kind is FAB_VERTEX_GPU */
     uint32_t count, flags;
     int32_t box, socket, numa;
-    double peer_limit, memory_limit;
+    double peer_limit, memory_limit, network_rate;
     FabMemorySpec *memory; /* NULL unless kind is FAB_VERTEX_MEMORY */
     uint32_t number; /* among the vertices of its kind, from 0 */
+    uint32_t node;   /* machine of a cluster, from 0; 0 in a single machine; FAB_NODE_NONE: of the network */
 } FabTopologyVertex;
+
+#define FAB_NODE_NONE UINT32_MAX
+
+/* One machine of a cluster. */
+typedef struct {
+    char *machine, *title;     /* catalogue id; what it is */
+    FabVertex first;           /* its vertices are first to first + vertices - 1 */
+    uint32_t vertices;
+    uint32_t first_gpu, gpus;  /* numbers of its GPUs: first_gpu to first_gpu + gpus - 1 */
+} FabTopologyNode;
 
 typedef struct {
     FabVertex a, b;
@@ -59,6 +70,9 @@ typedef struct {
     FabTopologyLink *links;
     FabResource *resources;
     FabVertex *gpus; /* vertex of GPU i */
+    FabTopologyNode *nodes; /* of a cluster; NULL: a single machine */
+    uint32_t node_count;    /* 0: a single machine */
+    FabNetworkSpec network; /* how data finds its way between nodes */
     uint32_t vertex_count, link_count, resource_count, gpu_count;
     FabVertex shared;     /* the device whose memory all GPUs share, FAB_VERTEX_NONE: each has its own */
     uint32_t shared_memory, shared_cache; /* its resources */
@@ -89,6 +103,13 @@ static inline double
 fab_link_rate(const FabTopologyLink *link)
 {
     return link->bandwidth * link->efficiency;
+}
+
+/* The node (of a cluster) that GPU i belongs to; 0 in a single machine. */
+static inline uint32_t
+fab_topology_node_of(const FabTopology *topology, uint32_t gpu)
+{
+    return topology->vertices[topology->gpus[gpu]].node;
 }
 
 /* Links at a vertex: indices in `links`, `count` of them. Belongs to the topology. */

@@ -181,6 +181,7 @@ fill_nic(const FabBox *box, FabVertexSpec *spec, char *model, size_t room)
     else
         snprintf(model, room, "%s", name);
     spec->model = model[0] != '\0' ? model : NULL;
+    spec->network_rate = rate * 1e9 / 8;
 }
 
 static void

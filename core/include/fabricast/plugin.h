@@ -35,7 +35,8 @@ typedef enum {
 
 /* One parameter. The reader of machine files, the command-line help and the manual use this table. */
 typedef struct {
-    const char *name;          /* as written in machine files; "gpu_*" stands for gpu_0, gpu_1, ... */
+    const char *name;          /* as written in machine files; "gpu_*" stands for gpu_0, gpu_1, ..., "node.*" for
+                                  node.gpu, node.nic_gbps, ... */
     FabParamType type;
     const char *unit;          /* "B/s", "s", "B", "" */
     const char *help;          /* one line */
@@ -121,6 +122,7 @@ typedef struct {
     double peer_limit;      /* host bridge, PCIe switch: all peer traffic through it, B/s; 0: no limit */
     double memory_limit;    /* CPU: DMA to and from its memory, both directions together, B/s; 0: no limit */
     const FabMemorySpec *memory; /* FAB_VERTEX_MEMORY needs it; NULL for others */
+    double network_rate;    /* NIC: what it sends and receives, B/s each way; 0: not known */
 } FabVertexSpec;
 
 typedef struct {
@@ -136,6 +138,42 @@ typedef struct {
     double reverse;         /* bytes that the opposite direction carries for each byte (acknowledgements, requests);
                                0: the default of the medium, negative: none */
 } FabLinkSpec;
+
+/* ------------------------------------------------------------------ clusters */
+
+/* A machine of the catalogue built into this fabric: a node of a cluster. The lists live as long as build(). */
+typedef struct {
+    uint32_t size;
+    uint32_t node;            /* its number, in order of host->add_node() */
+    FabVertex first;          /* its vertices are first to first + vertices - 1 */
+    uint32_t vertices;
+    uint32_t gpus, nics;
+    const FabVertex *gpu, *nic;
+    const double *nic_rate;   /* B/s of each NIC; 0: the machine does not say */
+} FabNode;
+
+/* How the network picks one of several equally short ways. */
+typedef enum {
+    FAB_ROUTING_STATIC = 1, /* a hash of both ends and the connection, as ECMP: flows collide by chance */
+    FAB_ROUTING_ADAPTIVE,   /* each connection takes the way that the fewest others have taken */
+    FAB_ROUTING_SPRAY       /* packet by packet over all of them, evenly */
+} FabRouting;
+
+/* The farthest a NIC may be from a GPU whose memory it reads and writes (GPUDirect RDMA); others go by host memory. */
+typedef enum {
+    FAB_GDR_OFF,
+    FAB_GDR_PXB, /* PCIe switches between them only; or the GPU hangs on its CPU by C2C */
+    FAB_GDR_PHB, /* also the same NUMA node */
+    FAB_GDR_SYS  /* any */
+} FabGdr;
+
+typedef struct {
+    uint32_t size;
+    FabRouting routing;
+    uint32_t seed;      /* FAB_ROUTING_STATIC: another seed is another draw */
+    FabGdr gdr;
+    bool pxn;           /* a GPU hands data for another rail to the GPU beside that NIC, over NVLink */
+} FabNetworkSpec;
 
 /* ------------------------------------------------------------------ the host */
 
@@ -163,6 +201,14 @@ typedef struct {
         __attribute__((format(printf, 2, 3)))
 #endif
         ;
+    /*
+     * Builds machine `machine` of the catalogue into this fabric, once more at every call. Its parameters are those
+     * given here with `prefix` in front ("node."), its vertices are named "Node 3 GPU 0". GPUs are ranks in order of
+     * creation, so add nodes in their order. A machine that is a cluster itself is refused.
+     */
+    bool (*add_node)(FabBuilder *builder, const char *machine, const char *prefix, FabNode *node);
+    /* How data finds its way between nodes. Without it: static, seed 0, FAB_GDR_PXB, pxn. */
+    void (*set_network)(FabBuilder *builder, const FabNetworkSpec *spec);
 } FabHost;
 
 /* ------------------------------------------------------------------ the plugin */

@@ -1,0 +1,345 @@
+#include "topology/network.h"
+
+#include <string.h>
+
+#include "topology/route.h"
+
+/* NICs that a GPU drives. */
+typedef struct {
+    uint32_t count;
+    FabVertex *nics;
+} Nearest;
+
+struct FabNetworkWays {
+    const FabTopology *topology;
+    FabWalk *walk;         /* the router's */
+    Nearest *nearest;      /* of each GPU */
+    uint32_t *distance;    /* of each vertex to `target`, in cables; UINT32_MAX: none */
+    FabVertex target;      /* FAB_VERTEX_NONE before the first search */
+    FabVertex *queue;
+    double *share;         /* of each vertex, while a flow is spread */
+    uint32_t *taken;       /* flows placed on each direction of each link: [2 * link + direction] */
+};
+
+/* ------------------------------------------------------------------ NICs of GPUs */
+
+typedef struct {
+    FabPathClass class;
+    uint32_t hops;
+} Distance;
+
+static Distance
+distance_between(FabNetworkWays *ways, FabVertex gpu, FabVertex nic, GArray *hops)
+{
+    Distance distance = { FAB_PATH_NONE, UINT32_MAX };
+
+    g_array_set_size(hops, 0);
+    if (!fab_walk_path(ways->walk, gpu, nic, hops))
+        return distance;
+    distance.class = fab_path_class(ways->topology, gpu, nic);
+    distance.hops = hops->len;
+    return distance;
+}
+
+/* The NICs of a node nearest to a GPU, in order. */
+static GArray *
+nearest_nics(FabNetworkWays *ways, const FabTopologyNode *node, FabVertex gpu)
+{
+    GArray *found = g_array_new(FALSE, FALSE, sizeof(FabVertex));
+    g_autoptr(GArray) hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
+    Distance best = { FAB_PATH_NONE, UINT32_MAX };
+
+    for (FabVertex v = node->first; v < node->first + node->vertices; v++) {
+        Distance distance;
+        if (ways->topology->vertices[v].kind != FAB_VERTEX_NIC)
+            continue;
+        distance = distance_between(ways, gpu, v, hops);
+        if (distance.class > best.class || (distance.class == best.class && distance.hops > best.hops))
+            continue;
+        if (distance.class < best.class || distance.hops < best.hops)
+            g_array_set_size(found, 0);
+        best = distance;
+        g_array_append_val(found, v);
+    }
+    return found;
+}
+
+static bool
+same_list(const GArray *a, const GArray *b)
+{
+    return a->len == b->len && memcmp(a->data, b->data, a->len * sizeof(FabVertex)) == 0;
+}
+
+/*
+ * GPUs that are equally near to the same NICs share them out: two GPUs and two NICs one each, one GPU and four NICs all
+ * four, four GPUs and two NICs one for each pair.
+ */
+static void
+share_out(FabNetworkWays *ways, const FabTopologyNode *node)
+{
+    g_autofree GArray **lists = g_new(GArray *, node->gpus);
+
+    for (uint32_t i = 0; i < node->gpus; i++)
+        lists[i] = nearest_nics(ways, node, ways->topology->gpus[node->first_gpu + i]);
+    for (uint32_t i = 0; i < node->gpus; i++) {
+        Nearest *nearest = &ways->nearest[node->first_gpu + i];
+        uint32_t rivals = 0, place = 0, each;
+        for (uint32_t k = 0; k < node->gpus; k++) {
+            place += k < i && same_list(lists[i], lists[k]);
+            rivals += same_list(lists[i], lists[k]);
+        }
+        each = (lists[i]->len + rivals - 1) / rivals;
+        nearest->nics = g_new(FabVertex, each + 1);
+        for (nearest->count = 0; nearest->count < each; nearest->count++) {
+            guint at = each == 1 ? place * lists[i]->len / MAX(rivals, lists[i]->len)
+                                 : (place * each + nearest->count) % lists[i]->len;
+            nearest->nics[nearest->count] = g_array_index(lists[i], FabVertex, at);
+        }
+    }
+    for (uint32_t i = 0; i < node->gpus; i++)
+        g_array_unref(lists[i]);
+}
+
+/* Nodes of one machine are wired alike: what was found for the first holds for the others. */
+static bool
+copy_nearest(FabNetworkWays *ways, uint32_t number)
+{
+    const FabTopologyNode *node = &ways->topology->nodes[number];
+
+    for (uint32_t n = 0; n < number; n++) {
+        const FabTopologyNode *other = &ways->topology->nodes[n];
+        if (strcmp(other->machine, node->machine) != 0 || other->vertices != node->vertices)
+            continue;
+        for (uint32_t i = 0; i < node->gpus; i++) {
+            const Nearest *from = &ways->nearest[other->first_gpu + i];
+            Nearest *to = &ways->nearest[node->first_gpu + i];
+            *to = (Nearest) { from->count, g_new(FabVertex, from->count + 1) };
+            for (uint32_t k = 0; k < from->count; k++)
+                to->nics[k] = from->nics[k] - other->first + node->first;
+        }
+        return true;
+    }
+    return false;
+}
+
+FabNetworkWays *
+fab_network_ways_new(const FabTopology *topology, FabWalk *walk)
+{
+    FabNetworkWays *ways = g_new0(FabNetworkWays, 1);
+
+    ways->topology = topology;
+    ways->walk = walk;
+    ways->target = FAB_VERTEX_NONE;
+    ways->nearest = g_new0(Nearest, topology->gpu_count);
+    ways->distance = g_new(uint32_t, topology->vertex_count);
+    ways->queue = g_new(FabVertex, topology->vertex_count);
+    ways->share = g_new0(double, topology->vertex_count);
+    ways->taken = g_new0(uint32_t, 2 * (gsize)topology->link_count);
+    for (uint32_t n = 0; n < topology->node_count; n++) {
+        if (!copy_nearest(ways, n))
+            share_out(ways, &topology->nodes[n]);
+    }
+    return ways;
+}
+
+void
+fab_network_ways_free(FabNetworkWays *ways)
+{
+    if (ways == NULL)
+        return;
+    for (uint32_t i = 0; i < ways->topology->gpu_count; i++)
+        g_free(ways->nearest[i].nics);
+    g_free(ways->nearest);
+    g_free(ways->distance);
+    g_free(ways->queue);
+    g_free(ways->share);
+    g_free(ways->taken);
+    g_free(ways);
+}
+
+const FabVertex *
+fab_network_nics(FabNetworkWays *ways, uint32_t gpu, uint32_t *count)
+{
+    *count = ways->nearest[gpu].count;
+    return ways->nearest[gpu].nics;
+}
+
+bool
+fab_network_is_direct(FabNetworkWays *ways, FabVertex gpu, FabVertex nic)
+{
+    const FabTopology *topology = ways->topology;
+    FabPathClass class = fab_path_class(topology, gpu, nic);
+    FabGdr gdr = topology->network.gdr;
+    g_autoptr(GArray) hops = NULL;
+    bool c2c = false, socket = false;
+
+    if (gdr == FAB_GDR_OFF || class > FAB_PATH_SYS)
+        return false;
+    if (gdr == FAB_GDR_SYS || class <= FAB_PATH_PXB || (gdr == FAB_GDR_PHB && class <= FAB_PATH_NODE))
+        return true;
+    hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
+    fab_walk_path(ways->walk, gpu, nic, hops);
+    for (guint i = 0; i < hops->len; i++) {
+        FabMedium medium = topology->links[g_array_index(hops, FabHop, i).link].medium;
+        c2c = c2c || medium == FAB_MEDIUM_C2C;
+        socket = socket || medium == FAB_MEDIUM_SOCKET;
+    }
+    return c2c && !socket;
+}
+
+/* ------------------------------------------------------------------ cables */
+
+static bool
+is_cable(const FabTopologyLink *link)
+{
+    return link->medium == FAB_MEDIUM_INFINIBAND || link->medium == FAB_MEDIUM_ETHERNET;
+}
+
+/* Distances of all switches and NICs to `target`; nothing passes through a NIC. */
+static void
+search_to(FabNetworkWays *ways, FabVertex target)
+{
+    const FabTopology *topology = ways->topology;
+    uint32_t reached = 1;
+
+    if (ways->target == target)
+        return;
+    memset(ways->distance, 0xff, topology->vertex_count * sizeof *ways->distance);
+    ways->target = target;
+    ways->distance[target] = 0;
+    ways->queue[0] = target;
+    for (uint32_t head = 0; head < reached; head++) {
+        FabVertex vertex = ways->queue[head];
+        uint32_t count;
+        const uint32_t *links = fab_topology_links_at(topology, vertex, &count);
+        if (vertex != target && topology->vertices[vertex].kind == FAB_VERTEX_NIC)
+            continue;
+        for (uint32_t i = 0; i < count; i++) {
+            FabVertex next = fab_link_other_end(&topology->links[links[i]], vertex);
+            if (!is_cable(&topology->links[links[i]]) || ways->distance[next] != UINT32_MAX)
+                continue;
+            ways->distance[next] = ways->distance[vertex] + 1;
+            ways->queue[reached++] = next;
+        }
+    }
+}
+
+static uint32_t
+direction_of(const FabTopologyLink *link, FabVertex from)
+{
+    return link->a == from ? 0 : 1;
+}
+
+/* The `nth` cable from `vertex` that leads one step nearer, or UINT32_MAX. */
+static uint32_t
+nearer_cable(const FabNetworkWays *ways, FabVertex vertex, uint32_t nth)
+{
+    uint32_t count;
+    const uint32_t *links = fab_topology_links_at(ways->topology, vertex, &count);
+
+    for (uint32_t i = 0; i < count && vertex != ways->target; i++) {
+        const FabTopologyLink *link = &ways->topology->links[links[i]];
+        uint32_t distance = ways->distance[fab_link_other_end(link, vertex)];
+        if (is_cable(link) && distance == ways->distance[vertex] - 1 && nth-- == 0)
+            return links[i];
+    }
+    return UINT32_MAX;
+}
+
+/* Mixes bits so that any change of the input changes about half of the output. */
+static uint64_t
+mix(uint64_t value)
+{
+    value ^= value >> 30;
+    value *= UINT64_C(0xbf58476d1ce4e5b9);
+    value ^= value >> 27;
+    value *= UINT64_C(0x94d049bb133111eb);
+    return value ^ (value >> 31);
+}
+
+/* One cable for a whole flow. */
+static uint32_t
+choose_cable(const FabNetworkWays *ways, FabVertex vertex, uint64_t label)
+{
+    uint32_t count = 0, best = UINT32_MAX, cable;
+    double least = 0;
+
+    while (nearer_cable(ways, vertex, count) != UINT32_MAX)
+        count++;
+    if (ways->topology->network.routing == FAB_ROUTING_STATIC)
+        return nearer_cable(ways, vertex, (uint32_t)(mix(label ^ mix(vertex)) % count));
+    for (uint32_t nth = 0; (cable = nearer_cable(ways, vertex, nth)) != UINT32_MAX; nth++) {
+        const FabTopologyLink *link = &ways->topology->links[cable];
+        double load = ways->taken[2 * cable + direction_of(link, vertex)] / fab_link_rate(link);
+        if (best == UINT32_MAX || load < least) {
+            best = cable;
+            least = load;
+        }
+    }
+    return best;
+}
+
+static int64_t
+take_one_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops)
+{
+    uint64_t label = mix(((uint64_t)from << 32 | to) ^ mix((uint64_t)flow << 32 | ways->topology->network.seed));
+    int64_t latency_ps = 0;
+
+    while (from != to) {
+        uint32_t cable = choose_cable(ways, from, label);
+        const FabTopologyLink *link = &ways->topology->links[cable];
+        FabHop hop = { .link = cable, .direction = direction_of(link, from), .share = share };
+        g_array_append_val(hops, hop);
+        ways->taken[2 * cable + hop.direction]++;
+        latency_ps += link->latency_ps;
+        from = fab_link_other_end(link, from);
+    }
+    return latency_ps;
+}
+
+/* Every switch passes what it gets on over all cables that lead nearer, by their rates. */
+static int64_t
+take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, GArray *hops)
+{
+    const FabTopology *topology = ways->topology;
+    uint32_t reached = 1;
+    int64_t latency_ps = 0;
+
+    ways->queue[0] = from;
+    ways->share[from] = share;
+    for (uint32_t head = 0; head < reached; head++) { /* nearer and nearer, so that a switch has got all of its share */
+        FabVertex vertex = ways->queue[head];
+        double total = 0;
+        uint32_t cable;
+        for (uint32_t nth = 0; (cable = nearer_cable(ways, vertex, nth)) != UINT32_MAX; nth++)
+            total += fab_link_rate(&topology->links[cable]);
+        for (uint32_t nth = 0; (cable = nearer_cable(ways, vertex, nth)) != UINT32_MAX; nth++) {
+            const FabTopologyLink *link = &topology->links[cable];
+            FabVertex next = fab_link_other_end(link, vertex);
+            FabHop hop = { .link = cable, .direction = direction_of(link, vertex),
+                           .share = ways->share[vertex] * fab_link_rate(link) / total };
+            g_array_append_val(hops, hop);
+            if (ways->share[next] == 0)
+                ways->queue[reached++] = next;
+            ways->share[next] += hop.share;
+        }
+    }
+    for (FabVertex vertex = from; vertex != to;) {
+        const FabTopologyLink *link = &topology->links[nearer_cable(ways, vertex, 0)];
+        latency_ps += link->latency_ps;
+        vertex = fab_link_other_end(link, vertex);
+    }
+    for (uint32_t i = 0; i < reached; i++)
+        ways->share[ways->queue[i]] = 0;
+    return latency_ps;
+}
+
+int64_t
+fab_network_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops)
+{
+    search_to(ways, to);
+    if (ways->distance[from] == UINT32_MAX)
+        return -1;
+    return ways->topology->network.routing == FAB_ROUTING_SPRAY ? take_all_ways(ways, from, to, share, hops)
+                                                                : take_one_way(ways, from, to, flow, share, hops);
+}

@@ -1,0 +1,28 @@
+/* Ways between the nodes of a cluster: which NICs carry a flow, and which cables it takes between them. */
+#ifndef FAB_TOPOLOGY_NETWORK_H
+#define FAB_TOPOLOGY_NETWORK_H
+
+#include "topology/path.h"
+
+/* Belongs to one router: adaptive routing remembers what it has placed. */
+typedef struct FabNetworkWays FabNetworkWays;
+
+FabNetworkWays *fab_network_ways_new(const FabTopology *topology, FabWalk *walk);
+void fab_network_ways_free(FabNetworkWays *ways);
+
+/*
+ * The NICs that GPU (index) `gpu` drives: those nearest to it, shared out among the GPUs they are equally near to.
+ * `count` of them; 0: its node has none.
+ */
+const FabVertex *fab_network_nics(FabNetworkWays *ways, uint32_t gpu, uint32_t *count);
+
+/* Whether the NIC may read and write the memory of the GPU (vertices) by itself. */
+bool fab_network_is_direct(FabNetworkWays *ways, FabVertex gpu, FabVertex nic);
+
+/*
+ * Appends the hops (FabHop, with their share of the flow times `share`) from one NIC to another and returns the
+ * latency of the way; -1 with nothing appended: the network does not join them.
+ */
+int64_t fab_network_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops);
+
+#endif

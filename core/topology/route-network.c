@@ -1,0 +1,161 @@
+/* Routes from one node of a cluster to another: PCIe, NICs, cables, and NVLink to the GPU beside the right NIC. */
+#include "topology/route-private.h"
+
+#include "base/error.h"
+
+/* Uses the hops collected, each by its share; returns the latency of those that follow one another. */
+static int64_t
+use_way(FabRouter *router, double share)
+{
+    int64_t latency_ps = 0;
+
+    fab_router_use_peer_limits(router, share);
+    for (guint i = 0; i < router->hops->len; i++) {
+        const FabHop *hop = &g_array_index(router->hops, FabHop, i);
+        const FabTopologyLink *link = &router->topology->links[hop->link];
+        fab_router_use(router, link->resource[hop->direction], hop->share);
+        if (link->reverse > 0)
+            fab_router_use(router, link->resource[hop->direction ^ 1], hop->share * link->reverse);
+        latency_ps += link->latency_ps;
+    }
+    return latency_ps;
+}
+
+/* PCIe between a NIC and a GPU, or the memory of the GPU's NUMA node where the NIC may not reach the GPU itself. */
+static int64_t
+use_nic(FabRouter *router, FabVertex gpu, FabVertex nic, bool out, double share)
+{
+    FabVertex memory = gpu;
+
+    if (!fab_network_is_direct(router->ways, gpu, nic))
+        memory = fab_walk_nearest(router->walk, gpu, FAB_VERTEX_CPU);
+    g_array_set_size(router->hops, 0);
+    if (memory == FAB_VERTEX_NONE)
+        return 0;
+    if (memory != gpu)
+        fab_router_use(router, router->memory_of[memory], share);
+    if (out)
+        fab_walk_path(router->walk, memory, nic, router->hops);
+    else
+        fab_walk_path_back(router->walk, memory, nic, router->hops);
+    for (guint i = 0; i < router->hops->len; i++)
+        g_array_index(router->hops, FabHop, i).share = share;
+    return use_way(router, share);
+}
+
+/*
+ * The GPU whose NIC carries the flow: with PXN the one at the receiver's place in its node, so that the data arrives on
+ * the receiver's rail, if NVLink leads there; else the sender itself.
+ */
+static uint32_t
+relay_of(const FabRouter *router, uint32_t a, uint32_t b)
+{
+    const FabTopology *topology = router->topology;
+    const FabTopologyNode *from = &topology->nodes[fab_topology_node_of(topology, a)];
+    const FabTopologyNode *to = &topology->nodes[fab_topology_node_of(topology, b)];
+    uint32_t relay = from->first_gpu + (b - to->first_gpu) % from->gpus;
+
+    if (!topology->network.pxn || !router->rules.nvlink ||
+        fab_nvlink_path(topology, topology->gpus[a], topology->gpus[relay], NULL) == 0)
+        return a;
+    return relay;
+}
+
+static bool
+refuse_no_way(const FabRouter *router, uint32_t a, uint32_t b, FabVertex from, FabVertex to, GError **error)
+{
+    const FabTopology *topology = router->topology;
+
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: %s cannot reach %s: no cables lead from %s to %s; join them by a switch%s", topology->name,
+                topology->vertices[topology->gpus[a]].name, topology->vertices[topology->gpus[b]].name,
+                from == FAB_VERTEX_NONE ? "a NIC" : topology->vertices[from].name,
+                to == FAB_VERTEX_NONE ? "a NIC" : topology->vertices[to].name,
+                topology->network.pxn ? "" : " or allow PXN, which changes to another rail inside a node");
+    return false;
+}
+
+/* Each NIC of the sending GPU has one of the receiving GPU as its partner, so that rails stay apart. */
+static bool
+use_cables(FabRouter *router, uint32_t a, uint32_t b, uint32_t relay, uint32_t flow, int64_t *latency_ps,
+           GError **error)
+{
+    const FabTopology *topology = router->topology;
+    uint32_t out_count, in_count, strands;
+    const FabVertex *out = fab_network_nics(router->ways, relay, &out_count);
+    const FabVertex *in = fab_network_nics(router->ways, b, &in_count);
+    int64_t slowest_ps = 0;
+
+    if (out_count == 0 || in_count == 0)
+        return refuse_no_way(router, a, b, FAB_VERTEX_NONE, FAB_VERTEX_NONE, error);
+    strands = MAX(out_count, in_count);
+    for (uint32_t i = 0; i < strands; i++) {
+        FabVertex from = out[i % out_count], to = in[i % in_count];
+        int64_t way_ps = use_nic(router, topology->gpus[relay], from, true, 1.0 / strands), cables_ps;
+        g_array_set_size(router->hops, 0);
+        cables_ps = fab_network_way(router->ways, from, to, flow, 1.0 / strands, router->hops);
+        if (cables_ps < 0) {
+            g_array_set_size(router->uses, 0);
+            return refuse_no_way(router, a, b, from, to, error);
+        }
+        use_way(router, 1.0 / strands);
+        way_ps += cables_ps + use_nic(router, topology->gpus[b], to, false, 1.0 / strands);
+        slowest_ps = MAX(slowest_ps, way_ps);
+    }
+    *latency_ps += slowest_ps;
+    return true;
+}
+
+/* From GPU memory, or what a proxy thread staged in host memory, to the memory that the receiver's NIC writes. */
+const FabRoute *
+fab_router_network_route(FabRouter *router, uint32_t a, uint32_t b, uint32_t flow, GError **error)
+{
+    const FabTopology *topology = router->topology;
+    uint32_t relay = relay_of(router, a, b), count;
+    int64_t latency_ps = 0;
+    const FabVertex *nics;
+
+    if (router->ways == NULL)
+        router->ways = fab_network_ways_new(topology, router->walk);
+    nics = fab_network_nics(router->ways, relay, &count);
+    if (relay != a) {
+        g_array_set_size(router->hops, 0);
+        fab_nvlink_path(topology, topology->gpus[a], topology->gpus[relay], router->hops);
+        latency_ps += fab_router_use_hops(router, true);
+    }
+    if (count > 0 && !fab_network_is_direct(router->ways, topology->gpus[relay], nics[0])) {
+        FabVertex cpu = fab_walk_nearest(router->walk, topology->gpus[relay], FAB_VERTEX_CPU);
+        g_array_set_size(router->hops, 0);
+        if (cpu != FAB_VERTEX_NONE)
+            fab_walk_path_back(router->walk, cpu, topology->gpus[relay], router->hops);
+        fab_router_use(router, topology->host_port[relay], 1);
+        latency_ps += fab_router_use_hops(router, false);
+    }
+    if (!use_cables(router, a, b, relay, flow, &latency_ps, error))
+        return NULL;
+    return fab_router_finish(router, latency_ps);
+}
+
+/* What the receiver still does: it fetches from host memory what its NIC could not write to it. */
+const FabRoute *
+fab_router_network_pull(FabRouter *router, uint32_t b)
+{
+    const FabTopology *topology = router->topology;
+    uint32_t count;
+    const FabVertex *nics;
+    FabVertex cpu;
+
+    if (router->ways == NULL)
+        router->ways = fab_network_ways_new(topology, router->walk);
+    nics = fab_network_nics(router->ways, b, &count);
+    g_array_set_size(router->hops, 0);
+    if (count == 0 || fab_network_is_direct(router->ways, topology->gpus[b], nics[0]))
+        return fab_router_finish(router, 0);
+    cpu = fab_walk_nearest(router->walk, topology->gpus[b], FAB_VERTEX_CPU);
+    if (cpu == FAB_VERTEX_NONE)
+        return fab_router_finish(router, 0);
+    fab_walk_path(router->walk, cpu, topology->gpus[b], router->hops);
+    fab_router_use(router, topology->host_port[b], 1);
+    fab_router_use(router, router->memory_of[cpu], 1);
+    return fab_router_finish(router, fab_router_use_hops(router, false));
+}

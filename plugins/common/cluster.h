@@ -1,0 +1,74 @@
+/*
+ * What every network of a cluster shares: its nodes, machines of the catalogue, and how switches and cables are added.
+ * A plugin reads FAB_CLUSTER_PARAMS by fab_cluster_read(), then joins the NICs.
+ */
+#ifndef FAB_PLUGINS_CLUSTER_H
+#define FAB_PLUGINS_CLUSTER_H
+
+#include "common/params.h"
+
+#define FAB_SECONDS(name, value, help) { name, FAB_PARAM_NUMBER, "s", help, value, 0, 1e-3, NULL }
+#define FAB_RATIO(name, value, min, max, help) { name, FAB_PARAM_NUMBER, "", help, value, min, max, NULL }
+
+#define FAB_CLUSTER_NODE_PARAMS                                                                                        \
+    FAB_TEXT("node_*", NULL, "machine of one node, where it differs: node_3=dgx-a100"),                                \
+    FAB_TEXT("node.*", NULL, "a parameter of the nodes' machine: node.gpu=h200-sxm"),                                  \
+    FAB_INTEGER("nodes", NULL, 1, 65536, "nodes; their GPUs are ranks node by node"),                                  \
+    FAB_INTEGER("planes", "1", 1, 16, "equal networks side by side, each with its share of every NIC's rate"),         \
+    FAB_RATE("nic_rate", "0 GB/s", "rate of a NIC in each direction; 0: as the nodes' machine says")
+
+#define FAB_CLUSTER_NETWORK_PARAMS                                                                                     \
+    FAB_CHOICE("medium", "infiniband", "infiniband;ethernet", "what cables and switches speak"),                       \
+    FAB_TEXT("switch", "", "model of the switches, as shown"),                                                         \
+    FAB_SECONDS("switch_latency", "0 ns", "through a switch; 0: 200 ns InfiniBand, 800 ns Ethernet"),                  \
+    FAB_SECONDS("cable_latency", "50 ns", "along a cable: 5 ns a metre"),                                              \
+    FAB_SECONDS("nic_latency", "200 ns", "through a NIC, beside its PCIe link"),                                       \
+    FAB_CHOICE("routing", "static", "static;adaptive;spray",                                                           \
+               "which of several equally short ways: by hash; the least taken; packet by packet over all"),            \
+    FAB_INTEGER("seed", "0", 0, 4294967295., "routing=static: another seed draws other ways"),                         \
+    FAB_CHOICE("gdr", "pxb", "off;pxb;phb;sys",                                                                        \
+               "farthest that a NIC may be from GPU memory that it reads and writes (GPUDirect RDMA): below the"       \
+               " same PCIe switches, in the same NUMA node, anywhere"),                                                \
+    FAB_BOOLEAN("pxn", "on", "data for another rail goes over NVLink to the GPU beside that NIC first")
+
+#define FAB_CLUSTER_PARAMS                                                                                             \
+    FAB_TEXT("node", NULL, "machine of the catalogue that every node is"), FAB_CLUSTER_NODE_PARAMS,                    \
+        FAB_CLUSTER_NETWORK_PARAMS
+
+typedef struct {
+    const FabHost *host;
+    FabBuilder *builder;
+    uint32_t nodes, planes;
+    FabNode *node;
+    uint32_t nics, most_nics; /* of all nodes; of the node that has most */
+    double rate;              /* B/s of a port of a switch, that of the fastest NIC in one plane */
+    double given_rate;        /* nic_rate */
+    FabMedium medium;
+    double switch_latency, cable_latency, nic_latency;
+} FabCluster;
+
+/* Adds the nodes and sets the routing. False: an error is recorded. Clear the cluster in any case. */
+bool fab_cluster_read(const FabHost *host, FabBuilder *builder, FabCluster *cluster);
+void fab_cluster_clear(FabCluster *cluster);
+
+/* A switch; printf-like name. */
+FabVertex fab_cluster_add_switch(const FabCluster *cluster, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+
+/* One cable from NIC `nic` of node `node` to a switch of one plane. */
+bool fab_cluster_link_nic(const FabCluster *cluster, uint32_t node, uint32_t nic, FabVertex to);
+/* Cables between two switches, each a link of its own: what hashing collides on. */
+bool fab_cluster_link_switches(const FabCluster *cluster, FabVertex a, FabVertex b, uint32_t cables);
+
+/* Ports upwards of a switch with `down` ports downwards. */
+uint32_t fab_cluster_uplinks(uint32_t down, double oversubscription);
+/*
+ * The fewest spines of `radix` ports for `leaves` with `up` cables each, spread evenly; 0: no number of them has
+ * enough ports.
+ */
+uint32_t fab_cluster_spines(uint32_t leaves, uint32_t up, uint32_t radix);
+
+#endif

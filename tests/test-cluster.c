@@ -1,0 +1,523 @@
+/* Clusters: how nodes compose, what the networks' plugins build, and what they refuse. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+#include "plugin/loader.h"
+#include "topology/builder.h"
+#include "topology/route.h"
+
+/* "node=dgx-h100|nodes=4" */
+static FabTopology *
+try_build(const char *name, const char *settings, GError **error)
+{
+    g_autoptr(GHashTable) params = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_auto(GStrv) pairs = g_strsplit(settings, "|", -1);
+    const FabTopologyPlugin *plugin = fab_plugin_load(name, error);
+
+    ck_assert_ptr_nonnull(plugin);
+    for (guint i = 0; pairs[i] != NULL; i++) {
+        char *value = strchr(pairs[i], '=');
+        ck_assert_ptr_nonnull(value);
+        g_hash_table_replace(params, g_strndup(pairs[i], (gsize)(value - pairs[i])), value + 1);
+    }
+    return fab_topology_build(plugin, params, "test", error);
+}
+
+static FabTopology *
+build(const char *name, const char *settings)
+{
+    g_autoptr(GError) error = NULL;
+    FabTopology *topology = try_build(name, settings, &error);
+
+    ck_assert_msg(topology != NULL, "%s %s: %s", name, settings, error != NULL ? error->message : "no message");
+    return topology;
+}
+
+static uint32_t
+count_kind(const FabTopology *topology, FabVertexKind kind)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < topology->vertex_count; i++)
+        count += topology->vertices[i].kind == kind;
+    return count;
+}
+
+static FabVertex
+vertex_named(const FabTopology *topology, const char *name)
+{
+    for (uint32_t i = 0; i < topology->vertex_count; i++) {
+        if (strcmp(topology->vertices[i].name, name) == 0)
+            return i;
+    }
+    ck_abort_msg("there is no %s", name);
+    return FAB_VERTEX_NONE;
+}
+
+static uint32_t
+cables_between(const FabTopology *topology, const char *a, const char *b)
+{
+    FabVertex first = vertex_named(topology, a), second = vertex_named(topology, b);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < topology->link_count; i++)
+        count += (topology->links[i].a == first && topology->links[i].b == second) ||
+                 (topology->links[i].a == second && topology->links[i].b == first);
+    return count;
+}
+
+static const char *
+end_name(const FabTopology *topology, uint32_t link, int end)
+{
+    return topology->vertices[end == 0 ? topology->links[link].a : topology->links[link].b].name;
+}
+
+/* ------------------------------------------------------------------ composition */
+
+START_TEST(ranks_are_numbered_node_by_node)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=3|node_1=dgx-a100|"
+                                            "node_2=dgx-a100|nic_rate=50 GB/s");
+
+    ck_assert_uint_eq(topology->node_count, 3);
+    ck_assert_uint_eq(topology->gpu_count, 24);
+    for (uint32_t i = 0; i < topology->gpu_count; i++)
+        ck_assert_uint_eq(fab_topology_node_of(topology, i), i / 8);
+    ck_assert_str_eq(topology->vertices[topology->gpus[9]].name, "Node 1 GPU 1");
+    ck_assert_str_eq(topology->nodes[0].machine, "dgx-h100");
+    ck_assert_str_eq(topology->nodes[2].machine, "dgx-a100");
+    ck_assert_uint_eq(topology->nodes[2].first_gpu, 16);
+    ck_assert_uint_eq(topology->vertices[vertex_named(topology, "Leaf 0")].node, FAB_NODE_NONE);
+}
+END_TEST
+
+START_TEST(a_node_is_the_machine_of_the_catalogue_with_the_parameters_given)
+{
+    g_autoptr(FabTopology) topology = build("fat-tree", "node=dgx-h100|nodes=2|node.gpu=h200-sxm|node.nic_gbps=200");
+    const FabTopologyLink *link = &topology->links[topology->link_count - 1];
+
+    ck_assert_str_eq(topology->vertices[topology->gpus[15]].gpu->id, "h200-sxm");
+    ck_assert_uint_eq(topology->vertices[link->a].kind, FAB_VERTEX_NIC);
+    ck_assert_double_eq_tol(link->bandwidth, 25e9, 1);
+    ck_assert_uint_eq(fab_path_nvlinks(topology, topology->gpus[8], topology->gpus[15]), 18);
+    ck_assert_uint_eq(fab_path_nvlinks(topology, topology->gpus[7], topology->gpus[8]), 0);
+    ck_assert_int_eq(fab_path_class(topology, topology->gpus[7], topology->gpus[8]), FAB_PATH_NET);
+}
+END_TEST
+
+START_TEST(driver_peer_access_is_kept_in_each_node)
+{
+    g_autoptr(FabTopology) topology = build("fat-tree", "node=epyc4-4090|nodes=2|node.nics_per_node=1|"
+                                            "node.nic_gbps=100|node.p2p=off");
+
+    for (uint32_t i = 0; i < topology->gpu_count; i++) {
+        for (uint32_t j = i + 1; j < topology->gpu_count; j++) {
+            bool same = fab_topology_node_of(topology, i) == fab_topology_node_of(topology, j);
+            ck_assert_int_eq(fab_topology_peer_access(topology, topology->gpus[i], topology->gpus[j]), !same);
+        }
+    }
+}
+END_TEST
+
+/* ------------------------------------------------------------------ networks */
+
+START_TEST(a_scalable_unit_has_eight_leaves_and_four_spines)
+{
+    /* DGX H100 SuperPOD reference architecture: 32 nodes, 8 leaves, 4 spines of 64 ports. */
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=32");
+
+    ck_assert_uint_eq(count_kind(topology, FAB_VERTEX_NET_SWITCH), 12);
+    ck_assert_uint_eq(cables_between(topology, "Leaf 3", "Spine 2"), 8);
+    for (uint32_t n = 0; n < 32; n++) {
+        g_autofree char *nic = g_strdup_printf("Node %u NIC 3", n);
+        ck_assert_uint_eq(cables_between(topology, nic, "Leaf 3"), 1);
+        ck_assert_uint_eq(cables_between(topology, nic, "Leaf 4"), 0);
+    }
+}
+END_TEST
+
+START_TEST(oversubscription_takes_cables_from_the_leaves)
+{
+    g_autoptr(FabTopology) full = build("rail-optimised", "node=dgx-h100|nodes=32");
+    g_autoptr(FabTopology) half = build("rail-optimised", "node=dgx-h100|nodes=32|oversubscription=2");
+
+    ck_assert_uint_eq(cables_between(full, "Leaf 0", "Spine 0") * 4, 32);
+    ck_assert_uint_eq(cables_between(half, "Leaf 0", "Spine 0") * 2, 16);
+}
+END_TEST
+
+START_TEST(planes_share_the_rate_of_a_nic)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=4|planes=2");
+    const FabTopologyLink *link = &topology->links[topology->link_count - 1];
+
+    ck_assert_uint_eq(cables_between(topology, "Node 0 NIC 0", "Plane 0 leaf 0.0"), 1);
+    ck_assert_uint_eq(cables_between(topology, "Node 0 NIC 0", "Plane 1 leaf 0.0"), 1);
+    ck_assert_double_eq_tol(link->bandwidth, 25e9, 1);
+}
+END_TEST
+
+START_TEST(a_fat_tree_of_three_levels_has_full_bisection)
+{
+    g_autoptr(FabTopology) topology = build("fat-tree", "node=dgx-h100|nodes=256|levels=3|radix=64");
+    uint32_t leaf_up = 0, core_down = 0;
+
+    for (uint32_t i = 0; i < topology->link_count; i++) {
+        const char *a = end_name(topology, i, 0), *b = end_name(topology, i, 1);
+        leaf_up += g_str_has_prefix(a, "Leaf") && g_str_has_prefix(b, "Spine");
+        core_down += g_str_has_prefix(a, "Spine") && g_str_has_prefix(b, "Core");
+    }
+    ck_assert_uint_eq(leaf_up, 2048); /* as many cables at every level as there are NICs */
+    ck_assert_uint_eq(core_down, 2048);
+}
+END_TEST
+
+START_TEST(groups_of_a_dragonfly_are_joined_each_to_each)
+{
+    g_autoptr(FabTopology) topology = build("dragonfly", "node=gh200-4|node.nic_gbps=200|nodes=24|groups=3|switches=4|"
+                                            "switch_nics=8|global_cables=2");
+    uint32_t between[3][3] = { { 0 } };
+
+    for (uint32_t i = 0; i < topology->link_count; i++) {
+        const char *a = end_name(topology, i, 0), *b = end_name(topology, i, 1);
+        if (g_str_has_prefix(a, "Group ") && g_str_has_prefix(b, "Group "))
+            between[a[6] - '0'][b[6] - '0']++;
+    }
+    for (int a = 0; a < 3; a++) {
+        ck_assert_uint_eq(between[a][a], 6); /* 4 switches, each to each */
+        for (int b = a + 1; b < 3; b++)
+            ck_assert_uint_eq(between[a][b] + between[b][a], 2);
+    }
+}
+END_TEST
+
+START_TEST(a_dragonfly_plus_has_its_far_cables_at_the_spines)
+{
+    g_autoptr(FabTopology) topology = build("dragonfly", "node=gh200-4|node.nic_gbps=200|nodes=24|groups=3|switches=4|"
+                                            "switch_nics=8|spines=2");
+
+    ck_assert_uint_eq(cables_between(topology, "Group 0 leaf 1", "Group 0 spine 0"), 1);
+    ck_assert_uint_eq(cables_between(topology, "Group 0 leaf 1", "Group 0 leaf 2"), 0);
+    ck_assert_uint_eq(cables_between(topology, "Group 0 spine 0", "Group 1 spine 0"), 1);
+}
+END_TEST
+
+START_TEST(every_switch_of_a_torus_has_two_neighbours_a_dimension)
+{
+    g_autoptr(FabTopology) topology = build("torus", "node=gh200-4|node.nic_gbps=200|nodes=24|grid=4 3 2|"
+                                            "switch_nics=4");
+
+    for (uint32_t i = 0; i < 24; i++) {
+        g_autofree char *name = g_strdup_printf("Switch %u", i);
+        uint32_t count;
+        fab_topology_links_at(topology, vertex_named(topology, name), &count);
+        ck_assert_uint_eq(count, 4 + 2 + 2 + 1); /* its NICs; two neighbours, and one where there are only two */
+    }
+    ck_assert_uint_eq(cables_between(topology, "Switch 0", "Switch 3"), 1);
+    ck_assert_uint_eq(cables_between(topology, "Switch 0", "Switch 12"), 1);
+}
+END_TEST
+
+START_TEST(racks_have_one_rail_for_each_nic_of_a_tray)
+{
+    g_autoptr(FabTopology) topology = build("nvl-domain", "nodes=4|radix=144");
+
+    ck_assert_uint_eq(topology->gpu_count, 4 * 72);
+    ck_assert_uint_eq(cables_between(topology, "Node 2 NIC 71", "Leaf 3"), 1);
+    ck_assert_uint_eq(count_kind(topology, FAB_VERTEX_NET_SWITCH), 4 + 2);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ ways */
+
+static FabRouter *
+router_of(const FabTopology *topology)
+{
+    return fab_router_new(topology, &(FabRouteRules) { .peer_level = FAB_PATH_PXB, .nvlink = true });
+}
+
+/* The share of the flow that passes vertices whose name begins like this: outwards over links that start there. */
+static double
+share_through(const FabTopology *topology, const FabRoute *route, const char *start)
+{
+    double share = 0;
+
+    for (uint32_t i = 0; i < route->count; i++) {
+        const FabResource *resource = &topology->resources[route->uses[i].resource];
+        if (resource->kind == FAB_RESOURCE_LINK && g_str_has_prefix(resource->name, start))
+            share += route->uses[i].weight;
+    }
+    return share;
+}
+
+static const FabRoute *
+push(FabRouter *router, uint32_t a, uint32_t b, uint32_t flow)
+{
+    g_autoptr(GError) error = NULL;
+    const FabRoute *route = fab_router_push_flow(router, a, b, flow, &error);
+
+    ck_assert_msg(route != NULL, "%s", error != NULL ? error->message : "");
+    return route;
+}
+
+START_TEST(gpus_of_one_rail_meet_at_their_leaf)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=4");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *route = push(router, 3, 11, 0);
+
+    ck_assert_int_eq(fab_router_transport(router, 3, 11), FAB_TRANSPORT_NETWORK);
+    ck_assert_double_eq(share_through(topology, route, "Node 0 NIC 3 > Leaf 3"), 1);
+    ck_assert_double_eq(share_through(topology, route, "Leaf 3 > Node 1 NIC 3"), 1);
+    ck_assert_double_eq(share_through(topology, route, "Leaf 3 > Spine"), 0);
+    ck_assert_double_eq_tol(fab_route_bandwidth(topology, route), 48.5e9, 1e6); /* the NIC binds, not PCIe */
+    ck_assert_uint_eq(fab_router_pull(router, 3, 11, NULL)->count, 0);
+    /* two NICs, two PCIe links at each end, one switch, two cables */
+    ck_assert_int_eq(route->latency_ps, 2 * (200000 + 50000 + 100000) + 4 * 250000);
+}
+END_TEST
+
+START_TEST(pxn_changes_the_rail_over_nvlink)
+{
+    g_autoptr(FabTopology) with = build("rail-optimised", "node=dgx-h100|nodes=4");
+    g_autoptr(FabTopology) without = build("rail-optimised", "node=dgx-h100|nodes=4|pxn=off");
+    g_autoptr(FabRouter) a = router_of(with), b = router_of(without);
+    const FabRoute *relayed = push(a, 0, 13, 0), *crossed = push(b, 0, 13, 0);
+
+    ck_assert_double_eq(share_through(with, relayed, "Node 0 GPU 0 > Node 0 NVSwitch"), 1);
+    ck_assert_double_eq(share_through(with, relayed, "Node 0 NIC 5 > Leaf 5"), 1);
+    ck_assert_double_eq(share_through(with, relayed, "Spine"), 0);
+    ck_assert_double_eq(share_through(without, crossed, "Node 0 GPU 0 > Node 0 NVSwitch"), 0);
+    ck_assert_double_eq(share_through(without, crossed, "Node 0 NIC 0 > Leaf 0"), 1);
+    ck_assert_double_eq(share_through(without, crossed, "Spine"), 1);
+}
+END_TEST
+
+START_TEST(spraying_uses_all_spines_evenly)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=32|pxn=off|routing=spray");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *route = push(router, 0, 13, 0);
+
+    ck_assert_double_eq_tol(share_through(topology, route, "Spine"), 1, 1e-9);
+    ck_assert_double_eq_tol(share_through(topology, route, "Leaf 0 > Spine 2"), 0.25, 1e-9);
+    for (uint32_t i = 0; i < route->count; i++) { /* 32 cables up, 32 down */
+        if (g_str_has_prefix(topology->resources[route->uses[i].resource].name, "Leaf 0 > Spine"))
+            ck_assert_double_eq_tol(route->uses[i].weight, 1.0 / 32, 1e-9);
+    }
+    ck_assert_ptr_eq(route, push(router, 0, 13, 7));
+}
+END_TEST
+
+/* The most of `flows` flows that share a cable from leaf 0 upwards. */
+static uint32_t
+collisions(const char *settings, uint32_t flows)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", settings);
+    g_autoptr(FabRouter) router = router_of(topology);
+    g_autofree uint32_t *count = g_new0(uint32_t, topology->resource_count);
+    uint32_t most = 0;
+
+    for (uint32_t flow = 0; flow < flows; flow++) {
+        const FabRoute *route = push(router, 8 * flow, 8 * ((flow + 1) % flows) + 1, flow);
+        for (uint32_t i = 0; i < route->count; i++) {
+            uint32_t resource = route->uses[i].resource;
+            count[resource] += g_str_has_prefix(topology->resources[resource].name, "Leaf 0 > Spine");
+            most = MAX(most, count[resource]);
+        }
+    }
+    return most;
+}
+
+START_TEST(hashed_flows_collide_and_placed_ones_do_not)
+{
+    uint32_t worst = 0;
+
+    for (int seed = 0; seed < 8; seed++) {
+        g_autofree char *settings = g_strdup_printf("node=dgx-h100|nodes=32|pxn=off|seed=%d", seed);
+        uint32_t met = collisions(settings, 32);
+        worst = MAX(worst, met);
+    }
+    ck_assert_uint_gt(worst, 2); /* 32 flows at random over 32 cables: three or more meet nearly always */
+    ck_assert_uint_eq(collisions("node=dgx-h100|nodes=32|pxn=off|routing=adaptive", 32), 1);
+}
+END_TEST
+
+START_TEST(the_same_seed_draws_the_same_ways)
+{
+    const char *settings = "node=dgx-h100|nodes=32|pxn=off|seed=3";
+
+    ck_assert_uint_eq(collisions(settings, 32), collisions(settings, 32));
+}
+END_TEST
+
+START_TEST(a_gpu_alone_with_four_nics_stripes_over_them)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=2|node.gpus=2|node.slots=2|"
+                                            "node.switches=2|node.nics_per_node=8|node.nic_gbps=100");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *route = push(router, 0, 2, 0);
+
+    for (int i = 0; i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("Node 0 NIC %d > Leaf %d", i, i);
+        ck_assert_double_eq(share_through(topology, route, name), 0.25);
+    }
+    ck_assert_double_eq_tol(fab_route_bandwidth(topology, route), 4 * 0.97 * 12.5e9, 1e6);
+}
+END_TEST
+
+START_TEST(two_gpus_share_two_nics_one_each)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-a100|nodes=2");
+    g_autoptr(FabRouter) router = router_of(topology);
+    g_autoptr(GHashTable) used = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (uint32_t gpu = 0; gpu < 8; gpu++) {
+        const FabRoute *route = push(router, gpu, 8 + gpu, 0);
+        for (uint32_t i = 0; i < route->count; i++) {
+            const char *name = topology->resources[route->uses[i].resource].name;
+            if (strstr(name, "> Leaf") != NULL)
+                ck_assert_msg(g_hash_table_add(used, (char *)name), "%s carries two GPUs", name);
+        }
+    }
+    ck_assert_uint_eq(g_hash_table_size(used), 8);
+}
+END_TEST
+
+START_TEST(without_gpudirect_data_passes_host_memory)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=2|gdr=off|"
+                                            "node.memory_limit=100 GB/s");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *out = push(router, 3, 11, 0), *in = fab_router_pull(router, 3, 11, NULL);
+    uint32_t memory = 0;
+
+    for (uint32_t i = 0; i < out->count; i++)
+        memory += topology->resources[out->uses[i].resource].kind == FAB_RESOURCE_MEMORY;
+    ck_assert_uint_eq(memory, 2); /* of both nodes */
+    ck_assert_uint_gt(in->count, 0);
+    ck_assert_double_eq(share_through(topology, in, "Node 1 GPU 3 >"), 0);
+}
+END_TEST
+
+START_TEST(a_rail_that_nothing_joins_is_named)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=4|spines=0|pxn=off");
+    g_autoptr(FabRouter) router = router_of(topology);
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_ptr_nonnull(fab_router_push(router, 2, 10, NULL));
+    ck_assert_ptr_null(fab_router_push(router, 2, 11, &error));
+    ck_assert_msg(strstr(error->message, "Node 0 GPU 2 cannot reach Node 1 GPU 3: no cables lead from Node 0 NIC 2 to "
+                         "Node 1 NIC 3; join them by a switch or allow PXN") != NULL, "%s", error->message);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ bad input */
+
+#define H100 "node=dgx-h100|"
+
+static const struct {
+    const char *plugin, *settings, *message;
+} bad[] = {
+    { "rail-optimised", "nodes=4", "node is missing" },
+    { "rail-optimised", H100 "nodes=0", "nodes is 0, must be between 1" },
+    { "rail-optimised", "node=dgx-h10|nodes=4", "did you mean dgx-h100?" },
+    { "rail-optimised", H100 "nodes=4|node.gpux=1", "has no parameter gpux; did you mean gpu?" },
+    { "rail-optimised", H100 "nodes=4|node_4=dgx-a100", "node_4 is given, but there are only 4 nodes" },
+    { "rail-optimised", H100 "nodes=4|node.nics_per_node=0", "node 0 has no NIC" },
+    { "rail-optimised", "node=gh200-4|nodes=4", "node 0 does not say how fast its NICs are" },
+    { "rail-optimised", H100 "nodes=4|oversubscription=0.5", "oversubscription is 0.5, must be between 1 and 64" },
+    { "rail-optimised", H100 "nodes=32|spines=3", "do not spread evenly over 3 spines of 64 ports" },
+    { "rail-optimised", H100 "nodes=33|radix=32|group_nodes=33", "need 33 ports of a leaf, which has 32" },
+    { "rail-optimised", H100 "nodes=32|group_nodes=32|radix=48", "a leaf needs 32 down and 32 up, a switch has 48" },
+    { "rail-optimised", H100 "nodes=128|spines=0|radix=64", "nodes of group 0 cannot reach those of the other 1" },
+    { "rail-optimised", H100 "nodes=2048", "no number of spines of 64 ports (radix) joins 512 leaves" },
+    { "rail-optimised", H100 "nodes=4|rails=9", "rails is 9, but no node has more than 8 NICs" },
+    { "rail-optimised", H100 "nodes=4|routing=lucky", "routing" },
+    { "fat-tree", H100 "nodes=32|levels=1", "256 NICs, but one switch has 64 ports" },
+    { "fat-tree", H100 "nodes=512|levels=2", "take levels=3 or a larger radix" },
+    { "fat-tree", H100 "nodes=64|levels=3|radix=8", "need 32 pods, a core has 8 ports" },
+    { "fat-tree", H100 "nodes=64|levels=4", "levels is 4, must be between 1 and 3" },
+    { "dragonfly", H100 "nodes=64|groups=2|switches=4|switch_nics=8", "512 NICs, but 2 groups of 4 switches" },
+    { "dragonfly", H100 "nodes=8|groups=2|switches=4|switch_nics=8|radix=8", "needs 8 for NICs, 3 in its group" },
+    { "dragonfly", H100 "nodes=8|groups=9|switches=4|switch_nics=8|spines=1|radix=9", "a spine needs 0 for NICs" },
+    { "torus", H100 "nodes=8|grid=2 x|switch_nics=8", "\"x\" cannot stand here" },
+    { "torus", H100 "nodes=8|grid=2 0|switch_nics=8", "cannot stand here" },
+    { "torus", H100 "nodes=8|grid=2 2|switch_nics=8", "64 NICs, but 4 switches have places for 32" },
+};
+
+START_TEST(a_cluster_that_does_not_close_gives_one_clear_sentence)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(FabTopology) topology = try_build(bad[i].plugin, bad[i].settings, &error);
+
+        ck_assert_msg(topology == NULL, "%s %s was built", bad[i].plugin, bad[i].settings);
+        ck_assert_msg(strstr(error->message, bad[i].message) != NULL, "%s %s: %s", bad[i].plugin, bad[i].settings,
+                      error->message);
+        ck_assert_msg(strchr(error->message, '\n') == NULL, "%s", error->message);
+    }
+}
+END_TEST
+
+START_TEST(a_cluster_is_no_node_not_even_of_itself)
+{
+    g_autofree char *folder = g_dir_make_tmp("fab-cluster-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "loop.ini", NULL);
+    g_autofree char *text = g_strdup_printf("[topology]\nplugin=fat-tree\nnodes=2\nnode=%s\n", path);
+    g_autofree char *settings = g_strdup_printf("nodes=2|node=%s", path);
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(g_file_set_contents(path, text, -1, NULL));
+    ck_assert_ptr_null(try_build("fat-tree", settings, &error));
+    ck_assert_msg(strstr(error->message, "is a cluster itself") != NULL, "%s", error->message);
+    g_unlink(path);
+    g_rmdir(folder);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("cluster");
+    TCase *nodes = tcase_create("nodes"), *networks = tcase_create("networks"), *ways = tcase_create("ways");
+    TCase *input = tcase_create("bad input");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(nodes, ranks_are_numbered_node_by_node);
+    tcase_add_test(nodes, a_node_is_the_machine_of_the_catalogue_with_the_parameters_given);
+    tcase_add_test(nodes, driver_peer_access_is_kept_in_each_node);
+    suite_add_tcase(suite, nodes);
+    tcase_add_test(networks, a_scalable_unit_has_eight_leaves_and_four_spines);
+    tcase_add_test(networks, oversubscription_takes_cables_from_the_leaves);
+    tcase_add_test(networks, planes_share_the_rate_of_a_nic);
+    tcase_add_test(networks, a_fat_tree_of_three_levels_has_full_bisection);
+    tcase_add_test(networks, groups_of_a_dragonfly_are_joined_each_to_each);
+    tcase_add_test(networks, a_dragonfly_plus_has_its_far_cables_at_the_spines);
+    tcase_add_test(networks, every_switch_of_a_torus_has_two_neighbours_a_dimension);
+    tcase_add_test(networks, racks_have_one_rail_for_each_nic_of_a_tray);
+    suite_add_tcase(suite, networks);
+    tcase_add_test(ways, gpus_of_one_rail_meet_at_their_leaf);
+    tcase_add_test(ways, pxn_changes_the_rail_over_nvlink);
+    tcase_add_test(ways, spraying_uses_all_spines_evenly);
+    tcase_add_test(ways, hashed_flows_collide_and_placed_ones_do_not);
+    tcase_add_test(ways, the_same_seed_draws_the_same_ways);
+    tcase_add_test(ways, a_gpu_alone_with_four_nics_stripes_over_them);
+    tcase_add_test(ways, two_gpus_share_two_nics_one_each);
+    tcase_add_test(ways, without_gpudirect_data_passes_host_memory);
+    tcase_add_test(ways, a_rail_that_nothing_joins_is_named);
+    suite_add_tcase(suite, ways);
+    tcase_add_test(input, a_cluster_that_does_not_close_gives_one_clear_sentence);
+    tcase_add_test(input, a_cluster_is_no_node_not_even_of_itself);
+    suite_add_tcase(suite, input);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
