@@ -202,8 +202,10 @@ class Run(Cli):
                 continue
             with open(os.path.join(SCENARIOS, name), encoding="utf-8") as file:
                 self.assertRegex(file.readline(), r"^# [A-Z].*", name)
-            result = json.loads(self.prints("run", os.path.join(SCENARIOS, name), "--sizes", "1M", "--json"))
-            self.assertEqual(result["results"][0]["name"], name[:-4])
+                training = "[training]" in file.read()
+            sizes = () if training else ("--sizes", "1M")
+            result = json.loads(self.prints("run", os.path.join(SCENARIOS, name), *sizes, "--json"))
+            self.assertEqual(result["results"][0]["scenario" if training else "name"], name[:-4])
         self.assertEqual(self.prints("run", "all-reduce", "--sizes", "1M", "--json"),
                          self.prints("run", os.path.join(SCENARIOS, "all-reduce.ini"), "--sizes", "1M", "--json"))
 
@@ -485,6 +487,28 @@ class Training(Cli):
         self.refuses(INPUT, r"has no group \[training\]", "memory", self.scenario())
         self.refuses(INPUT, "is not the number of GPUs", "memory", self.write("step.ini", self.STEP), "--set",
                      "parallel.tp=3")
+
+    def test_a_training_step_is_run_and_adds_up(self):
+        path = self.write("step.ini", self.STEP + "[parallel]\ntp=2\npp=2\nchunks=2\nzero=1\n")
+        self.assertRegex(self.prints("run", path), r"step time +[0-9.]+ m?s .*\n *tokens/s")
+        step = json.loads(self.prints("run", path, "--json"))["results"][0]
+        self.assertAlmostEqual(sum(step["parts_s"].values()) / step["step_s"], 1, 9)
+        self.assertTrue(step["low_s"] < step["step_s"] < step["high_s"])
+        rows = list(csv.DictReader(io.StringIO(self.prints("run", path, "--csv"))))
+        self.assertAlmostEqual(float(rows[0]["step_s"]), step["step_s"], 12)
+
+    def test_the_trace_of_a_step_has_every_pass(self):
+        path = self.write("step.ini", self.STEP + "[parallel]\ntp=2\npp=2\nchunks=2\nzero=1\n")
+        trace = os.path.join(self.folder, "trace.json")
+        self.prints("run", path, "--trace", trace)
+        with open(trace, encoding="utf-8") as file:
+            events = [event for event in json.load(file)["traceEvents"] if event["ph"] == "X"]
+        self.assertEqual(len(events), 2 * 2 * 2 * 32)
+        self.assertEqual({event["cat"] for event in events}, {"forward", "backward"})
+        self.refuses(INPUT, "--trace is for one training step", "run", self.scenario(), "--trace", trace)
+
+    def test_steps_and_collectives_are_not_mixed(self):
+        self.refuses(INPUT, "run them apart", "run", self.write("step.ini", self.STEP), self.scenario())
 
     def test_models_are_listed_and_shown(self):
         self.assertIn("llama-3-405b", self.prints("model", "list"))

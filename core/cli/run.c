@@ -8,12 +8,13 @@
 #include "cli/progress.h"
 #include "cli/scenario-options.h"
 #include "report/report.h"
+#include "report/training.h"
 #include "study/run.h"
 
 typedef struct {
     FabScenarioOptions scenario;
     gboolean json, csv, quiet;
-    char *path;
+    char *path, *trace;
 } Options;
 
 static void
@@ -21,10 +22,11 @@ clear_options(Options *options)
 {
     fab_scenario_options_clear(&options->scenario);
     g_free(options->path);
+    g_free(options->trace);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
 
-enum { OTHER_OPTIONS = 6 };
+enum { OTHER_OPTIONS = 7 };
 
 static void
 list_entries(GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS], Options *options)
@@ -33,6 +35,7 @@ list_entries(GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS], Options
         { "json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print JSON", NULL },
         { "csv", 0, 0, G_OPTION_ARG_NONE, &options->csv, "Print CSV", NULL },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->path, "Write to a file", "FILE" },
+        { "trace", 0, 0, G_OPTION_ARG_FILENAME, &options->trace, "Timeline of a training step, for Perfetto", "FILE" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Show no progress", NULL },
         { "no-progress", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &options->quiet, "The same as --quiet", NULL },
         { 0 },
@@ -76,6 +79,63 @@ run_all(const Options *options, GPtrArray *scenarios, GPtrArray *results, FabOut
     return true;
 }
 
+/* ------------------------------------------------------------------ training steps */
+
+static bool
+write_trace(const FabTrainingStep *step, const char *path, GError **error)
+{
+    g_autoptr(FabOutput) output = fab_output_new(path, error);
+
+    if (output == NULL)
+        return false;
+    fab_report_training_trace(step, fab_output_stream(output));
+    return fab_output_finish(output, error);
+}
+
+static bool
+run_steps(const Options *options, GPtrArray *scenarios, FabOutput *output, GError **error)
+{
+    g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)fab_training_step_free);
+    FILE *out = fab_output_stream(output);
+
+    for (guint i = 0; i < scenarios->len && !fab_output_closed(output); i++) {
+        FabTrainingStep *step = fab_training_step_new(scenarios->pdata[i], NULL, NULL, error);
+        if (step == NULL) {
+            fab_scenario_options_blame(&options->scenario, scenarios->pdata[i], error);
+            return false;
+        }
+        g_ptr_array_add(steps, step);
+        if (options->csv)
+            fab_report_training_step_csv(step, i == 0, out);
+        else if (!options->json)
+            fab_report_training_step(step, out);
+        if (!options->csv && !options->json && i + 1 < scenarios->len)
+            fputc('\n', out);
+    }
+    if (options->json)
+        fab_report_training_step_json(steps, out);
+    return options->trace == NULL || write_trace(steps->pdata[0], options->trace, error);
+}
+
+/* Steps and collectives have other figures: one call prints one kind. False with an error for both. */
+static bool
+find_kind(const Options *options, GPtrArray *scenarios, bool *training, GError **error)
+{
+    guint steps = 0;
+
+    for (guint i = 0; i < scenarios->len; i++)
+        steps += ((const FabScenario *)scenarios->pdata[i])->kind == FAB_SCENARIO_TRAINING;
+    *training = steps > 0;
+    if (steps > 0 && steps < scenarios->len)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "command line: training steps and other scenarios have different figures, run them apart");
+    else if (options->trace != NULL && (steps != 1 || scenarios->len != 1))
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --trace is for one training step");
+    else
+        return true;
+    return false;
+}
+
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
@@ -84,6 +144,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     g_autoptr(FabOutput) output = NULL;
     g_autoptr(GPtrArray) scenarios = NULL;
     g_autoptr(GPtrArray) results = g_ptr_array_new_with_free_func((GDestroyNotify)fab_result_free);
+    bool training;
 
     list_entries(entries, &options);
     if (!fab_cli_parse(command, entries, &argc, &argv, error))
@@ -96,7 +157,12 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         return FAB_EXIT_INPUT;
     output = fab_output_new(options.path, error);
     scenarios = output != NULL ? fab_scenario_options_load(&options.scenario, argc - 1, argv + 1, error) : NULL;
-    if (scenarios == NULL || !run_all(&options, scenarios, results, output, error))
+    if (scenarios == NULL || !find_kind(&options, scenarios, &training, error))
+        return FAB_EXIT_INPUT;
+    if (training)
+        return run_steps(&options, scenarios, output, error) && fab_output_finish(output, error) ? FAB_EXIT_DONE
+                                                                                                 : FAB_EXIT_INPUT;
+    if (!run_all(&options, scenarios, results, output, error))
         return FAB_EXIT_INPUT;
     if (options.json && !fab_report_json(results, fab_output_stream(output), error))
         return FAB_EXIT_SYSTEM;
@@ -108,6 +174,6 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
 const FabCommand fab_command_run = {
     .name = "run",
     .usage = "[SCENARIO...]",
-    .summary = "Predict time and bandwidth of collectives and transfers",
+    .summary = "Predict collectives, transfers and training steps",
     .run = run,
 };

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "scenario/model.h"
-#include "study/training.h"
+#include "study/training-step.h"
 
 /* Shape, parameters, arithmetic and cache of a token; `sequence` 0: not known, no arithmetic. */
 void fab_report_model(const FabModel *model, uint32_t sequence, FILE *out);
@@ -16,5 +16,14 @@ void fab_report_memory(const FabFootprint *footprint, FILE *out);
 void fab_report_memory_csv(const FabFootprint *footprint, bool header, FILE *out);
 /* FabFootprint; schema "fabricast-memory", schema_version 1. */
 void fab_report_memory_json(GPtrArray *footprints, FILE *out);
+
+/* How long the step is, and where the time goes. */
+void fab_report_training_step(const FabTrainingStep *step, FILE *out);
+/* One row a step. */
+void fab_report_training_step_csv(const FabTrainingStep *step, bool header, FILE *out);
+/* FabTrainingStep; schema "fabricast-training", schema_version 1. */
+void fab_report_training_step_json(GPtrArray *steps, FILE *out);
+/* The passes of each stage in the Trace Event Format, for chrome://tracing and ui.perfetto.dev. */
+void fab_report_training_trace(const FabTrainingStep *step, FILE *out);
 
 #endif

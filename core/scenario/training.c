@@ -86,7 +86,8 @@ read_words(FabKeyfile *file, FabTraining *training, GError **error)
         !fab_keyfile_get_choice(file, PARALLEL, "schedule", fab_schedule_names, &schedule, error) ||
         !fab_keyfile_get_choice(file, TRAINING, "stack", stack_names, &stack, error))
         return false;
-    gradients = 1;
+    /* FSDP reduces in the precision of the arithmetic unless it is told otherwise. */
+    gradients = training->zero == 3 ? 0 : 1;
     if (!fab_keyfile_get_choice(file, TRAINING, "gradients", gradient_names, &gradients, error))
         return false;
     training->precision = (FabPrecision)precision;

@@ -45,6 +45,7 @@ static const Key keys[] = {
     { "peer_to_peer", KEY_BOOLEAN, true, MODEL(peer_to_peer), "", 0, 0 },
     { "fp32", KEY_QUANTITY, false, PEAK(fp32), "FLOP/s", 1e11, 1e18 },
     { "tf32", KEY_QUANTITY, false, PEAK(tf32), "FLOP/s", 1e11, 1e18 },
+    { "fp16", KEY_QUANTITY, false, PEAK(fp16), "FLOP/s", 1e11, 1e18 },
     { "bf16", KEY_QUANTITY, false, PEAK(bf16), "FLOP/s", 1e11, 1e18 },
     { "fp8", KEY_QUANTITY, false, PEAK(fp8), "FLOP/s", 1e11, 1e18 },
     { "fp4", KEY_QUANTITY, false, PEAK(fp4), "FLOP/s", 1e11, 1e18 },

@@ -11,12 +11,12 @@
 
 /* Peak dense rates, FLOP/s; 0: the GPU lacks the format or it is not published. */
 typedef struct {
-    double fp32, tf32, bf16, fp8, fp4;
+    double fp32, tf32, fp16, bf16, fp8, fp4;
 } FabGpuPeaks;
 
 typedef struct {
     FabGpuModel model;
-    FabGpuPeaks peaks; /* fp32 on CUDA cores, the others on tensor cores with fp32 accumulation */
+    FabGpuPeaks peaks; /* fp32 on CUDA cores, others on tensor cores with fp32 sums; fp16 where bf16 lacks */
     double power_w;    /* board power; 0: not published */
     char *source, *confidence, *note;
 } FabGpuData;

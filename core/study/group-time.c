@@ -1,0 +1,202 @@
+#include "study/group-time.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "study/run.h"
+
+/*
+ * Share of an adapter's line rate that a ring of NCCL reaches between machines: 42 of 50 GB/s on NDR, 22 of 25 on HDR
+ * (the tables of several DGX in tests/measurements).
+ */
+#define NETWORK_SHARE 0.84
+/* Beyond it bandwidth is all there is: larger calls take longer in proportion. */
+#define LARGEST_BYTES 1073741824.0
+#define NETWORK_LATENCY_S 10e-6 /* of one step of a ring or tree between machines */
+
+typedef struct {
+    FabCollective collective;
+    FabGroup group;
+    uint64_t bytes;
+} Key;
+
+struct FabGroupTimes {
+    const FabTopology *topology;
+    double nic_rate;   /* of one, B/s; 0: none */
+    uint32_t nics;
+    GHashTable *known; /* Key -> double, seconds */
+};
+
+static guint
+hash_key(gconstpointer pointer)
+{
+    const Key *key = pointer;
+
+    return (guint)(key->bytes * 2654435761u ^ key->bytes >> 32 ^ key->group.size << 20 ^ key->group.stride << 8) ^
+           (guint)key->collective;
+}
+
+static gboolean
+same_key(gconstpointer a, gconstpointer b)
+{
+    const Key *x = a, *y = b;
+
+    return x->collective == y->collective && x->group.size == y->group.size && x->group.stride == y->group.stride &&
+           x->bytes == y->bytes;
+}
+
+/* "HDR InfiniBand 200 Gb/s": the plugins put an adapter's rate at the end of its model. */
+static double
+rate_of_model(const char *model)
+{
+    const char *unit = model != NULL ? strstr(model, " Gb/s") : NULL, *start = unit;
+
+    while (start != NULL && start > model && (g_ascii_isdigit(start[-1]) || start[-1] == '.'))
+        start--;
+    return start != NULL ? g_ascii_strtod(start, NULL) * 1e9 / 8 : 0;
+}
+
+FabGroupTimes *
+fab_group_times_new(const FabTopology *topology, double nic_rate)
+{
+    FabGroupTimes *times = g_new0(FabGroupTimes, 1);
+    double found = 0;
+
+    times->topology = topology;
+    times->known = g_hash_table_new_full(hash_key, same_key, g_free, g_free);
+    for (uint32_t i = 0; i < topology->vertex_count; i++) {
+        if (topology->vertices[i].kind != FAB_VERTEX_NIC)
+            continue;
+        times->nics += MAX(topology->vertices[i].count, 1);
+        found = fmax(found, rate_of_model(topology->vertices[i].model));
+    }
+    times->nic_rate = nic_rate > 0 ? nic_rate : found;
+    /* A rate that was given for a machine without adapters means one for each machine. */
+    if (nic_rate > 0 && times->nics == 0)
+        times->nics = 1;
+    return times;
+}
+
+void
+fab_group_times_free(FabGroupTimes *times)
+{
+    if (times == NULL)
+        return;
+    g_hash_table_unref(times->known);
+    g_free(times);
+}
+
+uint32_t
+fab_group_members_inside(const FabGroupTimes *times, FabGroup group)
+{
+    return MIN(group.size, (times->topology->gpu_count + group.stride - 1) / group.stride);
+}
+
+double
+fab_group_network_rate(const FabGroupTimes *times, FabGroup group)
+{
+    double inside = fab_group_members_inside(times, group);
+    double adapters = inside * times->nics / times->topology->gpu_count;
+
+    return adapters * times->nic_rate * NETWORK_SHARE;
+}
+
+/* ------------------------------------------------------------------ inside a machine */
+
+static char *
+rank_list(FabGroup group)
+{
+    GString *text = g_string_new(NULL);
+
+    for (uint32_t i = 0; i < group.size; i++)
+        g_string_append_printf(text, "%s%u", i > 0 ? "," : "", i * group.stride);
+    return g_string_free(text, FALSE);
+}
+
+static double
+run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint64_t bytes, GError **error)
+{
+    g_autofree char *ranks = rank_list(group);
+    g_autofree char *name = g_strconcat("topology.name=", times->topology->name, NULL);
+    g_autofree char *operation = g_strconcat("collective.operation=", fab_collective_names[collective], NULL);
+    g_autofree char *list = g_strconcat("collective.ranks=", ranks, NULL);
+    g_autofree char *size = g_strdup_printf("collective.sizes=%" G_GUINT64_FORMAT, bytes);
+    char *sets[] = { name, operation, list, size, NULL };
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets(sets, error);
+    g_autoptr(FabResult) result = NULL;
+    const FabResultRow *row;
+
+    if (scenario != NULL)
+        result = fab_run_on(scenario, times->topology, NULL, NULL, NULL, error);
+    if (result == NULL)
+        return -1;
+    row = g_ptr_array_index(result->rows, 0);
+    return (double)row->time_ps * 1e-12;
+}
+
+static double
+seconds_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error)
+{
+    double whole = fmax(bytes, 1), run = fmin(whole, LARGEST_BYTES);
+    Key key = { collective, group, (uint64_t)run };
+    double *known = g_hash_table_lookup(times->known, &key), seconds;
+
+    if (known != NULL)
+        return *known * whole / run;
+    seconds = run_inside(times, collective, group, key.bytes, error);
+    if (seconds < 0)
+        return -1;
+    g_hash_table_insert(times->known, g_memdup2(&key, sizeof key), g_memdup2(&seconds, sizeof seconds));
+    return seconds * whole / run;
+}
+
+/* ------------------------------------------------------------------ between machines */
+
+/* What a rank sends for each byte of a collective's size, in a ring. */
+static double
+traffic(FabCollective collective, double ranks)
+{
+    return collective == FAB_ALL_REDUCE ? 2 * (ranks - 1) / ranks : collective == FAB_SEND_RECV ? 1 : (ranks - 1) / ranks;
+}
+
+static double
+seconds_between(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error)
+{
+    uint32_t inside = fab_group_members_inside(times, group);
+    FabGroup local = { inside, group.stride };
+    double rate = fab_group_network_rate(times, group), machines = ceil((double)group.size / inside), near = 0;
+    double steps = 2 * log2(machines), far;
+
+    if (rate <= 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s has no network adapters of known rate, groups of ranks span several machines; give "
+                    "[training] nic_rate",
+                    times->topology->name);
+        return -1;
+    }
+    if (collective == FAB_SEND_RECV)
+        return NETWORK_LATENCY_S + bytes / (rate / inside);
+    /* Each rank of an all-to-all sends through its own adapter what is not for its machine. */
+    if (collective == FAB_ALL_TO_ALL)
+        far = bytes * (group.size - inside) / group.size / (rate / inside);
+    else
+        far = bytes * traffic(collective, group.size) / rate;
+    if (inside > 1)
+        near = seconds_inside(times, collective, local, bytes, error);
+    return near < 0 ? -1 : fmax(far, near) + steps * NETWORK_LATENCY_S;
+}
+
+double
+fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error)
+{
+    if (group.size < 2 || bytes <= 0)
+        return 0;
+    /* From one rank to the next is a matter of two. */
+    if (collective == FAB_SEND_RECV)
+        group.size = 2;
+    if (fab_group_members_inside(times, group) == group.size)
+        return seconds_inside(times, collective, group, bytes, error);
+    return seconds_between(times, collective, group, bytes, error);
+}

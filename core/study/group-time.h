@@ -1,0 +1,36 @@
+/*
+ * How long the collectives of a training step take among groups of its ranks: inside a machine as the engine runs them,
+ * between machines from the rate of the network adapters that a group really gets. Results are kept, so that a size is
+ * run once.
+ */
+#ifndef FAB_STUDY_GROUP_TIME_H
+#define FAB_STUDY_GROUP_TIME_H
+
+#include "collective/collective.h"
+#include "topology/topology.h"
+
+/* Ranks first, first + stride, first + 2 stride, ...: numbers of GPUs, node after node. */
+typedef struct {
+    uint32_t size, stride;
+} FabGroup;
+
+typedef struct FabGroupTimes FabGroupTimes;
+
+/* `nic_rate`: B/s of one adapter, 0: the machine's. The topology must outlive it. */
+FabGroupTimes *fab_group_times_new(const FabTopology *topology, double nic_rate);
+void fab_group_times_free(FabGroupTimes *times);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabGroupTimes, fab_group_times_free)
+
+/*
+ * Seconds of all_reduce, all_gather, reduce_scatter or alltoall of `bytes` (as nccl-tests counts them), or from one
+ * rank to its neighbour (sendrecv). 0 for a group of one. Negative with an error where machines have no adapters.
+ */
+double fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error);
+
+/* Ranks of the group on the first machine. */
+uint32_t fab_group_members_inside(const FabGroupTimes *times, FabGroup group);
+
+/* B/s that one group gets to other machines: the adapters of its own ranks, the others serve other groups. */
+double fab_group_network_rate(const FabGroupTimes *times, FabGroup group);
+
+#endif

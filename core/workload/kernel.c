@@ -1,0 +1,214 @@
+#include "workload/kernel.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#include "workload/parameters.h"
+
+#define LAUNCH_GAP_S 3e-6       /* between two kernels of a stream that the host keeps fed */
+/* Read and written for each parameter: fp16 with fp32 masters, unscale and norm passes. */
+#define OPTIMISER_BYTES 36.0
+/* Bytes that norms, residuals and dropout move for each element of T h. */
+#define NORM_FORWARD 22.0
+#define NORM_BACKWARD 30.0
+/* Bytes of rotary embedding and reshapes for each element of queries, keys and values. */
+#define SHAPE_FORWARD 4.0
+#define SHAPE_BACKWARD 6.0
+/* Bytes of casts to fp8 for each element that enters a product. */
+#define CAST_FORWARD 3.0
+#define CAST_BACKWARD 4.5
+/* Bytes of softmax and dropout for each score that is written out. */
+#define SCORE_FORWARD 9.0
+#define SCORE_BACKWARD 11.0
+
+/* Tiles of thread blocks, and the share of the rate that each reaches. */
+static const struct {
+    double rows, columns, factor;
+} tiles[] = { { 128, 256, 1 },   { 256, 128, 1 },    { 128, 128, 0.88 }, { 64, 256, 0.8 },
+              { 256, 64, 0.8 },  { 128, 64, 0.7 },   { 64, 128, 0.7 },   { 64, 64, 0.55 } };
+
+double
+fab_gemm_seconds(const FabGpuRates *rates, double m, double n, double k, double batch)
+{
+    const FabStack *stack = rates->stack;
+    double share = rates->fp8 ? stack->gemm_share_fp8 : stack->gemm_share;
+    double extra = rates->fp8 ? stack->tile_columns_fp8 : stack->tile_columns;
+    double width = rates->fp8 ? 1 : 2, best = INFINITY;
+    double moved = batch * (width * (m * k + k * n) + 2 * m * n) / (rates->memory * stack->memory_share);
+
+    for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
+        double count = ceil(m / tiles[i].rows) * ceil(n / tiles[i].columns) * batch;
+        double waves = ceil(count / rates->sms);
+        double rate = rates->peak / rates->sms * share * tiles[i].factor;
+        best = fmin(best, waves * 2 * tiles[i].rows * tiles[i].columns * (k + extra) / rate);
+    }
+    return fmax(best, moved) + LAUNCH_GAP_S;
+}
+
+/* ------------------------------------------------------------------ one layer */
+
+typedef struct {
+    const FabGpuRates *rates;
+    const FabTraining *training;
+    const FabModel *model;
+    double tokens, tp;
+    FabLayerTimes times;
+} Layer;
+
+static double
+move(const Layer *layer, double bytes)
+{
+    return bytes / (layer->rates->memory * layer->rates->stack->memory_share);
+}
+
+/* A linear map of `rows` x `in` to `rows` x `out`, forward, and the two products of its backward pass. */
+static void
+add_linear(Layer *layer, double rows, double out, double in, double batch, double factor)
+{
+    const FabGpuRates *rates = layer->rates;
+    double weights = factor * fab_gemm_seconds(rates, in, out, rows, batch);
+
+    layer->times.forward.matrix += factor * fab_gemm_seconds(rates, rows, out, in, batch);
+    layer->times.backward.matrix += factor * fab_gemm_seconds(rates, rows, in, out, batch) + weights;
+    layer->times.weights += weights;
+    if (rates->fp8) {
+        layer->times.forward.memory += move(layer, CAST_FORWARD * rows * in * batch);
+        layer->times.backward.memory += move(layer, CAST_BACKWARD * rows * in * batch);
+    }
+}
+
+/* Scores are written out: two batched products forward, four backward, softmax and dropout as traffic. */
+static void
+add_plain_attention(Layer *layer, double heads, double size, double value_size)
+{
+    FabGpuRates rates = *layer->rates;
+    double s = layer->training->sequence, rows = s / layer->training->cp;
+    double batch = layer->training->micro_batch * heads, scores = batch * rows * s, forward, backward;
+
+    rates.peak = rates.peak_16;
+    rates.fp8 = false;
+    forward = fab_gemm_seconds(&rates, rows, s, size, batch) + fab_gemm_seconds(&rates, rows, value_size, s, batch);
+    backward = fab_gemm_seconds(&rates, rows, s, value_size, batch) +
+               fab_gemm_seconds(&rates, s, value_size, rows, batch) + fab_gemm_seconds(&rates, rows, size, s, batch) +
+               fab_gemm_seconds(&rates, s, size, rows, batch);
+    layer->times.core.attention = forward;
+    layer->times.core.memory = move(layer, SCORE_FORWARD * scores);
+    layer->times.forward.attention += forward;
+    layer->times.forward.memory += layer->times.core.memory;
+    layer->times.backward.attention += backward;
+    layer->times.backward.memory += move(layer, SCORE_BACKWARD * scores);
+}
+
+static void
+add_flash_attention(Layer *layer, double heads, double size, double value_size)
+{
+    const FabStack *stack = layer->rates->stack;
+    double flops = 2 * layer->tokens * layer->training->sequence * heads * (size + value_size);
+
+    flops *= layer->model->causal ? 0.5 : 1;
+    layer->times.core.attention = flops / (layer->rates->peak_16 * stack->flash_forward);
+    layer->times.forward.attention += layer->times.core.attention;
+    layer->times.backward.attention += 2.5 * flops / (layer->rates->peak_16 * stack->flash_backward);
+}
+
+static void
+add_attention(Layer *layer)
+{
+    const FabModel *model = layer->model;
+    double t = layer->tokens, h = model->hidden, tp = layer->tp, heads = model->heads / tp;
+    double size = model->head_dim, value_size = model->head_dim, kv = fmax(model->kv_heads / tp, 1), shaped;
+
+    if (model->kv_rank > 0) {
+        size = (double)model->nope_dim + model->rope_dim;
+        value_size = model->value_dim;
+        if (model->q_rank > 0)
+            add_linear(layer, t, model->q_rank, h, 1, 1);
+        add_linear(layer, t, heads * size, model->q_rank > 0 ? model->q_rank : h, 1, 1);
+        add_linear(layer, t, (double)model->kv_rank + model->rope_dim, h, 1, 1);
+        add_linear(layer, t, heads * (model->nope_dim + value_size), model->kv_rank, 1, 1);
+        shaped = t * heads * (2 * size + value_size);
+    } else {
+        add_linear(layer, t, (heads + 2 * kv) * size, h, 1, 1);
+        shaped = t * (heads + 2 * kv) * size;
+    }
+    add_linear(layer, t, h, heads * value_size, 1, 1);
+    layer->times.forward.memory += move(layer, SHAPE_FORWARD * shaped);
+    layer->times.backward.memory += move(layer, SHAPE_BACKWARD * shaped);
+    if (layer->training->flash)
+        add_flash_attention(layer, heads, size, value_size);
+    else
+        add_plain_attention(layer, heads, size, value_size);
+}
+
+/* `copies` blocks of `rows` tokens each. */
+static void
+add_block(Layer *layer, double rows, double width, double copies, double factor)
+{
+    double gates = layer->model->gated ? 2 : 1, h = layer->model->hidden, bytes = gates > 1 ? 6 : 4;
+
+    add_linear(layer, rows, gates * width, h, copies, factor);
+    add_linear(layer, rows, h, width, copies, factor);
+    layer->times.forward.memory += move(layer, bytes * rows * width * copies);
+    layer->times.backward.memory += move(layer, 2 * bytes * rows * width * copies);
+}
+
+static void
+add_experts(Layer *layer)
+{
+    const FabModel *model = layer->model;
+    double local = (double)model->experts / layer->training->ep;
+    double rows = layer->tokens * model->experts_per_token / local;
+
+    add_linear(layer, layer->tokens, model->experts, model->hidden, 1, 1);
+    add_block(layer, rows, model->expert_ffn / layer->tp, local, layer->rates->stack->moe_factor);
+    if (model->shared_ffn > 0)
+        add_block(layer, layer->tokens, model->shared_ffn / layer->tp, 1, 1);
+}
+
+static Layer
+layer_new(const FabGpuRates *rates, const FabTraining *training, const FabModel *model)
+{
+    return (Layer) { .rates = rates, .training = training, .model = model, .tp = training->tp,
+                     .tokens = (double)training->micro_batch * training->sequence / training->cp };
+}
+
+FabLayerTimes
+fab_layer_times(const FabGpuRates *rates, const FabTraining *training, const FabModel *model, bool experts)
+{
+    Layer layer = layer_new(rates, training, model);
+    double elements = layer.tokens * model->hidden / (training->sequence_parallel ? layer.tp : 1);
+
+    add_attention(&layer);
+    if (experts)
+        add_experts(&layer);
+    else
+        add_block(&layer, layer.tokens, model->ffn / layer.tp, 1, 1);
+    layer.times.forward.memory += move(&layer, NORM_FORWARD * elements);
+    layer.times.backward.memory += move(&layer, NORM_BACKWARD * elements);
+    return layer.times;
+}
+
+FabLayerTimes
+fab_logits_times(const FabGpuRates *rates, const FabTraining *training, const FabModel *model)
+{
+    FabGpuRates wide = *rates;
+    Layer layer = layer_new(&wide, training, model);
+    double loss;
+
+    /* Logits stay in 16 bit where the layers are fp8. */
+    if (rates->fp8) {
+        wide.fp8 = false;
+        wide.peak = wide.peak_16;
+    }
+    add_linear(&layer, layer.tokens, model->vocab / layer.tp, model->hidden, 1, 1);
+    loss = move(&layer, rates->stack->logit_bytes * layer.tokens * model->vocab / layer.tp);
+    layer.times.forward.memory += loss / 2;
+    layer.times.backward.memory += loss / 2;
+    return layer.times;
+}
+
+double
+fab_optimiser_seconds(const FabGpuRates *rates, double parameters)
+{
+    return OPTIMISER_BYTES * parameters / (rates->memory * rates->stack->memory_share);
+}

@@ -1,0 +1,238 @@
+#include "study/training-step.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "study/group-time.h"
+#include "topology/machine.h"
+#include "workload/kernel.h"
+#include "workload/parameters.h"
+
+#define LLAMA "topology.name=dgx-h100", "model.preset=llama-3-8b", "training.global_batch=128"
+
+static FabTrainingStep *
+try_step(GError **error, const char *const *sets)
+{
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, error);
+
+    return scenario != NULL ? fab_training_step_new(scenario, NULL, NULL, error) : NULL;
+}
+
+static FabTrainingStep *
+step_of(const char *const *sets)
+{
+    g_autoptr(GError) error = NULL;
+    FabTrainingStep *step = try_step(&error, sets);
+
+    ck_assert_msg(step != NULL, "%s", error != NULL ? error->message : "no error");
+    return step;
+}
+
+#define STEP(...) step_of((const char *const[]) { __VA_ARGS__, NULL })
+
+static double
+seconds_of(const char *const *sets)
+{
+    g_autoptr(FabTrainingStep) step = step_of(sets);
+
+    return step->seconds;
+}
+
+#define SECONDS(...) seconds_of((const char *const[]) { __VA_ARGS__, NULL })
+
+static void
+refuse(const char *pattern, const char *const *sets)
+{
+    g_autoptr(GError) error = NULL;
+    FabTrainingStep *step = try_step(&error, sets);
+
+    ck_assert_msg(step == NULL, "accepted");
+    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
+                  pattern);
+}
+
+static void
+check_sum(const FabTrainingStep *step)
+{
+    double sum = 0;
+
+    for (int i = 0; i < FAB_TIME_PARTS; i++) {
+        ck_assert_double_ge(step->parts[i], 0);
+        sum += step->parts[i];
+    }
+    ck_assert_double_eq_tol(sum / step->seconds, 1, 1e-12);
+    ck_assert_double_lt(step->low, step->seconds);
+    ck_assert_double_gt(step->high, step->seconds);
+}
+
+START_TEST(the_parts_are_the_step)
+{
+    g_autoptr(FabTrainingStep) plain = STEP(LLAMA, "parallel.zero=1");
+    g_autoptr(FabTrainingStep) sharded = STEP(LLAMA, "parallel.zero=3", "training.nodes=4");
+    g_autoptr(FabTrainingStep) piped = STEP(LLAMA, "parallel.tp=2", "parallel.pp=4", "parallel.chunks=2");
+    g_autoptr(FabTrainingStep) mixed = STEP("topology.name=dgx-h100", "model.preset=mixtral-8x7b", "training.nodes=2",
+                                            "training.global_batch=64", "training.sequence=4096", "parallel.ep=8",
+                                            "parallel.cp=2");
+
+    check_sum(plain);
+    check_sum(sharded);
+    check_sum(piped);
+    check_sum(mixed);
+    ck_assert_double_gt(sharded->parts[FAB_TIME_SHARD], 0);
+    ck_assert_double_gt(piped->parts[FAB_TIME_TENSOR], 0);
+    ck_assert_double_gt(piped->parts[FAB_TIME_BUBBLE], 0);
+    ck_assert_double_gt(mixed->parts[FAB_TIME_EXPERT], 0);
+}
+END_TEST
+
+START_TEST(rates_follow_from_the_step)
+{
+    g_autoptr(FabTrainingStep) step = STEP(LLAMA, "parallel.zero=1", "parallel.recompute=full");
+    const FabModel *model = step->footprint->model;
+    double tokens = 128.0 * 8192, flops = 3 * fab_forward_flops(model, 8192) * tokens / 8 / step->seconds;
+
+    ck_assert_double_eq_tol(step->tokens_per_s * step->seconds / tokens, 1, 1e-12);
+    ck_assert_double_eq_tol(step->flops_per_gpu / flops, 1, 1e-12);
+    ck_assert_double_eq_tol(step->mfu * 989e12 / flops, 1, 1e-2);
+    ck_assert_double_gt(step->hfu, 1.25 * step->mfu);
+    ck_assert_double_lt(step->hfu, 4.0 / 3 * step->mfu);
+}
+END_TEST
+
+/* Tiles of 128 x 256 on 108 processors, one wave of them: as long as one tile. */
+START_TEST(matrices_are_done_in_waves_of_tiles)
+{
+    FabTraining training = { .stack = (char *)"megatron" };
+    const FabStack *stack = fab_stack_find(&training, 80);
+    FabGpuRates rates = { .peak = 312e12, .peak_16 = 312e12, .memory = 2039e9, .sms = 108, .stack = stack };
+    double tile = 2.0 * 128 * 256 * (8192 + stack->tile_columns) / (312e12 / 108 * stack->gemm_share);
+    double one = fab_gemm_seconds(&rates, 128 * 12, 256 * 9, 8192, 1);
+    double two = fab_gemm_seconds(&rates, 128 * 24, 256 * 9, 8192, 1);
+    double bare = fab_gemm_seconds(&rates, 8192, 8192, 8192, 1);
+
+    ck_assert_double_eq_tol(one, tile + 3e-6, 1e-9);
+    ck_assert_double_eq_tol((two - 3e-6) / (one - 3e-6), 2, 1e-9);
+    ck_assert_double_gt(2 * 8192.0 * 8192 * 8192 / bare, 0.6 * 312e12);
+    ck_assert_double_lt(2 * 8192.0 * 8192 * 8192 / bare, stack->gemm_share * 312e12);
+}
+END_TEST
+
+/* A group gets the adapters of its own ranks; the others serve the other groups. */
+START_TEST(a_group_gets_the_rails_of_its_ranks)
+{
+    g_autoptr(FabTopology) machine = fab_machine_load("dgx-h100", NULL, NULL);
+    g_autoptr(FabGroupTimes) times = fab_group_times_new(machine, 0);
+    FabGroup pairs = { 32, 2 }, eights = { 8, 8 }, inside = { 8, 1 };
+
+    ck_assert_uint_eq(fab_group_members_inside(times, pairs), 4);
+    ck_assert_uint_eq(fab_group_members_inside(times, eights), 1);
+    ck_assert_uint_eq(fab_group_members_inside(times, inside), 8);
+    ck_assert_double_eq_tol(fab_group_network_rate(times, pairs) / fab_group_network_rate(times, eights), 4, 1e-9);
+    ck_assert_double_gt(fab_group_network_rate(times, eights), 0.8 * 50e9);
+    ck_assert_double_le(fab_group_network_rate(times, eights), 50e9);
+}
+END_TEST
+
+START_TEST(what_travels_farther_takes_longer)
+{
+    g_autoptr(FabTopology) machine = fab_machine_load("dgx-h100", NULL, NULL);
+    g_autoptr(FabGroupTimes) times = fab_group_times_new(machine, 0);
+    double near = fab_group_seconds(times, FAB_ALL_REDUCE, (FabGroup) { 8, 1 }, 1e9, NULL);
+    double far = fab_group_seconds(times, FAB_ALL_REDUCE, (FabGroup) { 16, 1 }, 1e9, NULL);
+    double rail = fab_group_seconds(times, FAB_ALL_REDUCE, (FabGroup) { 2, 8 }, 1e9, NULL);
+
+    ck_assert_double_gt(near, 0);
+    ck_assert_double_gt(far, near);
+    ck_assert_double_gt(rail, far);
+    ck_assert_double_eq(fab_group_seconds(times, FAB_ALL_REDUCE, (FabGroup) { 1, 1 }, 1e9, NULL), 0);
+}
+END_TEST
+
+START_TEST(what_should_help_helps)
+{
+    ck_assert_double_lt(SECONDS(LLAMA, "parallel.zero=1"), SECONDS(LLAMA, "parallel.zero=1", "training.overlap=no"));
+    ck_assert_double_lt(SECONDS(LLAMA, "parallel.zero=1"),
+                        SECONDS(LLAMA, "parallel.zero=1", "parallel.recompute=full"));
+    ck_assert_double_lt(SECONDS(LLAMA, "training.precision=fp8"), SECONDS(LLAMA));
+    ck_assert_double_lt(SECONDS(LLAMA, "parallel.pp=8", "parallel.schedule=zb-h1"), SECONDS(LLAMA, "parallel.pp=8"));
+    ck_assert_double_lt(SECONDS(LLAMA, "parallel.pp=8", "parallel.chunks=2"), SECONDS(LLAMA, "parallel.pp=8"));
+    ck_assert_double_lt(SECONDS(LLAMA, "training.nodes=2", "parallel.zero=3", "training.nic_rate=50 GB/s"),
+                        SECONDS(LLAMA, "training.nodes=2", "parallel.zero=3", "training.nic_rate=5 GB/s"));
+}
+END_TEST
+
+/* A GPU alone has nothing to wait for. */
+START_TEST(one_gpu_communicates_with_nobody)
+{
+    g_autoptr(FabTrainingStep) step = STEP("topology.name=dgx-h100", "model.preset=gpt-2-xl", "training.gpus=1",
+                                           "training.global_batch=8");
+
+    ck_assert_double_eq(step->parts[FAB_TIME_TENSOR] + step->parts[FAB_TIME_DATA] + step->parts[FAB_TIME_BUBBLE] +
+                            step->parts[FAB_TIME_HOP] + step->parts[FAB_TIME_SHARD], 0);
+    ck_assert_double_gt(step->parts[FAB_TIME_MATRIX], 0);
+}
+END_TEST
+
+/* Tensor parallel 8 moves much more than data parallel 8 does once a step: the bridge matters to the first. */
+START_TEST(slow_links_hurt_tensor_parallelism_most)
+{
+#define PAIR(topology)                                                                                                 \
+    "topology.name=" topology, "model.preset=gpt-2", "training.global_batch=64", "training.gpus=2",                   \
+        "training.precision=fp16"
+    double bridged = SECONDS(PAIR("ws2-bridge-3090"), "parallel.tp=2") / SECONDS(PAIR("ws2-bridge-3090"));
+    double bare = SECONDS(PAIR("ws2-x16"), "topology.gpu=rtx-3090", "parallel.tp=2") /
+                  SECONDS(PAIR("ws2-x16"), "topology.gpu=rtx-3090");
+
+    ck_assert_double_gt(bare, 1.1 * bridged);
+}
+END_TEST
+
+START_TEST(what_the_machine_cannot_do_is_refused)
+{
+#define SETS(...) ((const char *const[]) { __VA_ARGS__, NULL })
+    refuse("precision is fp8, for which no rate of the GPU a100-sxm-80",
+           SETS("topology.name=dgx-a100", "model.preset=llama-3-8b", "training.global_batch=64",
+                "training.precision=fp8"));
+    refuse("no network adapters of known rate",
+           SETS("topology.name=ws2-x16", "model.preset=gpt-2", "training.nodes=2", "training.global_batch=64"));
+    refuse("more passes than", SETS("topology.name=dgx-h100", "model.preset=gpt-2", "training.gpus=4",
+                                    "parallel.pp=4", "training.global_batch=16777216"));
+    refuse("is not the number of GPUs", SETS(LLAMA, "parallel.tp=3"));
+}
+END_TEST
+
+START_TEST(the_same_scenario_gives_the_same_step)
+{
+    ck_assert_double_eq(SECONDS(LLAMA, "parallel.tp=2", "parallel.zero=1"),
+                        SECONDS(LLAMA, "parallel.tp=2", "parallel.zero=1"));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("training-step");
+    TCase *tests = tcase_create("training-step");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, the_parts_are_the_step);
+    tcase_add_test(tests, rates_follow_from_the_step);
+    tcase_add_test(tests, matrices_are_done_in_waves_of_tiles);
+    tcase_add_test(tests, a_group_gets_the_rails_of_its_ranks);
+    tcase_add_test(tests, what_travels_farther_takes_longer);
+    tcase_add_test(tests, what_should_help_helps);
+    tcase_add_test(tests, one_gpu_communicates_with_nobody);
+    tcase_add_test(tests, slow_links_hurt_tensor_parallelism_most);
+    tcase_add_test(tests, what_the_machine_cannot_do_is_refused);
+    tcase_add_test(tests, the_same_scenario_gives_the_same_step);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
