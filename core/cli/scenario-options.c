@@ -15,6 +15,7 @@ static const KeyOption key_options[FAB_SCENARIO_KEYS] = {
     { "topology", "topology.name", "The machine: an id of `fabricast topology list`, or a file", "NAME" },
     { "collective", "collective.operation", "The collective: all_reduce, all_gather, alltoall, ...", "NAME" },
     { "transfer", "transfer.flows", "Copies at the same time instead of a collective", "\"0>1 2<>3\"" },
+    { "pipeline", "pipeline.bytes", "Copies in chunks to a GPU, through a kernel and back: bytes each way", "SIZE" },
     { "sizes", "sizes", "FIRST:LAST[:FACTOR], or a list 1M,2M; default 8:8G", "SIZES" },
     { "ranks", "collective.ranks", "How many GPUs, or which: 0,2,4,6; default all", "RANKS" },
     { "algorithm", "collective.algorithm", "ring, tree, nvls, ...; default auto", "NAME" },
@@ -111,7 +112,8 @@ load_from_options(const FabScenarioOptions *options, GError **error)
 
     if (!is_set(options, "topology.name="))
         missing = "--topology is missing, it names a machine of `fabricast topology list` or a file";
-    else if (!is_set(options, "collective.operation=") && !is_set(options, "transfer.flows="))
+    else if (!is_set(options, "collective.operation=") && !is_set(options, "transfer.flows=") &&
+             !is_set(options, "pipeline.bytes="))
         missing = "--collective is missing, such as --collective all_reduce; or --transfer \"0>1\"";
     if (missing == NULL)
         return fab_scenario_from_sets((char *const *)options->sets->pdata, error);

@@ -14,9 +14,11 @@ enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 #define GROUP_COLLECTIVE "collective"
 #define GROUP_TRANSFER "transfer"
 #define GROUP_TRAINING "training"
+#define GROUP_PIPELINE "pipeline"
 
 /* A sweep that was not asked for: from where latency rules to where bandwidth does. */
 #define DEFAULT_SIZES "8:8G"
+#define DEFAULT_CHUNKS "256K:256M"
 
 static const char *const collective_keys[] = {
     "operation", "sizes", "algorithm", "protocol", "channels", "chunk",  "slice",  "slots", "ranks",
@@ -87,7 +89,9 @@ static bool
 read_sizes(FabKeyfile *file, const char *group, FabScenario *scenario, GError **error)
 {
     const char *text = fab_keyfile_get(file, group, "sizes");
-    const char *fallback = g_strcmp0(scenario->operation, "barrier") == 0 ? "8" : DEFAULT_SIZES;
+    const char *fallback = g_strcmp0(scenario->operation, "barrier") == 0 ? "8"
+                           : strcmp(group, GROUP_PIPELINE) == 0           ? DEFAULT_CHUNKS
+                                                                          : DEFAULT_SIZES;
 
     scenario->sizes = fab_parse_sizes(text != NULL ? text : fallback, &scenario->size_count, error);
     if (scenario->sizes != NULL)
@@ -390,6 +394,8 @@ check_words(FabKeyfile *file, GError **error)
         fab_keyfile_accept(file, GROUP_COLLECTIVE, fab_nccl_setting_keys[i]);
     for (guint i = 0; transfer_keys[i] != NULL; i++)
         fab_keyfile_accept(file, GROUP_TRANSFER, transfer_keys[i]);
+    for (guint i = 0; fab_copy_pipeline_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, GROUP_PIPELINE, fab_copy_pipeline_keys[i]);
     for (const char *const *key = fab_model_keys(); *key != NULL; key++)
         fab_keyfile_accept(file, "model", *key);
     for (guint i = 0; fab_parallel_keys[i] != NULL; i++)
@@ -403,14 +409,15 @@ static bool
 check_work(const FabKeyfile *file, GError **error)
 {
     int things = fab_keyfile_has_group(file, GROUP_COLLECTIVE) + fab_keyfile_has_group(file, GROUP_TRANSFER) +
-                 fab_keyfile_has_group(file, GROUP_TRAINING);
+                 fab_keyfile_has_group(file, GROUP_TRAINING) + fab_keyfile_has_group(file, GROUP_PIPELINE);
     bool training = fab_keyfile_has_group(file, GROUP_TRAINING), model = fab_keyfile_has_group(file, "model");
 
     if (things == 1 && training == model && (training || !fab_keyfile_has_group(file, "parallel")))
         return true;
     if (things != 1)
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "%s: says %s to run, a scenario has exactly one of [collective], [transfer] and [training]",
+                    "%s: says %s to run, a scenario has exactly one of [collective], [transfer], [pipeline] and "
+                    "[training]",
                     fab_keyfile_path(file), things > 1 ? "two things" : "nothing");
     else
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s", fab_keyfile_path(file),
@@ -436,6 +443,11 @@ read_work(FabKeyfile *file, FabScenario *scenario, GError **error)
     if (fab_keyfile_has_group(file, GROUP_TRANSFER)) {
         scenario->kind = FAB_SCENARIO_TRANSFER;
         return read_transfer(file, scenario, error);
+    }
+    if (fab_keyfile_has_group(file, GROUP_PIPELINE)) {
+        scenario->kind = FAB_SCENARIO_PIPELINE;
+        return fab_copy_pipeline_read(file, &scenario->pipeline, error) &&
+               read_sizes(file, GROUP_PIPELINE, scenario, error);
     }
     scenario->kind = FAB_SCENARIO_COLLECTIVE;
     return read_collective(file, scenario, error);
@@ -474,6 +486,7 @@ apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
     bool grouped = g_strv_length(words) == 2;
     const char *group = fab_keyfile_has_group(file, GROUP_TRANSFER)   ? GROUP_TRANSFER
                         : fab_keyfile_has_group(file, GROUP_TRAINING) ? GROUP_TRAINING
+                        : fab_keyfile_has_group(file, GROUP_PIPELINE) ? GROUP_PIPELINE
                                                                       : GROUP_COLLECTIVE;
 
     if (!g_utf8_validate(set, -1, NULL) || g_strv_length(sides) != 2 || words[0] == NULL || !is_word(words[0]) ||

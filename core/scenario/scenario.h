@@ -1,7 +1,7 @@
 /*
  * What to run, as plain data read from a scenario file and the command line: the machine, overrides, and a
- * collective sweep, a set of transfers or a training step. Names are checked against files only, not against the
- * machine.
+ * collective sweep, a set of transfers, a copy pipeline or a training step. Names are checked against files only, not
+ * against the machine.
  */
 #ifndef FAB_SCENARIO_SCENARIO_H
 #define FAB_SCENARIO_SCENARIO_H
@@ -12,9 +12,11 @@
 
 #include "scenario/model.h"
 #include "scenario/nccl-settings.h"
+#include "scenario/copy-pipeline.h"
 #include "scenario/training.h"
 
-typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER, FAB_SCENARIO_TRAINING } FabScenarioKind;
+typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER, FAB_SCENARIO_TRAINING,
+               FAB_SCENARIO_PIPELINE } FabScenarioKind;
 
 /* [transfer]: simultaneous copies between GPUs. */
 typedef struct {
@@ -54,10 +56,11 @@ typedef struct {
     /* [transfer] */
     FabTransferPair *pairs;
     uint32_t pair_count;
+    FabCopyPipeline pipeline; /* [pipeline] */
     /* [model], [parallel] and [training] */
     FabModel *model;
     FabTraining *training;
-    /* collective and transfer */
+    /* collective, transfer; of a pipeline's chunks */
     uint64_t *sizes;
     uint32_t size_count;
 } FabScenario;

@@ -62,7 +62,9 @@ fab_export(const FabScenario *scenario, const FabTopology *topology, FILE *out, 
     if (scenario->kind != FAB_SCENARIO_COLLECTIVE) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s: has [%s], only a [collective] has channel programs", scenario->path,
-                    scenario->kind == FAB_SCENARIO_TRAINING ? "training" : "transfer");
+                    scenario->kind == FAB_SCENARIO_TRAINING   ? "training"
+                    : scenario->kind == FAB_SCENARIO_PIPELINE ? "pipeline"
+                                                              : "transfer");
         return false;
     }
     fab_program_file_begin(out);

@@ -147,7 +147,7 @@ read_output(FabMeasured *measured, const char *json, GError **error)
 
 /* ------------------------------------------------------------------ running it */
 
-/* The programs of the scenario in a file of their own. Its path, owned by the caller, who unlinks it; NULL: an error. */
+/* The programs of the scenario in a file of their own: its path, owned by the caller, who unlinks it. */
 static char *
 write_programs(const FabScenario *scenario, const FabTopology *topology, GError **error)
 {

@@ -10,6 +10,7 @@
 #include "study/cost.h"
 #include "study/given-graph.h"
 #include "study/interval.h"
+#include "study/copy-pipeline.h"
 #include "study/shared.h"
 #include "study/transfer.h"
 #include "study/work.h"
@@ -452,6 +453,7 @@ fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabCo
 {
     g_autoptr(FabOverlay) overlay = NULL;
     FabResult *result;
+    bool copies = scenario->kind == FAB_SCENARIO_TRANSFER || scenario->kind == FAB_SCENARIO_PIPELINE;
 
     if (scenario->kind == FAB_SCENARIO_TRAINING) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: is a training step, not a collective or a set of copies",
@@ -464,10 +466,11 @@ fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabCo
             return NULL;
         constants = &overlay->constants;
     }
-    result = scenario->kind == FAB_SCENARIO_TRANSFER
-                 ? fab_transfer_run(scenario, topology, error)
+    result = scenario->kind == FAB_SCENARIO_TRANSFER ? fab_transfer_run(scenario, topology, error)
+             : scenario->kind == FAB_SCENARIO_PIPELINE
+                 ? fab_copy_pipeline_run(scenario, topology, error)
                  : run_collective(scenario, topology, constants, progress, user, error);
-    if (result != NULL && overlay != NULL && scenario->kind == FAB_SCENARIO_TRANSFER)
+    if (result != NULL && overlay != NULL && copies)
         g_ptr_array_add(result->notes, g_strdup("the calibration changes nothing: copies use none of its constants"));
     else if (result != NULL && overlay != NULL) {
         result->calibration = overlay_name(overlay);

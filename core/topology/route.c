@@ -366,6 +366,26 @@ staged_route(FabRouter *router, uint32_t a, uint32_t b, bool push, GError **erro
     return fab_router_finish(router, fab_router_use_hops(router, false));
 }
 
+/* Copy engines have reads and writes in flight side by side: they share the link's directions only, as peers do. */
+const FabRoute *
+fab_router_host(FabRouter *router, uint32_t gpu, bool in, GError **error)
+{
+    const FabTopology *topology = router->topology;
+    FabVertex cpu;
+
+    g_return_val_if_fail(gpu < topology->gpu_count, NULL);
+    cpu = fab_walk_nearest(router->walk, topology->gpus[gpu], FAB_VERTEX_CPU);
+    g_array_set_size(router->hops, 0);
+    if (cpu == FAB_VERTEX_NONE || !(in ? fab_walk_path(router->walk, cpu, topology->gpus[gpu], router->hops)
+                                       : fab_walk_path_back(router->walk, cpu, topology->gpus[gpu], router->hops))) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: no CPU is joined to %s, whose memory could be copied",
+                    topology->name, topology->vertices[topology->gpus[gpu]].name);
+        return NULL;
+    }
+    fab_router_use(router, router->memory_of[cpu], 1);
+    return fab_router_finish(router, fab_router_use_hops(router, true));
+}
+
 /* ------------------------------------------------------------------ one memory for all */
 
 /* The link of a GPU to the memory; *inward: its direction that carries what the GPU reads. */

@@ -98,6 +98,12 @@ const FabRoute *fab_router_pull(FabRouter *router, uint32_t a, uint32_t b, GErro
 const FabRoute *fab_router_push_flow(FabRouter *router, uint32_t a, uint32_t b, uint32_t flow, GError **error);
 
 /*
+ * A copy engine's way from the memory of a GPU's NUMA node to the GPU (`in`), or back. NULL with an error when there is
+ * none.
+ */
+const FabRoute *fab_router_host(FabRouter *router, uint32_t gpu, bool in, GError **error);
+
+/*
  * One in-switch reduction with multicast among `count` GPUs: every GPU's port in both directions, each with
  * `weight`. NULL with an error when no multicast switch joins them.
  */
