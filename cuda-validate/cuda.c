@@ -259,15 +259,13 @@ put_set(FabmQueue *queue, void *memory, uint8_t byte, uint64_t bytes, FabmFailur
            good(cudaMemsetAsync(memory, byte, bytes, queue->stream), queue->gpu, "memory was not set", failure);
 }
 
-/* Bytes of shared memory that the kernel asks for: its tables of connections (FabmEndState of interpret.h). */
+/* Bytes of shared memory that the kernel asks for: its tables of connections. */
 static size_t
 shared_bytes(const FabmLaunch *launch)
 {
-    enum { END_STATE = 40 };
-
     if (launch->kind != FABM_KERNEL_PROGRAM)
         return 0;
-    return (size_t)launch->as.program.roles * launch->as.program.ends_most * END_STATE;
+    return (size_t)launch->as.program.roles * launch->as.program.ends_most * sizeof(FabmEndState);
 }
 
 /* CTAs of these kernels wait for each other, so all of them must be on the GPU at once. */

@@ -18,15 +18,6 @@
 
 #include "kernels.h"
 
-/* A connection while the program runs. Only the thread that waits for it changes it, between two barriers. */
-typedef struct {
-    uint8_t *slots;
-    uint64_t *told, *tells;
-    uint64_t count;
-    uint32_t slot; /* count modulo slots */
-    uint32_t sends;
-} FabmEndState;
-
 /* Looks in vain so far, and when the clock was first read; zero at the begin. */
 typedef struct {
     uint64_t began;

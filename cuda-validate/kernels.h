@@ -128,6 +128,15 @@ typedef struct {
     uint32_t connection; /* for messages */
 } FabmEnd;
 
+/* A connection while the program runs. Only the thread that waits for it changes it, between two barriers. */
+typedef struct {
+    uint8_t *slots;
+    uint64_t *told, *tells;
+    uint64_t count;
+    uint32_t slot; /* count modulo slots */
+    uint32_t sends;
+} FabmEndState;
+
 typedef struct {
     uint32_t first_op, ops;
     uint32_t first_end, ends;

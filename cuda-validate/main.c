@@ -17,6 +17,8 @@ const FabmTest fabm_tests[] = {
     { "links", "host to GPU and back, GPU to GPU, latency", false, false, fabm_measure_links },
     { "launch", "kernels, graphs, dependencies between streams, events", false, false, fabm_measure_launch },
     { "rates", "copy and reduce by kernels against CTAs and width of access", false, false, fabm_measure_rates },
+    { "program", "channel programs of files (--program), with virtual ranks where GPUs are few", false, true,
+      fabm_measure_programs },
     { NULL, NULL, false, false, NULL },
 };
 

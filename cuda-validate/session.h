@@ -27,6 +27,7 @@ extern const FabmTest fabm_tests[];
 bool fabm_measure_links(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_launch(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_rates(FabmSession *session, FabmFailure *failure);
+bool fabm_measure_programs(FabmSession *session, FabmFailure *failure);
 
 /* ------------------------------------------------------------------ timing */
 

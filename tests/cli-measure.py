@@ -82,6 +82,32 @@ def json_is_json():
            f"--json has rows: {row}")
 
 
+def programs_run():
+    """Every collective that can be exported, as fabricast exports it, gives what its page says, on shared GPUs and own."""
+    calls = (("all_reduce", "ring", 4), ("all_reduce", "tree", 5), ("all_gather", "ring", 3), ("reduce_scatter", "ring", 4),
+             ("broadcast", "ring", 3), ("reduce", "ring", 3), ("alltoall", "pairwise", 4), ("sendrecv", "pairwise", 3))
+    with tempfile.TemporaryDirectory() as folder:
+        for collective, algorithm, ranks in calls:
+            path = f"{folder}/{collective}-{algorithm}.prog"
+            done = subprocess.run([FABRICAST, "program", "export", "--topology=loopback-h200", "--collective", collective,
+                                   "--algorithm", algorithm, "--protocol=simple", "--channels=2", "--sizes=4K,100000",
+                                   f"--set=topology.gpus={ranks}", "--output", path],
+                                  capture_output=True, text=True, check=False)
+            expect(done.returncode == 0, f"export of {collective}: {done.stderr}")
+            for gpus in (1, 2):
+                done = run(f"--fake={gpus}", "--repeats=1", "--warmup=0", "--output", folder, "--program", path, "program")
+                expect(done.returncode == 0 and f"{collective} {algorithm}, {ranks} ranks" in done.stdout,
+                       f"{collective} {algorithm} on {gpus} GPUs: {done.stderr}")
+        keys = open(folder + "/fake-x2-program-all-reduce-tree-r5-c2.ini", encoding="utf-8").read()
+        for line in ("kind=collective", "algo=Tree", "proto=Simple", "channels=2", "ranks=5", "redop=sum"):
+            expect(line + "\n" in keys, f"{line} in the key file of a program")
+        read = subprocess.run([FABRICAST, "validate", folder], capture_output=True, text=True, check=False)
+        expect("fake-x2" not in read.stderr, f"fabricast reads the files: {read.stderr}")
+    refuses(2, "which program?", "--fake=1", "program")
+    done = run("--fake=1", "--program=/nowhere", "program")
+    expect(done.returncode == 2 and "/nowhere: cannot be read" in done.stderr, f"no such program: {done.stderr}")
+
+
 def ctrl_c_keeps_what_was_measured():
     with tempfile.TemporaryDirectory() as folder:
         # Far more samples than it will get time for, after tests that are quick.
@@ -102,7 +128,7 @@ def a_hang_ends():
            f"watchdog: {done.returncode} {done.stderr}")
 
 
-for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, ctrl_c_keeps_what_was_measured,
+for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, ctrl_c_keeps_what_was_measured,
               a_hang_ends):
     check()
 print(f"{failures} failed")
