@@ -19,6 +19,7 @@ const FabmTest fabm_tests[] = {
     { "rates", "copy and reduce by kernels against CTAs and width of access", false, false, fabm_measure_rates },
     { "program", "channel programs of files (--program), with virtual ranks where GPUs are few", false, true,
       fabm_measure_programs },
+    { "nccl", "NCCL's collectives", true, false, fabm_measure_collectives },
     { NULL, NULL, false, false, NULL },
 };
 
@@ -234,7 +235,7 @@ run_tests(FabmSession *session, FabmText *troubles)
 
         if (!is_wanted(session->options, test))
             continue;
-        if (test->real && session->options->fake > 0)
+        if (test->real && session->options->fake > 0 && session->options->nccl == NULL)
             fabm_fail(&failure, FABM_EXIT_INPUT, "needs real GPUs, not --fake");
         else
             (void)test->run(session, &failure);

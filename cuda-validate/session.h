@@ -16,7 +16,7 @@ typedef struct {
 
 typedef struct {
     const char *name, *summary;
-    bool real;    /* needs real GPUs */
+    bool real;    /* needs real GPUs, or libraries that stand for those of real GPUs */
     bool by_name; /* not among `all` */
     bool (*run)(FabmSession *session, FabmFailure *failure);
 } FabmTest;
@@ -28,6 +28,7 @@ bool fabm_measure_links(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_launch(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_rates(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_programs(FabmSession *session, FabmFailure *failure);
+bool fabm_measure_collectives(FabmSession *session, FabmFailure *failure);
 
 /* ------------------------------------------------------------------ timing */
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """fabricast-measure as its page says, on GPUs made of host threads; what it writes is read by fabricast.
 
-cli-measure.py FABRICAST-MEASURE FABRICAST
+cli-measure.py FABRICAST-MEASURE FABRICAST FAKE-NCCL
 """
 
 import glob
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-MEASURE, FABRICAST = sys.argv[1:3]
+MEASURE, FABRICAST, NCCL = sys.argv[1:4]
 QUICK = ["--fake=2", "--repeats=2", "--warmup=1", "--sizes=4K,64K", "--ctas=1", "--widths=16"]
 failures = 0
 
@@ -108,6 +108,38 @@ def programs_run():
     expect(done.returncode == 2 and "/nowhere: cannot be read" in done.stderr, f"no such program: {done.stderr}")
 
 
+def nccl_is_called_right():
+    """All collectives on a library with NCCL's interface; the data are checked as those of NCCL are."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = run("--fake=4", "--nccl", NCCL, "--ranks=1,3,4", "--sizes=4K,60000", "--repeats=1", "--warmup=0",
+                   "--output", folder, "nccl")
+        expect(done.returncode == 0, f"nccl: {done.returncode} {done.stderr}")
+        for name in ("all_reduce", "all_gather", "reduce_scatter", "broadcast", "reduce", "alltoall", "sendrecv", "gather",
+                     "scatter"):
+            for variant in ("1 ranks, out of place", "3 ranks, out of place", "4 ranks, out of place"):
+                expect(f"{name:<16} {variant}" in done.stdout, f"{name} {variant}")
+        expect("all_reduce       4 ranks, in place" in done.stdout, "in place")
+        read = subprocess.run([FABRICAST, "validate", folder], capture_output=True, text=True, check=False)
+        expect("fake-x4" not in read.stderr, f"fabricast reads the files: {read.stderr}")
+        done = run("--fake=2", "--nccl", NCCL, "--sizes=4K", "--repeats=1", "--algo=Ring", "--proto=LL128", "--channels=4",
+                   "--dtype=bfloat16", "--collectives=all_gather", "--output", folder, "nccl")
+        expect(done.returncode == 0 and "all_gather" in done.stdout and "all_reduce" not in done.stdout, done.stderr)
+        keys = open(folder + "/fake-x4-nccl-all-reduce-r3.ini", encoding="utf-8").read()
+        for line in ("nccl_version=2.23.4", "processes=1", "ranks=3", "collective=all_reduce", "dtype=float"):
+            expect(line + "\n" in keys, f"{line} in the key file")
+        keys = open(folder + "/fake-x2-nccl-all-gather-r2-ring-ll128-c4.ini", encoding="utf-8").read()
+        for line in ("algo=Ring", "proto=LL128", "env=NCCL_MIN_NCHANNELS=4;NCCL_MAX_NCHANNELS=4", "dtype=bfloat16"):
+            expect(line + "\n" in keys, f"{line} in the key file of forced settings")
+    refuses(3, "5 ranks are asked for, there are 2 GPUs", "--fake=2", "--nccl", NCCL, "--ranks=5", "nccl")
+    refuses(3, "NCCL cannot be loaded: /nowhere", "--fake=2", "--nccl=/nowhere", "nccl")
+    refuses(3, "has no ncclGetVersion", "--fake=2", "--nccl=libm.so.6", "nccl")
+    refuses(2, "did you mean alltoall?", "--fake=2", "--nccl", NCCL, "--collectives=all_to_all", "nccl")
+    refuses(2, "must be float, half or bfloat16", "--fake=2", "--nccl", NCCL, "--dtype=int", "nccl")
+    refuses(2, "needs real GPUs", "--fake=2", "nccl")
+    os.environ["FAKE_NCCL_VERSION"] = "2708"
+    refuses(3, "NCCL is version 2708, must be 21000 (2.10) or later", "--fake=2", "--nccl", NCCL, "nccl")
+
+
 def ctrl_c_keeps_what_was_measured():
     with tempfile.TemporaryDirectory() as folder:
         # Far more samples than it will get time for, after tests that are quick.
@@ -128,7 +160,8 @@ def a_hang_ends():
            f"watchdog: {done.returncode} {done.stderr}")
 
 
-for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, ctrl_c_keeps_what_was_measured,
+for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, nccl_is_called_right,
+              ctrl_c_keeps_what_was_measured,
               a_hang_ends):
     check()
 print(f"{failures} failed")
