@@ -6,6 +6,7 @@ cli-program.py PROGRAM
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -146,6 +147,64 @@ class Export(Cli):
         self.refuses(r'program has no command "exprot"; did you mean export\?', "program", "exprot")
 
 
+class Show(Cli):
+    def test_steps_have_nccls_names(self):
+        lines = self.prints("program", "show", *RING, "--ranks", "3", "--sizes", "3K", "--channels", "2").splitlines()
+        self.assertRegex(lines[0], r"^# all_reduce ring ll, 3 KiB over 3 ranks: 2 channels, slices of at most ")
+        steps = [line.split() for line in lines if not line.startswith("#")]
+        self.assertEqual([step[4] for step in steps],
+                         ["send", "recvReduceSend", "recvReduceCopySend", "recvCopySend", "recv"])
+        self.assertEqual({tuple(step[:3]) for step in steps}, {("0", "0", "0")})
+        every = self.prints("program", "show", *RING, "--ranks", "3", "--sizes", "3K", "--channels", "2", "--all")
+        self.assertEqual(len(every.splitlines()), 2 + 5 * 3 * 2)
+
+    def test_the_switch_is_named_where_it_works(self):
+        self.assertIn("(by the switch)", self.prints("program", "show", "--topology", "dgx-h100", "--collective",
+                                                     "all_reduce", "--algorithm", "nvls", "--sizes", "1M"))
+
+    def test_ranks_and_channels_that_are_not_there_are_refused(self):
+        self.refuses(r"--rank is 8, must be between 0 and 7", "program", "show", *RING, "--sizes", "1K", "--rank", "8")
+        self.refuses(r"--channel is 1, must be between 0 and 0", "program", "show", *RING, "--sizes", "1K", "--channel",
+                     "1")
+        self.refuses(r"must be 0 or more", "program", "show", *RING, "--sizes", "1K", "--rank=-1")
+
+
+class Check(Cli):
+    def export(self):
+        self.prints("program", "export", *RING, "--sizes", "1K,64K", "-o", self.path("a.prog"))
+        with open(self.path("a.prog"), encoding="ascii") as file:
+            return file.read()
+
+    def check(self, text, status):
+        with open(self.path("a.prog"), "w", encoding="ascii") as file:
+            file.write(text)
+        return self.prints("program", "check", self.path("a.prog"), status=status).splitlines()
+
+    def test_what_is_exported_is_right(self):
+        lines = self.check(self.export(), DONE)
+        self.assertRegex(lines[0], r"a\.prog: right: all_reduce ring, 1 KiB over 8 ranks, 1 channels$")
+        self.assertEqual(len(lines), 2)
+
+    def test_a_program_that_moves_the_wrong_bytes_is_wrong(self):
+        lines = self.check(self.export().replace("step 128 i 896 ", "step 128 i 0 ", 1), NO)
+        self.assertRegex(lines[0], r": wrong: 1 KiB: all_reduce ring: byte 896 of the output of rank \d is wrong$")
+        self.assertIn(": right: ", lines[1])
+
+    def test_a_program_that_waits_for_ever_is_wrong(self):
+        lines = self.check(re.sub(r"(stream \d 0 0 15\n)(.*\n)(.*\n)", r"\1\3\2", self.export()), NO)
+        self.assertRegex(lines[0], r"wrong: 1 KiB: all_reduce ring: deadlock: rank 0 channel 0 role 0 waits at step 0")
+
+    def test_a_head_that_does_not_fit_is_said(self):
+        self.assertRegex(self.check(self.export().replace("piece 128", "piece 144", 1), NO)[0],
+                         "piece is not the longest")
+        self.assertRegex(self.check(self.export().replace("collective all_reduce", "collective all_reduc", 1), NO)[0],
+                         "collective is not known")
+        self.assertRegex(self.check(self.export().replace("output 1024", "output 2048", 1), NO)[0],
+                         "input or output have not the bytes")
+        self.refuses(r"no-such: no such file", "program", "check", "no-such")
+        self.refuses(r"check needs a program file", "program", "check")
+
+
 class Measure(Cli):
     def program(self, text, name="fabricast-measure"):
         with open(self.path(name), "w") as file:
@@ -207,6 +266,7 @@ class Measure(Cli):
                      "echo noise >&2\necho 'fabricast-measure: there is no NVIDIA driver here' >&2\nexit 3\n")
         self.refused(r"option --json is not known", "#!/bin/sh\necho 'option --json is not known' >&2\nexit 2\n", INPUT)
         self.refused(r"ended with status 7 and said nothing", "#!/bin/sh\nexit 7\n")
+        self.refused(r"ended with status 1 and said nothing", "#!/bin/sh\nexit 1\n")
         self.refused(r"was ended by signal 9", "#!/bin/sh\nkill -9 $$\n")
         self.refused(r"what it printed is not one JSON object", "#!/bin/sh\necho '[]'\n")
         self.refused(r"nests|brackets", "#!/usr/bin/env python3\nprint('[' * 100000)\n", INPUT)

@@ -5,24 +5,38 @@
 #include "program/program-file.h"
 #include "study/run-private.h"
 
+typedef struct {
+    const FabScenario *scenario;
+    FILE *out;
+    uint64_t steps; /* of the file so far */
+} Export;
+
 static bool
-check_algorithm(const FabRun *run, uint64_t size, const FabPlan *plan, GError **error)
+check_algorithm(const FabScenario *scenario, const FabProgramNote *note, GError **error)
 {
+    const FabAlgorithm *algorithm = fab_algorithm_find(note->algorithm, NULL);
     g_autofree char *text = NULL;
 
-    if (!plan->algorithm->in_switch && !plan->algorithm->several_nodes)
+    if (!algorithm->in_switch && !algorithm->several_nodes)
         return true;
-    text = fab_format_bytes(size);
+    text = fab_format_bytes(note->size);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                 "%s: [collective] algorithm: %s runs %s, whose steps the switch or the network performs, which a "
-                "program file cannot hold; take another one, such as ring", run->scenario->path, text,
-                plan->algorithm->name);
+                "program file cannot hold; take another one, such as ring", scenario->path, text, note->algorithm);
     return false;
 }
 
-/* `steps` counts those of the file. */
 static bool
-export_size(const FabRun *run, uint64_t size, uint64_t *steps, FILE *out, GError **error)
+write_one(const FabProgram *program, const FabProgramNote *note, void *user, GError **error)
+{
+    Export *export = user;
+
+    return check_algorithm(export->scenario, note, error) &&
+           fab_program_write(program, note, &export->steps, export->out, error);
+}
+
+static bool
+use_size(const FabRun *run, uint64_t size, FabProgramUser use, void *user, GError **error)
 {
     const FabScenario *scenario = run->scenario;
     FabPlan plan;
@@ -43,20 +57,20 @@ export_size(const FabRun *run, uint64_t size, uint64_t *steps, FILE *out, GError
 
     if (run->topology->shared != FAB_VERTEX_NONE)
         note.gpus = one_device = g_new0(uint32_t, run->ranks);
-    if (program == NULL || !check_algorithm(run, size, &plan, error))
+    if (program == NULL)
         return false;
     note.algorithm = (char *)plan.algorithm->name;
     note.protocol = (char *)fab_protocol_names[plan.protocol];
     note.threads = plan.threads;
     fab_piece(size, run->ranks, 0, &start, &note.piece);
-    return fab_program_write(program, &note, steps, out, error);
+    return use(program, &note, user, error);
 }
 
 bool
-fab_export(const FabScenario *scenario, const FabTopology *topology, FILE *out, GError **error)
+fab_export_each(const FabScenario *scenario, const FabTopology *topology, FabProgramUser use, void *user,
+                GError **error)
 {
     FabRun run;
-    uint64_t steps = 0;
     bool good;
 
     if (scenario->kind != FAB_SCENARIO_COLLECTIVE) {
@@ -67,12 +81,20 @@ fab_export(const FabScenario *scenario, const FabTopology *topology, FILE *out, 
                                                               : "transfer");
         return false;
     }
+    good = fab_run_init(&run, scenario, topology, NULL, error);
+    for (uint32_t i = 0; i < scenario->size_count && good; i++)
+        good = use_size(&run, scenario->sizes[i], use, user, error);
+    fab_run_clear(&run);
+    return good;
+}
+
+bool
+fab_export(const FabScenario *scenario, const FabTopology *topology, FILE *out, GError **error)
+{
+    Export export = { .scenario = scenario, .out = out };
+
     fab_program_file_begin(out);
     fprintf(out, "# %.80s on %.40s: %.80s\n", scenario->name, topology->name,
             topology->title != NULL ? topology->title : topology->plugin);
-    good = fab_run_init(&run, scenario, topology, NULL, error);
-    for (uint32_t i = 0; i < scenario->size_count && good; i++)
-        good = export_size(&run, scenario->sizes[i], &steps, out, error);
-    fab_run_clear(&run);
-    return good;
+    return fab_export_each(scenario, topology, write_one, &export, error);
 }

@@ -218,7 +218,9 @@ run_program(FabMeasured *measured, const char *path, const char *const *more, GE
                     g_error_matches(inner, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT) ? "no such program" : inner->message);
         return false;
     }
-    ended = WIFEXITED(status) ? WEXITSTATUS(status) : FAB_EXIT_SYSTEM;
+    ended = WIFEXITED(status) && messages[0] != '\0' ? WEXITSTATUS(status) : FAB_EXIT_SYSTEM;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == FAB_EXIT_DONE)
+        ended = FAB_EXIT_DONE;
     if (ended == FAB_EXIT_DONE)
         return read_output(measured, output, error);
     if (ended == FAB_EXIT_NO) {
