@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs `fabricast program` and `fabricast measure` as users do, and reads programs by the page that specifies them.
 
-cli-program.py PROGRAM
+cli-program.py PROGRAM FABRICAST-MEASURE
 """
 
 import json
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import unittest
 
-PROGRAM = os.path.abspath(sys.argv[1])
+PROGRAM, MEASURE = (os.path.abspath(path) for path in sys.argv[1:3])
 DONE, NO, INPUT, SYSTEM = 0, 1, 2, 3
 LOOPBACK = ("--topology", "loopback-h200", "--collective", "all_reduce", "--algorithm", "ring")
 RING = ("--topology", "dgx-h100", "--collective", "all_reduce", "--algorithm", "ring")
@@ -244,6 +244,17 @@ class Measure(Cli):
         self.program(PRETENDER.replace("rows = []", "rows = []; " + more))
         text = self.measure("--pass=--repeats=50", "--pass=--gpus", "--pass=0", path=self.folder + ":")
         self.assertIn("by fabricast-measure\n", text)
+
+    def test_the_real_program_executes_what_is_exported(self):
+        # On host threads that stand for a GPU: the times mean nothing, the results are checked.
+        for words in (("all_reduce", "ring"), ("all_reduce", "tree"), ("all_gather", "ring"), ("alltoall", "pairwise"),
+                      ("reduce_scatter", "halving-doubling"), ("broadcast", "ring"), ("sendrecv", "pairwise")):
+            text = self.prints("measure", "--topology", "loopback-h200", "--set", "topology.gpus=4", "--collective",
+                               words[0], "--algorithm", words[1], "--channels", "2", "--sizes", "16K", "--program-path",
+                               MEASURE, "--pass=--fake=1", "--pass=--repeats=1", "--pass=--warmup=0", "--json")
+            document = json.loads(text)
+            self.assertIsNone(document["wrong"], words)
+            self.assertGreater(document["rows"][0]["measured_us"], 0, words)
 
     def test_a_size_without_a_time_has_none(self):
         text = self.measure(*self.program(PRETENDER.replace("print(", "del rows[0]\nprint(")))
