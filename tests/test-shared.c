@@ -141,7 +141,7 @@ START_TEST(more_ctas_than_sms_share_them)
 }
 END_TEST
 
-START_TEST(a_call_takes_the_channels_that_the_sms_hold_and_simple)
+START_TEST(a_call_takes_rings_simple_and_the_channels_that_the_sms_hold)
 {
     static const struct {
         const char *gpus;
@@ -150,8 +150,8 @@ START_TEST(a_call_takes_the_channels_that_the_sms_hold_and_simple)
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(FabResult) result = run((const char *const[]) { "topology.name=loopback-h200", cases[i].gpus,
-                                                                  "operation=all_reduce", "algorithm=ring",
-                                                                  "sizes=64M", NULL });
+                                                                  "operation=all_reduce", "sizes=64M", NULL });
+        ck_assert_str_eq(row(result, 0)->algorithm, "ring");
         ck_assert_uint_eq(row(result, 0)->channels, cases[i].channels);
         ck_assert_str_eq(row(result, 0)->protocol, "simple");
         ck_assert_ptr_null(row(result, 0)->kind); /* no interval of real machines */
@@ -269,7 +269,7 @@ main(void)
     tcase_add_test(tests, reads_and_writes_of_all_ranks_load_one_memory);
     tcase_add_test(tests, what_the_cache_holds_never_reaches_the_memory);
     tcase_add_test(tests, more_ctas_than_sms_share_them);
-    tcase_add_test(tests, a_call_takes_the_channels_that_the_sms_hold_and_simple);
+    tcase_add_test(tests, a_call_takes_rings_simple_and_the_channels_that_the_sms_hold);
     tcase_add_test(tests, a_copy_between_virtual_gpus_reads_and_writes_the_memory);
     tcase_add_test(tests, virtual_gpus_are_one_device_to_each_other);
     tcase_add_test(tests, figures_that_no_device_has_are_refused);

@@ -1,5 +1,7 @@
 #include "study/shared.h"
 
+#include <string.h>
+
 #include "base/units.h"
 
 /* NCCL's bound, and that of the kernels that run such programs. */
@@ -55,9 +57,13 @@ void
 fab_shared_facts(const FabTopology *topology, FabMachineFacts *facts, FabWishes *wishes)
 {
     uint32_t processors = topology->vertices[topology->shared].memory->processors;
+    bool others = wishes->without_algorithms != 0; /* NCCL_ALGO is set */
 
     facts->channels = CLAMP(processors / facts->ranks, 1, MOST_CHANNELS);
     facts->graph_channels = MAX(facts->channels / 2, 1);
     if (wishes->protocol < 0)
         wishes->protocol = FAB_PROTOCOL_SIMPLE;
+    for (uint32_t i = 0; wishes->algorithm == NULL && fab_nccl_algorithms[i] != NULL && !others; i++)
+        if (strcmp(fab_nccl_algorithms[i], "ring") != 0)
+            wishes->without_algorithms |= 1u << i;
 }

@@ -11,7 +11,10 @@
  */
 void fab_shared_costs(FabEngineSpec *spec, double launch_s);
 
-/* As many channels as the processors of the device hold, and no low-latency protocol, which changes nothing there. */
+/*
+ * NCCL's estimates are of links, which are not there: rings where nothing else is asked for, as many channels as the
+ * processors of the device hold, and no low-latency protocol, which would change nothing.
+ */
 void fab_shared_facts(const FabTopology *topology, FabMachineFacts *facts, FabWishes *wishes);
 
 #endif
