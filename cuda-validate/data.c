@@ -43,7 +43,7 @@ fabm_data_fill(FabmQueue *queue, const FabmSession *session, const FabmExpect *e
                uint64_t count, FabmFailure *failure)
 {
     FabmLaunch launch = { .kind = FABM_KERNEL_FILL, .ctas = DATA_CTAS, .threads = DATA_THREADS,
-                          .as.fill = { *expect, rank, data, count } };
+                          .as.fill = { *expect, rank, data, count, 0 } };
 
     return count == 0 ||
            (session->backend->launch(queue, &launch, failure) && session->backend->drain(queue, failure));

@@ -195,7 +195,7 @@ run_move(const FabmMove *move, uint32_t ctas)
                 ((float *)move->dst[d])[i] = value;
         }
         for (uint32_t c = 0; move->stop != NULL && c < ctas; c++)
-            move->passes[c]++;
+            __atomic_fetch_add(&move->passes[c], 1, __ATOMIC_RELAXED);
     } while (move->stop != NULL && __atomic_load_n(move->stop, __ATOMIC_RELAXED) == 0);
 }
 
@@ -203,7 +203,7 @@ static void
 run_fill(const FabmFill *fill)
 {
     for (uint64_t i = 0; i < fill->count; i++)
-        fabm_element_store(fill->expect.element, fill->data, i, fabm_input(&fill->expect, fill->rank, i));
+        fabm_element_store(fill->expect.element, fill->data, i, fabm_filling(fill, i));
 }
 
 static void

@@ -84,7 +84,7 @@ fill_kernel(FabmFill fill)
 {
     for (uint64_t i = blockIdx.x * (uint64_t)blockDim.x + threadIdx.x; i < fill.count;
          i += (uint64_t)gridDim.x * blockDim.x)
-        fabm_element_store(fill.expect.element, fill.data, i, fabm_input(&fill.expect, fill.rank, i));
+        fabm_element_store(fill.expect.element, fill.data, i, fabm_filling(&fill, i));
 }
 
 __global__ void

@@ -35,7 +35,7 @@ typedef struct {
 
 /* ------------------------------------------------------------------ FILL and CHECK */
 
-typedef enum { FABM_FLOAT, FABM_HALF, FABM_BFLOAT16, FABM_BITS32 } FabmElement;
+typedef enum { FABM_FLOAT, FABM_HALF, FABM_BFLOAT16, FABM_E4M3, FABM_BITS32 } FabmElement;
 typedef enum { FABM_SUM, FABM_PROD, FABM_MAX, FABM_MIN, FABM_NO_REDUCTION } FabmReduction;
 
 typedef enum {
@@ -67,6 +67,7 @@ typedef struct {
     uint32_t rank;
     void *data;
     uint64_t count; /* elements */
+    uint32_t noise; /* 1: values below 2 of either sign with all bits of the mantissa, as arithmetic meets them */
 } FabmFill;
 
 typedef struct {

@@ -13,15 +13,27 @@
 #define FABM_VERSION "0.1.0"
 #endif
 
+#define LIBRARY(option) offsetof(FabmOptions, option)
+
 const FabmTest fabm_tests[] = {
-    { "links", "host to GPU and back, GPU to GPU, latency", false, false, fabm_measure_links },
-    { "launch", "kernels, graphs, dependencies between streams, events", false, false, fabm_measure_launch },
-    { "rates", "copy and reduce by kernels against CTAs and width of access", false, false, fabm_measure_rates },
-    { "program", "channel programs of files (--program), with virtual ranks where GPUs are few", false, true,
+    { "links", "host to GPU and back, GPU to GPU, latency", 0, false, fabm_measure_links },
+    { "launch", "kernels, graphs, dependencies between streams, events", 0, false, fabm_measure_launch },
+    { "rates", "copy and reduce by kernels against CTAs and width of access", 0, false, fabm_measure_rates },
+    { "program", "channel programs of files (--program), with virtual ranks where GPUs are few", 0, true,
       fabm_measure_programs },
-    { "nccl", "NCCL's collectives", true, false, fabm_measure_collectives },
-    { NULL, NULL, false, false, NULL },
+    { "nccl", "NCCL's collectives", LIBRARY(nccl), false, fabm_measure_collectives },
+    { "gemm", "matrix products over shapes and types", LIBRARY(cublaslt), false, fabm_measure_gemm },
+    { "overlap", "a matrix product while a copy kernel runs", LIBRARY(cublaslt), false, fabm_measure_overlap },
+    { NULL, NULL, 0, false, NULL },
 };
+
+/* Without real GPUs the libraries of real ones are of no use: only one that stands for it, named on purpose. */
+static bool
+lacks_library(const FabmOptions *options, const FabmTest *test)
+{
+    return options->fake > 0 && test->library != 0 &&
+           *(const char *const *)((const char *)options + test->library) == NULL;
+}
 
 /* ------------------------------------------------------------------ what is said */
 
@@ -69,7 +81,7 @@ list_machine(const FabmSession *session, FabmFailure *failure)
         }
     }
     for (const FabmTest *test = fabm_tests; test->name != NULL; test++)
-        printf("test %-12s %s%s\n", test->name, test->summary, test->real ? " (real GPUs)" : "");
+        printf("test %-12s %s%s\n", test->name, test->summary, test->library != 0 ? " (a library)" : "");
     return true;
 }
 
@@ -95,7 +107,7 @@ static bool
 is_wanted(const FabmOptions *options, const FabmTest *test)
 {
     for (int i = 0; i < options->tests.count; i++) {
-        bool all = strcmp(options->tests.values[i], "all") == 0 && !test->by_name && !(test->real && options->fake > 0);
+        bool all = strcmp(options->tests.values[i], "all") == 0 && !test->by_name && !lacks_library(options, test);
 
         if (all || strcmp(options->tests.values[i], test->name) == 0)
             return true;
@@ -235,7 +247,7 @@ run_tests(FabmSession *session, FabmText *troubles)
 
         if (!is_wanted(session->options, test))
             continue;
-        if (test->real && session->options->fake > 0 && session->options->nccl == NULL)
+        if (lacks_library(session->options, test))
             fabm_fail(&failure, FABM_EXIT_INPUT, "needs real GPUs, not --fake");
         else
             (void)test->run(session, &failure);

@@ -307,8 +307,8 @@ check_together(const FabmOptions *options, FabmFailure *failure)
                              (unsigned long long)width);
     }
     for (int i = 0; i < options->ctas.count; i++)
-        if (options->ctas.values[i] < 1 || options->ctas.values[i] > 65535)
-            return fabm_fail(failure, FABM_EXIT_INPUT, "--ctas: %llu must be from 1 to 65535",
+        if (options->ctas.values[i] > 65535)
+            return fabm_fail(failure, FABM_EXIT_INPUT, "--ctas: %llu must be from 0 to 65535",
                              (unsigned long long)options->ctas.values[i]);
     for (int i = 0; i < options->sizes.count; i++)
         if (options->sizes.values[i] < 4 || options->sizes.values[i] % 4 != 0)

@@ -49,13 +49,33 @@ fabm_bits(FabmElement element, float value)
         return bits >> 16;
     if (element == FABM_HALF) /* other bias of the exponent: 15, not 127 */
         return value == 0 ? 0 : (bits >> 13) - ((127 - 15) << 10);
+    if (element == FABM_E4M3) /* 7 */
+        return value == 0 ? 0 : (bits >> 20) - ((127 - 7) << 3);
     return bits;
+}
+
+/* A random value from 1/8 to 2 or its negative: random mantissa, one of four exponents. */
+FABM_SHARED uint32_t
+fabm_noise(FabmElement element, uint32_t random)
+{
+    uint32_t exponent = random >> 24 & 3, sign = random >> 31;
+
+    switch (element) {
+    case FABM_HALF:
+        return sign << 15 | (12 + exponent) << 10 | (random & 0x3ff);
+    case FABM_BFLOAT16:
+        return sign << 15 | (124 + exponent) << 7 | (random & 0x7f);
+    case FABM_E4M3:
+        return sign << 7 | (4 + exponent) << 3 | (random & 7);
+    default:
+        return sign << 31 | (124 + exponent) << 23 | (random & 0x7fffff);
+    }
 }
 
 FABM_SHARED uint32_t
 fabm_element_bytes(FabmElement element)
 {
-    return element == FABM_HALF || element == FABM_BFLOAT16 ? 2 : 4;
+    return element == FABM_E4M3 ? 1 : element == FABM_HALF || element == FABM_BFLOAT16 ? 2 : 4;
 }
 
 FABM_SHARED float
@@ -79,7 +99,7 @@ fabm_input(const FabmExpect *expect, uint32_t rank, uint64_t index)
 {
     if (expect->reduction != FABM_NO_REDUCTION)
         return fabm_bits(expect->element, fabm_value(expect, rank, index));
-    return fabm_random(expect->seed, rank, index) & (fabm_element_bytes(expect->element) == 2 ? 0xffffu : 0xffffffffu);
+    return fabm_random(expect->seed, rank, index) >> (32 - 8 * fabm_element_bytes(expect->element));
 }
 
 /* Where the element at `index` of rank's output comes from: a rank's input, or all of them. False: undefined. */
@@ -142,16 +162,39 @@ fabm_output(const FabmExpect *expect, uint32_t rank, uint64_t index, uint32_t *b
 FABM_SHARED uint32_t
 fabm_element_load(FabmElement element, const void *data, uint64_t index)
 {
-    return fabm_element_bytes(element) == 2 ? ((const uint16_t *)data)[index] : ((const uint32_t *)data)[index];
+    switch (fabm_element_bytes(element)) {
+    case 1:
+        return ((const uint8_t *)data)[index];
+    case 2:
+        return ((const uint16_t *)data)[index];
+    default:
+        return ((const uint32_t *)data)[index];
+    }
 }
 
 FABM_SHARED void
 fabm_element_store(FabmElement element, void *data, uint64_t index, uint32_t bits)
 {
-    if (fabm_element_bytes(element) == 2)
+    switch (fabm_element_bytes(element)) {
+    case 1:
+        ((uint8_t *)data)[index] = (uint8_t)bits;
+        break;
+    case 2:
         ((uint16_t *)data)[index] = (uint16_t)bits;
-    else
+        break;
+    default:
         ((uint32_t *)data)[index] = bits;
+        break;
+    }
+}
+
+/* What a fill writes at `index`. */
+FABM_SHARED uint32_t
+fabm_filling(const FabmFill *fill, uint64_t index)
+{
+    if (fill->noise)
+        return fabm_noise(fill->expect.element, fabm_random(fill->expect.seed, fill->rank, index));
+    return fabm_input(&fill->expect, fill->rank, index);
 }
 
 #endif

@@ -104,12 +104,17 @@ cta_counts(const Rates *rates)
     static const int usual[] = { 1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128 };
     FabmNumbers counts = { .count = 0 };
 
+    for (int i = 0; i < rates->session->options->ctas.count; i++)
+        if (rates->session->options->ctas.values[i] > 0)
+            counts.values[counts.count++] = rates->session->options->ctas.values[i];
     if (rates->session->options->ctas.count > 0)
-        return rates->session->options->ctas;
+        return counts;
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
         if (usual[i] < rates->multiprocessors)
             counts.values[counts.count++] = (uint64_t)usual[i];
-    counts.values[counts.count++] = (uint64_t)rates->multiprocessors;
+    /* Beyond one for each multiprocessor the kernel is bound by memory. */
+    for (int each = 1; each <= 4; each *= 2)
+        counts.values[counts.count++] = (uint64_t)(each * rates->multiprocessors);
     return counts;
 }
 
@@ -142,8 +147,8 @@ fabm_measure_rates(FabmSession *session, FabmFailure *failure)
     if (!backend->info(backend, rates.gpu, &info, failure))
         return false;
     rates.multiprocessors = info.multiprocessors;
-    /* Four buffers that take half of the memory at most, and hold twice what all CTAs move in one run. */
-    rates.room = 2ull * PIECE_MEMORY * (uint64_t)(info.multiprocessors > 0 ? info.multiprocessors : 1);
+    /* Four buffers that take half of the memory at most, and hold what all CTAs move in one run. */
+    rates.room = 4ull * PIECE_MEMORY * (uint64_t)(info.multiprocessors > 0 ? info.multiprocessors : 1);
     if (rates.room > info.memory_bytes / 8)
         rates.room = info.memory_bytes / 8 / PIECE_MEMORY * PIECE_MEMORY;
     rates.queue = backend->queue_new(backend, rates.gpu, false, failure);

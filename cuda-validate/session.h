@@ -16,7 +16,7 @@ typedef struct {
 
 typedef struct {
     const char *name, *summary;
-    bool real;    /* needs real GPUs, or libraries that stand for those of real GPUs */
+    size_t library; /* place of the option that names its library; 0: none. Without real GPUs it must be named */
     bool by_name; /* not among `all` */
     bool (*run)(FabmSession *session, FabmFailure *failure);
 } FabmTest;
@@ -29,6 +29,8 @@ bool fabm_measure_launch(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_rates(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_programs(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_collectives(FabmSession *session, FabmFailure *failure);
+bool fabm_measure_gemm(FabmSession *session, FabmFailure *failure);
+bool fabm_measure_overlap(FabmSession *session, FabmFailure *failure);
 
 /* ------------------------------------------------------------------ timing */
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """fabricast-measure as its page says, on GPUs made of host threads; what it writes is read by fabricast.
 
-cli-measure.py FABRICAST-MEASURE FABRICAST FAKE-NCCL
+cli-measure.py FABRICAST-MEASURE FABRICAST FAKE-NCCL FAKE-CUBLASLT
 """
 
 import glob
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-MEASURE, FABRICAST, NCCL = sys.argv[1:4]
+MEASURE, FABRICAST, NCCL, CUBLASLT = sys.argv[1:5]
 QUICK = ["--fake=2", "--repeats=2", "--warmup=1", "--sizes=4K,64K", "--ctas=1", "--widths=16"]
 failures = 0
 
@@ -140,6 +140,20 @@ def nccl_is_called_right():
     refuses(3, "NCCL is version 2708, must be 21000 (2.10) or later", "--fake=2", "--nccl", NCCL, "nccl")
 
 
+def products_are_called_right():
+    """The smallest shape of each type, on a library with cuBLASLt's interface; results are checked as real ones are."""
+    done = run("--fake=1", "--cublaslt", CUBLASLT, "--sizes=256K", "--repeats=1", "--warmup=0", "gemm")
+    expect(done.returncode == 0, f"gemm: {done.returncode} {done.stderr}")
+    for name in ("fp32", "tf32", "bf16", "fp8"):
+        expect(f"{name} 256x256x256 batch 1" in done.stdout, f"{name} in {done.stdout}")
+    expect("fp16" not in done.stdout and "no product fp16 of shape 1" in done.stderr, f"what is missing: {done.stderr}")
+    done = run("--fake=1", "--cublaslt", CUBLASLT, "--sizes=64K", "--repeats=1", "--warmup=0", "--ctas=0,1,3", "overlap")
+    expect(done.returncode == 0, f"overlap: {done.returncode} {done.stderr}")
+    expect(done.stdout.count("overlap copy") == 2 and done.stdout.count("TFLOP/s") == 3, f"overlap: {done.stdout}")
+    refuses(3, "cuBLASLt cannot be loaded: /nowhere", "--fake=1", "--cublaslt=/nowhere", "gemm")
+    refuses(2, "needs real GPUs", "--fake=1", "gemm")
+
+
 def ctrl_c_keeps_what_was_measured():
     with tempfile.TemporaryDirectory() as folder:
         # Far more samples than it will get time for, after tests that are quick.
@@ -161,6 +175,7 @@ def a_hang_ends():
 
 
 for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, nccl_is_called_right,
+              products_are_called_right,
               ctrl_c_keeps_what_was_measured,
               a_hang_ends):
     check()
