@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Compares the tables of docs/validation.md and docs/constants.md with what the program says today.
+
+doc-tables.py [--write] SOURCE-ROOT PROGRAM
+
+A table stands between "<!-- table NAME -->" and "<!-- end -->". --write puts today's into the pages: run it after a
+change of the model, and read the difference.
+"""
+
+import configparser
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+PAGES = ("docs/validation.md", "docs/constants.md")
+BANDS = ("from 8 MiB", "64 KiB to 8 MiB", "below 64 KiB")
+AIMS = {"from 8 MiB": 5, "64 KiB to 8 MiB": 12, "below 64 KiB": 15}
+LARGE, MIDDLE = 8 << 20, 64 << 10
+BUS_FACTOR = {"all_reduce": lambda n: 2 * (n - 1) / n}
+NAMED = ("dgx-h100", "dgx-a100", "dgx-1v", "gb200-nvl72")
+BLOCK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.S)
+WORST = 30
+
+
+def band_of(size):
+    return BANDS[0] if size >= LARGE else BANDS[1] if size >= MIDDLE else BANDS[2]
+
+
+def percent(value):
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def signed(value):
+    return "-" if value is None else f"{100 * value:+.0f}"
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
+
+
+def means(cases):
+    """Mean absolute error of each band, every case weighing the same."""
+    result = []
+    for band in BANDS:
+        errors = [case["mean"][band] for case in cases if band in case["mean"]]
+        result.append(percent(statistics.fmean(errors)) if errors else "-")
+    return result
+
+
+class Validation:
+    def __init__(self, root, program):
+        self.root = root
+        text = subprocess.run([program, "validate", "--json", "--quiet"], capture_output=True, check=True).stdout
+        self.data = json.loads(text)
+        self.cases = [self.one(case) for case in self.data["cases"] if case["scored"]]
+
+    def one(self, case):
+        file = configparser.ConfigParser(interpolation=None, strict=False)
+        file.optionxform = str
+        file.read(os.path.join(self.root, "tests/measurements", case["id"] + ".ini"), encoding="utf-8")
+        case["source"] = file["source"].get("url") or file["source"].get("where", "not recorded")
+        case["run"] = dict(file["run"])
+        case["mean"], case["bias"] = {}, {}
+        for band in BANDS:
+            errors = [row["predicted_us"] / row["measured_us"] - 1 for row in case["rows"]
+                      if row["predicted_us"] and row["measured_us"] and band_of(row["size_bytes"]) == band]
+            if errors:
+                case["mean"][band] = statistics.fmean(abs(error) for error in errors)
+                case["bias"][band] = statistics.fmean(errors)
+        inside = [row["low_us"] <= row["measured_us"] <= row["high_us"] for row in case["rows"] if row["low_us"]]
+        case["inside"] = f"{sum(inside)}/{len(inside)}"
+        case["excess"] = max(100 * error / AIMS[band] for band, error in case["mean"].items())
+        return case
+
+    def sizes(self):
+        rows = []
+        for band in BANDS:
+            one = next(e for e in self.data["errors"]["all"] if e["band"] == band)
+            ours, nccl, line = one["fabricast"], one["nccl_model"], one["line_fit"]
+            same = one["fabricast_where_nccl_model"]
+            rows.append([band, ours["cases"], ours["rows"], f"**{percent(ours['mean'])}**", AIMS[band],
+                         signed(ours["bias"]), percent(ours["median"]), percent(ours["p90"]), percent(ours["worst"]),
+                         f"{percent(nccl['mean'])}, {percent(nccl['median'])}",
+                         f"{percent(same['mean'])}, {percent(same['median'])}",
+                         f"{percent(line['mean'])}, {percent(line['median'])}"])
+        return table(["size", "tables", "rows", "mean", "aim", "bias", "median", "90th percentile", "worst",
+                      "NCCL: mean, median", "ours on its rows", "line: mean, median"], rows)
+
+    def grouped(self, title, key):
+        groups = {}
+        for case in self.cases:
+            groups.setdefault(key(case), []).append(case)
+        rows = [[name, len(groups[name]), *means(groups[name])] for name in sorted(groups)]
+        return table([title, "tables", *BANDS], rows)
+
+    def systems(self):
+        return self.grouped("machine, GPU", lambda case: f"{case['topology']}, {case['gpu_id']}")
+
+    def collectives(self):
+        return self.grouped("collective", lambda case: case["collective"])
+
+    def launches(self):
+        def mode(case):
+            if int(case["run"].get("processes", 0) or 0) == 1 and int(case["run"].get("threads", 1) or 1) <= 1:
+                return "one thread for all GPUs"
+            stated = "processes" in case["run"] or "threads" in case["run"]
+            return "one thread or process for each GPU" if stated else "not stated"
+
+        return self.grouped("who launches, as the table states", mode)
+
+    def plateaus(self):
+        """The largest size of each all-reduce table of the named machines that reaches 8 MiB."""
+        rows = []
+        for case in sorted(self.cases, key=lambda case: (case["topology"], case["ranks"], case["id"])):
+            sizes = [row["size_bytes"] for row in case["rows"]]
+            if case["topology"] not in NAMED or case["collective"] != "all_reduce" or max(sizes) < LARGE:
+                continue
+            last = [row for row in case["rows"] if row["size_bytes"] == max(sizes)]
+            factor = BUS_FACTOR["all_reduce"](case["ranks"]) * max(sizes) / 1000
+            measured = statistics.fmean(factor / row["measured_us"] for row in last)
+            predicted = statistics.fmean(factor / row["predicted_us"] for row in last)
+            rows.append([f"`{case['id']}`", case["gpu_id"], case["ranks"], f"{max(sizes) >> 20}", f"{measured:.1f}",
+                         f"{predicted:.1f}", f"{100 * (predicted / measured - 1):+.1f} %"])
+        return table(["table", "GPU", "GPUs", "MiB", "measured, GB/s", "predicted", "error"], rows)
+
+    def listed(self, cases):
+        rows = [[f"`{case['id']}`", f"{case['topology']}, {case['gpu_id']}", case["ranks"], case["collective"],
+                 *[signed(case["bias"].get(band)) + " / " + percent(case["mean"].get(band)) if band in case["mean"]
+                   else "-" for band in BANDS], case["inside"], case["grade"], case["source"]] for case in cases]
+        return table(["table", "machine, GPU", "GPUs", "collective", *[f"{band}: bias / mean" for band in BANDS],
+                      "inside", "grade", "source"], rows)
+
+    def worst(self):
+        cases = sorted(self.cases, key=lambda case: (-case["excess"], case["id"]))[:WORST]
+        rows = [[f"`{case['id']}`", *[signed(case["bias"].get(band)) for band in BANDS],
+                 *[percent(case["mean"].get(band)) for band in BANDS]] for case in cases]
+        return table(["table", *[f"bias {band}" for band in BANDS], *[f"mean {band}" for band in BANDS]], rows)
+
+    def full(self):
+        return self.listed(sorted(self.cases, key=lambda case: (-case["excess"], case["id"])))
+
+
+class Constants:
+    """What "calibrate --list" prints: groups, each with its heading, its source and its constants."""
+
+    def __init__(self, program):
+        text = subprocess.run([program, "calibrate", "--list"], capture_output=True, check=True, text=True).stdout
+        self.groups = []
+        for block in text.strip().split("\n\n"):
+            lines = block.split("\n")
+            name, title = re.match(r"\[(\S+)\]  # (.*)", lines[0]).groups()
+            notes = [line.lstrip("# ") for line in lines[1:] if line.startswith("#")]
+            fields = [re.split(r"  +", line, maxsplit=3) for line in lines[1:] if not line.startswith("#")]
+            self.groups.append((name, title, notes, fields))
+
+    def values(self, groups):
+        rows = []
+        for field in groups[0][3]:
+            key, _, span, meaning = field
+            cells = [next(f[1] for f in group[3] if f[0] == key) for group in groups]
+            rows.append([f"`{key}`", meaning, *cells, span])
+        return table(["constant", "meaning", *[f"`{group[0]}`" for group in groups], "range"], rows)
+
+    def kernels(self):
+        return self.values([group for group in self.groups if not group[0].startswith("pcie")])
+
+    def pcie(self):
+        return self.values([group for group in self.groups if group[0].startswith("pcie")])
+
+    def sources(self):
+        return table(["group", "holds for", "from"],
+                     [[f"`{name}`", title, " ".join(notes)] for name, title, notes, _ in self.groups])
+
+
+def main():
+    arguments = [argument for argument in sys.argv[1:] if argument != "--write"]
+    write = len(arguments) < len(sys.argv) - 1
+    root, program = arguments
+    validation, constants = Validation(root, program), Constants(program)
+    made = {
+        "sizes": validation.sizes, "systems": validation.systems, "collectives": validation.collectives,
+        "launches": validation.launches, "plateaus": validation.plateaus, "worst": validation.worst,
+        "full": validation.full, "kernels": constants.kernels, "pcie": constants.pcie, "sources": constants.sources,
+    }
+    differences = 0
+    used = set()
+    for page in PAGES:
+        path = os.path.join(root, page)
+        with open(path, encoding="utf-8") as file:
+            old = file.read()
+        used.update(match[1] for match in BLOCK.findall(old))
+        new = BLOCK.sub(lambda match: match[1] + made[match[2]]() + match[3], old)
+        for number, (shown, today) in enumerate(zip(old.split("\n"), new.split("\n")), 1):
+            if shown != today and differences < 20 and not write:
+                print(f"{page}:{number}:\n  shown: {shown}\n  today: {today}")
+            differences += shown != today
+        if len(old.split("\n")) != len(new.split("\n")):
+            print(f"{page}: {len(old.split(chr(10)))} lines, today's tables make it {len(new.split(chr(10)))}")
+            differences += 1
+        if write and new != old:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(new)
+    for name in sorted(set(made) - used):
+        print(f"table {name} is shown on no page")
+        differences += 1
+    print(f"{differences} differences")
+    return 1 if differences and not write else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
