@@ -264,7 +264,7 @@ END_TEST
 START_TEST(held_back_machines_are_judged_by_the_others_and_nine_of_ten_rows_are_inside)
 {
     g_autoptr(FabValidation) validation = empty();
-    FabCoverage coverage[FAB_BANDS + 1];
+    FabCoverage coverage[FAB_COVERAGES];
     double residuals[60];
 
     for (guint m = 0; m < 30; m++) {
@@ -287,11 +287,44 @@ START_TEST(held_back_machines_are_judged_by_the_others_and_nine_of_ten_rows_are_
 }
 END_TEST
 
+/* Rows predicted with another generation's kernels say nothing about kinds that were measured. */
+START_TEST(transferred_rows_make_a_class_of_their_own)
+{
+    g_autoptr(FabValidation) validation = empty();
+    FabIntervals intervals;
+    FabCoverage coverage[FAB_COVERAGES];
+    double small[20], large[20];
+    const FabKind known = { FAB_CONNECTION_SWITCH, FAB_FAMILY_RING, 5 }, other = { FAB_CONNECTION_MESH, 0, 1 };
+
+    for (guint m = 0; m < 20; m++) {
+        g_autofree char *name = g_strdup_printf("m%u", m);
+        fill_noise(small, 20, m, 0.1);
+        fill_noise(large, 20, m, 0.8);
+        add_machine(validation, name, "nvswitch/ring/hopper", 1 << 20, 20, m < 10 ? small : large);
+        for (guint i = 0; i < 20; i++) {
+            FabValidationCase *one = validation->cases->pdata[m];
+            g_array_index(one->rows, FabValidationRow, i).transferred = m >= 10;
+        }
+    }
+    fab_intervals_fit(validation, NULL, &intervals);
+    ck_assert_double_lt(fab_interval_of(&intervals, &known, FAB_BAND_MIDDLE).high, 0.2);
+    ck_assert_uint_eq(fab_interval_of(&intervals, &known, FAB_BAND_MIDDLE).machines, 20);
+    ck_assert_double_gt(intervals.transferred[FAB_BAND_MIDDLE].high, 0.6);
+    ck_assert_double_ge(fab_interval_of(&intervals, &other, FAB_BAND_MIDDLE).high,
+                        intervals.transferred[FAB_BAND_MIDDLE].high);
+    fab_intervals_hold_back(validation);
+    fab_intervals_coverage(validation, coverage);
+    ck_assert_uint_eq(coverage[FAB_COVERAGE_ALL].rows, 200);
+    ck_assert_uint_eq(coverage[FAB_COVERAGE_TRANSFERRED].rows, 200);
+    ck_assert_uint_gt(coverage[FAB_COVERAGE_TRANSFERRED].inside, 160);
+}
+END_TEST
+
 START_TEST(nothing_to_learn_from_gives_no_kind_that_was_measured)
 {
     g_autoptr(FabValidation) nothing = empty(), unscored = empty();
     FabIntervals intervals;
-    FabCoverage coverage[FAB_BANDS + 1];
+    FabCoverage coverage[FAB_COVERAGES];
     double residuals[3] = { 0.1, NAN, INFINITY };
 
     fab_intervals_fit(nothing, NULL, &intervals);
@@ -438,6 +471,7 @@ main(void)
     tcase_add_test(cases, an_overlay_gives_its_interval_to_the_rows_of_its_kind);
     tcase_add_test(cases, a_kind_never_measured_gets_the_widest_interval_and_no_machines);
     tcase_add_test(cases, held_back_machines_are_judged_by_the_others_and_nine_of_ten_rows_are_inside);
+    tcase_add_test(cases, transferred_rows_make_a_class_of_their_own);
     tcase_add_test(cases, nothing_to_learn_from_gives_no_kind_that_was_measured);
     tcase_add_test(cases, every_prediction_of_a_collective_has_an_interval);
     tcase_add_test(cases, a_machine_of_a_kind_never_measured_says_so);

@@ -12,7 +12,7 @@ write_coverage(const char *title, const FabCoverage *coverage, FILE *out)
 
     if (coverage->rows == 0)
         return;
-    fprintf(out, "#   %-16s %5u of %5u rows (%s %%); mean of %u machine%s: %s %%\n", title, coverage->inside,
+    fprintf(out, "#   %-28s %5u of %5u rows (%s %%); mean of %u machine%s: %s %%\n", title, coverage->inside,
             coverage->rows, fab_stream_fixed(100.0 * coverage->inside / coverage->rows, 1, rows), coverage->machines,
             coverage->machines == 1 ? "" : "s", fab_stream_fixed(100 * coverage->by_machine, 1, machines));
 }
@@ -20,12 +20,11 @@ write_coverage(const char *title, const FabCoverage *coverage, FILE *out)
 void
 fab_report_coverage(const FabValidation *validation, FILE *out)
 {
-    FabCoverage coverage[FAB_BANDS + 1];
+    FabCoverage coverage[FAB_COVERAGES];
 
     fab_intervals_coverage(validation, coverage);
-    for (int b = 0; b < FAB_BANDS; b++)
-        write_coverage(fab_band_names[b], &coverage[b], out);
-    write_coverage("all sizes", &coverage[FAB_BANDS], out);
+    for (int b = 0; b < FAB_COVERAGES; b++)
+        write_coverage(fab_coverage_names[b], &coverage[b], out);
 }
 
 /* ------------------------------------------------------------------ as source */
@@ -34,18 +33,24 @@ static const char *const connection_names[] = { "SWITCH", "MESH", "BRIDGE", "PEE
 static const char *const family_names[] = { "RING", "IN_SWITCH", "COPY" };
 
 static void
-write_class(const FabIntervals *intervals, int connection, int family, FILE *out)
+write_bands(const FabInterval *intervals, FILE *out)
 {
     char low[G_ASCII_DTOSTR_BUF_SIZE], high[G_ASCII_DTOSTR_BUF_SIZE];
 
-    fprintf(out, "    .known[FAB_CONNECTION_%s][FAB_FAMILY_%s] = {\n       ", connection_names[connection],
-            family_names[family]);
     for (int b = 0; b < FAB_BANDS; b++) {
-        const FabInterval *interval = &intervals->known[connection][family][b];
+        const FabInterval *interval = &intervals[b];
         fprintf(out, "%s { %s, %s, %u }", b > 0 ? "," : "", fab_stream_fixed(interval->low, 3, low),
                 fab_stream_fixed(interval->high, 3, high), interval->machines);
     }
     fputs("\n    },\n", out);
+}
+
+static void
+write_class(const FabIntervals *intervals, int connection, int family, FILE *out)
+{
+    fprintf(out, "    .known[FAB_CONNECTION_%s][FAB_FAMILY_%s] = {\n       ", connection_names[connection],
+            family_names[family]);
+    write_bands(intervals->known[connection][family], out);
 }
 
 static bool
@@ -71,6 +76,8 @@ fab_report_interval_table(const FabIntervals *intervals, FILE *out, GError **err
                 write_class(intervals, c, f, out);
         }
     }
+    fputs("    .transferred = {\n       ", out);
+    write_bands(intervals->transferred, out);
     fputs("    /* By generation, oldest first. */\n", out);
     for (int c = 0; c < FAB_CONNECTIONS; c++) {
         fprintf(out, "    .machines[FAB_CONNECTION_%s] = {", connection_names[c]);

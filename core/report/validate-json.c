@@ -118,13 +118,13 @@ write_groups(FILE *out, const FabValidation *validation, FabGrouping grouping, c
 static void
 write_coverage(FILE *out, const FabValidation *validation)
 {
-    FabCoverage coverage[FAB_BANDS + 1];
+    FabCoverage coverage[FAB_COVERAGES];
 
     fab_intervals_coverage(validation, coverage);
     fputs("  \"inside_interval\": [", out);
-    for (int b = 0; b <= FAB_BANDS; b++) {
+    for (int b = 0; b < FAB_COVERAGES; b++) {
         fputs(b > 0 ? ",\n    {" : "\n    {", out);
-        text_member(out, "band", b < FAB_BANDS ? fab_band_names[b] : "all sizes");
+        text_member(out, "band", fab_coverage_names[b]);
         fprintf(out, "\"rows\": %u, \"inside\": %u, \"machines\": %u, ", coverage[b].rows, coverage[b].inside,
                 coverage[b].machines);
         number_member(out, "mean_by_machine", coverage[b].machines > 0 ? coverage[b].by_machine : NAN, "}");

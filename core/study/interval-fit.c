@@ -15,6 +15,7 @@ typedef struct {
     const char *machine, *id;
     FabKind kind;
     FabBand band;
+    bool transferred;
     double residual; /* ln(measured / predicted) */
     double weight;
 } Point;
@@ -82,6 +83,8 @@ class_of(GArray *points, const FabInterval *larger)
     FabInterval interval = { 0, 0, weigh(points) };
     double share = larger != NULL ? interval.machines / (interval.machines + BORROWED) : 1;
 
+    if (interval.machines == 0 && larger != NULL)
+        return (FabInterval) { larger->low, larger->high, 0 };
     if (interval.machines == 0)
         return interval;
     g_array_sort(points, compare_points);
@@ -96,16 +99,17 @@ class_of(GArray *points, const FabInterval *larger)
 
 /* ------------------------------------------------------------------ classes */
 
-enum { ANY = -1, ANY_NVLINK = -2, ANY_PCIE = -3 };
+enum { ANY = -1, ANY_NVLINK = -2, ANY_PCIE = -3, TRANSFERRED = -4 };
 
 static bool
 belongs(const Point *point, FabBand band, int connection, int family)
 {
     bool nvlink = point->kind.connection <= FAB_CONNECTION_BRIDGE;
 
-    if (point->band != band || (family != ANY && (int)point->kind.family != family))
+    if (point->band != band || point->transferred != (connection == TRANSFERRED) ||
+        (family != ANY && (int)point->kind.family != family))
         return false;
-    return connection == ANY || (connection == ANY_NVLINK && nvlink) || (connection == ANY_PCIE && !nvlink) ||
+    return connection == ANY || connection == TRANSFERRED || (connection == ANY_NVLINK && nvlink) || (connection == ANY_PCIE && !nvlink) ||
            (int)point->kind.connection == connection;
 }
 
@@ -147,10 +151,25 @@ widen(FabInterval *interval)
     interval->high = MAX(middle + half, 0);
 }
 
+/* The machines that measured a class, also those whose rows are no judge of its kernels. */
+static uint32_t
+count_of(const GArray *points, FabBand band, int connection, int family)
+{
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < points->len; i++) {
+        const Point *point = &g_array_index(points, Point, i);
+        if (point->band == band && (int)point->kind.connection == connection && (int)point->kind.family == family)
+            g_hash_table_add(names, (gpointer)point->machine);
+    }
+    return g_hash_table_size(names);
+}
+
 static void
 fit_band(const GArray *points, FabBand band, FabIntervals *intervals)
 {
     g_autoptr(GArray) all = select_points(points, band, ANY, ANY);
+    g_autoptr(GArray) others = select_points(points, band, TRANSFERRED, ANY);
     FabInterval root = class_of(all, NULL);
 
     for (int c = 0; c < FAB_CONNECTIONS; c++) {
@@ -161,8 +180,11 @@ fit_band(const GArray *points, FabBand band, FabIntervals *intervals)
             FabInterval *interval = &intervals->known[c][f][band];
             *interval = class_of(own, &larger);
             widen(interval);
+            interval->machines = count_of(points, band, c, f);
         }
     }
+    intervals->transferred[band] = class_of(others, NULL);
+    widen(&intervals->transferred[band]);
 }
 
 static void
@@ -194,6 +216,7 @@ collect_points(const FabValidation *validation, const char *without)
         for (guint k = 0; k < one->rows->len; k++) {
             const FabValidationRow *row = &g_array_index(one->rows, FabValidationRow, k);
             point.band = fab_band_of(row->size_bytes);
+            point.transferred = row->transferred;
             point.residual = log(row->measured_us / row->predicted_us[FAB_PREDICTOR_ENGINE]);
             if (row->kind != NULL && fab_kind_parse(row->kind, &point.kind) && isfinite(point.residual))
                 g_array_append_val(points, point);
@@ -298,7 +321,8 @@ set_intervals(FabValidationCase *one, const FabIntervals *intervals)
         FabKind kind;
         if (row->kind == NULL || !fab_kind_parse(row->kind, &kind))
             continue;
-        interval = fab_interval_of(intervals, &kind, fab_band_of(row->size_bytes));
+        interval = row->transferred ? fab_interval_guess(intervals, fab_band_of(row->size_bytes))
+                                    : fab_interval_of(intervals, &kind, fab_band_of(row->size_bytes));
         row->low_us = row->predicted_us[FAB_PREDICTOR_ENGINE] * exp(interval.low);
         row->high_us = row->predicted_us[FAB_PREDICTOR_ENGINE] * exp(interval.high);
     }
@@ -326,8 +350,11 @@ fab_intervals_hold_back(FabValidation *validation)
 
 /* Rows of one machine in one band: how many, and how many inside. */
 typedef struct {
-    guint rows[FAB_BANDS + 1], inside[FAB_BANDS + 1];
+    guint rows[FAB_COVERAGES], inside[FAB_COVERAGES];
 } Tally;
+
+const char *const fab_coverage_names[FAB_COVERAGES] = { "below 64 KiB", "64 KiB to 8 MiB", "from 8 MiB", "all sizes",
+                                                        "another generation's kernels" };
 
 static void
 count_case(const FabValidationCase *one, Tally *tally)
@@ -335,20 +362,21 @@ count_case(const FabValidationCase *one, Tally *tally)
     for (guint k = 0; k < one->rows->len; k++) {
         const FabValidationRow *row = &g_array_index(one->rows, FabValidationRow, k);
         bool inside = row->measured_us >= row->low_us && row->measured_us <= row->high_us;
-        FabBand band = fab_band_of(row->size_bytes);
+        int first = row->transferred ? FAB_COVERAGE_TRANSFERRED : (int)fab_band_of(row->size_bytes);
+        int last = row->transferred ? FAB_COVERAGE_TRANSFERRED : FAB_COVERAGE_ALL;
         if (!isfinite(row->low_us) || !isfinite(row->high_us))
             continue;
-        tally->rows[band]++;
-        tally->rows[FAB_BANDS]++;
-        tally->inside[band] += inside;
-        tally->inside[FAB_BANDS] += inside;
+        tally->rows[first]++;
+        tally->inside[first] += inside;
+        tally->rows[last] += last != first;
+        tally->inside[last] += last != first && inside;
     }
 }
 
 static void
 add_tally(const Tally *tally, FabCoverage *coverage)
 {
-    for (int b = 0; b <= FAB_BANDS; b++) {
+    for (int b = 0; b < FAB_COVERAGES; b++) {
         if (tally->rows[b] == 0)
             continue;
         coverage[b].rows += tally->rows[b];
@@ -359,12 +387,12 @@ add_tally(const Tally *tally, FabCoverage *coverage)
 }
 
 void
-fab_intervals_coverage(const FabValidation *validation, FabCoverage coverage[FAB_BANDS + 1])
+fab_intervals_coverage(const FabValidation *validation, FabCoverage coverage[FAB_COVERAGES])
 {
     g_autoptr(GHashTable) places = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GArray) tallies = g_array_new(FALSE, TRUE, sizeof(Tally));
 
-    memset(coverage, 0, (FAB_BANDS + 1) * sizeof *coverage);
+    memset(coverage, 0, FAB_COVERAGES * sizeof *coverage);
     for (guint i = 0; i < validation->cases->len; i++) {
         const FabValidationCase *one = validation->cases->pdata[i];
         const char *machine = fab_validation_machine(one);
@@ -380,6 +408,6 @@ fab_intervals_coverage(const FabValidation *validation, FabCoverage coverage[FAB
     }
     for (guint i = 0; i < tallies->len; i++)
         add_tally(&g_array_index(tallies, Tally, i), coverage);
-    for (int b = 0; b <= FAB_BANDS; b++)
+    for (int b = 0; b < FAB_COVERAGES; b++)
         coverage[b].by_machine /= MAX(coverage[b].machines, 1);
 }

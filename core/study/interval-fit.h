@@ -20,14 +20,22 @@ GArray *fab_intervals_calibrated(const FabValidation *validation);
 /* Gives the rows of kinds that the calibration has an interval for that one. */
 void fab_intervals_apply_overlay(FabValidation *validation, const FabOverlay *overlay);
 
-/* Scored rows that have an interval, and those inside; `by_machine` is the mean over machines of their shares. */
+/*
+ * Scored rows that have an interval, and those inside; `by_machine` is the mean over machines of their shares. Rows of
+ * transferred kernels are counted apart.
+ */
 typedef struct {
     guint rows, inside, machines;
     double by_machine;
 } FabCoverage;
 
-/* Of each band, and of all rows in the last one. */
-void fab_intervals_coverage(const FabValidation *validation, FabCoverage coverage[FAB_BANDS + 1]);
+/* The bands, then: */
+enum { FAB_COVERAGE_ALL = FAB_BANDS, FAB_COVERAGE_TRANSFERRED, FAB_COVERAGES };
+
+/* "below 64 KiB", ..., "all sizes", "another generation's kernels". */
+extern const char *const fab_coverage_names[FAB_COVERAGES];
+
+void fab_intervals_coverage(const FabValidation *validation, FabCoverage coverage[FAB_COVERAGES]);
 
 /* What tells one machine from another: its name, else the id of the case. */
 const char *fab_validation_machine(const FabValidationCase *one);

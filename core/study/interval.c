@@ -3,12 +3,10 @@
 #include <math.h>
 
 FabInterval
-fab_interval_of(const FabIntervals *intervals, const FabKind *kind, FabBand band)
+fab_interval_guess(const FabIntervals *intervals, FabBand band)
 {
-    FabInterval known = intervals->known[kind->connection][kind->family][band], widest = { 0, 0, 0 };
+    FabInterval widest = { intervals->transferred[band].low, intervals->transferred[band].high, 0 };
 
-    if (known.machines > 0 && intervals->machines[kind->connection][kind->generation] > 0)
-        return known;
     for (int c = 0; c < FAB_CONNECTIONS; c++) {
         for (int f = 0; f < FAB_FAMILIES; f++) {
             const FabInterval *one = &intervals->known[c][f][band];
@@ -17,6 +15,16 @@ fab_interval_of(const FabIntervals *intervals, const FabKind *kind, FabBand band
         }
     }
     return widest;
+}
+
+FabInterval
+fab_interval_of(const FabIntervals *intervals, const FabKind *kind, FabBand band)
+{
+    FabInterval known = intervals->known[kind->connection][kind->family][band];
+
+    if (known.machines > 0 && intervals->machines[kind->connection][kind->generation] > 0)
+        return known;
+    return fab_interval_guess(intervals, band);
 }
 
 /* What the rows' intervals rest on; `known`: all of them on machines of their kind. */

@@ -16,6 +16,7 @@ typedef struct {
 
 typedef struct {
     FabInterval known[FAB_CONNECTIONS][FAB_FAMILIES][FAB_BANDS];
+    FabInterval transferred[FAB_BANDS]; /* of kernels whose constants come from GPUs of another generation */
     uint32_t machines[FAB_CONNECTIONS][FAB_GENERATIONS]; /* that measured GPUs of a generation so connected */
 } FabIntervals;
 
@@ -23,9 +24,12 @@ const FabIntervals *fab_intervals_shipped(void);
 
 /*
  * The interval of a kind. For one that was never measured (its kernels, or its GPUs, over its connection) machines is 0
- * and the interval the widest of its band: the lowest low and the highest high.
+ * and the interval that of fab_interval_guess().
  */
 FabInterval fab_interval_of(const FabIntervals *intervals, const FabKind *kind, FabBand band);
+
+/* The widest of a band, that of transferred kernels among them: the lowest low and the highest high; machines is 0. */
+FabInterval fab_interval_guess(const FabIntervals *intervals, FabBand band);
 
 /* Sets the interval of each row of a collective, and the sentence about them; replaces those that were there. */
 void fab_interval_apply(const FabIntervals *intervals, FabResult *result);

@@ -219,6 +219,21 @@ evidence_without(const LeaveOut *out, const Parameter *parameter, const char *ma
     return sum;
 }
 
+/*
+ * What left out constants would do to a row before it counts as one whose kernels only this machine has measured, of its
+ * logarithm: less than two of the repeats of a measurement differ by.
+ */
+#define TRANSFERRED 0.02
+
+/* Other machines say less about it than is known beforehand, and this one more than they. */
+static bool
+is_unknown_without(const LeaveOut *out, const Parameter *parameter, const char *machine)
+{
+    double left = evidence_without(out, parameter, machine);
+
+    return left < BEFOREHAND && left < (1 - OWN_SHARE) * parameter->evidence;
+}
+
 /* The same constant of the nearest generation that owes less to the machine; the middle of its range: none. */
 static double
 borrowed(const LeaveOut *out, const Parameter *parameter, const char *machine)
@@ -240,27 +255,32 @@ borrowed(const LeaveOut *out, const Parameter *parameter, const char *machine)
 
 /*
  * The shipped constants were not found by this very fit, so what counts is the difference that the machine's rows make
- * to it.
+ * to it. `borrow`: what is unknown without the machine is borrowed from a neighbour, else it stays as it is shipped.
+ * False: nothing is unknown.
  */
-static void
-constants_without(const LeaveOut *out, const char *machine, FabConstants *constants)
+static bool
+constants_without(const LeaveOut *out, const char *machine, bool borrow, FabConstants *constants)
 {
     g_autofree double *step = step_without(out, machine);
+    bool unknown = false;
 
     *constants = *fab_constants_shipped();
     for (guint i = 0; i < out->parameters->len; i++) {
         const Parameter *parameter = out->parameters->pdata[i];
         double *value = fab_constants_find(constants, fab_constant_groups[parameter->group], parameter->constant->key);
-        double left = evidence_without(out, parameter, machine);
-        if (left == parameter->evidence && fabs(step[i] - out->all_step[i]) < NOTHING)
+        if (evidence_without(out, parameter, machine) == parameter->evidence &&
+            fabs(step[i] - out->all_step[i]) < NOTHING)
             continue;
-        if (left < BEFOREHAND && left < (1 - OWN_SHARE) * parameter->evidence)
-            *value = borrowed(out, parameter, machine);
-        else
-            *value = CLAMP(parameter->value + (step[i] - out->all_step[i]) * range_of(parameter),
-                           MIN(parameter->constant->low, parameter->value),
-                           MAX(parameter->constant->high, parameter->value));
+        if (is_unknown_without(out, parameter, machine)) {
+            unknown = true;
+            *value = borrow ? borrowed(out, parameter, machine) : parameter->value;
+            continue;
+        }
+        *value = CLAMP(parameter->value + (step[i] - out->all_step[i]) * range_of(parameter),
+                       MIN(parameter->constant->low, parameter->value),
+                       MAX(parameter->constant->high, parameter->value));
     }
+    return unknown;
 }
 
 /* ------------------------------------------------------------------ all machines */
@@ -306,6 +326,21 @@ prepare(LeaveOut *out, GPtrArray *measurements, GError **error)
     return false;
 }
 
+/* Marks the rows of cases that came out otherwise with constants of a neighbour than with those that are shipped. */
+static void
+mark_transferred(FabValidation *borrowing, const FabValidation *keeping)
+{
+    for (guint i = 0; i < borrowing->cases->len; i++) {
+        GArray *rows = ((FabValidationCase *)borrowing->cases->pdata[i])->rows;
+        const GArray *kept = ((FabValidationCase *)keeping->cases->pdata[i])->rows;
+        for (guint k = 0; k < rows->len && k < kept->len; k++) {
+            FabValidationRow *row = &g_array_index(rows, FabValidationRow, k);
+            double before = g_array_index(kept, FabValidationRow, k).predicted_us[FAB_PREDICTOR_ENGINE];
+            row->transferred = fabs(log(row->predicted_us[FAB_PREDICTOR_ENGINE] / before)) > TRANSFERRED;
+        }
+    }
+}
+
 /* Predicts the measurements from number `first` on that are of the same machine and not done yet. */
 static void
 predict_machine(const LeaveOut *out, GPtrArray *measurements, guint first, FabValidation *validation)
@@ -316,7 +351,8 @@ predict_machine(const LeaveOut *out, GPtrArray *measurements, guint first, FabVa
     g_autoptr(FabValidation) part = NULL;
     FabConstants constants;
 
-    constants_without(out, machine, &constants);
+    bool unknown = constants_without(out, machine, true, &constants);
+
     for (guint i = first; i < measurements->len; i++) {
         if (strcmp(machine_of(measurements->pdata[i]), machine) != 0)
             continue;
@@ -324,6 +360,12 @@ predict_machine(const LeaveOut *out, GPtrArray *measurements, guint first, FabVa
         g_ptr_array_add(own, measurements->pdata[i]);
     }
     part = fab_validate(own, &constants, NULL, NULL);
+    if (unknown) {
+        g_autoptr(FabValidation) keeping = NULL;
+        constants_without(out, machine, false, &constants);
+        keeping = fab_validate(own, &constants, NULL, NULL);
+        mark_transferred(part, keeping);
+    }
     for (guint i = own->len; i-- > 0;)
         validation->cases->pdata[places[i]] = g_ptr_array_steal_index(part->cases, i);
 }

@@ -22,6 +22,7 @@ typedef struct {
     char *algorithm, *protocol;
     char *kind;                          /* as in FabResultRow; or NULL */
     uint32_t channels;
+    bool transferred;                    /* left out: no other machine tells what these kernels cost on its GPUs */
 } FabValidationRow;
 
 typedef struct {
