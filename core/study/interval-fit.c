@@ -109,8 +109,9 @@ belongs(const Point *point, FabBand band, int connection, int family)
     if (point->band != band || point->transferred != (connection == TRANSFERRED) ||
         (family != ANY && (int)point->kind.family != family))
         return false;
-    return connection == ANY || connection == TRANSFERRED || (connection == ANY_NVLINK && nvlink) || (connection == ANY_PCIE && !nvlink) ||
-           (int)point->kind.connection == connection;
+    if (connection == ANY_NVLINK || connection == ANY_PCIE)
+        return nvlink == (connection == ANY_NVLINK);
+    return connection == ANY || connection == TRANSFERRED || (int)point->kind.connection == connection;
 }
 
 static GArray *
