@@ -220,8 +220,8 @@ evidence_without(const LeaveOut *out, const Parameter *parameter, const char *ma
 }
 
 /*
- * What borrowed constants do to the logarithm of a row's time before it counts as one whose kernels only this machine has
- * measured: less than repeats of a measurement differ by.
+ * What borrowed constants do to the logarithm of a row's time before it counts as one whose kernels only this machine
+ * has measured: less than repeats of a measurement differ by.
  */
 #define TRANSFERRED 0.02
 
