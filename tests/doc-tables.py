@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the tables of docs/validation.md and docs/constants.md with what the program says today.
+"""Compares the tables of README.md, docs/validation.md and docs/constants.md with what the program says today.
 
 doc-tables.py [--write] SOURCE-ROOT PROGRAM
 
@@ -15,11 +15,10 @@ import statistics
 import subprocess
 import sys
 
-PAGES = ("docs/validation.md", "docs/constants.md")
+PAGES = ("README.md", "docs/validation.md", "docs/constants.md")
 BANDS = ("from 8 MiB", "64 KiB to 8 MiB", "below 64 KiB")
 AIMS = {"from 8 MiB": 5, "64 KiB to 8 MiB": 12, "below 64 KiB": 15}
 LARGE, MIDDLE = 8 << 20, 64 << 10
-BUS_FACTOR = {"all_reduce": lambda n: 2 * (n - 1) / n}
 NAMED = ("dgx-h100", "dgx-a100", "dgx-1v", "gb200-nvl72")
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.S)
 WORST = 30
@@ -112,18 +111,42 @@ class Validation:
 
         return self.grouped("who launches, as the table states", mode)
 
-    def plateaus(self):
-        """The largest size of each all-reduce table of the named machines that reaches 8 MiB."""
-        rows = []
+    def peaks(self):
+        """(case, largest size, measured, predicted GB/s) of each all-reduce table that reaches 8 MiB."""
         for case in sorted(self.cases, key=lambda case: (case["topology"], case["ranks"], case["id"])):
-            sizes = [row["size_bytes"] for row in case["rows"]]
-            if case["topology"] not in NAMED or case["collective"] != "all_reduce" or max(sizes) < LARGE:
+            largest = max(row["size_bytes"] for row in case["rows"])
+            if case["collective"] != "all_reduce" or largest < LARGE:
                 continue
-            last = [row for row in case["rows"] if row["size_bytes"] == max(sizes)]
-            factor = BUS_FACTOR["all_reduce"](case["ranks"]) * max(sizes) / 1000
+            last = [row for row in case["rows"] if row["size_bytes"] == largest]
+            factor = 2 * (case["ranks"] - 1) / case["ranks"] * largest / 1000
             measured = statistics.fmean(factor / row["measured_us"] for row in last)
-            predicted = statistics.fmean(factor / row["predicted_us"] for row in last)
-            rows.append([f"`{case['id']}`", case["gpu_id"], case["ranks"], f"{max(sizes) >> 20}", f"{measured:.1f}",
+            yield case, largest, measured, statistics.fmean(factor / row["predicted_us"] for row in last)
+
+    def peak_groups(self):
+        groups = {"DGX H100, DGX A100, DGX-1V, GB200 NVL72": [], "others with NVLink": [], "without NVLink": []}
+        for case, _, measured, predicted in self.peaks():
+            name = 0 if case["topology"] in NAMED else 2 if case["rows"][0]["kind"].startswith("pcie") else 1
+            groups[list(groups)[name]].append(abs(predicted / measured - 1))
+        rows = [[name, len(errors), f"{percent(statistics.median(errors))} %", f"{percent(statistics.fmean(errors))} %",
+                 f"{sum(error <= 0.15 for error in errors)} of {len(errors)}"] for name, errors in groups.items()]
+        return table(["machines", "tables", "median error of busbw", "mean", "within 15 %"], rows)
+
+    def short(self):
+        rows = []
+        for band in BANDS:
+            one = next(e for e in self.data["errors"]["all"] if e["band"] == band)
+            pairs = [f"{percent(one[who]['mean'])}, {percent(one[who]['median'])}"
+                     for who in ("fabricast", "nccl_model", "line_fit")]
+            rows.append([band, one["fabricast"]["cases"], pairs[0], AIMS[band], *pairs[1:]])
+        return table(["size", "tables", "Fabricast", "aim (mean)", "NCCL's tuner", "line"], rows)
+
+    def plateaus(self):
+        """The tables of the named machines."""
+        rows = []
+        for case, largest, measured, predicted in self.peaks():
+            if case["topology"] not in NAMED:
+                continue
+            rows.append([f"`{case['id']}`", case["gpu_id"], case["ranks"], f"{largest >> 20}", f"{measured:.1f}",
                          f"{predicted:.1f}", f"{100 * (predicted / measured - 1):+.1f} %"])
         return table(["table", "GPU", "GPUs", "MiB", "measured, GB/s", "predicted", "error"], rows)
 
@@ -182,7 +205,7 @@ def main():
     root, program = arguments
     validation, constants = Validation(root, program), Constants(program)
     made = {
-        "sizes": validation.sizes, "systems": validation.systems, "collectives": validation.collectives,
+        "peaks": validation.peak_groups, "short": validation.short, "sizes": validation.sizes, "systems": validation.systems, "collectives": validation.collectives,
         "launches": validation.launches, "plateaus": validation.plateaus, "worst": validation.worst,
         "full": validation.full, "kernels": constants.kernels, "pcie": constants.pcie, "sources": constants.sources,
     }
