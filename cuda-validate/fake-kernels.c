@@ -227,7 +227,7 @@ run_work(const FabmWork *work)
         float value = work->data[i];
 
         for (uint32_t r = 0; r < work->rounds; r++)
-            value = value * 0.5f + 1.0f;
+            value = value * -1.0f + FABM_WORK_SUM;
         work->data[i] = value;
     }
 }

@@ -110,7 +110,7 @@ work_kernel(FabmWork work)
         float value = work.data[i];
 
         for (uint32_t r = 0; r < work.rounds; r++)
-            value = fmaf(value, 0.5f, 1.0f);
+            value = fmaf(value, -1.0f, FABM_WORK_SUM);
         work.data[i] = value;
     }
 }

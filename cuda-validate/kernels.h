@@ -98,8 +98,11 @@ typedef struct {
 typedef struct {
     float *data;
     uint64_t count;  /* words */
-    uint32_t rounds; /* multiply-adds on each */
+    uint32_t rounds; /* multiply-adds on each: x becomes FABM_WORK_SUM - x */
 } FabmWork;
+
+/* Of a small whole number every round gives another one, exactly, and two rounds give it back. */
+#define FABM_WORK_SUM 127.0f
 
 /* ------------------------------------------------------------------ PROGRAM */
 

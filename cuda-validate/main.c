@@ -19,6 +19,8 @@ const FabmTest fabm_tests[] = {
     { "links", "host to GPU and back, GPU to GPU, latency", 0, false, fabm_measure_links },
     { "launch", "kernels, graphs, dependencies between streams, events", 0, false, fabm_measure_launch },
     { "rates", "copy and reduce by kernels against CTAs and width of access", 0, false, fabm_measure_rates },
+    { "pipeline", "chunks there, through a kernel and back; stages that pass micro-batches on", 0, false,
+      fabm_measure_pipeline },
     { "program", "channel programs of files (--program), with virtual ranks where GPUs are few", 0, true,
       fabm_measure_programs },
     { "nccl", "NCCL's collectives", LIBRARY(nccl), false, fabm_measure_collectives },
@@ -295,7 +297,7 @@ measure(FabmSession *session, int argc, char **argv)
     if (!session->backend->info(session->backend, session->gpus[0], &gpu, &failure))
         return report_failure(&failure);
     make_machine_name(session, gpu.name, machine);
-    session->report = fabm_report_new(machine, !session->options->json);
+    session->report = fabm_report_new(machine, session->options->tag, !session->options->json);
     fabm_report_fact(session->report, "source", "kind", "device");
     fabm_report_fact(session->report, "source", "machine", "%s", machine);
     describe_run(session, &gpu, argc, argv);

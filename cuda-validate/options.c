@@ -38,6 +38,7 @@ static const Option table[] = {
     { "timeout", "SECONDS", SECONDS, FIELD(timeout_s), 0, 0, "a point that takes longer hangs: stop (60)" },
     { "output", "FOLDER", TEXT, FIELD(output), 0, 0, "write measurement files into FOLDER" },
     { "machine", "NAME", TEXT, FIELD(machine), 0, 0, "name of the machine and begin of the file names" },
+    { "tag", "NAME", TEXT, FIELD(tag), 0, 0, "end of the file names, to keep several runs of a test" },
     { "fact", "GROUP.KEY=VALUE", TEXTS, FIELD(facts), 0, 0, "a line of the key files: system.topology=dgx-h200" },
     { "json", NULL, FLAG, FIELD(json), 0, 0, "results on standard output as JSON" },
     { "help", NULL, FLAG, FIELD(help), 0, 0, "print this and stop" },
@@ -319,6 +320,9 @@ check_together(const FabmOptions *options, FabmFailure *failure)
             if (options->gpus.values[i] == options->gpus.values[j])
                 return fabm_fail(failure, FABM_EXIT_INPUT, "--gpus: %llu appears twice",
                                  (unsigned long long)options->gpus.values[i]);
+    if (options->tag != NULL && options->tag[strspn(options->tag, "abcdefghijklmnopqrstuvwxyz0123456789-.")] != '\0')
+        return fabm_fail(failure, FABM_EXIT_INPUT, "--tag: \"%.60s\" must be of lower-case letters, digits, - and .",
+                         options->tag);
     for (int i = 0; i < options->facts.count; i++) {
         const char *fact = options->facts.values[i], *point = strchr(fact, '.'), *equals = strchr(fact, '=');
 

@@ -27,6 +27,7 @@ typedef struct {
     uint32_t seed;
     const char *output;    /* folder; NULL: none is written */
     const char *machine;   /* NULL: made of the GPUs' name */
+    const char *tag;       /* end of the file names; NULL: none */
     FabmWords facts;       /* GROUP.KEY=VALUE */
     FabmWords collectives; /* of NCCL; empty: all */
     const char *dtype, *algo, *proto, *channels;

@@ -29,7 +29,7 @@ struct FabmSheet {
 
 struct FabmReport {
     pthread_mutex_t lock;
-    char *machine, *matrix;
+    char *machine, *tag, *matrix;
     bool print;
     FabmFacts facts;
     FabmSheet *first;

@@ -135,12 +135,13 @@ fabm_sheet_fact(FabmSheet *sheet, const char *group, const char *key, const char
 /* ------------------------------------------------------------------ report and sheets */
 
 FabmReport *
-fabm_report_new(const char *machine, bool print)
+fabm_report_new(const char *machine, const char *tag, bool print)
 {
     FabmReport *report = fabm_new(1, sizeof *report);
 
     pthread_mutex_init(&report->lock, NULL);
     report->machine = copy_text(machine);
+    report->tag = tag != NULL ? copy_text(tag) : NULL;
     report->print = print;
     return report;
 }
@@ -163,6 +164,7 @@ fabm_report_free(FabmReport *report)
     }
     clear_facts(&report->facts);
     free(report->machine);
+    free(report->tag);
     free(report->matrix);
     pthread_mutex_destroy(&report->lock);
     free(report);
@@ -184,6 +186,8 @@ fabm_report_sheet(FabmReport *report, const char *suffix, FabmKind kind)
     FabmText id = { 0 };
 
     fabm_text_add(&id, "%s-%s", report->machine, suffix);
+    if (report->tag != NULL)
+        fabm_text_add(&id, "-%s", report->tag);
     pthread_mutex_lock(&report->lock);
     while (*end != NULL && strcmp((*end)->id, id.data) != 0)
         end = &(*end)->next;

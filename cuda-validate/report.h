@@ -24,8 +24,11 @@ typedef struct {
     const char *unit;
 } FabmRow;
 
-/* The tables' names begin with `machine`. `print`: each row of a device table also goes to standard output. */
-FabmReport *fabm_report_new(const char *machine, bool print);
+/*
+ * The tables' names begin with `machine` and end with `tag`, unless that is NULL. `print`: each row of a device table also
+ * goes to standard output.
+ */
+FabmReport *fabm_report_new(const char *machine, const char *tag, bool print);
 void fabm_report_free(FabmReport *report);
 
 /* A line of every key file; later ones of the same group and key replace earlier ones. */
@@ -35,7 +38,7 @@ void fabm_report_fact(FabmReport *report, const char *group, const char *key, co
 /* The matrix that is written beside the tables of links. */
 void fabm_report_matrix(FabmReport *report, const char *text);
 
-/* Table MACHINE-SUFFIX: the same sheet when it is asked for again. */
+/* Table MACHINE-SUFFIX-TAG: the same sheet when it is asked for again. */
 FabmSheet *fabm_report_sheet(FabmReport *report, const char *suffix, FabmKind kind);
 void fabm_sheet_fact(FabmSheet *sheet, const char *group, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

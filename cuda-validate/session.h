@@ -31,6 +31,7 @@ bool fabm_measure_programs(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_collectives(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_gemm(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_overlap(FabmSession *session, FabmFailure *failure);
+bool fabm_measure_pipeline(FabmSession *session, FabmFailure *failure);
 
 /* ------------------------------------------------------------------ timing */
 

@@ -100,6 +100,7 @@ START_TEST(what_is_wrong_is_said_with_what_would_be_right)
     expect_refusal("--gpus=1,1", NULL, "appears twice");
     expect_refusal("--threads=33", NULL, "multiple of 32");
     expect_refusal("--fact=topology", NULL, "GROUP.KEY=VALUE");
+    expect_refusal("--tag=a/b", NULL, "lower-case letters");
     expect_refusal("--timeout=0", NULL, "seconds above 0");
     expect_refusal("-v", NULL, "options begin with --");
 }

@@ -37,7 +37,7 @@ remove_folder(void)
 static FabmReport *
 make_report(void)
 {
-    FabmReport *report = fabm_report_new("test-machine", false);
+    FabmReport *report = fabm_report_new("test-machine", NULL, false);
 
     fabm_report_fact(report, "source", "machine", "test-machine");
     fabm_report_fact(report, "source", "date", "2026-01-02");
