@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 
-enum { NONE = UINT32_MAX, SHOWN = 8 };
+#define NONE UINT32_MAX
+
+enum { SHOWN = 8 };
 
 typedef struct {
     uint32_t task, before;
