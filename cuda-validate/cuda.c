@@ -150,6 +150,39 @@ release(FabmBackend *self, int place, void *memory)
 
 /* ------------------------------------------------------------------ queues and marks */
 
+/*
+ * Loads our kernels on a GPU. The driver loads a kernel when it is first used, for which it may wait until the GPU is
+ * idle; a kernel that is loaded while another one spins and waits for it would never start.
+ */
+static bool
+load_kernels(int gpu, FabmFailure *failure)
+{
+    static bool loaded[64];
+    struct cudaFuncAttributes attributes;
+
+    if (gpu < 64 && loaded[gpu])
+        return true;
+    for (int kind = 0; kind < FABM_KERNELS; kind++) {
+        FabmLaunch launch = { .kind = (FabmKernelKind)kind };
+
+        /* A move has twelve kernels: widths, sources, destinations. Of other kinds each is the same. */
+        for (uint32_t variant = 0; variant < (kind == FABM_KERNEL_MOVE ? 12u : 1u); variant++) {
+            if (kind == FABM_KERNEL_MOVE) {
+                launch.as.move.width = 4u << variant % 3;
+                launch.as.move.sources = 1 + variant / 3 % 2;
+                launch.as.move.destinations = 1 + variant / 6;
+            }
+            if (!good(cudaFuncGetAttributes(&attributes, fabm_kernel_address(&launch)), gpu,
+                      "a kernel cannot be loaded: the program was built for other GPUs, or by a newer toolkit than the "
+                      "driver's", failure))
+                return false;
+        }
+    }
+    if (gpu < 64)
+        loaded[gpu] = true;
+    return true;
+}
+
 static FabmQueue *
 queue_new(FabmBackend *self, int gpu, bool urgent, FabmFailure *failure)
 {
@@ -157,7 +190,7 @@ queue_new(FabmBackend *self, int gpu, bool urgent, FabmFailure *failure)
     cudaStream_t stream;
     FabmQueue *queue;
 
-    if (!on_gpu(gpu, failure))
+    if (!on_gpu(gpu, failure) || !load_kernels(gpu, failure))
         return NULL;
     (void)cudaDeviceGetStreamPriorityRange(&least, &greatest);
     if (!good(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, urgent ? greatest : least), gpu,
@@ -395,8 +428,6 @@ fabm_cuda_new(FabmFailure *failure)
     cudaError_t error;
     FabmBackend *self;
 
-    /* A kernel that is loaded when it is first launched waits for those that spin and wait for it. */
-    setenv("CUDA_MODULE_LOADING", "EAGER", 0);
     (void)cudaRuntimeGetVersion(&runtime);
     (void)cudaDriverGetVersion(&driver);
     error = cudaGetDeviceCount(&gpus);

@@ -25,8 +25,8 @@ typedef struct {
 } FabmRow;
 
 /*
- * The tables' names begin with `machine` and end with `tag`, unless that is NULL. `print`: each row of a device table also
- * goes to standard output.
+ * The tables' names begin with `machine` and end with `tag`, unless that is NULL. `print`: each row of a device table
+ * also goes to standard output.
  */
 FabmReport *fabm_report_new(const char *machine, const char *tag, bool print);
 void fabm_report_free(FabmReport *report);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """fabricast-measure as its page says, on GPUs made of host threads; what it writes is read by fabricast.
 
-cli-measure.py FABRICAST-MEASURE FABRICAST FAKE-NCCL FAKE-CUBLASLT
+cli-measure.py FABRICAST-MEASURE FABRICAST FAKE-NCCL FAKE-CUBLASLT SCRIPT
 """
 
 import glob
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-MEASURE, FABRICAST, NCCL, CUBLASLT = sys.argv[1:5]
+MEASURE, FABRICAST, NCCL, CUBLASLT, SCRIPT = (os.path.abspath(path) for path in sys.argv[1:6])
 QUICK = ["--fake=2", "--repeats=2", "--warmup=1", "--sizes=4K", "--ctas=1", "--widths=16"]
 failures = 0
 
@@ -156,6 +156,29 @@ def products_are_called_right():
     refuses(2, "needs real GPUs", "--fake=1", "gemm")
 
 
+def the_script_goes_on_where_it_stopped():
+    paths = os.environ | {"PATH": os.path.dirname(FABRICAST) + ":" + os.environ["PATH"]}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [SCRIPT, "--fake", "1", "--binary", MEASURE, "--output", folder + "/out", "--programs",
+                   folder + "/programs", "--archive", folder + "/all.tgz", "--only", "launch,ring-r2"]
+
+        def script(*arguments):
+            return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, env=paths)
+
+        done = script("--budget", "35")
+        expect(done.returncode == 3 and "launch           done" in done.stdout and "another run: ring-r2" in done.stdout,
+               f"no time for all: {done.returncode} {done.stdout} {done.stderr}")
+        os.rename(folder + "/out", folder + "/first")
+        done = script()
+        expect(done.returncode == 0 and "ring-r2          done" in done.stdout and "launch  " not in done.stdout,
+               f"the rest, from the archive: {done.returncode} {done.stdout} {done.stderr}")
+        for name in ("launch", "programs-ring-r2"):
+            expect(os.path.exists(f"{folder}/out/fake-x1-{name}.csv"), f"{name} is among the files")
+        expect("launch           done" in script("--list").stdout, "--list")
+    bad = subprocess.run([SCRIPT, "--ouput", "x"], capture_output=True, text=True, check=False)
+    expect(bad.returncode == 2 and "unknown option --ouput" in bad.stderr, "an option that is none")
+
+
 def ctrl_c_keeps_what_was_measured():
     with tempfile.TemporaryDirectory() as folder:
         # Far more samples than it will get time for, after tests that are quick.
@@ -177,8 +200,7 @@ def a_hang_ends():
 
 
 for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, nccl_is_called_right,
-              products_are_called_right,
-              ctrl_c_keeps_what_was_measured,
+              products_are_called_right, the_script_goes_on_where_it_stopped, ctrl_c_keeps_what_was_measured,
               a_hang_ends):
     check()
 print(f"{failures} failed")
