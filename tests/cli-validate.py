@@ -57,6 +57,26 @@ class Validate(unittest.TestCase):
             self.assertGreaterEqual(band["fabricast"]["cases"], 100)
             self.assertEqual(band["fabricast"]["rows"], band["line_fit"]["rows"])
 
+    def test_training_steps_have_rows_of_their_own(self):
+        case = "megatron-seqpar-a100-table5"
+        rows = list(csv.DictReader(io.StringIO(self.prints(case, "--csv"))))
+        self.assertEqual(list(rows[0]), "id,row,metric,measured,predicted,low,high,unit".split(","))
+        self.assertEqual([int(row["row"]) for row in rows], list(range(1, 17)))
+        for row in rows:
+            self.assertEqual(row["id"], case)
+            self.assertTrue(float(row["low"]) <= float(row["predicted"]) <= float(row["high"]), row)
+        text = self.prints(case)
+        self.assertRegex(text, r"Megatron, table 5 of arXiv 2205.05198 +8 ")
+        self.assertIn("megatron-seqpar-a100-table5", text)
+        self.prints(case, "--max-error", "50")
+        self.prints(case, "--max-error", "0.001", status=NO)
+        self.refuses("are for collectives", case, "--json")
+
+    def test_what_cannot_be_a_step_is_counted_with_its_reason(self):
+        text = self.prints("train-stas00-titanrtx-nvlink-ab", "bigscience-gpt2-v100-megatron")
+        self.assertIn("programs without the shape of a model", text)
+        self.assertIn("the model's shape is not known", text)
+
     def test_json_and_csv_and_table_say_the_same(self):
         case = json.loads(self.prints(CASE, "--json"))["cases"][0]
         lines = list(csv.DictReader(io.StringIO(self.prints(CASE, "--csv"))))

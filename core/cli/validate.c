@@ -10,11 +10,12 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "collective/overlay.h"
+#include "report/training-validate.h"
 #include "report/validate.h"
 #include "study/leave-out.h"
 
 typedef struct {
-    gboolean json, csv, rows, leave_out, table, quiet;
+    gboolean json, csv, rows, leave_out, table, quiet, training;
     char *path, *bound, *plots, *calibration;
     double most[FAB_BANDS]; /* bound of the mean error, as a share; infinity: none */
 } Options;
@@ -140,6 +141,48 @@ validate(GPtrArray *measurements, const Options *options, const FabOverlay *over
     return validation;
 }
 
+/* ------------------------------------------------------------------ training steps */
+
+/* Where all measurements are of training and applications, their steps are what is asked for. */
+static bool
+wants_training(const Options *options, GPtrArray *measurements)
+{
+    bool all = measurements->len > 0;
+
+    for (guint i = 0; i < measurements->len && all; i++) {
+        const FabMeasurement *one = measurements->pdata[i];
+        all = one->kind == FAB_MEASUREMENT_TRAINING || one->kind == FAB_MEASUREMENT_APPLICATION;
+    }
+    return options->training || all;
+}
+
+static int
+run_training(GPtrArray *measurements, const Options *options, FabOutput *output, GError **error)
+{
+    FabProgressLine line;
+    g_autoptr(FabStepValidation) validation = NULL;
+    FabStepErrors errors;
+
+    if (options->json || options->table || options->plots != NULL || options->leave_out ||
+        options->calibration != NULL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: training steps are printed as a table or with "
+                    "--csv; --json, --plots, --interval-table, --leave-one-out and --calibration are for collectives");
+        return FAB_EXIT_INPUT;
+    }
+    fab_progress_init(&line, options->quiet);
+    validation = fab_step_validate(measurements, line.enabled ? fab_progress_update : NULL, &line);
+    fab_progress_clear(&line);
+    if (options->csv)
+        fab_report_step_validation_csv(validation, fab_output_stream(output));
+    else
+        fab_report_step_validation(validation, options->rows || measurements->len <= 4, fab_output_stream(output));
+    if (!fab_output_finish(output, error))
+        return FAB_EXIT_SYSTEM;
+    errors = fab_step_errors(validation, NULL);
+    return errors.mean > options->most[0] || (errors.rows == 0 && isfinite(options->most[0])) ? FAB_EXIT_NO
+                                                                                             : FAB_EXIT_DONE;
+}
+
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
@@ -148,6 +191,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
         { "csv", 0, 0, G_OPTION_ARG_NONE, &options.csv, "Print CSV, one line for each measured row", NULL },
         { "rows", 0, 0, G_OPTION_ARG_NONE, &options.rows, "Print every row also where many cases are asked for", NULL },
+        { "training", 0, 0, G_OPTION_ARG_NONE, &options.training,
+          "Print training steps instead of collectives; so it is where nothing else is named", NULL },
         { "max-error", 0, 0, G_OPTION_ARG_STRING, &options.bound,
           "Exit status 1 when the mean error of a band is above; one bound, or one for each band: 15,12,5", "PERCENT" },
         { "leave-one-out", 0, 0, G_OPTION_ARG_NONE, &options.leave_out,
@@ -182,6 +227,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     measurements = output != NULL ? fab_cli_measurements(argv + 1, error) : NULL;
     if (measurements == NULL)
         return FAB_EXIT_INPUT;
+    if (wants_training(&options, measurements))
+        return run_training(measurements, &options, output, error);
     overlay = options.calibration != NULL ? fab_overlay_load(options.calibration, error) : NULL;
     if (options.calibration != NULL && overlay == NULL)
         return FAB_EXIT_INPUT;

@@ -28,7 +28,8 @@ print_memory(const FabFootprint *footprint, FILE *out)
     Number used, all;
 
     fprintf(out, "# memory %s: %s of %s GiB on rank %u%s%s\n", fit_names[memory->fit],
-            fab_stream_fixed((double)stage->total / GIB, 1, used), fab_stream_fixed((double)memory->capacity / GIB, 1, all),
+            fab_stream_fixed((double)stage->total / GIB, 1, used),
+            fab_stream_fixed((double)memory->capacity / GIB, 1, all),
             fab_memory_rank(footprint->training, memory->fullest),
             memory->change != NULL ? "; it would fit with " : "", memory->change != NULL ? memory->change : "");
 }

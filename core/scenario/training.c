@@ -19,7 +19,7 @@ const char *const fab_parallel_keys[] = { "tp",       "pp",     "cp",        "dp
                                           "schedule", "chunks", "recompute", "ends_as_layers", NULL };
 const char *const fab_training_keys[] = { "nodes",     "gpus",      "sequence", "micro_batch", "global_batch",
                                           "precision", "gradients", "flash",    "overlap",     "nic_rate",
-                                          "stack",     NULL };
+                                          "stack",     "frozen",    NULL };
 
 void
 fab_training_free(FabTraining *training)
@@ -113,6 +113,7 @@ fab_training_read(FabKeyfile *file, const FabModel *model, GError **error)
         !fab_keyfile_get_boolean(file, PARALLEL, "ends_as_layers", &training->ends_as_layers, error) ||
         !fab_keyfile_get_boolean(file, TRAINING, "flash", &training->flash, error) ||
         !fab_keyfile_get_boolean(file, TRAINING, "overlap", &training->overlap, error) ||
+        !fab_keyfile_get_boolean(file, TRAINING, "frozen", &training->frozen, error) ||
         !fab_keyfile_get_quantity(file, TRAINING, "nic_rate", "B/s", 1e6, 1e13, &training->nic_rate, error))
         return NULL;
     if (training->sequence == 0)

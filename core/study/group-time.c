@@ -158,7 +158,9 @@ seconds_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, d
 static double
 traffic(FabCollective collective, double ranks)
 {
-    return collective == FAB_ALL_REDUCE ? 2 * (ranks - 1) / ranks : collective == FAB_SEND_RECV ? 1 : (ranks - 1) / ranks;
+    double passes = collective == FAB_ALL_REDUCE ? 2 : 1;
+
+    return collective == FAB_SEND_RECV ? 1 : passes * (ranks - 1) / ranks;
 }
 
 static double

@@ -159,7 +159,7 @@ add_shards(Builder *builder, double parameters, double forward[FAB_TIME_PARTS], 
     gather = cost(builder, FAB_ALL_GATHER, group, parameters * builder->width);
     scatter = cost(builder, FAB_REDUCE_SCATTER, group, parameters * fmax(training->gradient_bytes, builder->width / 2));
     add_shard(builder, forward, gather);
-    add_shard(builder, backward, gather + scatter);
+    add_shard(builder, backward, gather + (training->frozen ? 0 : scatter));
 }
 
 static void

@@ -29,7 +29,7 @@ extern const char *const fab_time_part_names[];
 
 typedef struct {
     FabFootprint *footprint;
-    double seconds, low, high; /* a step; where measured ones of such stacks lie */
+    double seconds, low, high; /* a step; where most measured ones of such stacks lie */
     double parts[FAB_TIME_PARTS];
     double tokens_per_s;       /* of all GPUs */
     double mfu, hfu;           /* shares of the peak, without and with what is recomputed */

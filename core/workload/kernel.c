@@ -66,7 +66,7 @@ static void
 add_linear(Layer *layer, double rows, double out, double in, double batch, double factor)
 {
     const FabGpuRates *rates = layer->rates;
-    double weights = factor * fab_gemm_seconds(rates, in, out, rows, batch);
+    double weights = layer->training->frozen ? 0 : factor * fab_gemm_seconds(rates, in, out, rows, batch);
 
     layer->times.forward.matrix += factor * fab_gemm_seconds(rates, rows, out, in, batch);
     layer->times.backward.matrix += factor * fab_gemm_seconds(rates, rows, in, out, batch) + weights;
@@ -160,7 +160,8 @@ add_experts(Layer *layer)
     double rows = layer->tokens * model->experts_per_token / local;
 
     add_linear(layer, layer->tokens, model->experts, model->hidden, 1, 1);
-    add_block(layer, rows, model->expert_ffn / layer->tp, local, layer->rates->stack->moe_factor);
+    add_block(layer, rows, model->expert_ffn / layer->tp, local,
+              layer->rates->fp8 ? layer->rates->stack->moe_factor_fp8 : layer->rates->stack->moe_factor);
     if (model->shared_ffn > 0)
         add_block(layer, layer->tokens, model->shared_ffn / layer->tp, 1, 1);
 }

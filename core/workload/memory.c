@@ -230,8 +230,10 @@ fab_memory_stage(const FabTraining *training, const FabModel *model, uint32_t st
                                            (experts + shards / training->ep - 1) / (shards / training->ep)
                                      : memory.parameters;
     memory.parts[FAB_MEMORY_PARAMETERS] = cut[3] * width;
-    memory.parts[FAB_MEMORY_GRADIENTS] = cut[2] * (width == 4 ? 4 : training->gradient_bytes);
-    memory.parts[FAB_MEMORY_OPTIMISER] = cut[1] * state;
+    if (!training->frozen) {
+        memory.parts[FAB_MEMORY_GRADIENTS] = cut[2] * (width == 4 ? 4 : training->gradient_bytes);
+        memory.parts[FAB_MEMORY_OPTIMISER] = cut[1] * state;
+    }
     memory.parts[FAB_MEMORY_ACTIVATIONS] =
         (uint64_t)(stage_activations(training, model, stage) * memory.in_flight / training->chunks);
     memory.parts[FAB_MEMORY_WORKING] = (uint64_t)working_bytes(training, model, stage);

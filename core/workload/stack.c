@@ -3,52 +3,54 @@
 #include <string.h>
 
 /* Tables of tests/measurements that the shares were fitted to. */
-#define SEQPAR "megatron-seqpar-a100-table5: one share for eight step times"
-#define DGXC "dgxc-2502: one share for each precision"
-#define VTRAIN "vtrain-gt-single-a100: host floor; the rest as megatron"
-#define MOSAIC_A100 "mosaic-mpt and ibm-fms, A100: two shares"
-#define MOSAIC_H100 "mosaic-mpt and ibm-fms, H100: four shares"
+#define SEQPAR "megatron-seqpar-a100-table5: one share"
+#define DGXC "dgxc-2502: shares of matrices and memory, factor of experts"
+#define VTRAIN "vtrain-gt-single-a100: launches of a layer; the rest as megatron"
+#define MOSAIC_A100 "mosaic-mpt, A100: shares of matrices and memory, loss, slowdown"
+#define MOSAIC_H100 "mosaic-mpt, H100: shares of matrices, memory and attention, slowdown"
 #define TAKEN "taken over from another generation, no step time fitted"
 
-/* By stack, then ascending capability. docs/training.md says what identifies each column. */
+/* By stack, then ascending capability. docs/training.md says which figures were fitted, and to what. */
 static const FabStack stacks[] = {
     { .name = "megatron", .compute_capability = 0, .gemm_share = 0.86, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.52, .flash_backward = 0.40, .logit_bytes = 22,
-      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .source = TAKEN },
+      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .source = TAKEN },
     { .name = "megatron", .compute_capability = 80, .gemm_share = 0.86, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.52, .flash_backward = 0.40, .logit_bytes = 22,
-      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .fitted = true, .source = SEQPAR },
+      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .fitted = true, .source =
+      SEQPAR },
     { .name = "megatron", .compute_capability = 90, .gemm_share = 0.68, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.55, .flash_backward = 0.45, .logit_bytes = 22,
-      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .scale_loss = 0.0025, .source = TAKEN },
+      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .scale_loss = 0.0025,
+      .source = TAKEN },
     { .name = "megatron-deepspeed", .compute_capability = 80, .gemm_share = 0.86, .gemm_share_fp8 = 0.61,
-      .tile_columns = 300, .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.52, .flash_backward = 0.40,
-      .logit_bytes = 22, .host_layer_s = 3.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.13,
-      .moe_factor = 1.2, .fitted = true, .source = VTRAIN },
+      .tile_columns = 300, .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.52, .flash_backward =
+      0.40, .logit_bytes = 22, .host_layer_s = 3.5e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown =
+      0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .fitted = true, .source = VTRAIN },
     { .name = "nemo", .compute_capability = 0, .gemm_share = 0.86, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.52, .flash_backward = 0.40, .logit_bytes = 22,
-      .tp_pieces = 1.5, .hop_exposed = 0.5, .overlap_slowdown = 0.13, .moe_factor = 1.2, .scale_loss = 0.0025,
-      .source = TAKEN },
-    { .name = "nemo", .compute_capability = 90, .gemm_share = 0.68, .gemm_share_fp8 = 0.61, .tile_columns = 300,
-      .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.55, .flash_backward = 0.45, .logit_bytes = 22,
-      .tp_pieces = 1.5, .hop_exposed = 0.5, .overlap_slowdown = 0.13, .moe_factor = 1.2, .scale_loss = 0.0025,
-      .fitted = true, .source = DGXC },
+      .tp_pieces = 1.5, .hop_exposed = 0.5, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45,
+      .scale_loss = 0.0025, .source = TAKEN },
+    { .name = "nemo", .compute_capability = 90, .gemm_share = 0.69, .gemm_share_fp8 = 0.65, .tile_columns = 300,
+      .tile_columns_fp8 = 600, .memory_share = 0.72, .flash_forward = 0.55, .flash_backward = 0.45, .logit_bytes = 22,
+      .tp_pieces = 1.5, .hop_exposed = 0.5, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45,
+      .scale_loss = 0.0025, .fitted = true, .source = DGXC },
     { .name = "nemo", .compute_capability = 100, .gemm_share = 0.68, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.55, .flash_backward = 0.45, .logit_bytes = 22,
-      .tp_pieces = 1.5, .hop_exposed = 0.5, .overlap_slowdown = 0.13, .moe_factor = 1.2, .scale_loss = 0.0025,
-      .source = TAKEN },
-    { .name = "fsdp", .compute_capability = 0, .gemm_share = 0.77, .gemm_share_fp8 = 0.61, .tile_columns = 300,
-      .tile_columns_fp8 = 600, .memory_share = 0.56, .flash_forward = 0.52, .flash_backward = 0.26, .logit_bytes = 40,
-      .host_layer_s = 1.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2,
-      .source = TAKEN },
-    { .name = "fsdp", .compute_capability = 80, .gemm_share = 0.77, .gemm_share_fp8 = 0.61, .tile_columns = 300,
-      .tile_columns_fp8 = 600, .memory_share = 0.56, .flash_forward = 0.52, .flash_backward = 0.26, .logit_bytes = 40,
-      .host_layer_s = 1.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2,
-      .fitted = true, .source = MOSAIC_A100 },
+      .tp_pieces = 1.5, .hop_exposed = 0.5, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45,
+      .scale_loss = 0.0025, .source = TAKEN },
+    { .name = "fsdp", .compute_capability = 0, .gemm_share = 0.78, .gemm_share_fp8 = 0.61, .tile_columns = 300,
+      .tile_columns_fp8 = 600, .memory_share = 0.70, .flash_forward = 0.52, .flash_backward = 0.26, .logit_bytes = 26,
+      .host_layer_s = 1.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.2, .moe_factor = 1.2,
+      .moe_factor_fp8 = 1.45, .source = TAKEN },
+    { .name = "fsdp", .compute_capability = 80, .gemm_share = 0.78, .gemm_share_fp8 = 0.61, .tile_columns = 300,
+      .tile_columns_fp8 = 600, .memory_share = 0.70, .flash_forward = 0.52, .flash_backward = 0.26, .logit_bytes = 26,
+      .host_layer_s = 1.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.2, .moe_factor = 1.2,
+      .moe_factor_fp8 = 1.45, .fitted = true, .source = MOSAIC_A100 },
     { .name = "fsdp", .compute_capability = 90, .gemm_share = 0.66, .gemm_share_fp8 = 0.61, .tile_columns = 300,
-      .tile_columns_fp8 = 600, .memory_share = 0.55, .flash_forward = 0.29, .flash_backward = 0.15, .logit_bytes = 40,
-      .host_layer_s = 1.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.6, .moe_factor = 1.2,
-      .fitted = true, .source = MOSAIC_H100 },
+      .tile_columns_fp8 = 600, .memory_share = 0.55, .flash_forward = 0.29, .flash_backward = 0.15, .logit_bytes = 26,
+      .host_layer_s = 1.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.65, .moe_factor = 1.2,
+      .moe_factor_fp8 = 1.45, .fitted = true, .source = MOSAIC_H100 },
 };
 
 /* FSDP shards parameters; NeMo is what Hopper and later are trained with, Megatron what Ampere was. */

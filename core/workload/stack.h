@@ -23,7 +23,7 @@ typedef struct {
     double tp_pieces;            /* pieces of a cut collective that stay exposed; 0: nothing is cut, all is exposed */
     double hop_exposed;          /* share of a message between stages that no compute hides */
     double overlap_slowdown;     /* of compute under collectives, as share of their time */
-    double moe_factor;           /* on kernels of routed experts */
+    double moe_factor, moe_factor_fp8; /* on kernels of routed experts */
     double scale_loss;           /* share of the step for each doubling of GPUs */
     bool fitted;                 /* to step times of this capability; else taken over from another */
     const char *source;

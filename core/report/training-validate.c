@@ -1,0 +1,171 @@
+/* Training steps predicted and measured: errors by table, and every row. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report/stream.h"
+#include "report/training-validate.h"
+
+typedef char Number[G_ASCII_DTOSTR_BUF_SIZE];
+
+/* The sets that are spoken of, beside single tables. */
+static const struct {
+    const char *name, *pattern;
+} sets[] = {
+    { "Megatron, table 5 of arXiv 2205.05198", "^megatron-seqpar" },
+    { "Megatron 2020, tensor parallel", "^megatron-2020-tp" },
+    { "Megatron 2020, 128 replicas", "^megatron-2020-dp128" },
+    { "Megatron SC21, weak scaling", "^megatron-sc21" },
+    { "Megatron-Core 0.8, weak scaling", "^megatron-core-r08-h100-weak" },
+    { "DGX Cloud 25.02, dense pre-training", "^dgxc-2502-(llama-3-1|nemo-megatron|nemotron)" },
+    { "DGX Cloud 25.02, all", "^dgxc-2502-" },
+    { "DGX Cloud, other releases", "^dgxc-(24111|25011|2504|25050)" },
+    { "NeMo 24.07", "^nemo-2407" },
+    { "Megatron Bridge 25.09 to 26.08", "^mbridge" },
+    { "vTrain, one node", "^vtrain-gt" },
+    { "MPT with FSDP, A100", "^mosaic-mpt-a100" },
+    { "MPT with FSDP, H100", "^mosaic-mpt-h100" },
+    { "Llama 2 with FSDP, both", "^ibm-fms" },
+    { "all", NULL },
+};
+
+static void
+print_errors(FILE *out, const char *name, const FabStepErrors *errors)
+{
+    Number mean, bias, worst, inside, width;
+
+    fprintf(out, "  %-44s %5u %8s %8s %8s %8s %8s\n", name, errors->rows, fab_stream_fixed(100 * errors->mean, 1, mean),
+            fab_stream_fixed(100 * errors->bias, 1, bias), fab_stream_fixed(100 * errors->worst, 1, worst),
+            fab_stream_fixed(100.0 * errors->inside / errors->rows, 0, inside),
+            fab_stream_fixed(100 * errors->width, 0, width));
+}
+
+static void
+print_heading(FILE *out, const char *what)
+{
+    fprintf(out, "# %-44s %5s %8s %8s %8s %8s %8s\n", what, "runs", "mean %", "bias %", "worst %", "inside %",
+            "width %");
+}
+
+static int
+compare_texts(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* How many rows have which reason. */
+static void
+print_reasons(FILE *out, const FabStepValidation *validation)
+{
+    g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GPtrArray) reasons = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer key;
+
+    for (guint i = 0; i < validation->cases->len; i++) {
+        const FabStepCase *one = validation->cases->pdata[i];
+        for (guint r = 0; r < one->rows->len; r++) {
+            const char *reason = g_array_index(one->rows, FabStepRow, r).reason;
+            if (reason != NULL)
+                g_hash_table_insert(counts, (char *)reason,
+                                    GUINT_TO_POINTER(GPOINTER_TO_UINT(g_hash_table_lookup(counts, reason)) + 1));
+        }
+    }
+    g_hash_table_iter_init(&iter, counts);
+    while (g_hash_table_iter_next(&iter, &key, NULL))
+        g_ptr_array_add(reasons, key);
+    g_ptr_array_sort(reasons, compare_texts);
+    fprintf(out, "# rows that are not scored\n");
+    for (guint i = 0; i < reasons->len; i++)
+        fprintf(out, "  %5u  %s\n", GPOINTER_TO_UINT(g_hash_table_lookup(counts, reasons->pdata[i])),
+                (const char *)reasons->pdata[i]);
+}
+
+static void
+print_rows(FILE *out, const FabStepCase *one)
+{
+    fprintf(out, "# %s\n# %4s %-24s %12s %12s %12s %12s %8s\n", one->id, "row", "metric", "measured", "predicted",
+            "low", "high", "error %");
+    for (guint r = 0; r < one->rows->len; r++) {
+        const FabStepRow *row = &g_array_index(one->rows, FabStepRow, r);
+        double error = 100 * (row->step_s / row->measured_step_s - 1);
+        Number measured, predicted, low, high, shown;
+        if (!isfinite(row->predicted)) {
+            fprintf(out, "  %4u %-24s %12s  %s\n", row->row, row->metric, fab_stream_number(row->measured, measured),
+                    row->reason);
+            continue;
+        }
+        fprintf(out, "  %4u %-24s %12s %12s %12s %12s %8s%s%s\n", row->row, row->metric,
+                fab_stream_number(row->measured, measured), fab_stream_fixed(row->predicted, 3, predicted),
+                fab_stream_fixed(row->low, 3, low), fab_stream_fixed(row->high, 3, high),
+                fab_stream_fixed(error, 1, shown), row->scored ? "" : "  not scored: ", row->scored ? "" : row->reason);
+    }
+}
+
+static void
+print_ranking(FILE *out, const FabStepValidation *validation)
+{
+    guint jobs;
+    double ranking = fab_step_ranking(validation, NULL, &jobs);
+    Number order;
+
+    if (jobs > 0)
+        fprintf(out, "# order of layouts within a job: Spearman %s, mean of %u jobs with four layouts or more\n",
+                fab_stream_fixed(ranking, 3, order), jobs);
+}
+
+void
+fab_report_step_validation(const FabStepValidation *validation, bool rows, FILE *out)
+{
+    fprintf(out, "# fabricast validate: training steps; errors of step times, every run weighing the same\n");
+    print_heading(out, "set");
+    for (size_t i = 0; i < G_N_ELEMENTS(sets); i++) {
+        FabStepErrors errors = fab_step_errors(validation, sets[i].pattern);
+        if (errors.rows > 0)
+            print_errors(out, sets[i].name, &errors);
+    }
+    print_heading(out, "table");
+    for (guint i = 0; i < validation->cases->len; i++) {
+        const FabStepCase *one = validation->cases->pdata[i];
+        g_autofree char *quoted = g_regex_escape_string(one->id, -1);
+        g_autofree char *pattern = g_strdup_printf("^%s$", quoted);
+        FabStepErrors errors = fab_step_errors(validation, pattern);
+        if (errors.rows > 0)
+            print_errors(out, one->id, &errors);
+    }
+    print_ranking(out, validation);
+    print_reasons(out, validation);
+    for (guint i = 0; i < validation->cases->len && rows; i++)
+        print_rows(out, validation->cases->pdata[i]);
+}
+
+/* What is not a number is an empty field. */
+static void
+write_number(FILE *out, double value)
+{
+    Number text;
+
+    fprintf(out, ",%s", isfinite(value) ? fab_stream_number(value, text) : "");
+}
+
+void
+fab_report_step_validation_csv(const FabStepValidation *validation, FILE *out)
+{
+    fputs("id,row,metric,measured,predicted,low,high,unit\r\n", out);
+    for (guint i = 0; i < validation->cases->len; i++) {
+        const FabStepCase *one = validation->cases->pdata[i];
+        for (guint r = 0; r < one->rows->len; r++) {
+            const FabStepRow *row = &g_array_index(one->rows, FabStepRow, r);
+            if (!isfinite(row->predicted))
+                continue;
+            fprintf(out, "%s,%u,%s", one->id, row->row, row->metric);
+            write_number(out, row->measured);
+            write_number(out, row->predicted);
+            write_number(out, row->low);
+            write_number(out, row->high);
+            fputc(',', out);
+            fab_stream_csv_text(out, row->unit);
+            fputs("\r\n", out);
+        }
+    }
+}

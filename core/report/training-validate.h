@@ -1,0 +1,14 @@
+/* Writers of validations of training steps. Whether the stream took it is the caller's to ask. */
+#ifndef FAB_REPORT_TRAINING_VALIDATE_H
+#define FAB_REPORT_TRAINING_VALIDATE_H
+
+#include <stdio.h>
+
+#include "study/training-validate.h"
+
+/* Errors by set and table, order of layouts, what is not scored; `rows`: every row too. */
+void fab_report_step_validation(const FabStepValidation *validation, bool rows, FILE *out);
+/* Every row that was predicted: id,row,metric,measured,predicted,low,high,unit. */
+void fab_report_step_validation_csv(const FabStepValidation *validation, FILE *out);
+
+#endif
