@@ -131,6 +131,30 @@ START_TEST(a_heavy_last_stage_sets_the_pace)
 }
 END_TEST
 
+/* Ranks that do the same at the same time end when one of them would alone, whatever the schedule. */
+START_TEST(all_ranks_take_as_long_as_one)
+{
+    const FabPipeline pipelines[] = { { FAB_SCHEDULE_GPIPE, 4, 1, 6 },
+                                      { FAB_SCHEDULE_1F1B, 4, 1, 9 },
+                                      { FAB_SCHEDULE_INTERLEAVED, 4, 3, 8 },
+                                      { FAB_SCHEDULE_ZB_H1, 4, 1, 9 } };
+    FabPassTimes times[12];
+
+    for (uint32_t i = 0; i < G_N_ELEMENTS(times); i++)
+        times[i] = (FabPassTimes) { UNIT + i, 2 * UNIT - i, UNIT };
+    for (size_t i = 0; i < G_N_ELEMENTS(pipelines); i++) {
+        FabPipelineSpec spec = { .pipeline = pipelines[i], .times = times, .hop_ps = UNIT / 7 };
+        FabPipelineSpec all = spec;
+        g_autoptr(FabGraph) folded = fab_pipeline_run(&spec, NULL), unfolded = NULL;
+        all.ranks = 8;
+        all.group = 4;
+        unfolded = fab_pipeline_run(&all, NULL);
+        ck_assert_int_eq(fab_graph_length(unfolded), fab_graph_length(folded));
+        ck_assert_uint_gt(fab_graph_count(unfolded), 8 * fab_graph_count(folded));
+    }
+}
+END_TEST
+
 START_TEST(tasks_wait_for_their_stream_and_for_others)
 {
     g_autoptr(GError) error = NULL;
@@ -181,6 +205,7 @@ main(void)
     tcase_add_test(tests, stages_keep_as_much_as_the_papers_say);
     tcase_add_test(tests, hops_lengthen_the_pipeline);
     tcase_add_test(tests, a_heavy_last_stage_sets_the_pace);
+    tcase_add_test(tests, all_ranks_take_as_long_as_one);
     tcase_add_test(tests, tasks_wait_for_their_stream_and_for_others);
     tcase_add_test(tests, a_cycle_is_reported_with_its_tasks);
     suite_add_tcase(suite, tests);

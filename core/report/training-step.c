@@ -176,18 +176,18 @@ fab_report_training_trace(const FabTrainingStep *step, FILE *out)
 {
     static const char *const kinds[] = { "forward", "backward", "weights" };
     const FabTraining *training = step->footprint->training;
-    uint32_t count = fab_graph_count(step->pipeline);
+    uint32_t count = fab_graph_count(step->pipeline), ranks = training->fold ? 1 : training->gpus / training->pp;
 
     fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n", out);
-    for (uint32_t s = 0; s < training->pp; s++)
+    for (uint32_t s = 0; s < training->pp * ranks; s++)
         fprintf(out, "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":0,\"tid\":%u,\"args\":{\"name\":\"stage %u, rank "
-                "%u\"}},\n", s, s, fab_memory_rank(training, s));
+                "%u\"}},\n", s, s / ranks, fab_memory_rank(training, s / ranks) + s % ranks);
     for (uint32_t i = 0; i < count; i++) {
         const FabTask *task = fab_graph_task(step->pipeline, i);
         FabPass pass = fab_pass_of_tag(task->tag);
         g_autofree char *start = fab_stream_microseconds(task->start_ps);
         g_autofree char *length = fab_stream_microseconds(task->duration_ps);
-        if (task->stream < training->pp)
+        if (task->stream < training->pp * ranks)
             fprintf(out, "{\"name\":\"%s %u\",\"cat\":\"%s\",\"ph\":\"X\",\"pid\":0,\"tid\":%u,\"ts\":%s,\"dur\":%s,"
                     "\"args\":{\"micro\":%u,\"chunk\":%u}},\n", kinds[pass.kind], pass.micro, kinds[pass.kind],
                     task->stream, start, length, pass.micro, pass.chunk);

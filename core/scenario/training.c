@@ -19,7 +19,7 @@ const char *const fab_parallel_keys[] = { "tp",       "pp",     "cp",        "dp
                                           "schedule", "chunks", "recompute", "ends_as_layers", NULL };
 const char *const fab_training_keys[] = { "nodes",     "gpus",      "sequence", "micro_batch", "global_batch",
                                           "precision", "gradients", "flash",    "overlap",     "nic_rate",
-                                          "stack",     "frozen",    NULL };
+                                          "stack",     "frozen",    "fold",      NULL };
 
 void
 fab_training_free(FabTraining *training)
@@ -105,7 +105,7 @@ fab_training_read(FabKeyfile *file, const FabModel *model, GError **error)
 
     training->tp = training->pp = training->cp = training->ep = training->chunks = training->nodes = 1;
     training->micro_batch = 1;
-    training->flash = training->overlap = true;
+    training->flash = training->overlap = training->fold = true;
     if (!read_counts(file, training, error) || !read_words(file, training, error))
         return NULL;
     training->sequence_parallel = training->tp > 1;
@@ -114,6 +114,7 @@ fab_training_read(FabKeyfile *file, const FabModel *model, GError **error)
         !fab_keyfile_get_boolean(file, TRAINING, "flash", &training->flash, error) ||
         !fab_keyfile_get_boolean(file, TRAINING, "overlap", &training->overlap, error) ||
         !fab_keyfile_get_boolean(file, TRAINING, "frozen", &training->frozen, error) ||
+        !fab_keyfile_get_boolean(file, TRAINING, "fold", &training->fold, error) ||
         !fab_keyfile_get_quantity(file, TRAINING, "nic_rate", "B/s", 1e6, 1e13, &training->nic_rate, error))
         return NULL;
     if (training->sequence == 0)

@@ -35,6 +35,7 @@ typedef struct {
     uint32_t gradient_bytes;   /* of each parameter's gradient: 2 or 4 */
     bool flash;                /* attention keeps no scores */
     bool frozen;               /* only small adapters are trained (LoRA), which are left out */
+    bool fold;                 /* ranks that nothing tells apart are simulated once */
     bool overlap;              /* gradients travel while the backward pass goes on */
     double nic_rate;           /* B/s of one NIC; 0: the machine's */
     char *stack;               /* software whose constants are taken; "auto" */

@@ -104,6 +104,10 @@ run_pipeline(FabTrainingStep *step, const FabPassParts *passes, double hop_s, GE
         for (uint32_t i = 0; i < cells; i++)
             times[i].backward_ps -= times[i].weight_ps;
     }
+    if (!training->fold) {
+        spec.ranks = training->tp * training->cp * training->dp;
+        spec.group = training->tp;
+    }
     step->pipeline = fab_pipeline_run(&spec, error);
     return step->pipeline != NULL;
 }
@@ -264,13 +268,14 @@ set_interval(FabTrainingStep *step)
 static bool
 check_size(const FabTraining *training, uint32_t micros, const char *where, GError **error)
 {
-    double passes = 3.0 * training->pp * training->chunks * micros;
+    double ranks = training->fold ? 1 : (double)training->gpus / training->pp;
+    double passes = 3.0 * training->pp * training->chunks * micros * ranks;
 
     if (micros < FAB_MOST_MICROS && passes <= FAB_MOST_PASSES)
         return true;
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                "%s: %u stages x %u chunks x %u micro-batches are more passes than %d, which is the most", where,
-                training->pp, training->chunks, micros, FAB_MOST_PASSES);
+                "%s: %u stages x %u chunks x %u micro-batches%s are more passes than %d, which is the most", where,
+                training->pp, training->chunks, micros, training->fold ? "" : " of every rank", FAB_MOST_PASSES);
     return false;
 }
 

@@ -116,19 +116,20 @@ fab_schedule_in_flight(const FabPipeline *pipeline, uint32_t stage)
 
 /* ------------------------------------------------------------------ the graph */
 
-/* Tasks of the passes, and of what they send, by [kind][stage][chunk][micro]. */
+/* What is waited for of a pass: itself or its group, and the message behind it; by kind, stage, rank, chunk, micro. */
 typedef struct {
     const FabPipelineSpec *spec;
     FabGraph *graph;
+    uint32_t ranks, group;
     uint32_t *pass[2], *sent[2];
 } Build;
 
 static gsize
-at(const Build *build, uint32_t stage, uint32_t chunk, uint32_t micro)
+at(const Build *build, uint32_t stage, uint32_t rank, uint32_t chunk, uint32_t micro)
 {
     const FabPipeline *pipeline = &build->spec->pipeline;
 
-    return ((gsize)stage * pipeline->chunks + chunk) * pipeline->micros + micro;
+    return (((gsize)stage * build->ranks + rank) * pipeline->chunks + chunk) * pipeline->micros + micro;
 }
 
 static int64_t
@@ -136,8 +137,9 @@ length_of(const FabPipelineSpec *spec, uint32_t stage, const FabPass *pass)
 {
     const FabPassTimes *times = &spec->times[stage * spec->pipeline.chunks + pass->chunk];
 
-    return pass->kind == FAB_PASS_FORWARD ? times->forward_ps
-                                          : pass->kind == FAB_PASS_BACKWARD ? times->backward_ps : times->weight_ps;
+    return pass->kind == FAB_PASS_FORWARD    ? times->forward_ps
+           : pass->kind == FAB_PASS_BACKWARD ? times->backward_ps
+                                             : times->weight_ps;
 }
 
 /* Whether another stage waits for what a pass leaves behind. */
@@ -146,33 +148,52 @@ leaves_stage(const FabPipeline *pipeline, const FabPass *pass, uint32_t stage)
 {
     uint32_t position = pass->chunk * pipeline->stages + stage, last = pipeline->chunks * pipeline->stages - 1;
 
-    return pipeline->stages > 1 && position != (pass->kind == FAB_PASS_FORWARD ? last : 0);
+    return pipeline->stages > 1 && pass->kind != FAB_PASS_WEIGHT &&
+           position != (pass->kind == FAB_PASS_FORWARD ? last : 0);
+}
+
+/* The group's ranks do the pass; with more than one, a task without length is when all of them are through. */
+static uint32_t
+add_group_pass(Build *build, uint32_t stage, uint32_t group, const FabPass *pass, uint32_t before)
+{
+    uint32_t all = build->spec->pipeline.stages * build->ranks, groups = build->ranks / build->group;
+    uint32_t tag = FAB_PASS_TAG(pass->kind, pass->chunk, pass->micro), first = fab_graph_count(build->graph), joined;
+
+    for (uint32_t r = 0; r < build->group; r++) {
+        uint32_t task = fab_graph_add(build->graph, stage * build->ranks + group * build->group + r,
+                                      length_of(build->spec, stage, pass), tag);
+        if (before != UINT32_MAX)
+            fab_graph_after(build->graph, task, before);
+    }
+    if (build->group == 1)
+        return first;
+    joined = fab_graph_add(build->graph, 3 * all + stage * groups + group, 0, tag);
+    for (uint32_t r = 0; r < build->group; r++)
+        fab_graph_after(build->graph, joined, first + r);
+    return joined;
 }
 
 static void
-add_stage(Build *build, uint32_t stage)
+add_group(Build *build, uint32_t stage, uint32_t group, const FabPass *passes, uint32_t count)
 {
     const FabPipelineSpec *spec = build->spec;
-    uint32_t count;
-    g_autofree FabPass *passes = fab_schedule_stage(&spec->pipeline, stage, &count);
+    uint32_t all = spec->pipeline.stages * build->ranks, joined = UINT32_MAX;
 
     for (uint32_t i = 0; i < count; i++) {
         const FabPass *pass = &passes[i];
-        uint32_t tag = FAB_PASS_TAG(pass->kind, pass->chunk, pass->micro), task, sent;
-        bool remote;
-        task = fab_graph_add(build->graph, stage, length_of(spec, stage, pass), tag);
-        if (pass->kind == FAB_PASS_WEIGHT)
-            continue;
-        remote = leaves_stage(&spec->pipeline, pass, stage);
-        build->pass[pass->kind][at(build, stage, pass->chunk, pass->micro)] = task;
-        if (spec->hop_ps == 0 || !remote) {
-            build->sent[pass->kind][at(build, stage, pass->chunk, pass->micro)] = task;
-            continue;
+        bool remote = spec->hop_ps > 0 && leaves_stage(&spec->pipeline, pass, stage);
+        joined = add_group_pass(build, stage, group, pass, build->group > 1 ? joined : UINT32_MAX);
+        for (uint32_t r = 0; r < build->group && pass->kind != FAB_PASS_WEIGHT; r++) {
+            uint32_t rank = group * build->group + r, sent = joined;
+            gsize cell = at(build, stage, rank, pass->chunk, pass->micro);
+            if (remote) {
+                sent = fab_graph_add(build->graph, all * (1 + (uint32_t)pass->kind) + stage * build->ranks + rank,
+                                     spec->hop_ps, FAB_PASS_TAG(pass->kind, pass->chunk, pass->micro));
+                fab_graph_after(build->graph, sent, joined);
+            }
+            build->pass[pass->kind][cell] = joined;
+            build->sent[pass->kind][cell] = sent;
         }
-        sent = fab_graph_add(build->graph, spec->pipeline.stages * (1 + (uint32_t)pass->kind) + stage, spec->hop_ps,
-                             tag);
-        fab_graph_after(build->graph, sent, task);
-        build->sent[pass->kind][at(build, stage, pass->chunk, pass->micro)] = sent;
     }
 }
 
@@ -191,41 +212,46 @@ source_of(const FabPipeline *pipeline, FabPassKind kind, uint32_t stage, uint32_
     return true;
 }
 
+/* What a pass of a rank waits for beside its stream: its neighbour's result and, backward, its own forward pass. */
 static void
-join_chunk(Build *build, uint32_t stage, uint32_t chunk)
+join_pass(Build *build, uint32_t task, const FabPass *pass, uint32_t stage, uint32_t rank)
 {
-    const FabPipeline *pipeline = &build->spec->pipeline;
+    uint32_t from_stage, from_chunk;
 
-    for (int kind = FAB_PASS_FORWARD; kind <= FAB_PASS_BACKWARD; kind++) {
-        uint32_t from_stage, from_chunk;
-        bool remote = source_of(pipeline, (FabPassKind)kind, stage, chunk, &from_stage, &from_chunk);
-        for (uint32_t micro = 0; micro < pipeline->micros; micro++) {
-            uint32_t task = build->pass[kind][at(build, stage, chunk, micro)];
-            if (remote)
-                fab_graph_after(build->graph, task,
-                                from_stage == stage ? build->pass[kind][at(build, stage, from_chunk, micro)]
-                                                    : build->sent[kind][at(build, from_stage, from_chunk, micro)]);
-            if (kind == FAB_PASS_BACKWARD)
-                fab_graph_after(build->graph, task, build->pass[FAB_PASS_FORWARD][at(build, stage, chunk, micro)]);
-        }
+    if (pass->kind == FAB_PASS_WEIGHT)
+        return;
+    if (source_of(&build->spec->pipeline, pass->kind, stage, pass->chunk, &from_stage, &from_chunk)) {
+        uint32_t *from = from_stage == stage ? build->pass[pass->kind] : build->sent[pass->kind];
+        fab_graph_after(build->graph, task, from[at(build, from_stage, rank, from_chunk, pass->micro)]);
     }
+    if (pass->kind == FAB_PASS_BACKWARD)
+        fab_graph_after(build->graph, task,
+                        build->pass[FAB_PASS_FORWARD][at(build, stage, rank, pass->chunk, pass->micro)]);
 }
 
 FabGraph *
 fab_pipeline_run(const FabPipelineSpec *spec, GError **error)
 {
     const FabPipeline *pipeline = &spec->pipeline;
-    gsize cells = (gsize)pipeline->stages * pipeline->chunks * pipeline->micros;
-    g_autoptr(FabGraph) graph = fab_graph_new(3 * pipeline->stages);
+    uint32_t ranks = MAX(spec->ranks, 1), group = MAX(spec->group, 1), streams = pipeline->stages * ranks, tasks;
+    gsize cells = (gsize)streams * pipeline->chunks * pipeline->micros;
+    g_autoptr(FabGraph) graph = fab_graph_new(3 * streams + streams / group);
     g_autofree uint32_t *memory = g_new0(uint32_t, 4 * cells);
-    Build build = { .spec = spec, .graph = graph, .pass = { memory, memory + cells },
+    Build build = { .spec = spec, .graph = graph, .ranks = ranks, .group = group, .pass = { memory, memory + cells },
                     .sent = { memory + 2 * cells, memory + 3 * cells } };
 
-    for (uint32_t stage = 0; stage < pipeline->stages; stage++)
-        add_stage(&build, stage);
     for (uint32_t stage = 0; stage < pipeline->stages; stage++) {
-        for (uint32_t chunk = 0; chunk < pipeline->chunks; chunk++)
-            join_chunk(&build, stage, chunk);
+        uint32_t count;
+        g_autofree FabPass *passes = fab_schedule_stage(pipeline, stage, &count);
+        for (uint32_t g = 0; g < ranks / group; g++)
+            add_group(&build, stage, g, passes, count);
+    }
+    tasks = fab_graph_count(graph);
+    for (uint32_t task = 0; task < tasks; task++) {
+        uint32_t stream = fab_graph_task(graph, task)->stream;
+        FabPass pass = fab_pass_of_tag(fab_graph_task(graph, task)->tag);
+        if (stream < streams)
+            join_pass(&build, task, &pass, stream / ranks, stream % ranks);
     }
     return fab_graph_run(graph, error) ? g_steal_pointer(&graph) : NULL;
 }

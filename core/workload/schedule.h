@@ -42,6 +42,7 @@ typedef struct {
     FabPipeline pipeline;
     const FabPassTimes *times; /* [stage * chunks + chunk] */
     int64_t hop_ps;            /* from the end of a pass until its neighbour sees the result */
+    uint32_t ranks, group;     /* of each stage, simulated one by one; so many wait for each other at every pass. 0: 1 */
 } FabPipelineSpec;
 
 struct FabGraph;
@@ -55,7 +56,10 @@ fab_pass_of_tag(uint32_t tag)
 }
 enum { FAB_MOST_CHUNKS = 256, FAB_MOST_MICROS = 1 << 22, FAB_MOST_PASSES = 1 << 26 };
 
-/* One stream for each stage, and two for what each stage sends; run already. NULL with an error. */
+/*
+ * One stream for each rank of each stage, stage after stage; behind them two for what each rank sends, and one for each
+ * group, whose tasks have no length and a tag like those of the passes. Run already. NULL with an error.
+ */
 struct FabGraph *fab_pipeline_run(const FabPipelineSpec *spec, GError **error);
 
 #endif
