@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 PROGRAM, TEST_PLUGINS, SCENARIOS = (os.path.abspath(path) for path in sys.argv[1:4])
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "topo-m")
@@ -506,6 +507,15 @@ class Training(Cli):
         self.assertEqual(len(events), 2 * 2 * 2 * 32)
         self.assertEqual({event["cat"] for event in events}, {"forward", "backward"})
         self.refuses(INPUT, "--trace is for one training step", "run", self.scenario(), "--trace", trace)
+
+    def test_the_picture_of_a_pipeline_has_a_box_for_every_pass(self):
+        path = self.write("step.ini", self.STEP + "[parallel]\ntp=2\npp=2\nchunks=2\nzero=1\n")
+        picture = os.path.join(self.folder, "pipeline.svg")
+        self.prints("run", path, "--gantt", picture)
+        root = xml.etree.ElementTree.parse(picture).getroot()
+        boxes = [box for box in root.iter("{http://www.w3.org/2000/svg}title") if "micro-batch" in box.text]
+        self.assertEqual(len(boxes), 2 * 2 * 2 * 32)
+        self.refuses(INPUT, "--trace writes them all", "run", path, "--set", "global_batch=400000", "--gantt", picture)
 
     def test_steps_and_collectives_are_not_mixed(self):
         self.refuses(INPUT, "run them apart", "run", self.write("step.ini", self.STEP), self.scenario())

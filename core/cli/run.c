@@ -14,7 +14,7 @@
 typedef struct {
     FabScenarioOptions scenario;
     gboolean json, csv, quiet;
-    char *path, *trace;
+    char *path, *trace, *gantt;
 } Options;
 
 static void
@@ -23,10 +23,11 @@ clear_options(Options *options)
     fab_scenario_options_clear(&options->scenario);
     g_free(options->path);
     g_free(options->trace);
+    g_free(options->gantt);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
 
-enum { OTHER_OPTIONS = 7 };
+enum { OTHER_OPTIONS = 8 };
 
 static void
 list_entries(GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS], Options *options)
@@ -36,6 +37,7 @@ list_entries(GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS], Options
         { "csv", 0, 0, G_OPTION_ARG_NONE, &options->csv, "Print CSV", NULL },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->path, "Write to a file", "FILE" },
         { "trace", 0, 0, G_OPTION_ARG_FILENAME, &options->trace, "Timeline of a training step, for Perfetto", "FILE" },
+        { "gantt", 0, 0, G_OPTION_ARG_FILENAME, &options->gantt, "Pipeline of a training step as SVG", "FILE" },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Show no progress", NULL },
         { "no-progress", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &options->quiet, "The same as --quiet", NULL },
         { 0 },
@@ -93,6 +95,15 @@ write_trace(const FabTrainingStep *step, const char *path, GError **error)
 }
 
 static bool
+write_gantt(const FabTrainingStep *step, const char *path, GError **error)
+{
+    g_autoptr(FabOutput) output = fab_output_new(path, error);
+
+    return output != NULL && fab_report_training_gantt(step, fab_output_stream(output), error) &&
+           fab_output_finish(output, error);
+}
+
+static bool
 run_steps(const Options *options, GPtrArray *scenarios, FabOutput *output, GError **error)
 {
     g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func((GDestroyNotify)fab_training_step_free);
@@ -114,7 +125,8 @@ run_steps(const Options *options, GPtrArray *scenarios, FabOutput *output, GErro
     }
     if (options->json)
         fab_report_training_step_json(steps, out);
-    return options->trace == NULL || write_trace(steps->pdata[0], options->trace, error);
+    return (options->trace == NULL || write_trace(steps->pdata[0], options->trace, error)) &&
+           (options->gantt == NULL || write_gantt(steps->pdata[0], options->gantt, error));
 }
 
 /* Steps and collectives have other figures: one call prints one kind. False with an error for both. */
@@ -129,8 +141,9 @@ find_kind(const Options *options, GPtrArray *scenarios, bool *training, GError *
     if (steps > 0 && steps < scenarios->len)
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "command line: training steps and other scenarios have different figures, run them apart");
-    else if (options->trace != NULL && (steps != 1 || scenarios->len != 1))
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --trace is for one training step");
+    else if ((options->trace != NULL || options->gantt != NULL) && (steps != 1 || scenarios->len != 1))
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s is for one training step",
+                    options->trace != NULL ? "--trace" : "--gantt");
     else
         return true;
     return false;

@@ -26,4 +26,7 @@ void fab_report_training_step_json(GPtrArray *steps, FILE *out);
 /* The passes of each stage in the Trace Event Format, for chrome://tracing and ui.perfetto.dev. */
 void fab_report_training_trace(const FabTrainingStep *step, FILE *out);
 
+/* The same as a picture, SVG. Refuses what has too many passes to be seen. */
+bool fab_report_training_gantt(const FabTrainingStep *step, FILE *out, GError **error);
+
 #endif

@@ -42,7 +42,7 @@ typedef struct {
     FabPipeline pipeline;
     const FabPassTimes *times; /* [stage * chunks + chunk] */
     int64_t hop_ps;            /* from the end of a pass until its neighbour sees the result */
-    uint32_t ranks, group;     /* of each stage, simulated one by one; so many wait for each other at every pass. 0: 1 */
+    uint32_t ranks, group;     /* simulated of each stage; so many wait for each other at every pass. 0: 1 */
 } FabPipelineSpec;
 
 struct FabGraph;
