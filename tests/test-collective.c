@@ -248,6 +248,31 @@ START_TEST(chunks_slices_slots_and_channels_never_change_the_numbers)
 }
 END_TEST
 
+/* Rank 0 gets nothing, so that its output stays as it was; nobody sends what the last rank has. */
+START_TEST(one_way_the_last_rank_sends_nothing_back)
+{
+    const FabAlgorithm *pairwise = fab_algorithm_find("pairwise", NULL);
+
+    for (uint32_t i = 0; i < 6 * G_N_ELEMENTS(cuts); i++) {
+        FabCollectiveSpec spec = {
+            .collective = FAB_SEND_RECV, .size = 517, .channels = 1 + i % 6, .chunk_bytes = cuts[i / 6][0],
+            .slice_bytes = cuts[i / 6][1], .slots = 2, .one_way = true,
+        };
+
+        for (spec.ranks = 2; spec.ranks <= 5; spec.ranks++) {
+            g_autoptr(FabProgram) program = fab_collective_emit(pairwise, &spec, NULL);
+            FabStep step;
+
+            check_collective(pairwise, &spec, false);
+            for (uint32_t channel = 0; channel < spec.channels; channel++) {
+                ck_assert(!program->step(program, &(FabStream) { spec.ranks - 1, channel, 0 }, 0, &step));
+                ck_assert(!program->step(program, &(FabStream) { 0, channel, 1 }, 0, &step));
+            }
+        }
+    }
+}
+END_TEST
+
 START_TEST(one_rank_copies_its_input)
 {
     for (const FabAlgorithm *algorithm = fab_algorithms; algorithm->name != NULL; algorithm++) {
@@ -424,6 +449,7 @@ main(void)
     tcase_add_loop_test(numbers, nodes_of_any_size_move_the_right_numbers, 0, 3);
     tcase_add_test(numbers, ranks_that_do_not_fill_their_nodes_are_refused);
     tcase_add_loop_test(numbers, chunks_slices_slots_and_channels_never_change_the_numbers, 0, FAB_COLLECTIVE_COUNT);
+    tcase_add_test(numbers, one_way_the_last_rank_sends_nothing_back);
     tcase_add_loop_test(numbers, one_rank_copies_its_input, 0, FAB_COLLECTIVE_COUNT);
     tcase_add_test(specs, a_program_that_forgets_one_rank_gives_another_result);
     tcase_add_test(specs, pieces_are_equal_but_for_the_last_ones);

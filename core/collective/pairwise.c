@@ -211,8 +211,8 @@ fab_pairwise_emit(const FabCollectiveSpec *spec, GError **error)
         return NULL;
     pairwise = g_new0(Pairwise, 1);
     *pairwise = (Pairwise) {
-        .collective = spec->collective, .ranks = spec->ranks, .root = spec->root, .lanes = lanes,
-        .parts = divided.channels, .size = spec->size, .chunk = spec->chunk_bytes, .unit = spec->size,
+        .collective = spec->collective, .one_way = spec->one_way, .ranks = spec->ranks, .root = spec->root,
+        .lanes = lanes, .parts = divided.channels, .size = spec->size, .chunk = spec->chunk_bytes, .unit = spec->size,
     };
     if (spec->collective != FAB_SEND_RECV)
         fab_piece(spec->size, spec->ranks, 0, &start, &pairwise->unit);

@@ -127,7 +127,9 @@ static void
 set_send_recv(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *costs, const FabPcieCosts *pcie,
               FabExecution *execution)
 {
-    execution->send_rate = execution->copy_rate = send_recv_rate(cost, costs, pcie, plan) * plan->cta_share;
+    double share = plan->cta_share > 0 ? plan->cta_share : 1; /* a rank alone copies with all of its CTA */
+
+    execution->send_rate = execution->copy_rate = send_recv_rate(cost, costs, pcie, plan) * share;
     if (cost->scenario->registered && plan->tasks == 2)
         execution->copy_rate = INFINITY; /* it was stored where it belongs */
     execution->wire = cost->scenario->one_way ? 1 : 1 / 0.9;
