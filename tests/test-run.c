@@ -1,6 +1,7 @@
 /* Whole runs on catalogue machines: from a scenario to rows. */
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "scenario/scenario.h"
 #include "study/run.h"
@@ -94,6 +95,122 @@ START_TEST(the_release_of_nccl_decides_by_its_own_rules)
 }
 END_TEST
 
+/* Bytes that a resource carried; 0 when the row does not name it. */
+static double
+carried(const FabResultRow *row, const char *name)
+{
+    for (guint i = 0; i < row->uses->len; i++) {
+        const FabResultUse *use = &g_array_index(row->uses, FabResultUse, i);
+        if (strcmp(use->name, name) == 0)
+            return use->bytes;
+    }
+    return 0;
+}
+
+START_TEST(one_way_is_faster_than_both_and_brings_nothing_back)
+{
+    g_autoptr(FabResult) both = run((const char *const[]) { "topology.name=dgx-a100", "operation=sendrecv", "ranks=2",
+                                                            "sizes=64M;1G", NULL });
+    g_autoptr(FabResult) one = run((const char *const[]) { "topology.name=dgx-a100", "operation=sendrecv", "ranks=2",
+                                                           "one_way=on", "sizes=64M;1G", NULL });
+
+    for (guint i = 0; i < 2; i++) {
+        ck_assert_int_lt(row(one, i)->time_ps, row(both, i)->time_ps);
+        ck_assert_double_ge(carried(row(one, i), "GPU 0 > NVSwitch"), (double)row(one, i)->size_bytes);
+        ck_assert_double_ge(carried(row(one, i), "NVSwitch > GPU 1"), (double)row(one, i)->size_bytes);
+        ck_assert_double_eq(carried(row(one, i), "GPU 1 > NVSwitch"), 0);
+        ck_assert_double_eq(carried(row(one, i), "NVSwitch > GPU 0"), 0);
+        ck_assert_double_eq(carried(row(both, i), "GPU 0 > NVSwitch"), carried(row(both, i), "GPU 1 > NVSwitch"));
+    }
+}
+END_TEST
+
+/* What is received is not copied once more; only sendrecv is known to gain by it. */
+START_TEST(registered_buffers_make_sendrecv_faster)
+{
+    g_autoptr(FabResult) plain = run((const char *const[]) { "topology.name=dgx-a100", "operation=sendrecv",
+                                                             "protocol=simple", "sizes=1M;1G", NULL });
+    g_autoptr(FabResult) registered = run((const char *const[]) { "topology.name=dgx-a100", "operation=sendrecv",
+                                                                  "protocol=simple", "registered=on", "sizes=1M;1G",
+                                                                  NULL });
+
+    for (guint i = 0; i < 2; i++)
+        ck_assert_int_lt(row(registered, i)->time_ps, row(plain, i)->time_ps);
+}
+END_TEST
+
+static int64_t
+time_with(const char *operation, const char *size, const char *timing, const char *launch)
+{
+    g_autoptr(FabResult) result = run((const char *const[]) { "topology.name=dgx-a100", operation, size, timing,
+                                                              launch, NULL });
+
+    return row(result, 0)->time_ps;
+}
+
+#define AFTER "timing=back-to-back"
+#define ALONE "timing=single"
+#define KERNEL "timing=kernel"
+
+/* All ranks of an all-reduce end at the same time, so that the clock is all that differs, whatever the size. */
+START_TEST(a_clock_around_each_call_adds_the_same_to_all_sizes)
+{
+    int64_t small = time_with("operation=all_reduce", "sizes=8", ALONE, NULL) -
+                    time_with("operation=all_reduce", "sizes=8", AFTER, NULL);
+    int64_t large = time_with("operation=all_reduce", "sizes=64M", ALONE, NULL) -
+                    time_with("operation=all_reduce", "sizes=64M", AFTER, NULL);
+
+    ck_assert_int_gt(small, 0);
+    ck_assert_int_eq(small, large);
+    ck_assert_int_eq(time_with("operation=all_reduce", "sizes=8", ALONE, "launch=5 us"),
+                     time_with("operation=all_reduce", "sizes=8", AFTER, "launch=5 us")); /* which has it all */
+}
+END_TEST
+
+/* Broadcasts that follow each other overlap: the root is free again long before the last rank has everything. */
+START_TEST(a_call_alone_shows_the_whole_way_along_a_chain)
+{
+    int64_t clock = time_with("operation=all_reduce", "sizes=8", ALONE, NULL) -
+                    time_with("operation=all_reduce", "sizes=8", AFTER, NULL);
+
+    ck_assert_int_gt(time_with("operation=broadcast", "sizes=8", ALONE, NULL),
+                     time_with("operation=broadcast", "sizes=8", AFTER, NULL) + clock);
+    ck_assert_int_gt(time_with("operation=broadcast", "sizes=8", ALONE, "launch=5 us"),
+                     time_with("operation=broadcast", "sizes=8", AFTER, "launch=5 us"));
+}
+END_TEST
+
+START_TEST(a_profiler_of_kernels_leaves_the_gap_between_them_out)
+{
+    int64_t small = time_with("operation=all_reduce", "sizes=8", AFTER, NULL) -
+                    time_with("operation=all_reduce", "sizes=8", KERNEL, NULL);
+    int64_t large = time_with("operation=all_reduce", "sizes=64M", AFTER, NULL) -
+                    time_with("operation=all_reduce", "sizes=64M", KERNEL, NULL);
+
+    ck_assert_int_gt(small, 0);
+    ck_assert_int_le(llabs(small - large), 2); /* each is rounded to a picosecond */
+    ck_assert_int_eq(time_with("operation=all_reduce", "sizes=8", KERNEL, "processes=1"),
+                     time_with("operation=all_reduce", "sizes=8", KERNEL, NULL)); /* whoever launches */
+    ck_assert_int_eq(time_with("operation=all_reduce", "sizes=8", KERNEL, "launch=5 us"),
+                     time_with("operation=all_reduce", "sizes=8", AFTER, "launch=5 us"));
+}
+END_TEST
+
+/* It copies 64 MiB inside its memory with a few CTAs: neither nothing nor seconds. */
+START_TEST(a_rank_alone_sends_to_itself)
+{
+    static const char *const operations[] = { "operation=sendrecv", "operation=alltoall", "operation=gather",
+                                              "operation=scatter" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(operations); i++) {
+        g_autoptr(FabResult) result = run((const char *const[]) { "topology.name=dgx-a100", operations[i], "ranks=1",
+                                                                  "sizes=64M", NULL });
+        ck_assert_double_gt(row(result, 0)->algbw, 1e9);
+        ck_assert_double_lt(row(result, 0)->algbw, 4e12);
+    }
+}
+END_TEST
+
 START_TEST(wishes_that_the_machine_cannot_meet_are_refused)
 {
     static const struct {
@@ -105,6 +222,7 @@ START_TEST(wishes_that_the_machine_cannot_meet_are_refused)
         { "algorithm=rign", "did you mean ring?" },
         { "nccl=3.1", "not a release of NCCL" },
         { "algorithm=pairwise", "all_reduce" },
+        { "one_way=on", "one_way: \"on\" belongs to operation=sendrecv, here it is all_reduce" },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -132,6 +250,12 @@ main(void)
     tcase_add_test(tcase, a_row_tells_what_it_used_busiest_first);
     tcase_add_test(tcase, ranks_may_be_any_gpus);
     tcase_add_test(tcase, the_release_of_nccl_decides_by_its_own_rules);
+    tcase_add_test(tcase, one_way_is_faster_than_both_and_brings_nothing_back);
+    tcase_add_test(tcase, registered_buffers_make_sendrecv_faster);
+    tcase_add_test(tcase, a_clock_around_each_call_adds_the_same_to_all_sizes);
+    tcase_add_test(tcase, a_call_alone_shows_the_whole_way_along_a_chain);
+    tcase_add_test(tcase, a_profiler_of_kernels_leaves_the_gap_between_them_out);
+    tcase_add_test(tcase, a_rank_alone_sends_to_itself);
     tcase_add_test(tcase, wishes_that_the_machine_cannot_meet_are_refused);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);

@@ -135,6 +135,54 @@ START_TEST(what_is_not_said_is_left_to_nccl)
 }
 END_TEST
 
+START_TEST(a_clock_and_ways_of_sendrecv_are_read)
+{
+    static const char *const timings[] = { "back-to-back", "single", "kernel" };
+    g_autoptr(FabScenario) plain = read_text(MACHINE "[collective]\noperation=sendrecv\n");
+    g_autoptr(FabScenario) said = read_text(MACHINE "[collective]\noperation=sendrecv\none_way=on\nregistered=yes\n");
+    g_autoptr(FabScenario) off = read_text(ALL_REDUCE "one_way=off\nregistered=on\n");
+
+    ck_assert_str_eq(plain->timing, "back-to-back");
+    ck_assert(!plain->one_way && !plain->registered);
+    ck_assert(said->one_way && said->registered);
+    ck_assert(!off->one_way && off->registered);
+    for (size_t i = 0; i < G_N_ELEMENTS(timings); i++) {
+        g_autofree char *text = g_strdup_printf(ALL_REDUCE "timing=%s\n", timings[i]);
+        g_autoptr(FabScenario) timed = read_text(text);
+        ck_assert_str_eq(timed->timing, timings[i]);
+    }
+}
+END_TEST
+
+START_TEST(clocks_and_ways_that_do_not_exist_are_refused)
+{
+    refuse_key("timing=singel",
+               "all-reduce\\.ini: \\[collective\\] timing is \"singel\", which is not known; did you mean single\\?$");
+    refuse_key("timing=", "\\[collective\\] timing is \"\", which is not known");
+    refuse_key("timing=on", "\\[collective\\] timing is \"on\", which is not known");
+    refuse_key("one_way=maybe", "\\[collective\\] one_way: \"maybe\" is not on or off");
+    refuse_key("registered=2", "\\[collective\\] registered: \"2\" is not on or off");
+    refuse_key("oneway=on", "unknown key oneway; did you mean one_way\\?");
+    refuse_with(MACHINE "[transfer]\nflows=0>1\none_way=on\n", NULL, "\\[transfer\\] unknown key one_way");
+    refuse_with(MACHINE "[transfer]\nflows=0>1\ntiming=single\n", NULL, "\\[transfer\\] unknown key timing");
+}
+END_TEST
+
+START_TEST(one_way_belongs_to_sendrecv)
+{
+    static const char *const others[] = { "all_reduce", "all_gather", "reduce_scatter", "broadcast", "reduce",
+                                          "alltoall", "gather", "scatter", "barrier", "sendrcv" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_autofree char *text = g_strdup_printf(MACHINE "[collective]\noperation=%s\none_way=on\n", others[i]);
+        g_autofree char *pattern =
+            g_strdup_printf("all-reduce\\.ini: \\[collective\\] one_way: \"on\" belongs to operation=sendrecv, here it "
+                            "is %s$", others[i]);
+        refuse_with(text, NULL, pattern);
+    }
+}
+END_TEST
+
 START_TEST(ranks_are_a_count_or_a_list)
 {
     g_autoptr(FabScenario) count = read_text(ALL_REDUCE "ranks=4\n");
@@ -383,6 +431,9 @@ main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, every_key_of_a_collective_is_read);
     tcase_add_test(tests, what_is_not_said_is_left_to_nccl);
+    tcase_add_test(tests, a_clock_and_ways_of_sendrecv_are_read);
+    tcase_add_test(tests, clocks_and_ways_that_do_not_exist_are_refused);
+    tcase_add_test(tests, one_way_belongs_to_sendrecv);
     tcase_add_test(tests, ranks_are_a_count_or_a_list);
     tcase_add_test(tests, flows_are_pairs_in_one_or_both_directions);
     tcase_add_test(tests, sizes_double_multiply_add_or_are_listed);

@@ -277,6 +277,19 @@ read_chunks(FabKeyfile *file, FabScenario *scenario, GError **error)
     return true;
 }
 
+/* Of the other collectives every rank sends and receives, so that nothing could be left out. */
+static bool
+read_one_way(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    g_autofree char *wanted = g_strdup_printf("belongs to operation=sendrecv, here it is %.60s", scenario->operation);
+    const char *key = "one_way";
+
+    if (!fab_keyfile_get_boolean(file, GROUP_COLLECTIVE, key, &scenario->one_way, error))
+        return false;
+    return !scenario->one_way || strcmp(scenario->operation, "sendrecv") == 0 ||
+           refuse(file, GROUP_COLLECTIVE, key, fab_keyfile_get(file, GROUP_COLLECTIVE, key), wanted, error);
+}
+
 /* NCCL's own variables, after the keys that say the same in our words. */
 static bool
 read_settings(FabKeyfile *file, FabScenario *scenario, GError **error)
@@ -311,7 +324,7 @@ read_collective(FabKeyfile *file, FabScenario *scenario, GError **error)
            read_chunks(file, scenario, error) && read_ranks(file, scenario, error) &&
            read_count(file, group, "root", 0, MAX_RANKS - 1, &scenario->root, error) &&
            fab_keyfile_get_boolean(file, group, "registered", &scenario->registered, error) &&
-           fab_keyfile_get_boolean(file, group, "one_way", &scenario->one_way, error) &&
+           read_one_way(file, scenario, error) &&
            read_word(file, group, "timing", timings, 0, &scenario->timing, error) &&
            read_nccl(file, scenario, error) && read_datatype(file, scenario, error) &&
            read_word(file, group, "reduction", reductions, 0, &scenario->reduction, error) &&
