@@ -59,6 +59,21 @@ START_TEST(step_times_of_the_open_set_are_predicted)
 }
 END_TEST
 
+/* Measured 1.29 times as fast with the bridge; the direction must be right, and most of the gain be there. */
+START_TEST(a_bridge_speeds_up_replicas_that_copy_through_the_host)
+{
+    g_autoptr(GPtrArray) tables = TABLES("train-stas00-titanrtx-nvlink-ab");
+    g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL);
+    const FabStepCase *one = validation->cases->pdata[0];
+    const FabStepRow *with = &g_array_index(one->rows, FabStepRow, 1), *without = &g_array_index(one->rows, FabStepRow, 3);
+
+    ck_assert(with->scored && without->scored);
+    ck_assert_double_gt(without->predicted / with->predicted, 1.1);
+    ck_assert_double_lt(without->predicted / with->predicted, 1.5);
+    ck_assert_double_eq_tol(with->predicted, 101.9, 30);
+}
+END_TEST
+
 START_TEST(layouts_are_put_in_their_order)
 {
     g_autoptr(GPtrArray) tables = TABLES("vtrain-gt-single-a100");
@@ -138,6 +153,7 @@ main(void)
 
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, step_times_of_the_open_set_are_predicted);
+    tcase_add_test(tests, a_bridge_speeds_up_replicas_that_copy_through_the_host);
     tcase_add_test(tests, layouts_are_put_in_their_order);
     tcase_add_test(tests, one_figure_of_a_run_is_scored_and_the_others_say_why_not);
     tcase_add_test(tests, what_a_row_leaves_open_becomes_several_readings);

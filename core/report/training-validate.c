@@ -26,6 +26,7 @@ static const struct {
     { "MPT with FSDP, A100", "^mosaic-mpt-a100" },
     { "MPT with FSDP, H100", "^mosaic-mpt-h100" },
     { "Llama 2 with FSDP, both", "^ibm-fms" },
+    { "Applications: GPT-2 on two bridged Titan RTX", "^train-stas00" },
     { "all", NULL },
 };
 

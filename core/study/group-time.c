@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "collective/kind.h"
 #include "study/run.h"
 
 /*
@@ -27,6 +28,7 @@ struct FabGroupTimes {
     double nic_rate;   /* of one, B/s; 0: none */
     uint32_t nics;
     GHashTable *known; /* Key -> double, seconds */
+    GHashTable *staged; /* FabGroup as text: those that go through host memory */
 };
 
 static guint
@@ -66,6 +68,7 @@ fab_group_times_new(const FabTopology *topology, double nic_rate)
 
     times->topology = topology;
     times->known = g_hash_table_new_full(hash_key, same_key, g_free, g_free);
+    times->staged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (uint32_t i = 0; i < topology->vertex_count; i++) {
         if (topology->vertices[i].kind != FAB_VERTEX_NIC)
             continue;
@@ -85,6 +88,7 @@ fab_group_times_free(FabGroupTimes *times)
     if (times == NULL)
         return;
     g_hash_table_unref(times->known);
+    g_hash_table_unref(times->staged);
     g_free(times);
 }
 
@@ -115,6 +119,30 @@ rank_list(FabGroup group)
     return g_string_free(text, FALSE);
 }
 
+static char *
+group_name(FabGroup group)
+{
+    return g_strdup_printf("%u x %u", group.size, group.stride);
+}
+
+static void
+note_staged(FabGroupTimes *times, FabGroup group, const FabResultRow *row)
+{
+    FabKind kind;
+
+    if (row->kind != NULL && fab_kind_parse(row->kind, &kind) && kind.connection == FAB_CONNECTION_STAGED)
+        g_hash_table_add(times->staged, group_name(group));
+}
+
+bool
+fab_group_is_staged(const FabGroupTimes *times, FabGroup group)
+{
+    FabGroup local = { fab_group_members_inside(times, group), group.stride };
+    g_autofree char *name = group_name(local);
+
+    return g_hash_table_contains(times->staged, name);
+}
+
 static double
 run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint64_t bytes, GError **error)
 {
@@ -133,6 +161,7 @@ run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint6
     if (result == NULL)
         return -1;
     row = g_ptr_array_index(result->rows, 0);
+    note_staged(times, group, row);
     return (double)row->time_ps * 1e-12;
 }
 

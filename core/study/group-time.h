@@ -6,6 +6,8 @@
 #ifndef FAB_STUDY_GROUP_TIME_H
 #define FAB_STUDY_GROUP_TIME_H
 
+#include <stdbool.h>
+
 #include "collective/collective.h"
 #include "topology/topology.h"
 
@@ -26,6 +28,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabGroupTimes, fab_group_times_free)
  * rank to its neighbour (sendrecv). 0 for a group of one. Negative with an error where machines have no adapters.
  */
 double fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error);
+
+/*
+ * Whether some of a group's ranks on one machine exchange data through host memory, as far as an all-reduce has been
+ * priced: such copies take the host's memory and both GPUs' ports, and backward passes did not hide them.
+ */
+bool fab_group_is_staged(const FabGroupTimes *times, FabGroup group);
 
 /* Ranks of the group on the first machine. */
 uint32_t fab_group_members_inside(const FabGroupTimes *times, FabGroup group);

@@ -26,6 +26,7 @@ static const Pattern presets[] = {
     { "^qwen3_30b_a3b", "qwen3-30b-a3b" },
     { "^qwen3_235b_a22b", "qwen3-235b-a22b" },
     { "^gpt oss 120b", "gpt-oss-120b" },
+    { "^gpt2 wikitext", "gpt-2" },
     { "^gpt-1b$", "megatron-1b" },
     { "^gpt-2b$", "megatron-2b" },
     { "^gpt-4b$", "megatron-4b" },

@@ -407,6 +407,83 @@ fab_training_row_read(const FabMeasurement *measurement, guint row, FabTrainingR
     g_ptr_array_unref(reader.sets);
 }
 
+/* ------------------------------------------------------------------ applications */
+
+/* The machine as the measurement describes it; without its bridge where the row says that GPUs were kept apart. */
+static bool
+read_own_machine(Reader *reader)
+{
+    const char *topology = fab_measurement_get(reader->measurement, "system", "topology");
+    bool apart = strstr(cell(reader, FAB_APPLICATION_INTERCONNECT), "P2P_DISABLE") != NULL;
+
+    if (topology == NULL)
+        return give_up(reader, "no machine of the catalogue has this GPU", cell(reader, FAB_APPLICATION_MODEL));
+    add(reader, "topology.name", topology);
+    for (guint i = 0; i < reader->measurement->facts->len; i++) {
+        const FabFact *fact = reader->measurement->facts->pdata[i];
+        g_autofree char *key = g_strconcat("topology.", fact->key, NULL);
+        if (strcmp(fact->group, "overrides") == 0 && !(apart && g_str_has_prefix(fact->key, "nvlink")))
+            add(reader, key, fact->value);
+    }
+    if (apart)
+        add(reader, "topology.p2p", "off");
+    return true;
+}
+
+static bool
+read_replicas(Reader *reader)
+{
+    const char *preset = fab_training_preset(cell(reader, FAB_APPLICATION_MODEL));
+    const char *precision = cell(reader, FAB_APPLICATION_PRECISION);
+    uint32_t batch = count_of(reader, FAB_APPLICATION_BATCH, 0), gpus = count_of(reader, FAB_APPLICATION_GPUS, 0);
+
+    if (preset == NULL)
+        return give_up(reader, "programs without the shape of a model", cell(reader, FAB_APPLICATION_MODEL));
+    if (strcmp(cell(reader, FAB_APPLICATION_PARALLELISM), "DDP") != 0 || batch == 0 || gpus == 0 ||
+        !g_strv_contains(fab_precision_names, precision))
+        return give_up(reader, "layout, batch or precision are not stated", cell(reader, FAB_APPLICATION_MODEL));
+    add(reader, "model.preset", preset);
+    add(reader, "training.precision", precision);
+    add_count(reader, "training.gpus", gpus);
+    add_count(reader, "training.micro_batch", batch);
+    add_count(reader, "training.global_batch", batch * gpus);
+    add(reader, "training.flash", "no");
+    return true;
+}
+
+void
+fab_application_row_read(const FabMeasurement *measurement, guint row, FabTrainingRow *out)
+{
+    Reader reader = { .measurement = measurement, .row = row, .sets = g_ptr_array_new_with_free_func(g_free) };
+    FabScenario *scenario = NULL;
+
+    *out = (FabTrainingRow) { .scenarios = g_ptr_array_new_with_free_func((GDestroyNotify)fab_scenario_free) };
+    if (read_replicas(&reader) && read_own_machine(&reader)) {
+        g_ptr_array_add(reader.sets, NULL);
+        scenario = fab_scenario_from_sets((char *const *)reader.sets->pdata, NULL);
+        if (scenario != NULL)
+            g_ptr_array_add(out->scenarios, scenario);
+        else
+            give_up(&reader, "the row makes no scenario", cell(&reader, FAB_APPLICATION_MODEL));
+    }
+    out->reason = reader.reason;
+    out->detail = reader.detail;
+    g_ptr_array_unref(reader.sets);
+}
+
+uint32_t
+fab_application_steps(const FabMeasurement *measurement, guint row)
+{
+    g_autoptr(GRegex) regex = g_regex_new("(\\d{1,9}) steps", 0, 0, NULL);
+    g_autoptr(GMatchInfo) info = NULL;
+    g_autofree char *number = NULL;
+
+    if (!g_regex_match(regex, fab_measurement_text(measurement, row, FAB_APPLICATION_MODEL), 0, &info))
+        return 0;
+    number = g_match_info_fetch(info, 1);
+    return (uint32_t)g_ascii_strtoull(number, NULL, 10);
+}
+
 void
 fab_training_row_clear(FabTrainingRow *row)
 {

@@ -29,6 +29,19 @@ void fab_training_row_read(const FabMeasurement *measurement, guint row, FabTrai
 void fab_training_row_clear(FabTrainingRow *row);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FabTrainingRow, fab_training_row_clear)
 
+/* Columns of tables of applications. */
+enum {
+    FAB_APPLICATION_MODEL, FAB_APPLICATION_PRECISION, FAB_APPLICATION_BATCH, FAB_APPLICATION_GPUS,
+    FAB_APPLICATION_PARALLELISM, FAB_APPLICATION_INTERCONNECT, FAB_APPLICATION_PHASE, FAB_APPLICATION_METRIC,
+    FAB_APPLICATION_VALUE, FAB_APPLICATION_UNIT
+};
+
+/* The same for a row of a table of applications: replicas of a public model that its name states, on one machine. */
+void fab_application_row_read(const FabMeasurement *measurement, guint row, FabTrainingRow *out);
+
+/* Steps that a row's figure is the time of: "gpt2 ... 200 steps"; 0: it does not say. */
+uint32_t fab_application_steps(const FabMeasurement *measurement, guint row);
+
 /* Whether two rows describe the same run, of which they state different figures. */
 bool fab_training_row_same_run(const FabMeasurement *measurement, guint a, guint b);
 

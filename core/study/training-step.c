@@ -162,11 +162,14 @@ replica_seconds(const Replicas *replicas, FabCollective collective, double width
 
 /* What a collective of all gradients or parameters leaves exposed beside `hidden` seconds of one micro-batch. */
 static double
-exposed(const FabTraining *training, double seconds, double bytes, double hidden)
+exposed(const Replicas *replicas, double seconds, double bytes, double hidden)
 {
+    const FabTraining *training = replicas->training;
+    FabGroup group = { training->dp * training->cp, training->tp };
+    bool overlap = training->overlap && !fab_group_is_staged(replicas->times, group);
     double last = training->pp > 1 ? 1.0 / training->chunks : fmin(1, BUCKET_BYTES / fmax(bytes, 1));
 
-    return training->overlap ? fmax(last * seconds, seconds - hidden) : seconds;
+    return overlap ? fmax(last * seconds, seconds - hidden) : seconds;
 }
 
 static bool
@@ -194,9 +197,9 @@ account_replicas(FabTrainingStep *step, FabGroupTimes *times, const FabPassParts
         gather = replica_seconds(&replicas, FAB_ALL_GATHER, fmin(width, 2), error);
     if (reduce < 0 || gather < 0)
         return false;
-    step->parts[FAB_TIME_DATA] = exposed(training, reduce, bytes, backward);
+    step->parts[FAB_TIME_DATA] = exposed(&replicas, reduce, bytes, backward);
     if (training->zero > 0)
-        step->parts[FAB_TIME_DATA] += exposed(training, gather, bytes, forward);
+        step->parts[FAB_TIME_DATA] += exposed(&replicas, gather, bytes, forward);
     if (training->zero == 2)
         step->parts[FAB_TIME_DATA] += (step->micros - 1) * fmax(reduce - (training->overlap ? backward : 0), 0);
     return true;

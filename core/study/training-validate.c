@@ -15,7 +15,6 @@
 #define ENOUGH_MEMORY 0.95
 #define RECOMPUTE_SLACK 0.3
 
-static const char reason_application[] = "programs without the shape of a model";
 static const char reason_metric[] = "the figure is no time, rate or share of the peak";
 static const char reason_grade[] = "graded C";
 static const char reason_other[] = "another figure of the run is scored";
@@ -40,12 +39,24 @@ machine_free(gpointer pointer)
     g_free(machine);
 }
 
+/* A machine is its name, what is overridden of it, and the rate of its adapters. */
+static char *
+machine_key(const FabScenario *scenario)
+{
+    g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(scenario->overrides), (GCompareFunc)strcmp);
+    GString *key = g_string_new(scenario->topology);
+
+    for (const GList *name = names; name != NULL; name = name->next)
+        g_string_append_printf(key, " %s=%s", (const char *)name->data,
+                               (const char *)g_hash_table_lookup(scenario->overrides, name->data));
+    g_string_append_printf(key, " %.0f", scenario->training->nic_rate);
+    return g_string_free(key, FALSE);
+}
+
 static const Machine *
 machine_of(GHashTable *machines, const FabScenario *scenario)
 {
-    const char *gpu = g_hash_table_lookup(scenario->overrides, "gpu");
-    g_autofree char *key = g_strdup_printf("%s %s %.0f", scenario->topology, gpu != NULL ? gpu : "",
-                                           scenario->training->nic_rate);
+    g_autofree char *key = machine_key(scenario);
     Machine *machine = g_hash_table_lookup(machines, key);
     FabTopology *topology;
 
@@ -311,17 +322,42 @@ read_training(GHashTable *machines, const FabMeasurement *measurement, FabStepCa
     }
 }
 
-/* Tables of whole programs name the program, not what it computes. */
-static void
-read_application(const FabMeasurement *measurement, FabStepCase *one)
+/* Of whole programs: what its name says to be a public model, for as many steps as it says. */
+static FabStepRow
+application_row(GHashTable *machines, const FabMeasurement *measurement, guint row)
 {
-    enum { METRIC = 7, VALUE, UNIT };
+    const char *metric = fab_measurement_text(measurement, row, FAB_APPLICATION_METRIC);
+    FabStepRow out = { .row = row + 1, .metric = g_strdup(metric), .longer_is_worse = true,
+                       .unit = g_strdup(fab_measurement_text(measurement, row, FAB_APPLICATION_UNIT)),
+                       .run = g_strdup(fab_measurement_text(measurement, row, FAB_APPLICATION_MODEL)),
+                       .measured = fab_measurement_number(measurement, row, FAB_APPLICATION_VALUE),
+                       .predicted = NAN, .low = NAN, .high = NAN, .step_s = NAN, .measured_step_s = NAN };
+    uint32_t steps = strcmp(metric, "time") == 0 ? fab_application_steps(measurement, row) : 0;
+    g_auto(FabTrainingRow) reading = { .scenarios = NULL };
+    Run run;
 
+    fab_application_row_read(measurement, row, &reading);
+    run = predict_run(machines, &reading);
+    out.reason = run.reason != NULL ? run.reason : steps == 0 ? reason_metric : NULL;
+    if (run.step != NULL && steps > 0) {
+        out.predicted = steps * run.seconds;
+        out.low = steps * run.low;
+        out.high = steps * run.high;
+        out.step_s = run.seconds;
+        out.measured_step_s = out.measured / steps;
+    }
+    fab_training_step_free(run.step);
+    return out;
+}
+
+static void
+read_application(GHashTable *machines, const FabMeasurement *measurement, FabStepCase *one)
+{
     for (guint i = 0; i < measurement->rows->len; i++) {
-        FabStepRow row = { .row = i + 1, .metric = g_strdup(fab_measurement_text(measurement, i, METRIC)),
-                           .unit = g_strdup(fab_measurement_text(measurement, i, UNIT)), .run = g_strdup(""),
-                           .measured = fab_measurement_number(measurement, i, VALUE), .reason = reason_application,
-                           .predicted = NAN, .low = NAN, .high = NAN, .step_s = NAN, .measured_step_s = NAN };
+        FabStepRow row = application_row(machines, measurement, i);
+        row.scored = row.reason == NULL && one->grade != 'C';
+        if (row.reason == NULL && !row.scored)
+            row.reason = reason_grade;
         g_array_append_val(one->rows, row);
     }
 }
@@ -341,7 +377,7 @@ read_case(GHashTable *machines, const FabMeasurement *measurement)
     if (measurement->kind == FAB_MEASUREMENT_TRAINING)
         read_training(machines, measurement, one);
     else
-        read_application(measurement, one);
+        read_application(machines, measurement, one);
     return one;
 }
 
