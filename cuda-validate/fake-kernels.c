@@ -10,9 +10,12 @@
 
 /* ------------------------------------------------------------------ channel programs */
 
-/* A stream has one thread here. */
+/* Two threads play a stream, so that whatever its threads share without a barrier between is a race here too. */
+enum { TEAM = 2 };
+
 typedef struct {
-    uint32_t index, size;
+    uint32_t index, size, mask;
+    pthread_barrier_t *barrier;
 } FabmTeam;
 
 #define FABM_CODE static inline
@@ -20,7 +23,7 @@ typedef struct {
 static inline void
 fabm_barrier(const FabmTeam *team)
 {
-    (void)team;
+    pthread_barrier_wait(team->barrier);
 }
 
 static inline uint64_t
@@ -41,19 +44,26 @@ clock_ns(void)
     return (uint64_t)(fabm_now_us() * 1e3);
 }
 
-/* Sums and the like are of 32-bit floats; one source alone is copied whatever it is. */
+/*
+ * Sums and the like are of 32-bit floats; one source alone is copied whatever it is. Each thread of the team has a part
+ * that begins at a float.
+ */
 static inline void
 fabm_transfer(uint32_t reduction, uint8_t *const *targets, uint32_t target_count, const uint8_t *const *sources,
               uint32_t source_count, uint64_t bytes, const FabmTeam *team)
 {
-    (void)team;
+    uint64_t part = (bytes / team->size + 3) / 4 * 4, begin = team->index * part;
+    uint64_t end = team->index + 1 < team->size && begin + part < bytes ? begin + part : bytes;
+
+    if (begin >= bytes)
+        return;
     if (source_count == 1) {
         for (uint32_t t = 0; t < target_count; t++)
             if (targets[t] != sources[0])
-                memcpy(targets[t], sources[0], bytes);
+                memcpy(targets[t] + begin, sources[0] + begin, end - begin);
         return;
     }
-    for (uint64_t at = 0; at + sizeof(float) <= bytes; at += sizeof(float)) {
+    for (uint64_t at = begin; at + sizeof(float) <= end; at += sizeof(float)) {
         float value, other;
 
         memcpy(&value, sources[0] + at, sizeof value);
@@ -81,9 +91,17 @@ fabm_given_up(const FabmProgramRun *run, FabmWait *wait)
     return __atomic_load_n(run->stop, __ATOMIC_RELAXED) != 0;
 }
 
+/* What the threads of a stream share, as a CTA's shared memory. */
+typedef struct {
+    pthread_barrier_t barrier;
+    FabmEndState *states;
+    uint32_t stopped;
+} Common;
+
 typedef struct {
     const FabmProgramRun *run;
-    uint32_t lane;
+    Common *common;
+    uint32_t lane, index;
 } Player;
 
 static void *
@@ -91,13 +109,11 @@ play(void *data)
 {
     const Player *player = data;
     const FabmProgramRun *run = player->run;
-    const FabmTeam team = { 0, 1 };
-    uint32_t rank = player->lane / (run->channels * run->roles), stopped;
-    FabmEndState *states = fabm_new(run->ends_most, sizeof *states);
+    const FabmTeam team = { player->index, TEAM, TEAM - 1, &player->common->barrier };
+    uint32_t rank = player->lane / (run->channels * run->roles);
 
-    fabm_interpret(run, &run->lanes[player->lane], &run->memory[rank], &run->stalls[player->lane], states, &stopped,
-                   &team);
-    free(states);
+    fabm_interpret(run, &run->lanes[player->lane], &run->memory[rank], &run->stalls[player->lane],
+                   player->common->states, &player->common->stopped, &team);
     return NULL;
 }
 
@@ -110,7 +126,7 @@ play_all(void *(*body)(void *), void *players, size_t size, uint32_t count)
 
     while (started < count && pthread_create(&threads[started], NULL, body, (char *)players + started * size) == 0)
         started++;
-    /* Without a thread for each, those that run would wait until their patience ends, which is a clear end too. */
+    /* Where there is no thread for each, those that run wait for ever, and the watchdog ends the program. */
     for (uint32_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     free(threads);
@@ -119,12 +135,22 @@ play_all(void *(*body)(void *), void *players, size_t size, uint32_t count)
 static void
 run_program(const FabmProgramRun *run, uint32_t ctas)
 {
-    uint32_t count = ctas * run->roles;
-    Player *players = fabm_new(count, sizeof *players);
+    uint32_t lanes = ctas * run->roles;
+    Player *players = fabm_new((size_t)lanes * TEAM, sizeof *players);
+    Common *commons = fabm_new(lanes, sizeof *commons);
 
-    for (uint32_t i = 0; i < count; i++)
-        players[i] = (Player) { run, i };
-    play_all(play, players, sizeof *players, count);
+    for (uint32_t i = 0; i < lanes; i++) {
+        pthread_barrier_init(&commons[i].barrier, NULL, TEAM);
+        commons[i].states = fabm_new(run->ends_most, sizeof *commons[i].states);
+        for (uint32_t t = 0; t < TEAM; t++)
+            players[i * TEAM + t] = (Player) { run, &commons[i], i, t };
+    }
+    play_all(play, players, sizeof *players, lanes * TEAM);
+    for (uint32_t i = 0; i < lanes; i++) {
+        pthread_barrier_destroy(&commons[i].barrier);
+        free(commons[i].states);
+    }
+    free(commons);
     free(players);
 }
 

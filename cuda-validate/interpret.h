@@ -2,7 +2,7 @@
  * Executes one stream of a channel program: the same code in a CUDA kernel and on host threads.
  *
  * The file that includes this defines FABM_CODE (qualifiers of functions), the type FabmTeam (the threads that play a
- * stream; `index` and `size` in it) and these:
+ * stream: `index` and `size`, and `mask`, a power of two below `size`, minus 1) and these:
  *
  *     fabm_barrier(team)         all threads of the team; what they wrote before, all of them see after
  *     fabm_load_acquire(p)       a 64-bit counter of another stream, maybe on another GPU
@@ -12,6 +12,8 @@
  *
  * Protocol of a slice: some threads of the team wait, one for each connection; barrier; all move data; barrier; the
  * same threads tell the other ends. A counter has one writer. `states` is memory of the team (shared memory on a GPU).
+ * A connection belongs to one thread throughout, by its place in the table and not by its place in the step: between
+ * telling after one step and waiting before the next there is no barrier.
  */
 #ifndef FABM_INTERPRET_H
 #define FABM_INTERPRET_H
@@ -60,6 +62,13 @@ fabm_close(const FabmProgramRun *run, const FabmLane *lane, const FabmEndState *
         *run->ends[lane->first_end + i].count = states[i].count;
 }
 
+/* Whether this thread waits for and tells the connection at a place of the table. */
+FABM_CODE bool
+fabm_owns(const FabmTeam *team, uint32_t place)
+{
+    return (place & team->mask) == team->index;
+}
+
 /* One end: a slice has come, or a slot is free. */
 FABM_CODE bool
 fabm_await_end(const FabmProgramRun *run, const FabmEndState *state)
@@ -77,10 +86,10 @@ FABM_CODE bool
 fabm_await(const FabmProgramRun *run, const FabmLane *lane, const FabmOp *op, uint32_t step, const FabmEndState *states,
            volatile uint32_t *stopped, FabmStall *stall, const FabmTeam *team)
 {
-    for (uint32_t i = team->index; i < (uint32_t)op->recvs + op->sends; i += team->size) {
+    for (uint32_t i = 0; i < (uint32_t)op->recvs + op->sends; i++) {
         uint32_t place = fabm_op_end(op, i);
 
-        if (!fabm_await_end(run, &states[place])) {
+        if (fabm_owns(team, place) && !fabm_await_end(run, &states[place])) {
             stall->sends = states[place].sends;
             stall->connection = run->ends[lane->first_end + place].connection;
             stall->step = step;
@@ -97,9 +106,12 @@ FABM_CODE void
 fabm_tell(const FabmProgramRun *run, const FabmOp *op, FabmEndState *states, const FabmTeam *team)
 {
     fabm_barrier(team);
-    for (uint32_t i = team->index; i < (uint32_t)op->recvs + op->sends; i += team->size) {
-        FabmEndState *state = &states[fabm_op_end(op, i)];
+    for (uint32_t i = 0; i < (uint32_t)op->recvs + op->sends; i++) {
+        uint32_t place = fabm_op_end(op, i);
+        FabmEndState *state = &states[place];
 
+        if (!fabm_owns(team, place))
+            continue;
         state->count++;
         state->slot = state->slot + 1 < run->slots ? state->slot + 1 : 0;
         fabm_store_release(state->tells, state->count);

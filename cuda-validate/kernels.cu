@@ -260,7 +260,7 @@ ping_kernel(FabmPing ping)
 
 /* A role: some warps of a CTA, with a barrier of their own. */
 typedef struct {
-    uint32_t index, size, barrier;
+    uint32_t index, size, mask, barrier;
 } FabmTeam;
 
 #define FABM_CODE __device__ __forceinline__
@@ -268,6 +268,8 @@ typedef struct {
 FABM_CODE void
 fabm_barrier(const FabmTeam *team)
 {
+    /* The barrier wants whole warps, and some threads of the first one may have waited longer than others. */
+    __syncwarp();
     asm volatile("bar.sync %0, %1;" : : "r"(team->barrier), "r"(team->size) : "memory");
 }
 
@@ -318,90 +320,75 @@ reduce_words(uint32_t, uint8_t a, uint8_t)
     return a;
 }
 
-/* Words `begin` to `end` of a slice, one source. */
+/* The sum, or whatever it is, of word i of all sources. */
+template <typename Word>
+FABM_CODE Word
+fold_word(uint32_t reduction, const uint8_t *const *sources, uint32_t source_count, uint32_t i)
+{
+    Word value = load_word<Word>(sources[0] + (uint64_t)i * sizeof(Word));
+
+    for (uint32_t s = 1; s < source_count; s++)
+        value = reduce_words(reduction, value, load_word<Word>(sources[s] + (uint64_t)i * sizeof(Word)));
+    return value;
+}
+
+/* Words `begin` to `end` of a slice, one at a time: any number of sources and targets, and what is left of a slice. */
 template <typename Word>
 FABM_CODE void
-copy_words(uint8_t *const *targets, uint32_t target_count, const uint8_t *source, uint64_t begin, uint64_t end,
-           const FabmTeam *team)
+transfer_any(uint32_t reduction, uint8_t *const *targets, uint32_t target_count, const uint8_t *const *sources,
+             uint32_t source_count, uint32_t begin, uint32_t end, const FabmTeam *team)
 {
-    uint8_t *x = targets[0], *y = target_count > 1 ? targets[1] : nullptr;
+    for (uint32_t i = begin + team->index; i < end; i += team->size) {
+        Word value = fold_word<Word>(reduction, sources, source_count, i);
 
-    for (uint64_t at = begin + team->index; at < end; at += (uint64_t)UNROLL * team->size) {
-        Word value[UNROLL];
-
-#pragma unroll
-        for (int u = 0; u < UNROLL; u++)
-            if (at + (uint64_t)u * team->size < end)
-                value[u] = load_word<Word>(source + (at + (uint64_t)u * team->size) * sizeof(Word));
-#pragma unroll
-        for (int u = 0; u < UNROLL; u++) {
-            uint64_t i = at + (uint64_t)u * team->size;
-
-            if (i < end) {
-                ((Word *)x)[i] = value[u];
-                if (y != nullptr)
-                    ((Word *)y)[i] = value[u];
-                for (uint32_t t = 2; t < target_count; t++)
-                    ((Word *)targets[t])[i] = value[u];
-            }
-        }
+        for (uint32_t t = 0; t < target_count; t++)
+            ((Word *)targets[t])[i] = value;
     }
 }
 
-template <typename Word>
+/* 16 bytes at a time, several of them in flight: the usual one or two sources and targets. */
+template <int SOURCES, int TARGETS>
 FABM_CODE void
-fold_words(uint32_t reduction, uint8_t *const *targets, uint32_t target_count, const uint8_t *const *sources,
-           uint32_t source_count, uint64_t begin, uint64_t end, const FabmTeam *team)
+transfer_wide(uint32_t reduction, uint8_t *const *targets, const uint8_t *const *sources, uint32_t end,
+              const FabmTeam *team)
 {
-    const uint8_t *a = sources[0], *b = sources[1];
-    uint8_t *x = targets[0], *y = target_count > 1 ? targets[1] : nullptr;
+    const uint8_t *a = sources[0], *b = sources[SOURCES - 1];
+    uint8_t *x = targets[0], *y = targets[TARGETS - 1];
 
-    for (uint64_t at = begin + team->index; at < end; at += (uint64_t)UNROLL * team->size) {
-        Word value[UNROLL], other[UNROLL];
+    for (uint32_t at = team->index; at < end; at += UNROLL * team->size) {
+        uint4 value[UNROLL], other[UNROLL];
 
 #pragma unroll
         for (int u = 0; u < UNROLL; u++) {
-            uint64_t i = at + (uint64_t)u * team->size;
+            uint32_t i = at + u * team->size;
 
             if (i < end) {
-                value[u] = load_word<Word>(a + i * sizeof(Word));
-                other[u] = load_word<Word>(b + i * sizeof(Word));
+                value[u] = load_word<uint4>(a + (uint64_t)i * sizeof(uint4));
+                if (SOURCES > 1)
+                    other[u] = load_word<uint4>(b + (uint64_t)i * sizeof(uint4));
             }
         }
 #pragma unroll
         for (int u = 0; u < UNROLL; u++) {
-            uint64_t i = at + (uint64_t)u * team->size;
+            uint32_t i = at + u * team->size;
 
             if (i < end) {
-                value[u] = reduce_words(reduction, value[u], other[u]);
-                for (uint32_t s = 2; s < source_count; s++)
-                    value[u] = reduce_words(reduction, value[u], load_word<Word>(sources[s] + i * sizeof(Word)));
-                ((Word *)x)[i] = value[u];
-                if (y != nullptr)
-                    ((Word *)y)[i] = value[u];
-                for (uint32_t t = 2; t < target_count; t++)
-                    ((Word *)targets[t])[i] = value[u];
+                if (SOURCES > 1)
+                    value[u] = reduce_words(reduction, value[u], other[u]);
+                ((uint4 *)x)[i] = value[u];
+                if (TARGETS > 1)
+                    ((uint4 *)y)[i] = value[u];
             }
         }
     }
-}
-
-template <typename Word>
-FABM_CODE void
-transfer_words(uint32_t reduction, uint8_t *const *targets, uint32_t target_count, const uint8_t *const *sources,
-               uint32_t source_count, uint64_t begin, uint64_t end, const FabmTeam *team)
-{
-    if (source_count == 1)
-        copy_words<Word>(targets, target_count, sources[0], begin, end, team);
-    else
-        fold_words<Word>(reduction, targets, target_count, sources, source_count, begin, end, team);
 }
 
 FABM_CODE void
 fabm_transfer(uint32_t reduction, uint8_t *const *targets, uint32_t target_count, const uint8_t *const *sources,
               uint32_t source_count, uint64_t bytes, const FabmTeam *team)
 {
-    uint64_t all = 0, wide = 0, words = 0;
+    uint64_t all = 0;
+    uint32_t wide, words;
 
     if (source_count == 0 || target_count == 0)
         return;
@@ -409,16 +396,27 @@ fabm_transfer(uint32_t reduction, uint8_t *const *targets, uint32_t target_count
         all |= (uint64_t)sources[s];
     for (uint32_t t = 0; t < target_count; t++)
         all |= (uint64_t)targets[t];
-    if (all % 16 == 0)
-        wide = bytes / 16;
-    if (all % 4 == 0)
-        words = bytes / 4;
-    if (wide > 0)
-        transfer_words<uint4>(reduction, targets, target_count, sources, source_count, 0, wide, team);
-    if (words > wide * 4)
-        transfer_words<uint32_t>(reduction, targets, target_count, sources, source_count, wide * 4, words, team);
-    if (bytes > words * 4)
-        transfer_words<uint8_t>(reduction, targets, target_count, sources, source_count, words * 4, bytes, team);
+    wide = all % 16 == 0 ? (uint32_t)(bytes / 16) : 0;
+    words = all % 4 == 0 ? (uint32_t)(bytes / 4) : 0;
+    switch (source_count * 16 + target_count) {
+    case 0x11:
+        transfer_wide<1, 1>(reduction, targets, sources, wide, team);
+        break;
+    case 0x12:
+        transfer_wide<1, 2>(reduction, targets, sources, wide, team);
+        break;
+    case 0x21:
+        transfer_wide<2, 1>(reduction, targets, sources, wide, team);
+        break;
+    case 0x22:
+        transfer_wide<2, 2>(reduction, targets, sources, wide, team);
+        break;
+    default:
+        transfer_any<uint4>(reduction, targets, target_count, sources, source_count, 0, wide, team);
+        break;
+    }
+    transfer_any<uint32_t>(reduction, targets, target_count, sources, source_count, wide * 4, words, team);
+    transfer_any<uint8_t>(reduction, targets, target_count, sources, source_count, words * 4, (uint32_t)bytes, team);
 }
 
 #include "interpret.h"
@@ -431,7 +429,7 @@ fabm_given_up(const FabmProgramRun *run, FabmWait *wait)
 
 /* Roles share the CTA's threads in order; its shared memory holds a flag and a table of connections for each. */
 __global__ void __launch_bounds__(FABM_PROGRAM_THREADS, 1)
-program_kernel(FabmProgramRun run)
+program_kernel(const __grid_constant__ FabmProgramRun run)
 {
     extern __shared__ uint64_t shared[];
     __shared__ uint32_t stopped[FABM_ROLES];
@@ -443,7 +441,7 @@ program_kernel(FabmProgramRun run)
     if (role == run.roles)
         return;
     place = blockIdx.x * run.roles + role;
-    const FabmTeam team = { threadIdx.x - first, run.role_threads[role], role + 1 };
+    const FabmTeam team = { threadIdx.x - first, run.role_threads[role], 31, role + 1 };
 
     fabm_interpret(&run, &run.lanes[place], &run.memory[rank], &run.stalls[place],
                    (FabmEndState *)shared + (uint64_t)role * run.ends_most, &stopped[role], &team);

@@ -132,7 +132,7 @@ typedef struct {
     uint32_t connection; /* for messages */
 } FabmEnd;
 
-/* A connection while the program runs. Only the thread that waits for it changes it, between two barriers. */
+/* A connection while the program runs. Only the thread that owns it changes it; others read it between barriers. */
 typedef struct {
     uint8_t *slots;
     uint64_t *told, *tells;

@@ -345,6 +345,8 @@ main(int argc, char **argv)
     }
     if (!check_tests(&options, &failure))
         return report_failure(&failure);
+    if (!options.list)
+        fabm_watchdog_take_signals();
     session.backend = options.fake > 0 ? fabm_fake_new(options.fake) : fabm_cuda_new(&failure);
     if (session.backend == NULL)
         return report_failure(&failure);

@@ -148,13 +148,15 @@ fabm_parse_list(const char *text, FabmNumbers *numbers)
 }
 
 static bool
-parse_words(const char *text, FabmWords *words)
+parse_words(const char *text, FabmWords *words, char *room, size_t size)
 {
-    char *copy = fabm_new(strlen(text) + 1, 1), *rest = NULL;
+    char *rest = NULL;
 
-    /* The words stay for the life of the program. */
-    strcpy(copy, text);
-    for (char *word = strtok_r(copy, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest)) {
+    if (strlen(text) >= size)
+        return false;
+    strcpy(room, text);
+    words->count = 0;
+    for (char *word = strtok_r(room, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest)) {
         if (words->count == FABM_MOST)
             return false;
         words->values[words->count++] = word;
@@ -221,7 +223,7 @@ take_value(FabmOptions *options, const Option *option, const char *text)
     case LIST:
         return fabm_parse_list(text, field);
     case WORDS:
-        return parse_words(text, field);
+        return parse_words(text, field, options->collective_words, sizeof options->collective_words);
     case TEXTS: {
         FabmWords *words = field;
 

@@ -30,13 +30,14 @@ typedef struct {
     const char *tag;       /* end of the file names; NULL: none */
     FabmWords facts;       /* GROUP.KEY=VALUE */
     FabmWords collectives; /* of NCCL; empty: all */
+    char collective_words[400];
     const char *dtype, *algo, *proto, *channels;
     const char *nccl, *cublaslt; /* libraries; NULL: looked for */
     FabmWords programs;          /* files; "-" is standard input */
     FabmWords tests;
 } FabmOptions;
 
-/* Fills `options`, whose texts point into argv and into memory that stays; false with FABM_EXIT_INPUT. */
+/* Fills `options`, whose texts point into argv and into itself; false with FABM_EXIT_INPUT. */
 bool fabm_options_parse(FabmOptions *options, int argc, char **argv, FabmFailure *failure);
 
 /* A table of options for --help. */

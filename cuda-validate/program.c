@@ -8,7 +8,7 @@
 
 /* Limits of the format, and those of this program, which its kernel has. */
 enum { MOST_LINE = 255, MOST_WORDS = 8 + 32, MOST_STEPS = 4194304, MOST_CONNECTIONS = 262144, MOST_RANKS = 1024 };
-enum { MOST_ENDS_OF_STREAM = 256 };
+enum { MOST_ENDS_OF_STREAM = 256, MOST_SLICE = 1 << 30 }; /* bytes of a slice count in 32 bits */
 
 struct FabmProgramFile {
     FILE *file;
@@ -245,7 +245,8 @@ read_shape(FabmProgramFile *file, FabmProgram *program, FabmFailure *failure)
     if (!need_number(file, "input", 0, most, &program->input, failure) ||
         !need_number(file, "output", 0, most, &program->output, failure) ||
         !need_number(file, "scratch", 0, most, &program->scratch, failure) ||
-        !choose_element(file, program, failure) || !need_number(file, "slice", 1, most, &program->slice, failure) ||
+        !choose_element(file, program, failure) ||
+        !need_number(file, "slice", 1, MOST_SLICE, &program->slice, failure) ||
         !need_small(file, "slots", 1, 65536, &program->slots, failure) ||
         !need_small(file, "threads", 1, 1024, &program->threads, failure) ||
         !need_small(file, "ranks", 1, MOST_RANKS, &program->ranks, failure) ||

@@ -72,20 +72,34 @@ watch(void *data)
     return NULL;
 }
 
+static void
+fill_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+}
+
+void
+fabm_watchdog_take_signals(void)
+{
+    sigset_t signals;
+
+    fill_signals(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
 bool
 fabm_watchdog_start(FabmReport *report, const char *folder, double timeout_s, FabmFailure *failure)
 {
     static sigset_t signals;
     int error;
 
+    fill_signals(&signals);
     dog.report = report;
     dog.folder = folder;
     dog.timeout_s = timeout_s;
     fabm_watchdog_point("the start");
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     error = pthread_create(&dog.thread, NULL, watch, &signals);
     if (error != 0)
         return fabm_fail(failure, FABM_EXIT_MACHINE, "no thread for the watchdog: %s", strerror(error));

@@ -7,7 +7,13 @@
 
 #include "report.h"
 
-/* Starts it; from then on SIGINT and SIGTERM go to it. `folder` may be NULL. */
+/*
+ * Before any thread is made, of the driver too: they inherit that SIGINT and SIGTERM wait for the watchdog, which alone
+ * acts on them.
+ */
+void fabm_watchdog_take_signals(void);
+
+/* Starts it. `folder` may be NULL. */
 bool fabm_watchdog_start(FabmReport *report, const char *folder, double timeout_s, FabmFailure *failure);
 
 /* A point begins, named for the message; the time begins anew. */

@@ -211,6 +211,42 @@ START_TEST(ranks_share_gpus_or_have_their_own_and_the_sum_is_right)
 }
 END_TEST
 
+/*
+ * A ring of two: the connection that a stream sends on is the first end of its first step and the second one of its
+ * next, so that the threads that play the stream must agree on whose it is.
+ */
+START_TEST(connections_may_change_their_place_in_a_step)
+{
+    static const char *const tail[] = {
+        "roles 1", "share 1000", "gpu 0", "gpu 0", "connections 2", "connection 0 0 0 1 0 0",
+        "connection 1 0 0 0 0 0",
+        "streams 2", "stream 0 0 0 3", "step 128 i 128 - 0 0 1 0", "step 128 i 0 o 0 1 1 1 0",
+        "step 128 - 0 o 128 1 0 1", "stream 1 0 0 3", "step 128 i 0 - 0 0 1 1", "step 128 i 128 o 128 1 1 0 1",
+        "step 128 - 0 o 0 1 0 0", "end",
+    };
+    FabmProgram *program;
+    FabmRunner *runner;
+    FILE *file;
+
+    open_session(1);
+    write_program(NULL, NULL);
+    file = fopen(path, "w");
+    for (int i = 0; strcmp(exchange[i], "roles 2") != 0; i++)
+        fprintf(file, "%s\n", strcmp(exchange[i], "slots 2") == 0 ? "slots 4" : exchange[i]);
+    for (size_t i = 0; i < sizeof tail / sizeof tail[0]; i++)
+        fprintf(file, "%s\n", tail[i]);
+    fclose(file);
+    program = read_program();
+    ck_assert_msg(program != NULL, "%s", failure.text);
+    runner = fabm_runner_new(&session, program, 10, &failure);
+    for (int i = 0; i < 20; i++)
+        ck_assert_msg(fabm_runner_check(runner, &failure), "%s", failure.text);
+    fabm_runner_free(runner);
+    fabm_program_free(program);
+    close_session();
+}
+END_TEST
+
 START_TEST(wrong_data_are_found)
 {
     /* A half that is never written, one that is written to the wrong place, one that is not summed. */
@@ -322,6 +358,7 @@ main(void)
     tcase_add_test(tcase, what_the_format_forbids_is_refused_by_line);
     tcase_add_test(tcase, what_this_program_does_not_run_is_refused);
     tcase_add_test(tcase, ranks_share_gpus_or_have_their_own_and_the_sum_is_right);
+    tcase_add_test(tcase, connections_may_change_their_place_in_a_step);
     tcase_add_test(tcase, wrong_data_are_found);
     tcase_add_test(tcase, a_program_that_waits_for_ever_is_given_up_and_says_where);
     tcase_add_test(tcase, small_numbers_are_exact_in_every_type);
