@@ -415,6 +415,10 @@ check_words(FabKeyfile *file, GError **error)
         fab_keyfile_accept(file, "parallel", fab_parallel_keys[i]);
     for (guint i = 0; fab_training_keys[i] != NULL; i++)
         fab_keyfile_accept(file, GROUP_TRAINING, fab_training_keys[i]);
+    for (guint i = 0; fab_price_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, "price", fab_price_keys[i]);
+    for (guint i = 0; fab_power_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, "power", fab_power_keys[i]);
     return fab_keyfile_finish(file, error);
 }
 
@@ -477,7 +481,7 @@ read_scenario(FabKeyfile *file, GError **error)
     scenario->title = g_strdup(fab_keyfile_get(file, "scenario", "title"));
     scenario->overrides = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     if (!check_words(file, error) || !check_work(file, error) || !read_topology(file, scenario, error) ||
-        !read_calibration(file, scenario, error))
+        !read_calibration(file, scenario, error) || !fab_price_read(file, &scenario->price, &scenario->power, error))
         return NULL;
     return read_work(file, scenario, error) ? g_steal_pointer(&scenario) : NULL;
 }
@@ -571,6 +575,8 @@ fab_scenario_free(FabScenario *scenario)
     g_free(scenario->pairs);
     fab_model_free(scenario->model);
     fab_training_free(scenario->training);
+    fab_price_free(scenario->price);
+    fab_power_free(scenario->power);
     g_free(scenario->sizes);
     g_free(scenario);
 }

@@ -13,6 +13,7 @@
 #include "scenario/model.h"
 #include "scenario/nccl-settings.h"
 #include "scenario/copy-pipeline.h"
+#include "scenario/price.h"
 #include "scenario/training.h"
 
 typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER, FAB_SCENARIO_TRAINING,
@@ -60,6 +61,8 @@ typedef struct {
     /* [model], [parallel] and [training] */
     FabModel *model;
     FabTraining *training;
+    FabPrice *price;   /* [price] and [power]; NULL: not given */
+    FabPower *power;
     /* collective, transfer; of a pipeline's chunks */
     uint64_t *sizes;
     uint32_t size_count;

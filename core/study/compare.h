@@ -1,0 +1,36 @@
+/* Several scenarios side by side: the same work on other machines, in other layouts, at other prices. */
+#ifndef FAB_STUDY_COMPARE_H
+#define FAB_STUDY_COMPARE_H
+
+#include "study/outcome.h"
+
+/* No stronger than the intervals allow: faster and slower only where they leave no doubt. */
+typedef enum { FAB_VERDICT_FASTER, FAB_VERDICT_SLOWER, FAB_VERDICT_UNTOLD } FabSpeedVerdict;
+
+/* "faster", "slower", "cannot be told". */
+extern const char *const fab_speed_verdict_names[];
+
+typedef struct {
+    GPtrArray *outcomes; /* FabOutcome; the first is what the others are compared with */
+    GArray *sizes;       /* uint64_t: those that all have, ascending; one 0 for training steps */
+    char *currency;      /* of all that have a price; NULL: none has */
+} FabComparison;
+
+/*
+ * Runs all FabScenario and puts them side by side. Refuses what has nothing to do with each other: another operation,
+ * another model, no size in common, another currency. Owned by the caller.
+ */
+FabComparison *fab_compare(GPtrArray *scenarios, FabProgress progress, void *user, GError **error);
+void fab_comparison_free(FabComparison *comparison);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabComparison, fab_comparison_free)
+
+FabSpeedVerdict fab_speed_verdict(const FabRatio *ratio);
+
+/* What a unit of work costs, and the ends of its interval; 0: no price is given. A unit is a byte or a token. */
+typedef struct {
+    double value, low, high;
+} FabUnitCost;
+
+FabUnitCost fab_unit_cost(const FabOutcome *outcome, const FabOutcomeRow *row);
+
+#endif
