@@ -8,7 +8,6 @@
 #include "base/paths.h"
 #include "report/validate.h"
 #include "study/resolve.h"
-#include "study/run-facts.h"
 
 /* A measurement of an all-reduce over 4 GPUs; `facts` is "group.key=value" texts ended by NULL. */
 static FabMeasurement *
@@ -97,61 +96,6 @@ START_TEST(a_measurement_becomes_a_scenario)
     ck_assert_uint_eq(resolved.scenario->sizes[2], 67108864);
     ck_assert_str_eq(resolved.topology->vertices[resolved.topology->gpus[0]].model, "H800 SXM5 80 GB");
     ck_assert_uint_eq(resolved.notes->len, 0);
-}
-END_TEST
-
-/* Who launches is read from the keys, else from the note, else from the habit of the tool. */
-START_TEST(who_launched_is_found_out)
-{
-    static const struct {
-        const char *facts[4];
-        uint32_t processes, threads;
-    } cases[] = {
-        { { "run.processes=1", "source.note=one thread per GPU", NULL }, 1, 0 },
-        { { "source.note=latency, one thread per GPU, NCCL_PROTO=LL", "run.tool=all_reduce_perf", NULL }, 0, 0 },
-        { { "source.note=baseline, 4 threads, one column", "run.tool=all_reduce_perf", NULL }, 0, 0 },
-        { { "source.note=the script sets -g 4, 40 iterations", "run.tool=own", NULL }, 1, 0 },
-        { { "source.note=one process drives 4 GPUs", "run.tool=own", NULL }, 1, 0 },
-        { { "source.note=one process per GPU", "run.tool=all_reduce_perf", NULL }, 0, 0 },
-        { { "run.tool=all_reduce_perf", NULL }, 1, 0 },
-        { { "run.tool=own", NULL }, 0, 0 },
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(FabMeasurement) measurement = fab_measurement_new("m", FAB_MEASUREMENT_COLLECTIVE, NULL);
-        FabLaunchFacts facts;
-        ck_assert(fab_measurement_set(measurement, "system", "ranks", "4", NULL));
-        for (guint k = 0; cases[i].facts[k] != NULL; k++) {
-            g_auto(GStrv) sides = g_strsplit(cases[i].facts[k], "=", 2);
-            g_auto(GStrv) place = g_strsplit(sides[0], ".", 2);
-            ck_assert(fab_measurement_set(measurement, place[0], place[1], sides[1], NULL));
-        }
-        facts = fab_launch_facts(measurement);
-        ck_assert_msg(facts.processes == cases[i].processes && facts.threads == cases[i].threads, "case %u: %d", i,
-                      (int)facts.processes);
-        ck_assert_int_eq(facts.from == NULL, i == 0);
-    }
-}
-END_TEST
-
-START_TEST(the_date_tells_the_release_when_nobody_else_does)
-{
-    static const struct {
-        const char *date, *version;
-        int minor;
-    } cases[] = { { "2024-09-24", "2.21.5", 21 }, { "2024-09-24", NULL, 23 }, { "2018-03", NULL, 18 },
-                  { "2026", NULL, 29 },           { NULL, NULL, 0 } };
-
-    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(FabMeasurement) measurement = fab_measurement_new("m", FAB_MEASUREMENT_COLLECTIVE, NULL);
-        bool stated;
-        if (cases[i].date != NULL)
-            ck_assert(fab_measurement_set(measurement, "source", "date", cases[i].date, NULL));
-        if (cases[i].version != NULL)
-            ck_assert(fab_measurement_set(measurement, "run", "nccl_version", cases[i].version, NULL));
-        ck_assert_int_eq(fab_release_facts(measurement, &stated), cases[i].minor);
-        ck_assert_int_eq(stated, cases[i].version != NULL);
-    }
 }
 END_TEST
 
@@ -483,8 +427,6 @@ main(void)
     suite_add_tcase(suite, cases);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_measurement_becomes_a_scenario);
-    tcase_add_test(cases, who_launched_is_found_out);
-    tcase_add_test(cases, the_date_tells_the_release_when_nobody_else_does);
     tcase_add_test(cases, the_environment_of_nccl_is_understood);
     tcase_add_test(cases, what_ran_goes_before_what_was_asked_for_but_for_channels);
     tcase_add_test(cases, what_the_model_does_not_know_is_noted);

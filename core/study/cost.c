@@ -106,6 +106,13 @@ set_apart(const FabKernelCosts *costs, FabExecution *execution)
     execution->in_flight = IN_FLIGHT;
 }
 
+/* No rank does both: of more than two those between the first and the last do. */
+static bool
+sends_or_receives(const FabCost *cost)
+{
+    return cost->scenario->one_way && cost->facts->ranks == 2;
+}
+
 /*
  * The first chunk is sent and copied out one after the other, so that each has the CTA for itself; afterwards both are
  * at work at once (NVLS/PCIe study 3.1, r0 and r1).
@@ -115,7 +122,7 @@ send_recv_rate(const FabCost *cost, const FabKernelCosts *costs, const FabPcieCo
 {
     double bytes = (double)plan->channel_bytes, first = MIN(bytes, (double)plan->chunk_bytes);
     double alone = 2 * costs->p2p_alone_rate * 1e9;
-    double both = cost->scenario->one_way ? alone : 2 * costs->p2p_rate * 1e9;
+    double both = sends_or_receives(cost) ? alone : 2 * costs->p2p_rate * 1e9;
 
     if (cost->facts->transport > FAB_TRANSPORT_NVLINK)
         return both * pcie->p2p_share; /* the way is slower than the CTA */
@@ -132,7 +139,7 @@ set_send_recv(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *co
     execution->send_rate = execution->copy_rate = send_recv_rate(cost, costs, pcie, plan) * share;
     if (cost->scenario->registered && plan->tasks == 2)
         execution->copy_rate = INFINITY; /* it was stored where it belongs */
-    execution->wire = cost->scenario->one_way ? 1 : 1 / 0.9;
+    execution->wire = sends_or_receives(cost) ? 1 : 1 / 0.9;
     if (cost->facts->transport <= FAB_TRANSPORT_NVLINK) {
         execution->step_ps = execution->local_ps = fab_ps_from_seconds(us(0.37 * costs->p2p_latency_us));
         execution->latency_ps = fab_ps_from_seconds(us(0.63 * costs->p2p_latency_us));

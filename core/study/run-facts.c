@@ -17,13 +17,13 @@ says_one_each(const char *note, int64_t ranks)
     g_autofree char *threads = g_strdup_printf("\\b%d (threads|processes)\\b", (int)ranks);
 
     return says(note, "(thread|process|rank)s? (per|for each|for every|each|a) gpu") || says(note, threads) ||
-           says(note, "-t [2-9]\\b");
+           says(note, "-t ([2-9]|[1-9][0-9]+)\\b");
 }
 
 static bool
 says_one_for_all(const char *note)
 {
-    return says(note, "one (process|thread)( drives| for all|$|[,;.])") || says(note, "-g ([2-9]|1[0-9])\\b") ||
+    return says(note, "one (process|thread)( drives| for all|$|[,;.])") || says(note, "-g ([2-9]|[1-9][0-9]+)\\b") ||
            says(note, "single (process|thread)");
 }
 
@@ -104,7 +104,7 @@ fab_sends_one_way(const FabMeasurement *measurement)
 {
     const char *collective = fab_measurement_get(measurement, "run", "collective");
 
-    return is_vidur(measurement) && strcmp(collective, "sendrecv") == 0;
+    return is_vidur(measurement) && g_strcmp0(collective, "sendrecv") == 0;
 }
 
 bool
