@@ -1,6 +1,7 @@
 /* Fuzz target: scenario files, and the same text as values set on the command line. */
 #include "fuzz.h"
 #include "scenario/scenario.h"
+#include "workload/memory.h"
 
 static void
 load(const char *path)
@@ -11,6 +12,12 @@ load(const char *path)
     fuzz_check_outcome(scenario != NULL, &error);
     if (scenario != NULL)
         g_assert_nonnull(scenario->topology);
+    /* Steps of up to 64 stages: the account takes longer with more. */
+    if (scenario != NULL && scenario->training != NULL && scenario->training->pp <= 64 &&
+        fab_training_place(scenario->training, scenario->model, 8, "fuzz", NULL)) {
+        g_autoptr(FabMemory) memory = fab_memory_account(scenario->training, scenario->model, UINT64_C(80) << 30, 8);
+        g_assert_cmpuint(memory->count, ==, scenario->training->pp);
+    }
 }
 
 int

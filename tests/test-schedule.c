@@ -95,7 +95,7 @@ START_TEST(stages_keep_as_much_as_the_papers_say)
 {
     FabPipeline plain = { FAB_SCHEDULE_1F1B, 8, 1, 32 }, gpipe = { FAB_SCHEDULE_GPIPE, 8, 1, 32 };
     FabPipeline interleaved = { FAB_SCHEDULE_INTERLEAVED, 8, 3, 32 }, zero = { FAB_SCHEDULE_ZB_H1, 8, 1, 32 };
-    FabPipeline few = { FAB_SCHEDULE_1F1B, 8, 1, 3 };
+    FabPipeline few = { FAB_SCHEDULE_1F1B, 8, 1, 3 }, many = { FAB_SCHEDULE_INTERLEAVED, 8, 3, 1 << 20 };
 
     for (uint32_t stage = 0; stage < 8; stage++) {
         ck_assert_uint_eq(fab_schedule_in_flight(&plain, stage), 8 - stage);
@@ -104,6 +104,7 @@ START_TEST(stages_keep_as_much_as_the_papers_say)
     }
     ck_assert_uint_eq(fab_schedule_in_flight(&interleaved, 0), 8 * 3 + 7);
     ck_assert_uint_eq(fab_schedule_in_flight(&few, 0), 3);
+    ck_assert_uint_eq(fab_schedule_in_flight(&many, 0), 8 * 3 + 7);
 }
 END_TEST
 

@@ -65,7 +65,8 @@ START_TEST(a_bridge_speeds_up_replicas_that_copy_through_the_host)
     g_autoptr(GPtrArray) tables = TABLES("train-stas00-titanrtx-nvlink-ab");
     g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL);
     const FabStepCase *one = validation->cases->pdata[0];
-    const FabStepRow *with = &g_array_index(one->rows, FabStepRow, 1), *without = &g_array_index(one->rows, FabStepRow, 3);
+    const FabStepRow *with = &g_array_index(one->rows, FabStepRow, 1);
+    const FabStepRow *without = &g_array_index(one->rows, FabStepRow, 3);
 
     ck_assert(with->scored && without->scored);
     ck_assert_double_gt(without->predicted / with->predicted, 1.1);

@@ -100,10 +100,16 @@ fab_schedule_stage(const FabPipeline *pipeline, uint32_t stage, uint32_t *count)
 uint32_t
 fab_schedule_in_flight(const FabPipeline *pipeline, uint32_t stage)
 {
+    FabPipeline few = *pipeline;
     uint32_t count, held = 0, most = 0;
-    g_autofree FabPass *passes = fab_schedule_stage(pipeline, stage, &count);
+    g_autofree FabPass *passes = NULL;
     FabPassKind release = pipeline->schedule == FAB_SCHEDULE_ZB_H1 ? FAB_PASS_WEIGHT : FAB_PASS_BACKWARD;
 
+    if (pipeline->schedule == FAB_SCHEDULE_GPIPE)
+        return pipeline->micros;
+    /* Once the pipeline is full nothing new comes: three times as many micro-batches as stages show all of it. */
+    few.micros = MIN(pipeline->micros, 3 * pipeline->stages);
+    passes = fab_schedule_stage(&few, stage, &count);
     for (uint32_t i = 0; i < count; i++) {
         if (passes[i].kind == FAB_PASS_FORWARD)
             held++;

@@ -54,7 +54,7 @@ fab_pass_of_tag(uint32_t tag)
 {
     return (FabPass) { (FabPassKind)(tag >> 30), tag >> 22 & 0xff, tag & 0x3fffff };
 }
-enum { FAB_MOST_CHUNKS = 256, FAB_MOST_MICROS = 1 << 22, FAB_MOST_PASSES = 1 << 26 };
+enum { FAB_MOST_CHUNKS = 256, FAB_MOST_MICROS = 1 << 22, FAB_MOST_PASSES = 1 << 23 };
 
 /*
  * One stream for each rank of each stage, stage after stage; behind them two for what each rank sends, and one for each
