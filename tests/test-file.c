@@ -1,9 +1,13 @@
-/* Files read whole: limits, and what cannot be read. */
+/* Files read and written whole: limits, what cannot be read, what is left of a write that fails. */
 #include "base/file.h"
 
 #include <check.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
@@ -117,6 +121,134 @@ START_TEST(a_pipe_is_read_to_its_end)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ writing */
+
+static void
+assert_holds(const char *name, const char *expected)
+{
+    g_autofree char *text = fab_file_read(name, "a file", 1 << 20, NULL, NULL);
+
+    ck_assert_pstr_eq(text, expected);
+}
+
+/* `path` is gone after it, and the folder must hold nothing else. */
+static void
+assert_nothing_beside(void)
+{
+    g_autoptr(GDir) dir = NULL;
+
+    g_remove(path);
+    dir = g_dir_open(folder, 0, NULL);
+    ck_assert_pstr_eq(g_dir_read_name(dir), NULL);
+}
+
+static void
+assert_not_written(const char *name, int code, const char *says)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *expected = g_strdup_printf("%s: cannot be written: %s", name[0] != '\0' ? name : "\"\"", says);
+
+    ck_assert(!fab_file_write(name, "new", 3, &error));
+    ck_assert_msg(g_error_matches(error, FAB_ERROR, code), "%s", error->message);
+    ck_assert_str_eq(error->message, expected);
+}
+
+START_TEST(a_written_file_replaces_the_old_one_and_keeps_its_mode)
+{
+    struct stat info;
+
+    ck_assert(fab_file_write(path, "old and long", 12, NULL));
+    assert_holds(path, "old and long");
+    ck_assert_int_eq(g_chmod(path, 0640), 0);
+    ck_assert(fab_file_write(path, "new", 3, NULL));
+    assert_holds(path, "new");
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_int_eq(info.st_mode & 07777, 0640);
+    assert_nothing_beside();
+}
+END_TEST
+
+START_TEST(a_new_file_has_the_mode_that_the_mask_leaves)
+{
+    struct stat info;
+
+    umask(027);
+    ck_assert(fab_file_write(path, "new", 3, NULL));
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_int_eq(info.st_mode & 07777, 0640);
+}
+END_TEST
+
+START_TEST(a_symbolic_link_stays_and_its_file_is_replaced)
+{
+    g_autofree char *link = g_build_filename(folder, "link", NULL);
+
+    ck_assert(fab_file_write(path, "old", 3, NULL));
+    ck_assert_int_eq(symlink("file", link), 0);
+    ck_assert(fab_file_write(link, "new", 3, NULL));
+    ck_assert(g_file_test(link, G_FILE_TEST_IS_SYMLINK));
+    assert_holds(path, "new");
+    g_remove(link);
+    assert_nothing_beside();
+}
+END_TEST
+
+START_TEST(places_that_cannot_be_written_are_said)
+{
+    g_autofree char *nowhere = g_build_filename(folder, "no", "where", NULL), *below = NULL;
+
+    assert_not_written("", FAB_ERROR_FILE, "No such file or directory");
+    assert_not_written(folder, FAB_ERROR_FILE, "Is a directory");
+    assert_not_written(nowhere, FAB_ERROR_FILE, "No such file or directory");
+    assert_not_written("/dev/full", FAB_ERROR_SYSTEM, "No space left on device");
+    ck_assert(fab_file_write(path, "old", 3, NULL));
+    below = g_build_filename(path, "x", NULL);
+    assert_not_written(below, FAB_ERROR_FILE, "Not a directory");
+    ck_assert(fab_file_write("/dev/null", "new", 3, NULL));
+    assert_holds(path, "old");
+    assert_nothing_beside();
+}
+END_TEST
+
+START_TEST(a_write_that_fails_leaves_the_old_file_and_nothing_else)
+{
+    const struct rlimit small = { 4096, RLIM_INFINITY };
+    g_autofree char *large = g_strnfill(1 << 20, 'x');
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(fab_file_write(path, "old", 3, NULL));
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    ck_assert(!fab_file_write(path, large, 1 << 20, &error));
+    ck_assert_msg(g_error_matches(error, FAB_ERROR, FAB_ERROR_SYSTEM), "%s", error->message);
+    assert_holds(path, "old");
+    assert_nothing_beside();
+}
+END_TEST
+
+/* The kernel stops the child in the middle of its write. */
+START_TEST(a_program_stopped_while_it_writes_leaves_nothing_behind)
+{
+    const struct rlimit small = { 4096, RLIM_INFINITY };
+    g_autofree char *large = g_strnfill(1 << 20, 'x');
+    int probe = open(folder, O_TMPFILE | O_WRONLY, 0600), status = 0;
+    pid_t child;
+
+    if (probe < 0)
+        return; /* this file system has no files without a name */
+    close(probe);
+    child = fork();
+    if (child == 0) {
+        setrlimit(RLIMIT_FSIZE, &small);
+        _exit(fab_file_write(path, large, 1 << 20, NULL));
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+    ck_assert(!g_file_test(path, G_FILE_TEST_EXISTS));
+    assert_nothing_beside();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -133,6 +265,12 @@ main(void)
     tcase_add_test(tcase, what_is_no_file_is_said);
     tcase_add_test(tcase, a_pipe_that_nobody_writes_to_is_refused_at_once);
     tcase_add_test(tcase, a_pipe_is_read_to_its_end);
+    tcase_add_test(tcase, a_written_file_replaces_the_old_one_and_keeps_its_mode);
+    tcase_add_test(tcase, a_new_file_has_the_mode_that_the_mask_leaves);
+    tcase_add_test(tcase, a_symbolic_link_stays_and_its_file_is_replaced);
+    tcase_add_test(tcase, places_that_cannot_be_written_are_said);
+    tcase_add_test(tcase, a_write_that_fails_leaves_the_old_file_and_nothing_else);
+    tcase_add_test(tcase, a_program_stopped_while_it_writes_leaves_nothing_behind);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

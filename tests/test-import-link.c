@@ -244,10 +244,64 @@ START_TEST(bad_output_of_nvbandwidth_is_refused)
     assert_refused(fab_import_nvbandwidth, ABOUT "Running host_to_device_memcpy_ce.\nmemcpy CE CPU(row) -> GPU(column) "
                    "bandwidth (GB/s)\n 0 1\n 0 55.1 55.2\n", "no copy between two GPUs was measured");
     assert_refused(fab_import_nvbandwidth, "{ \"results\": [] }", "this JSON is not of nvbandwidth");
-    assert_refused(fab_import_nvbandwidth, "{ \"nvbandwidth\": { \"testcases\": [ ", ":1:");
+    assert_refused(fab_import_nvbandwidth, "{ \"nvbandwidth\": { \"testcases\": [ ",
+                   "line 1 column 34: the JSON ends or breaks here");
     assert_refused(fab_import_nvbandwidth, "{ \"nvbandwidth\": { \"testcases\": [ { \"name\": "
                    "\"device_to_device_memcpy_read_ce\", \"bandwidth_matrix\": [ [ \"1\", \"2\" ] ] } ] } }",
                    "row 0 of bandwidth_matrix must have 1 cells");
+}
+END_TEST
+
+START_TEST(lines_of_other_tools_are_reported_together_and_named)
+{
+    assert_refused(fab_import_nvbandwidth, "one row\n\ntwo rows\nnvbandwidth Version: v0.8\nthree rows\n",
+                   "no matrix of nvbandwidth");
+    assert_remark("lines 1 to 3: nvbandwidth does not print these; passed over, from: \"one row\"\n");
+    assert_remark("line 5: nvbandwidth does not print this; passed over: \"three rows\"\n");
+    assert_refused(fab_import_p2p, "# nThread 1\n8 8 float\n", "this looks like nccl-tests");
+    assert_remark("lines 1 to 2: p2pBandwidthLatencyTest does not print these; passed over, from: \"# nThread 1\"\n");
+}
+END_TEST
+
+/* Only their size is large: nothing was written to most of them. */
+static void
+assert_sparse_refused(off_t bytes, const char *part)
+{
+    g_autofree char *path = g_strdup_printf("%s/fabricast-sparse-%d.json", g_get_tmp_dir(), (int)getpid());
+    g_autofree char *start = g_strnfill(8192, ' ');
+    g_autoptr(GError) error = NULL;
+    GPtrArray *drafts;
+
+    start[0] = '{';
+    ck_assert(g_file_set_contents(path, start, 8192, NULL));
+    ck_assert_int_eq(truncate(path, bytes), 0);
+    drafts = import_file(fab_import_nvbandwidth, path, &error);
+    g_remove(path);
+    ck_assert_ptr_null(drafts);
+    ck_assert_msg(strstr(error->message, part) != NULL, "\"%s\" lacks \"%s\"", error->message, part);
+}
+
+START_TEST(files_that_no_tool_writes_are_refused_by_their_size)
+{
+    assert_sparse_refused((off_t)10 << 30, "is larger than 1 GiB, must be at most that");
+    assert_sparse_refused((off_t)65 << 20, "is larger than 64 MiB, must be at most that");
+}
+END_TEST
+
+START_TEST(json_may_come_from_a_pipe_and_may_not_nest_without_end)
+{
+    g_autofree char *deep = g_strnfill(100, '['), *text = g_strconcat("{ \"a\": ", deep, NULL), *path = NULL;
+    g_autoptr(GError) error = NULL;
+    int ends[2];
+
+    assert_refused(fab_import_nvbandwidth, text, "nests deeper than 64 brackets");
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], "{ \"results\": [] }", 17), 17);
+    close(ends[1]);
+    path = g_strdup_printf("/dev/fd/%d", ends[0]);
+    ck_assert_ptr_null(import_file(fab_import_nvbandwidth, path, &error));
+    ck_assert_msg(strstr(error->message, "this JSON is not of nvbandwidth") != NULL, "%s", error->message);
+    close(ends[0]);
 }
 END_TEST
 
@@ -282,6 +336,9 @@ main(void)
     tcase_add_test(tests, each_way_of_copying_is_a_measurement);
     tcase_add_test(tests, zeros_on_the_diagonal_and_pairs_without_access_are_no_links);
     tcase_add_test(tests, bad_output_of_nvbandwidth_is_refused);
+    tcase_add_test(tests, lines_of_other_tools_are_reported_together_and_named);
+    tcase_add_test(tests, files_that_no_tool_writes_are_refused_by_their_size);
+    tcase_add_test(tests, json_may_come_from_a_pipe_and_may_not_nest_without_end);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

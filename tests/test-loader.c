@@ -100,7 +100,8 @@ START_TEST(what_is_not_a_shared_object_is_refused)
     ck_assert(g_file_set_contents(empty, "", 0, NULL));
     ck_assert(g_file_set_contents(cut, bytes, 100, NULL));
     assert_file_refused(text, FAB_ERROR_PLUGIN, "cannot be opened as a plugin");
-    assert_file_refused(empty, FAB_ERROR_PLUGIN, "cannot be opened as a plugin");
+    assert_file_refused(empty, FAB_ERROR_FILE, "is empty, a plugin's shared object is needed");
+    assert_file_refused("/proc/kmsg", FAB_ERROR_FILE, "/proc/kmsg: "); /* opened it would wait for ever */
     assert_file_refused(cut, FAB_ERROR_PLUGIN, "cannot be opened as a plugin");
     assert_file_refused(missing, FAB_ERROR_FILE, "no such file");
     assert_file_refused(folder, FAB_ERROR_FILE, "not a regular file");

@@ -294,7 +294,7 @@ START_TEST(a_failed_write_leaves_no_file_behind)
     ck_assert_int_eq(g_mkdir(target, 0700), 0);
     ck_assert_int_eq(g_mkdir(inside, 0700), 0); /* a folder stands where the key file would go */
     ck_assert(!fab_measurement_write(measurement, target, &error));
-    ck_assert_int_eq(fab_error_exit_status(error), FAB_EXIT_SYSTEM);
+    ck_assert_int_eq(fab_error_exit_status(error), FAB_EXIT_INPUT);
     ck_assert(!g_file_test(table, G_FILE_TEST_EXISTS));
     g_rmdir(inside);
     g_rmdir(target);

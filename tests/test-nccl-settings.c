@@ -356,7 +356,7 @@ START_TEST(a_graph_file_that_does_not_fit_is_refused)
         check_refused("ws2-x16", keys, cases[i].part);
         graph_file_remove(path);
     }
-    check_refused("ws2-x16", "NCCL_GRAPH_FILE=/nowhere/graph.xml", "/nowhere/graph.xml: cannot be read");
+    check_refused("ws2-x16", "NCCL_GRAPH_FILE=/nowhere/graph.xml", "/nowhere/graph.xml: no such file");
 }
 END_TEST
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,9 +11,19 @@
 
 enum { BLOCK_BYTES = 64 << 10, WAIT_MS = 10000 };
 
+struct FabFile {
+    char *path, *wanted;
+    int descriptor;
+    uint64_t limit, count; /* bytes */
+    bool pipe;
+    int wait_ms; /* without any data; -1: for ever */
+};
+
 static void
-refuse(const char *path, const char *wanted, int failure, GError **error)
+refuse(const FabFile *file, int failure, GError **error)
 {
+    const char *path = file->path, *wanted = file->wanted;
+
     if (failure == EISDIR)
         g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is a folder, %s is needed", path, wanted);
     else if (failure == EPIPE)
@@ -27,67 +36,105 @@ refuse(const char *path, const char *wanted, int failure, GError **error)
                     failure == ENOENT || failure == ENOTDIR ? "no such file" : g_strerror(failure));
 }
 
+void
+fab_file_refuse_size(const FabFile *file, uint64_t limit, GError **error)
+{
+    g_autofree char *most = fab_format_bytes(limit);
+
+    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is larger than %s, must be at most that", file->path, most);
+}
+
 /* A pipe whose writer is slow, a terminal. 0, or an errno. */
 static int
-wait_for_data(int file)
+wait_for_data(const FabFile *file)
 {
-    struct pollfd wanted = { .fd = file, .events = POLLIN };
-    int ready = poll(&wanted, 1, WAIT_MS);
+    struct pollfd wanted = { .fd = file->descriptor, .events = POLLIN };
+    int ready = poll(&wanted, 1, file->wait_ms);
 
     if (ready < 0 && errno != EINTR)
         return errno;
     return ready == 0 ? ETIMEDOUT : 0;
 }
 
-/* Reads until the end or until there is more than `limit`; the size of a pipe is not known before. 0, or an errno. */
-static int
-read_all(int file, size_t limit, GString *text)
+FabFile *
+fab_file_open(const char *path, const char *wanted, uint64_t limit, bool patient, GError **error)
 {
-    g_autofree char *block = g_malloc(BLOCK_BYTES);
+    g_autoptr(FabFile) file = g_new0(FabFile, 1);
+    struct stat info;
+    int failure;
+
+    file->path = g_strdup(path);
+    file->wanted = g_strdup(wanted);
+    file->limit = limit;
+    /* A pipe that nobody writes to would keep open() waiting. */
+    file->descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    failure = file->descriptor < 0 || fstat(file->descriptor, &info) != 0 ? errno : S_ISDIR(info.st_mode) ? EISDIR : 0;
+    if (failure != 0) {
+        refuse(file, failure, error);
+        return NULL;
+    }
+    if (S_ISREG(info.st_mode) && info.st_size > 0 && (uint64_t)info.st_size > limit) {
+        fab_file_refuse_size(file, limit, error);
+        return NULL;
+    }
+    file->pipe = S_ISFIFO(info.st_mode);
+    file->wait_ms = patient && (file->pipe || S_ISSOCK(info.st_mode) || isatty(file->descriptor)) ? -1 : WAIT_MS;
+    return g_steal_pointer(&file);
+}
+
+ssize_t
+fab_file_next(FabFile *file, void *data, size_t bytes, GError **error)
+{
+    ssize_t count = -1;
     int failure = 0;
 
-    while (failure == 0 && text->len <= limit) {
-        ssize_t count = read(file, block, BLOCK_BYTES);
-        if (count == 0)
-            break;
-        if (count > 0)
-            g_string_append_len(text, block, count);
-        else if (errno == EAGAIN)
+    while (count < 0 && failure == 0) {
+        count = read(file->descriptor, data, bytes);
+        if (count < 0 && errno == EAGAIN)
             failure = wait_for_data(file);
-        else if (errno != EINTR)
+        else if (count < 0 && errno != EINTR)
             failure = errno;
     }
-    return failure;
+    if (count == 0 && file->count == 0 && file->pipe)
+        failure = EPIPE;
+    if (failure != 0) {
+        refuse(file, failure, error);
+        return -1;
+    }
+    file->count += (uint64_t)count;
+    if (file->count <= file->limit)
+        return count;
+    fab_file_refuse_size(file, file->limit, error);
+    return -1;
+}
+
+void
+fab_file_close(FabFile *file)
+{
+    if (file == NULL)
+        return;
+    if (file->descriptor >= 0)
+        close(file->descriptor);
+    g_free(file->path);
+    g_free(file->wanted);
+    g_free(file);
 }
 
 char *
 fab_file_read(const char *path, const char *wanted, size_t limit, size_t *length, GError **error)
 {
+    g_autoptr(FabFile) file = fab_file_open(path, wanted, limit, false, error);
     g_autoptr(GString) text = g_string_new(NULL);
-    /* A pipe that nobody writes to would keep open() waiting. */
-    int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    int failure = file < 0 ? errno : 0;
-    struct stat info;
-    bool large = false;
+    g_autofree char *block = g_malloc(BLOCK_BYTES);
+    ssize_t count;
 
-    if (file >= 0) {
-        failure = fstat(file, &info) != 0 ? errno : S_ISDIR(info.st_mode) ? EISDIR : 0;
-        large = failure == 0 && S_ISREG(info.st_mode) && info.st_size > 0 && (uint64_t)info.st_size > limit;
-        if (failure == 0 && !large)
-            failure = read_all(file, limit, text);
-        if (failure == 0 && S_ISFIFO(info.st_mode) && text->len == 0)
-            failure = EPIPE;
-        close(file);
-    }
-    if (failure != 0) {
-        refuse(path, wanted, failure, error);
+    if (file == NULL)
         return NULL;
-    }
-    if (large || text->len > limit) {
-        g_autofree char *most = fab_format_bytes(limit);
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is larger than %s, must be at most that", path, most);
+    /* The size of a pipe is not known before its end. */
+    while ((count = fab_file_next(file, block, BLOCK_BYTES, error)) > 0)
+        g_string_append_len(text, block, count);
+    if (count < 0)
         return NULL;
-    }
     if (length != NULL)
         *length = text->len;
     return g_string_free(g_steal_pointer(&text), FALSE);

@@ -1,7 +1,7 @@
 /* fabricast topology diagram: draws a machine. */
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/cli.h"
-#include "cli/output.h"
 #include "report/report.h"
 
 static bool
@@ -40,6 +40,6 @@ fab_cli_diagram(const FabCommand *command, int argc, char **argv, GError **error
                     "command line: diagram needs -o FILE; the suffix says how to draw: svg, png, pdf or dot");
         return FAB_EXIT_INPUT;
     }
-    topology = fab_output_check_path(path, error) ? fab_cli_machine(argv[1], sets, error) : NULL;
+    topology = fab_file_check_place(path, error) ? fab_cli_machine(argv[1], sets, error) : NULL;
     return topology != NULL && draw(topology, load, path, expand, error) ? FAB_EXIT_DONE : FAB_EXIT_INPUT;
 }

@@ -28,7 +28,4 @@ bool fab_output_closed(const FabOutput *output);
 /* Writes all and, for a file, puts it in place. */
 bool fab_output_finish(FabOutput *output, GError **error);
 
-/* Whether `path` could be created or replaced: for writers that open files themselves. */
-bool fab_output_check_path(const char *path, GError **error);
-
 #endif

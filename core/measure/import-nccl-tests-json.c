@@ -1,15 +1,13 @@
 /* The JSON that nccl-tests writes with -J, version 3. Its list of the whole environment may hold secrets: of it only
  * NCCL's own settings are taken. */
-#include <json-glib/json-glib.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "measure/import-nccl-tests.h"
+#include "measure/json.h"
 
-enum { MAX_BYTES = 128 << 20, VERSION = 3 };
+enum { VERSION = 3 };
 
 typedef struct {
     const char *path;
@@ -232,40 +230,17 @@ check_root(Reader *reader, JsonNode *node, JsonObject **root, GError **error)
     return false;
 }
 
-/* The parser's message starts with "PATH:LINE:COLUMN: ". */
-static FabNcclRun *
-refuse_json(const char *path, const GError *failure, GError **error)
-{
-    const char *place = g_str_has_prefix(failure->message, path) ? failure->message + strlen(path) : "";
-    unsigned line = 0, column = 0;
-
-    if (failure->domain != JSON_PARSER_ERROR || sscanf(place, ":%u:%u", &line, &column) != 2)
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: cannot be read as JSON: %s", path, failure->message);
-    else
-        g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: line %u column %u: the JSON ends or breaks here; a run "
-            "that was killed leaves it so, the text that it printed can be imported instead", path, line, column);
-    return NULL;
-}
-
 FabNcclRun *
-fab_nccl_tests_read_json(const char *path, const FabImportOptions *options, GError **error)
+fab_nccl_tests_read_json(const char *path, FabLog *log, const FabImportOptions *options, GError **error)
 {
     g_autoptr(FabNcclRun) run = fab_nccl_run_new(path, 0);
-    g_autoptr(JsonParser) parser = json_parser_new_immutable();
-    g_autoptr(GError) failure = NULL;
+    g_autoptr(JsonParser) parser = fab_measure_parse_json(log, path, "a run that was killed leaves it so, the text "
+                                                          "that it printed can be imported instead", error);
     Reader reader = { .path = path, .options = options, .run = run };
     JsonObject *root = NULL;
-    struct stat file;
 
-    if (stat(path, &file) == 0 && file.st_size > MAX_BYTES) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: has %" G_GINT64_FORMAT " bytes, at most %d are read as "
-            "JSON; measure without -I, or import the text", path, (gint64)file.st_size, MAX_BYTES);
-        return NULL;
-    }
-    if (!json_parser_load_from_file(parser, path, &failure))
-        return refuse_json(path, failure, error);
-    if (!check_root(&reader, json_parser_get_root(parser), &root, error) || !read_config(&reader, root, error)
-        || !read_results(&reader, find_array(root, "results"), error))
+    if (parser == NULL || !check_root(&reader, json_parser_get_root(parser), &root, error)
+        || !read_config(&reader, root, error) || !read_results(&reader, find_array(root, "results"), error))
         return NULL;
     return g_steal_pointer(&run);
 }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "measure/passed-over.h"
 
 enum {
     MAX_WORDS = 40,
@@ -23,11 +24,9 @@ typedef struct {
     char *program;   /* from a command line, of the run to come */
     Column columns[MAX_COLUMNS];
     unsigned column_count; /* 0: no header of columns yet */
-    uint64_t foreign_from, foreign_to; /* lines passed over, not yet reported; 0: none */
-    char foreign[SHOWN + 1];
+    FabPassedOver foreign;
     uint64_t warnings, first_warning;
     char warning[SHOWN * 2];
-    const char *other_tool;
 } Reader;
 
 static void
@@ -225,29 +224,7 @@ read_comment(Reader *reader, char *text, uint64_t line, GError **error)
 static void
 report_foreign(Reader *reader)
 {
-    if (reader->foreign_from == 0)
-        return;
-    if (reader->foreign_from == reader->foreign_to)
-        remark(reader, reader->foreign_from, "neither nccl-tests nor NCCL prints this; passed "
-               "over: \"%s\"", reader->foreign);
-    else
-        fab_import_remark(reader->options,
-                          "%s: lines %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ": neither nccl-tests nor NCCL "
-                          "prints these; passed over, from: \"%s\"",
-                          reader->path, reader->foreign_from, reader->foreign_to, reader->foreign);
-    reader->foreign_from = 0;
-}
-
-static void
-pass_over(Reader *reader, const char *text, uint64_t line)
-{
-    if (reader->other_tool == NULL)
-        reader->other_tool = fab_log_guess(text);
-    reader->foreign_to = line;
-    if (reader->foreign_from == 0) {
-        reader->foreign_from = line;
-        g_strlcpy(reader->foreign, text, sizeof(reader->foreign));
-    }
+    fab_passed_over_tell(&reader->foreign, reader->options, reader->path, "neither nccl-tests nor NCCL prints");
 }
 
 /* ------------------------------------------------------------------ rows */
@@ -378,7 +355,7 @@ read_row(Reader *reader, char *text, const FabLogLine *line, GError **error)
     }
     if (reader->column_count == 0) {
         if (count < 3 || !g_ascii_isalpha(words[2][0])) {
-            pass_over(reader, shown, line->number);
+            fab_passed_over_add(&reader->foreign, shown, line->number);
             return true;
         }
         guess_columns(reader, count);
@@ -460,7 +437,7 @@ read_line(Reader *reader, const FabLogLine *line, GError **error)
     if (g_ascii_isdigit(bare[0]))
         return read_row(reader, bare, line, error);
     if (!read_program(reader, text))
-        pass_over(reader, text, line->number);
+        fab_passed_over_add(&reader->foreign, text, line->number);
     return true;
 }
 
@@ -497,9 +474,9 @@ fab_nccl_tests_read_text(const char *path, FabLog *log, const FabImportOptions *
         if (run->rows->len > 0)
             return g_steal_pointer(&runs);
     }
-    if (reader.other_tool != NULL)
+    if (reader.foreign.tool != NULL)
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: no row of nccl-tests; this looks like %s", path,
-                    reader.other_tool);
+                    reader.foreign.tool);
     else
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX,
                     "%s: no row of nccl-tests that can be used; give the whole text that a program such as "
@@ -525,7 +502,7 @@ import_log(const char *path, const FabImportOptions *options, GError **error)
     if (log == NULL)
         return NULL;
     if (first == '{') {
-        g_autoptr(FabNcclRun) run = fab_nccl_tests_read_json(path, options, error);
+        g_autoptr(FabNcclRun) run = fab_nccl_tests_read_json(path, log, options, error);
         FabDraft *draft = run != NULL ? fab_nccl_run_draft(run, options, error) : NULL;
         if (draft == NULL)
             return NULL;

@@ -16,8 +16,8 @@ GPtrArray *fab_import_nccl_tests(const char *path, const FabImportOptions *optio
 /* Runs of the text in `log`, of which some may have no rows. Owned by the caller. */
 GPtrArray *fab_nccl_tests_read_text(const char *path, FabLog *log, const FabImportOptions *options, GError **error);
 
-/* The run in a JSON file. Owned by the caller. */
-FabNcclRun *fab_nccl_tests_read_json(const char *path, const FabImportOptions *options, GError **error);
+/* The run in JSON, of which no line was read yet. Owned by the caller. */
+FabNcclRun *fab_nccl_tests_read_json(const char *path, FabLog *log, const FabImportOptions *options, GError **error);
 
 /* Takes what one line of NCCL says (version, settings, rings, channels, transports). False: NCCL did not print it. */
 bool fab_nccl_info_read(FabNcclRun *run, const char *text);

@@ -1,15 +1,15 @@
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/units.h"
 #include "measure/import-link.h"
+#include "measure/json.h"
 #include "measure/link-matrix.h"
 #include "measure/log.h"
+#include "measure/passed-over.h"
 
-enum { MAX_WORDS = 1100, MAX_JSON_BYTES = 64 << 20 };
+enum { MAX_WORDS = 1100 };
 
 /* Who copies (a copy engine or a kernel), and which end starts the copy. */
 static const char *const ways[] = { "read-ce", "write-ce", "read-sm", "write-sm" };
@@ -26,7 +26,7 @@ typedef struct {
     FabLinkMatrix *current, *ignored;
     bool in_matrix, any;
     uint64_t line; /* of the description */
-    const char *other_tool;
+    FabPassedOver foreign;
 } Reader;
 
 static void
@@ -198,7 +198,7 @@ static bool
 read_line(Reader *reader, const FabLogLine *line, GError **error)
 {
     char *text = line->text + strspn(line->text, " ");
-    g_autofree char *shown = g_strndup(text, 60);
+    g_autofree char *shown = g_strndup(text, 120); /* before `text` is split */
     bool used = false;
 
     if (text[0] == '\0')
@@ -222,10 +222,7 @@ read_line(Reader *reader, const FabLogLine *line, GError **error)
         return false;
     if (used || read_preamble(reader, text))
         return true;
-    if (reader->other_tool == NULL)
-        reader->other_tool = fab_log_guess(shown);
-    fab_import_remark(reader->options, "%s: line %" G_GUINT64_FORMAT ": nvbandwidth does not print this; passed over: "
-                      "\"%s\"", reader->path, line->number, shown);
+    fab_passed_over_add(&reader->foreign, shown, line->number);
     return true;
 }
 
@@ -236,8 +233,13 @@ read_text(Reader *reader, FabLog *log, GError **error)
     FabLogLine line;
     bool good = true;
 
-    while (good && fab_log_next(log, &line, &failure))
+    while (good && fab_log_next(log, &line, &failure)) {
+        bool blank = line.text[0] == '\0';
         good = read_line(reader, &line, &failure);
+        if (!blank && reader->foreign.to != line.number)
+            fab_passed_over_tell(&reader->foreign, reader->options, reader->path, "nvbandwidth does not print");
+    }
+    fab_passed_over_tell(&reader->foreign, reader->options, reader->path, "nvbandwidth does not print");
     if (failure == NULL)
         end_matrix(reader);
     if (failure == NULL)
@@ -362,22 +364,12 @@ read_root(Reader *reader, JsonNode *root, GError **error)
 }
 
 static bool
-read_json(Reader *reader, GError **error)
+read_json(Reader *reader, FabLog *log, GError **error)
 {
-    g_autoptr(JsonParser) parser = json_parser_new_immutable();
-    g_autoptr(GError) failure = NULL;
-    struct stat file;
+    g_autoptr(JsonParser) parser = fab_measure_parse_json(log, reader->path, "give all that nvbandwidth -j printed",
+                                                          error);
 
-    if (stat(reader->path, &file) == 0 && file.st_size > MAX_JSON_BYTES) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: has %" G_GINT64_FORMAT " bytes, at most %d are read as JSON",
-                    reader->path, (gint64)file.st_size, MAX_JSON_BYTES);
-        return false;
-    }
-    if (json_parser_load_from_file(parser, reader->path, &failure))
-        return read_root(reader, json_parser_get_root(parser), error);
-    /* The message begins with "PATH:LINE:COLUMN: ". */
-    g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s", failure->message);
-    return false;
+    return parser != NULL && read_root(reader, json_parser_get_root(parser), error);
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -440,8 +432,8 @@ make_drafts(Reader *reader, GError **error)
             "with -t device_to_device_memcpy_read_ce", reader->path);
     else
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: no matrix of nvbandwidth%s%s", reader->path,
-                    reader->other_tool != NULL ? "; this looks like " : "; give the whole text that it printed",
-                    reader->other_tool != NULL ? reader->other_tool : "");
+                    reader->foreign.tool != NULL ? "; this looks like " : "; give the whole text that it printed",
+                    reader->foreign.tool != NULL ? reader->foreign.tool : "");
     return NULL;
 }
 
@@ -454,7 +446,7 @@ import_log(const char *path, const FabImportOptions *options, GError **error)
     fab_link_machine_init(&reader.machine);
     reader.left_out = g_ptr_array_new_with_free_func(g_free);
     reader.ignored = fab_link_matrix_new();
-    if (log == NULL || !(fab_log_first(log) == '{' ? read_json(&reader, error) : read_text(&reader, log, error)))
+    if (log == NULL || !(fab_log_first(log) == '{' ? read_json(&reader, log, error) : read_text(&reader, log, error)))
         return NULL;
     return make_drafts(&reader, error);
 }

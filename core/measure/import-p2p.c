@@ -5,6 +5,7 @@
 #include "measure/import-link.h"
 #include "measure/link-matrix.h"
 #include "measure/log.h"
+#include "measure/passed-over.h"
 
 enum { MAX_WORDS = 1100 };
 
@@ -22,7 +23,7 @@ typedef struct {
     uint32_t can, cannot;             /* pairs with and without access */
     char *title;
     uint64_t title_line;
-    const char *other_tool;
+    FabPassedOver foreign;
 } Reader;
 
 /* ------------------------------------------------------------------ lines */
@@ -141,7 +142,7 @@ read_line(Reader *reader, const FabLogLine *line, GError **error)
 {
     bool device = g_str_has_prefix(line->text, "Device:"); /* looks like a tag */
     char *text = device ? line->text : fab_log_strip_tag(line->text);
-    g_autofree char *shown = g_strndup(text, 60);
+    g_autofree char *shown = g_strndup(text, 120); /* before `text` is split */
     bool used = false;
 
     if (text[0] == '\0')
@@ -161,10 +162,7 @@ read_line(Reader *reader, const FabLogLine *line, GError **error)
         return false;
     if (used || is_known_text(shown))
         return true;
-    if (reader->other_tool == NULL)
-        reader->other_tool = fab_log_guess(line->text);
-    fab_import_remark(reader->options, "%s: line %" G_GUINT64_FORMAT ": p2pBandwidthLatencyTest does not print this; "
-        "passed over: \"%s\"", reader->path, line->number, shown);
+    fab_passed_over_add(&reader->foreign, shown, line->number);
     return true;
 }
 
@@ -244,9 +242,30 @@ make_drafts(Reader *reader, GError **error)
     if (drafts->len > 0)
         return g_steal_pointer(&drafts);
     g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: no matrix of p2pBandwidthLatencyTest%s%s", reader->path,
-                reader->other_tool != NULL ? "; this looks like " : "; give the whole text that it printed",
-                reader->other_tool != NULL ? reader->other_tool : "");
+                reader->foreign.tool != NULL ? "; this looks like " : "; give the whole text that it printed",
+                reader->foreign.tool != NULL ? reader->foreign.tool : "");
     return NULL;
+}
+
+static bool
+read_text(Reader *reader, FabLog *log, GError **error)
+{
+    static const char who[] = "p2pBandwidthLatencyTest does not print";
+    g_autoptr(GError) failure = NULL;
+    FabLogLine line;
+    bool good = true;
+
+    while (good && fab_log_next(log, &line, &failure)) {
+        bool blank = line.text[0] == '\0';
+        good = read_line(reader, &line, &failure);
+        if (!blank && reader->foreign.to != line.number)
+            fab_passed_over_tell(&reader->foreign, reader->options, reader->path, who);
+    }
+    fab_passed_over_tell(&reader->foreign, reader->options, reader->path, who);
+    if (failure == NULL)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return false;
 }
 
 static GPtrArray *
@@ -254,26 +273,19 @@ import_log(const char *path, const FabImportOptions *options, GError **error)
 {
     g_autoptr(FabLog) log = fab_log_open(path, error);
     Reader reader = { .path = path, .options = options, .ignored = fab_link_matrix_new() };
-    g_autoptr(GError) failure = NULL;
     GPtrArray *drafts = NULL;
-    FabLogLine line;
-    bool good = log != NULL;
 
     fab_link_machine_init(&reader.machine);
-    while (good && fab_log_next(log, &line, &failure))
-        good = read_line(&reader, &line, &failure);
-    if (good && failure == NULL) {
+    if (log != NULL && read_text(&reader, log, error)) {
         end_matrix(&reader);
-        if (check_sizes(&reader, &failure))
-            drafts = make_drafts(&reader, &failure);
+        if (check_sizes(&reader, error))
+            drafts = make_drafts(&reader, error);
     }
     for (int i = 0; i < 2 * TABLES; i++)
         fab_link_matrix_free(reader.tables[i / TABLES][i % TABLES]);
     fab_link_matrix_free(reader.ignored);
     fab_link_machine_clear(&reader.machine);
     g_free(reader.title);
-    if (failure != NULL)
-        g_propagate_error(error, g_steal_pointer(&failure));
     return drafts;
 }
 

@@ -1,12 +1,12 @@
 #include "measure/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
+
+/* Hours of NCCL_DEBUG=TRACE on some hundred ranks stay below; more is something else, or has no end. */
+static const uint64_t LOG_BYTES = UINT64_C(1) << 30;
 
 enum {
     BUFFER_BYTES = 256 << 10,
@@ -16,8 +16,7 @@ enum {
 };
 
 struct FabLog {
-    char *path;
-    int file;
+    FabFile *file;
     char *buffer, *line;
     size_t at, end, length; /* of buffer and line */
     uint64_t number;
@@ -27,18 +26,12 @@ struct FabLog {
 static bool
 fill(FabLog *log, GError **error)
 {
-    ssize_t count;
+    ssize_t count = fab_file_next(log->file, log->buffer, BUFFER_BYTES, error);
 
-    do
-        count = read(log->file, log->buffer, BUFFER_BYTES);
-    while (count < 0 && errno == EINTR);
     log->at = 0;
     log->end = count > 0 ? (size_t)count : 0;
     log->finished = count <= 0;
-    if (count >= 0)
-        return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: cannot be read: %s", log->path, g_strerror(errno));
-    return false;
+    return count >= 0;
 }
 
 /* What the first bytes say the file is when it is no text, or NULL. */
@@ -72,12 +65,9 @@ fab_log_open(const char *path, GError **error)
     g_autoptr(FabLog) log = g_new0(FabLog, 1);
     const char *wrong;
 
-    log->path = g_strdup(path);
-    log->file = open(path, O_RDONLY | O_CLOEXEC);
-    if (log->file < 0) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror(errno));
+    log->file = fab_file_open(path, "a log", LOG_BYTES, true, error);
+    if (log->file == NULL)
         return NULL;
-    }
     log->buffer = g_malloc(BUFFER_BYTES);
     log->line = g_malloc(LINE_BYTES + 1);
     if (!fill(log, error))
@@ -97,11 +87,9 @@ fab_log_free(FabLog *log)
 {
     if (log == NULL)
         return;
-    if (log->file >= 0)
-        close(log->file);
+    fab_file_close(log->file);
     g_free(log->buffer);
     g_free(log->line);
-    g_free(log->path);
     g_free(log);
 }
 
@@ -113,6 +101,25 @@ fab_log_first(const FabLog *log)
             return (unsigned char)log->buffer[i];
     }
     return -1;
+}
+
+char *
+fab_log_rest(FabLog *log, size_t limit, size_t *length, GError **error)
+{
+    g_autoptr(GString) text = g_string_new_len(log->buffer + log->at, (gssize)(log->end - log->at));
+
+    log->at = log->end;
+    while (text->len <= limit && !log->finished) {
+        if (!fill(log, error))
+            return NULL;
+        g_string_append_len(text, log->buffer, (gssize)log->end);
+        log->at = log->end;
+    }
+    *length = text->len;
+    if (text->len <= limit)
+        return g_string_free(g_steal_pointer(&text), FALSE);
+    fab_file_refuse_size(log->file, limit, error);
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ cleaning */

@@ -1,5 +1,5 @@
 /*
- * Reads the text that other programs print, line by line, whatever its size: colours, carriage returns and tags of
+ * Reads the text that other programs print, line by line and never as a whole: colours, carriage returns and tags of
  * launchers removed, no line longer than a bound.
  */
 #ifndef FAB_MEASURE_LOG_H
@@ -7,6 +7,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct FabLog FabLog;
@@ -18,13 +19,16 @@ typedef struct {
     bool overlong;   /* longer than a line is kept; `text` is its beginning */
 } FabLogLine;
 
-/* Refuses what is no text: compressed, UTF-16 or binary files. Owned by the caller. */
+/* Of at most 1 GiB. Refuses what is no text: compressed, UTF-16 or binary files. Owned by the caller. */
 FabLog *fab_log_open(const char *path, GError **error);
 void fab_log_free(FabLog *log);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabLog, fab_log_free)
 
 /* The first byte that is no blank, or -1 in an empty file: '{' starts JSON, '<' XML. */
 int fab_log_first(const FabLog *log);
+
+/* All that was not read yet, and a zero after it; at most `limit` bytes. Owned by the caller. */
+char *fab_log_rest(FabLog *log, size_t limit, size_t *length, GError **error);
 
 /* False at the end, and with an error when the file cannot be read. */
 bool fab_log_next(FabLog *log, FabLogLine *line, GError **error);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/keyfile.h"
 #include "measure/schema.h"
 #include "measure/table.h"
@@ -392,20 +393,6 @@ format_rows(const FabMeasurement *measurement)
     return g_string_free(text, FALSE);
 }
 
-/* A new file beside the old one takes its place only when it is complete. */
-static bool
-write_file(const char *path, const char *text, GError **error)
-{
-    g_autoptr(GError) inner = NULL;
-
-    GFileSetContentsFlags flags = G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_ONLY_EXISTING;
-
-    if (g_file_set_contents_full(path, text, -1, flags, 0644, &inner))
-        return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: cannot be written: %s", path, inner->message);
-    return false;
-}
-
 bool
 fab_measurement_write(const FabMeasurement *measurement, const char *folder, GError **error)
 {
@@ -416,9 +403,9 @@ fab_measurement_write(const FabMeasurement *measurement, const char *folder, GEr
     g_autofree char *path = g_build_filename(folder, name, NULL);
     bool replaces = g_file_test(table, G_FILE_TEST_EXISTS);
 
-    if (!fab_measurement_check(measurement, error) || !write_file(table, rows, error))
+    if (!fab_measurement_check(measurement, error) || !fab_file_write(table, rows, strlen(rows), error))
         return false;
-    if (write_file(path, facts, error))
+    if (fab_file_write(path, facts, strlen(facts), error))
         return true;
     if (!replaces)
         g_unlink(table);

@@ -1,42 +1,14 @@
 #include "measure/nccl-xml.h"
 
-#include <errno.h>
 #include <libxml/parser.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "measure/log.h"
 
 /* A topology of 8 GPUs has about 20 KiB, an NVLink domain of 72 below 1 MiB. */
 enum { MAX_BYTES = 16 << 20 };
-
-static char *
-read_bounded(const char *path, size_t *length, GError **error)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    char part[16 << 10];
-    FILE *file = fopen(path, "rbe");
-    size_t count = 1;
-    bool failed;
-
-    while (file != NULL && count > 0 && text->len <= MAX_BYTES) {
-        count = fread(part, 1, sizeof(part), file);
-        g_string_append_len(text, part, (gssize)count);
-    }
-    failed = file == NULL || ferror(file);
-    if (failed)
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: cannot be read: %s", path, g_strerror(errno));
-    if (file != NULL)
-        fclose(file);
-    if (failed)
-        return NULL;
-    *length = text->len;
-    if (*length <= MAX_BYTES)
-        return g_string_free(g_steal_pointer(&text), FALSE);
-    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is larger than %d bytes, which no file of NCCL is", path,
-        MAX_BYTES);
-    return NULL;
-}
 
 /* What a file is that has another root. */
 static const char *
@@ -98,7 +70,7 @@ xmlDoc *
 fab_nccl_xml_load(const char *path, const char *root, GError **error)
 {
     size_t length = 0;
-    g_autofree char *text = read_bounded(path, &length, error);
+    g_autofree char *text = fab_file_read(path, "an XML file of NCCL", MAX_BYTES, &length, error);
     g_autoptr(xmlDoc) document = NULL;
     const xmlNode *top;
 

@@ -1,8 +1,10 @@
 #include "plugin/loader.h"
 
+#include <errno.h>
 #include <gmodule.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/paths.h"
@@ -91,16 +93,22 @@ check_plugin(const char *path, const FabTopologyPlugin *plugin, GError **error)
     return true;
 }
 
+/* The linker would wait for files that give nothing: devices, pipes, and those of /proc, which have no size. */
 static bool
 check_file(const char *path, GError **error)
 {
-    if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
-        return true;
-    if (!g_file_test(path, G_FILE_TEST_EXISTS))
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: no such file", path);
-    else
+    struct stat info;
+
+    if (stat(path, &info) != 0)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: %s", path,
+                    errno == ENOENT || errno == ENOTDIR ? "no such file" : g_strerror(errno));
+    else if (!S_ISREG(info.st_mode))
         g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is not a regular file, a plugin's shared object is needed",
                     path);
+    else if (info.st_size == 0)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is empty, a plugin's shared object is needed", path);
+    else
+        return true;
     return false;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 static const char *const formats[] = { "svg", "png", "pdf", "dot", NULL };
 
@@ -73,29 +74,6 @@ render(Agraph_t *graph, const char *format, unsigned *length)
     return data;
 }
 
-/* Writes all or nothing. */
-static bool
-write_file(const char *path, const char *data, size_t length, GError **error)
-{
-    g_autoptr(GError) inner = NULL;
-    const char *reason;
-    bool disk;
-
-    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is a folder, a diagram needs the name of a file", path);
-        return false;
-    }
-    if (g_file_set_contents_full(path, data, (gssize)length, G_FILE_SET_CONTENTS_CONSISTENT, 0666, &inner))
-        return true;
-    disk = g_error_matches(inner, G_FILE_ERROR, G_FILE_ERROR_NOSPC) ||
-           g_error_matches(inner, G_FILE_ERROR, G_FILE_ERROR_IO);
-    /* GLib's sentence names its temporary file, then, after the last colon, the reason. */
-    reason = g_strrstr(inner->message, ": ");
-    g_set_error(error, FAB_ERROR, disk ? FAB_ERROR_SYSTEM : FAB_ERROR_FILE, "%s: cannot write the diagram: %s", path,
-                reason != NULL ? reason + 2 : inner->message);
-    return false;
-}
-
 /* The placed drawing of a machine, or of a cluster's network. */
 static Agraph_t *
 draw(FabDiagram *diagram, bool expand)
@@ -142,7 +120,7 @@ fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, cons
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: Graphviz cannot render %s here; its plugin is missing",
                     path, format);
     else
-        written = write_file(path, data, length, error);
+        written = fab_file_write(path, data, length, error);
     gvFreeRenderData(data);
     return written;
 }
