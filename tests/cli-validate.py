@@ -138,6 +138,14 @@ class Validate(unittest.TestCase):
                 file.write("[source]\nkind=colective\n")
             self.refuses(r"bad\.ini: \[source\] kind is \"colective\"", folder)
 
+    def test_tables_of_several_nodes_are_predicted_when_asked_for(self):
+        several = "nccl1801-gb200-3xnvl4-allreduce-tree"
+        self.assertRegex(self.prints(several), r"not scored: +1  several NVLink domains")
+        self.assertRegex(self.prints(several, CASE, "--clusters"), r"validation: 1 measurements, 1 of them scored")
+        result = json.loads(self.prints(several, "--clusters", "--json"))
+        self.assertEqual([row["algorithm"] for row in result["cases"][0]["rows"]], ["tree", "tree"])
+        self.refuses(r"--clusters and --leave-one-out exclude each other", several, "--clusters", "--leave-one-out")
+
     def test_the_table_of_intervals_is_source(self):
         source = self.prints(CASE, "--interval-table")
         self.assertRegex(source, r"static const FabIntervals shipped = \{\n    \.known\[FAB_CONNECTION_SWITCH\]")

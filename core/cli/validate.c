@@ -15,7 +15,7 @@
 #include "study/leave-out.h"
 
 typedef struct {
-    gboolean json, csv, rows, leave_out, table, quiet, training;
+    gboolean json, csv, rows, leave_out, table, quiet, training, clusters;
     char *path, *bound, *plots, *calibration;
     double most[FAB_BANDS]; /* bound of the mean error, as a share; infinity: none */
 } Options;
@@ -130,6 +130,9 @@ validate(GPtrArray *measurements, const Options *options, const FabOverlay *over
     fab_progress_init(&line, options->quiet);
     if (options->leave_out)
         validation = fab_validate_left_out(measurements, line.enabled ? fab_progress_update : NULL, &line, error);
+    else if (options->clusters)
+        validation = fab_validate_clusters(measurements, overlay != NULL ? &overlay->constants : NULL,
+                                           line.enabled ? fab_progress_update : NULL, &line);
     else
         validation = fab_validate(measurements, overlay != NULL ? &overlay->constants : NULL,
                                   line.enabled ? fab_progress_update : NULL, &line);
@@ -197,6 +200,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
           "Exit status 1 when the mean error of a band is above; one bound, or one for each band: 15,12,5", "PERCENT" },
         { "leave-one-out", 0, 0, G_OPTION_ARG_NONE, &options.leave_out,
           "Predict each machine with constants fitted without it; intervals come from the others", NULL },
+        { "clusters", 0, 0, G_OPTION_ARG_NONE, &options.clusters,
+          "Predict the tables of several nodes, and those alone", NULL },
         { "interval-table", 0, 0, G_OPTION_ARG_NONE, &options.table,
           "Print the intervals that the rows yield, as core/study/interval-table.c", NULL },
         { "plots", 0, 0, G_OPTION_ARG_FILENAME, &options.plots, "Draw each case: DIR/ID.svg", "DIR" },
@@ -213,6 +218,12 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
 
     if (!fab_cli_parse(command, entries, &argc, &argv, error))
         return FAB_EXIT_DONE;
+    if (options.clusters && (options.leave_out || options.table)) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "command line: --clusters and %s exclude each other: no constants or intervals are fitted for "
+                    "several nodes", options.leave_out ? "--leave-one-out" : "--interval-table");
+        return FAB_EXIT_INPUT;
+    }
     if (options.json + options.csv + options.table > 1) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s and %s exclude each other",
                     options.json ? "--json" : "--csv", options.table ? "--interval-table" : "--csv");

@@ -95,7 +95,9 @@ simple_step(const FabWishes *wishes)
 static uint64_t
 send_chunk(const FabMachineFacts *facts, const FabWishes *wishes)
 {
-    return MIN(facts->transport == FAB_TRANSPORT_NVLINK ? 512 * KIB : 128 * KIB, simple_step(wishes));
+    bool large = facts->transport == FAB_TRANSPORT_NVLINK && facts->nodes <= 1;
+
+    return MIN(large ? 512 * KIB : 128 * KIB, simple_step(wishes));
 }
 
 /*
@@ -137,6 +139,13 @@ refuse_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t siz
     return false;
 }
 
+/* NCCL's one row for trees is a chain inside a node, and a tree of chains over several. */
+static const char *
+tree_of(const FabMachineFacts *facts, const char *algorithm)
+{
+    return facts->nodes > 1 && strcmp(algorithm, "chain") == 0 ? "tree" : algorithm;
+}
+
 static bool
 choose_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
             const char **algorithm, FabProtocol *protocol, GError **error)
@@ -145,8 +154,10 @@ choose_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t siz
 
     *algorithm = wishes->algorithm != NULL ? wishes->algorithm : default_algorithm(collective);
     *protocol = wishes->protocol >= 0 ? (FabProtocol)wishes->protocol : FAB_PROTOCOL_SIMPLE;
-    if (isfinite(fab_nccl_cheapest_us(facts, collective, size, wishes, algorithm, protocol)))
+    if (isfinite(fab_nccl_cheapest_us(facts, collective, size, wishes, algorithm, protocol))) {
+        *algorithm = tree_of(facts, *algorithm);
         return true;
+    }
     if (fewer && collective <= FAB_REDUCE && facts->ranks > 1 && in_cost_table(*algorithm))
         return refuse_kind(facts, collective, size, error);
     if (wishes->protocol >= 0)
@@ -174,7 +185,8 @@ bytes_per_thread(FabProtocol protocol, uint32_t ranks)
 static void
 shrink(const FabMachineFacts *facts, FabCollective collective, uint64_t size, FabPlan *plan)
 {
-    uint64_t each = bytes_per_thread(plan->protocol, facts->ranks);
+    bool tree = facts->nodes > 1 && strcmp(plan->algorithm->name, "ring") != 0;
+    uint64_t each = bytes_per_thread(plan->protocol, tree ? 1 : facts->ranks);
     uint64_t traffic = size * (collective == FAB_ALL_REDUCE ? 2 : 1) * (plan->protocol == FAB_PROTOCOL_LL ? 4 : 1);
 
     while (plan->channels > 1 && size < plan->channels * plan->threads * each)
@@ -233,7 +245,7 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
 static uint64_t
 nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
 {
-    uint64_t loop = (uint64_t)channels * MIN(facts->ranks, 32);
+    uint64_t loop = (uint64_t)channels * MIN(facts->nodes > 1 ? facts->local : facts->ranks, 32);
     uint64_t chunk = 128 * KIB;
 
     if (size < 64 * loop * chunk && chunk > 64 * KIB)
@@ -304,17 +316,19 @@ static void
 ll128_chunk(const FabMachineFacts *facts, uint64_t size, FabPlan *plan)
 {
     uint64_t share = divide_up(size, plan->channels), chunk = LL128_STEP;
-    bool tree = strcmp(plan->algorithm->name, "chain") == 0;
-    double steps = 1 + 0.1 * facts->ranks;
+    bool tree = strcmp(tree_of(facts, "chain"), plan->algorithm->name) == 0;
+    uint64_t piece = tree && facts->nodes > 1 ? LL128_PIECE / 2 : LL128_PIECE; /* half of the threads go each way */
+    double ranks = facts->nodes > 1 ? facts->local : facts->ranks;
+    double steps = 1 + 0.1 * ranks + (facts->nodes > 1 ? floor(log2(facts->nodes)) : 0);
 
-    while (tree && (double)(share / chunk) < steps * 64 / facts->ranks && chunk > 128 * KIB)
+    while (tree && (double)(share / chunk) < steps * 64 / ranks && chunk > 128 * KIB)
         chunk /= 2;
-    while (tree && (double)(share / chunk) < steps * 16 / facts->ranks && chunk > 32 * KIB)
+    while (tree && (double)(share / chunk) < steps * 16 / ranks && chunk > 32 * KIB)
         chunk /= 2;
     if (!tree)
         share = divide_up(share, facts->ranks);
     plan->chunk_bytes = chunk;
-    plan->slice_bytes = MIN(MAX(round_up(divide_up(MIN(share, chunk), 16), 16), LL128_PIECE), chunk);
+    plan->slice_bytes = MIN(MAX(round_up(divide_up(MIN(share, chunk), 16), 16), piece), chunk);
     plan->slots = (uint32_t)(FIFO_SLOTS * (chunk / plan->slice_bytes));
 }
 
@@ -350,6 +364,20 @@ simple_only(const FabAlgorithm *algorithm)
     return algorithm->in_switch || strcmp(algorithm->name, "pat") == 0;
 }
 
+/* What cannot run over several nodes, or is not modelled there. */
+static bool
+check_nodes(const FabAlgorithm *algorithm, GError **error)
+{
+    bool collnet = g_str_has_prefix(algorithm->name, "collnet");
+
+    if (!collnet && (!algorithm->in_switch || algorithm->several_nodes))
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "algorithm %s %s; use ring, tree or nvls-tree", algorithm->name,
+                collnet ? "needs a network that reduces (SHARP), which is not modelled"
+                        : "needs one NVSwitch that joins all ranks, here they are on several nodes");
+    return false;
+}
+
 bool
 fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
            FabPlan *plan, GError **error)
@@ -362,21 +390,24 @@ fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size
     plan->algorithm = fab_algorithm_find(name, error);
     if (plan->algorithm == NULL)
         return false;
+    if (facts->nodes > 1 && !check_nodes(plan->algorithm, error))
+        return false;
     if (plan->algorithm->in_switch && !facts->in_switch && facts->ranks > 1) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "algorithm %s needs an NVSwitch with in-switch reduction that joins all ranks; use ring", name);
         return false;
     }
-    if (plan->algorithm->several_nodes && facts->ranks > 1) {
+    if (plan->algorithm->several_nodes && facts->nodes <= 1 && facts->ranks > 1) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "algorithm %s joins several nodes by a network, here all ranks are on one node, where NCCL does "
                     "not run it; use ring, chain or nvls", name);
         return false;
     }
-    if (strcmp(name, "pat") == 0 && !facts->pat && facts->ranks > 1) {
+    if (strcmp(name, "pat") == 0 && !facts->pat && facts->ranks > 1 && facts->local != 1) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "algorithm pat has all ranks on one node, NCCL runs PAT inside a node with NCCL_PAT_ENABLE=1 only; "
-                    "add that or use ring");
+                    "algorithm pat has %s, NCCL runs PAT inside a node with NCCL_PAT_ENABLE=1 only; "
+                    "add that or use ring",
+                    facts->nodes > 1 ? "several ranks on a node" : "all ranks on one node");
         return false;
     }
     if (simple_only(plan->algorithm) && wishes->protocol >= 0 && wishes->protocol != FAB_PROTOCOL_SIMPLE) {

@@ -18,6 +18,10 @@ typedef struct {
     bool any_ll128;           /* NCCL_PROTO asks for LL128: NCCL no longer looks whether the links can carry it */
     bool pat;                 /* NCCL_PAT_ENABLE=1: PAT with several GPUs in a node too */
     uint32_t ranks;
+    uint32_t nodes, local;    /* of a cluster: nodes that hold ranks, ranks of each; 0: all are on one */
+    double tree_intra;        /* several nodes: speed of the tree graph inside them, GB/s */
+    bool amd;                 /* several nodes: CPUs of AMD */
+    double message_us;        /* several nodes: software of a message beyond what InfiniBand takes */
     uint32_t boxes;           /* chassis or trays that hold the GPUs */
     uint32_t compute_capability;
     FabTransport transport;   /* the slowest kind between ring neighbours */

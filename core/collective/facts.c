@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "collective/choice.h"
+#include "collective/nodes.h"
 
 /* NCCL's speeds to try inside a node, GB/s, fastest first; 0 ends. */
 static const double speeds_old[] = { 40, 30, 20, 18, 15, 12, 10, 9, 7, 6, 5, 4, 3, 0 };
@@ -25,8 +25,8 @@ speeds_of(const FabMachineFacts *facts)
 }
 
 /* Half of MAXCHANNELS: the search doubles what it finds at the end. */
-static uint32_t
-most_search_channels(const FabMachineFacts *facts)
+uint32_t
+fab_facts_most_channels(const FabMachineFacts *facts)
 {
     return facts->nccl >= 2025 ? 32 : 16;
 }
@@ -60,8 +60,8 @@ pcie_speed(const FabTopology *topology, FabVertex gpu)
     return lane[5] * 16 / 80; /* coherent CPU link: as a gen5 slot */
 }
 
-static bool
-is_amd(const FabTopology *topology)
+bool
+fab_facts_is_amd(const FabTopology *topology)
 {
     static const char *const names[] = { "EPYC", "Threadripper", "Ryzen", "AMD", NULL };
 
@@ -78,7 +78,7 @@ is_amd(const FabTopology *topology)
 FabPathClass
 fab_peer_level(const FabTopology *topology, uint32_t ranks, uint32_t nccl)
 {
-    return (ranks <= 2 || nccl < 2023) && is_amd(topology) ? FAB_PATH_SYS : FAB_PATH_PXB;
+    return (ranks <= 2 || nccl < 2023) && fab_facts_is_amd(topology) ? FAB_PATH_SYS : FAB_PATH_PXB;
 }
 
 /* The largest channels x speed; the descent ends where a speed is below 0.49 of the one found. */
@@ -90,7 +90,7 @@ search(double total, FabMachineFacts *facts)
     facts->graph_channels = 1;
     facts->graph_speed = 0.1; /* NCCL's fallback when nothing is found */
     for (const double *speed = speeds_of(facts); *speed > 0; speed++) {
-        uint32_t count = (uint32_t)MIN(floor(total / *speed + 1e-9), most_search_channels(facts));
+        uint32_t count = (uint32_t)MIN(floor(total / *speed + 1e-9), fab_facts_most_channels(facts));
         if (count == 0)
             continue;
         if (best > 0 && *speed / facts->graph_speed <= 0.49)
@@ -104,12 +104,12 @@ search(double total, FabMachineFacts *facts)
 }
 
 /* DupChannels: wide channels are split in two. */
-static void
-duplicate(FabMachineFacts *facts)
+void
+fab_facts_duplicate(FabMachineFacts *facts)
 {
     bool enough = facts->compute_capability > 80 && facts->graph_speed < 50 && facts->graph_channels > 4;
 
-    if (facts->graph_speed >= 25 && !enough && facts->graph_channels * 2 <= most_search_channels(facts)) {
+    if (facts->graph_speed >= 25 && !enough && facts->graph_channels * 2 <= fab_facts_most_channels(facts)) {
         facts->graph_channels *= 2;
         facts->graph_speed /= 2;
     }
@@ -144,7 +144,7 @@ look_at_neighbours(FabRouter *router, const FabTopology *topology, const uint32_
 static double
 total_speed(const FabTopology *topology, const uint32_t *gpus, const FabMachineFacts *facts, uint32_t fewest_links)
 {
-    bool amd = is_amd(topology);
+    bool amd = fab_facts_is_amd(topology);
     double total;
 
     if (facts->transport == FAB_TRANSPORT_NVLINK)
@@ -238,6 +238,11 @@ fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t
     uint32_t fewest_links, per_lane = 1;
     double total;
 
+    for (uint32_t i = 1; i < count; i++) {
+        if (fab_topology_node_of(topology, gpus[i]) != fab_topology_node_of(topology, gpus[0]))
+            return fab_nodes_facts(router, topology, gpus, count, nccl, facts, error);
+    }
+
     *facts = (FabMachineFacts) { .nccl = nccl, .ranks = count,
                                  .compute_capability = model != NULL ? model->compute_capability : 80 };
     facts->order = g_new0(uint32_t, (gsize)FAB_MAX_RINGS * count);
@@ -259,11 +264,11 @@ fab_machine_facts(FabRouter *router, const FabTopology *topology, const uint32_t
                        all_on_switch(topology, gpus, count, FAB_VERTEX_MULTICAST);
     total = total_speed(topology, gpus, facts, fewest_links);
     if (facts->transport == FAB_TRANSPORT_NVLINK && facts->rings > 1 && count > 2) {
-        facts->graph_channels = MIN(facts->rings, most_search_channels(facts)); /* a mesh: its link-disjoint rings */
+        facts->graph_channels = MIN(facts->rings, fab_facts_most_channels(facts)); /* a mesh: its link-disjoint rings */
         facts->graph_speed = nvlink_speed(facts) / per_lane;
     } else {
         search(total, facts);
-        duplicate(facts);
+        fab_facts_duplicate(facts);
     }
     facts->channels = 2 * facts->graph_channels;
     facts->p2p_per_peer = channels_to_peer(topology, gpus, facts, fewest_links);
@@ -297,7 +302,7 @@ fab_machine_facts_give(FabMachineFacts *facts, FabRouter *router, const FabTopol
     facts->rings = graph->channels;
     facts->graph_channels = graph->channels;
     facts->graph_speed = graph->speed;
-    facts->channels = MIN(2 * graph->channels, 2 * most_search_channels(facts));
+    facts->channels = MIN(2 * graph->channels, 2 * fab_facts_most_channels(facts));
     if (graph->nvls) {
         facts->nvls_intra = graph->nvls_intra;
         facts->nvls_inter = graph->nvls_inter;

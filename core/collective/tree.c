@@ -5,6 +5,10 @@
  * and a rank's height is the number of zero bits it ends in. The second tree is the first one mirrored, or for an odd
  * number of ranks shifted by one, so that nearly every rank is a leaf in one of them. Even channels use the first
  * tree, odd channels the second.
+ *
+ * Over several nodes the trees are over nodes, and in each node the GPUs are a chain in the channel's order: the first
+ * holds the parent and one child, the second the other child (NCCL's balanced tree). Then the first half of the
+ * channels uses the first tree, the other half the second.
  */
 
 typedef struct {
@@ -153,8 +157,53 @@ fab_tree_double(uint32_t n)
     return nodes;
 }
 
+/* The place of one rank: `chain` are the ranks of its node in order, `place` its own. */
+static FabTreeNode
+chain_node(const FabCollectiveSpec *spec, const uint32_t *order, const FabTreeNode *trees, uint32_t node,
+           uint32_t place)
+{
+    uint32_t local = spec->ranks_per_node, child = 0;
+    const uint32_t *chain = order + (size_t) node * local;
+    const FabTreeNode *tree = &trees[node];
+    FabTreeNode found = { FAB_TREE_NONE, { FAB_TREE_NONE, FAB_TREE_NONE } };
+
+    if (place > 0) {
+        found.parent = (int32_t) chain[place - 1];
+    } else if (tree->parent != FAB_TREE_NONE) {
+        bool second = trees[tree->parent].children[0] != (int32_t) node;
+        found.parent = (int32_t) order[(size_t) tree->parent * local + (second && local > 1 ? 1 : 0)];
+    }
+    if (place + 1 < local)
+        found.children[child++] = (int32_t) chain[place + 1];
+    for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
+        if (tree->children[i] != FAB_TREE_NONE && place == (local > 1 ? i : 0))
+            found.children[child++] = (int32_t) order[(size_t) tree->children[i] * local];
+    return found;
+}
+
+static FabProgram *
+emit_over_nodes(const FabCollectiveSpec *spec, GError **error)
+{
+    uint32_t local = spec->ranks_per_node, nodes = spec->ranks / local;
+    FabTreeNode *places = g_new(FabTreeNode, (size_t) spec->channels * spec->ranks);
+    g_autofree FabTreeNode *trees = fab_tree_double(nodes);
+    g_autofree uint32_t *plain = g_new(uint32_t, spec->ranks);
+
+    for (uint32_t r = 0; r < spec->ranks; r++)
+        plain[r] = r;
+    for (uint32_t c = 0; c < spec->channels; c++) {
+        const uint32_t *order = spec->order != NULL ? spec->order + (size_t) c * spec->ranks : plain;
+        const FabTreeNode *tree = trees + (c >= (spec->channels + 1) / 2 ? nodes : 0);
+        for (uint32_t i = 0; i < spec->ranks; i++)
+            places[(size_t) c * spec->ranks + order[i]] = chain_node(spec, order, tree, i / local, i % local);
+    }
+    return fab_tree_program(spec, "tree", places, spec->channels, error);
+}
+
 FabProgram *
 fab_tree_emit(const FabCollectiveSpec *spec, GError **error)
 {
+    if (spec->ranks_per_node > 0 && spec->ranks_per_node < spec->ranks)
+        return emit_over_nodes(spec, error);
     return fab_tree_program(spec, "tree", fab_tree_double(spec->ranks), 2, error);
 }

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "collective/choice.h"
+#include "collective/nodes.h"
 
 /* NVLSTree and CollNet need several nodes or a network that reduces: they have no cell on one node. */
 const char *const fab_nccl_algorithms[] = { "chain", "ring",      "collnet-direct", "collnet-chain",
@@ -201,6 +201,8 @@ fab_nccl_estimate_us(const FabMachineFacts *facts, FabCollective collective, con
 
     if (facts->ranks < 2)
         return INFINITY;
+    if (facts->nodes > 1)
+        return fab_nodes_estimate_us(facts, collective, algorithm, protocol, size);
     if (strcmp(algorithm, "ring") == 0)
         cell = ring_cell(facts, collective, protocol);
     else if (strcmp(algorithm, "chain") == 0)
@@ -219,7 +221,8 @@ fab_nccl_cheapest_us(const FabMachineFacts *facts, FabCollective collective, uin
     double best = INFINITY;
 
     for (int a = 0; fab_nccl_algorithms[a] != NULL; a++) {
-        if ((wishes->algorithm != NULL && strcmp(wishes->algorithm, fab_nccl_algorithms[a]) != 0) ||
+        bool tree = facts->nodes > 1 && strcmp(fab_nccl_algorithms[a], "chain") == 0;
+        if ((wishes->algorithm != NULL && strcmp(wishes->algorithm, tree ? "tree" : fab_nccl_algorithms[a]) != 0) ||
             (wishes->without_algorithms >> a & 1) != 0)
             continue;
         for (int p = 0; p < FAB_PROTOCOL_COUNT; p++) {

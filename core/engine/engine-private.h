@@ -15,7 +15,11 @@ typedef enum { STREAM_NEXT, STREAM_INPUT, STREAM_OUTPUT, STREAM_MOVING, STREAM_T
 typedef struct {
     const FabRoute *push, *pull; /* resources used while its sender, its receiver works */
     uint32_t receiver, sender;   /* the stream that waits, or NOBODY */
-    uint32_t posted, taken;      /* slices */
+    uint32_t handed;             /* slices that the sender is done with */
+    uint32_t posted, taken;      /* slices; between nodes they are posted when their message has arrived */
+    uint32_t rank;               /* that sends, once it has sent to another node */
+    uint32_t batch;              /* slices of the message on its way */
+    bool sending;                /* there is one */
 } FabConnection;
 
 typedef struct {
@@ -39,7 +43,9 @@ typedef struct {
     FabStreamRun *streams;
     FabConnection *connections;
     int64_t *slots; /* program->slots for each connection */
-    const FabRoute *multicast;
+    int64_t *proxy_free; /* of each rank: when its proxy has posted what it was given */
+    uint64_t *messages; /* bytes of slices on their way between nodes, in the same order; NULL: all ranks are on one */
+    const FabRoute **multicast; /* by node of a cluster, the first of a single machine; NULL: not asked for yet */
     const FabRoute **accesses; /* of the shared memory, by rank and kind of step; NULL without one */
     double send_rate[FAB_PROGRAM_ROLES], copy_rate[FAB_PROGRAM_ROLES]; /* of each role, B/s */
     int64_t *began, *ended; /* of each rank: first transfer to it or own slice, end of its last stream */
@@ -49,6 +55,27 @@ typedef struct {
     FabEngineReport *report;
     GError *error;
 } FabEngine;
+
+#define FAB_ENGINE_NOBODY UINT32_MAX
+
+/* The time of slice number `slice` of a connection. */
+static inline int64_t *
+fab_engine_slot(FabEngine *engine, uint32_t connection, uint32_t slice)
+{
+    uint32_t slots = engine->program->slots;
+
+    return &engine->slots[(gsize)connection * slots + slice % slots];
+}
+
+/* proxy.c: whether the end's other rank is on another node. */
+bool fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, const FabEnd *end);
+/*
+ * A slice of the stream is ready to be sent there; its message is posted, an event with the data stream_count + id; and
+ * sent, a flow with that tag.
+ */
+void fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end);
+void fab_engine_message_start(FabEngine *engine, uint32_t id);
+void fab_engine_message_sent(FabEngine *engine, uint32_t id);
 
 /* Starts the accesses of a slice to the memory that all ranks share. */
 void fab_engine_access(FabEngine *engine, FabStreamRun *stream);

@@ -8,7 +8,6 @@
 
 /* Events carry 31 bits of number and one of kind. */
 #define FLOW_MARK UINT32_C(0x80000000)
-#define NOBODY UINT32_MAX
 
 enum { UNION_ENDS = 2 * FAB_STEP_ENDS };
 
@@ -23,6 +22,9 @@ engine_clear(FabEngine *engine)
     g_free(engine->connections);
     g_free(engine->slots);
     g_free(engine->accesses);
+    g_free(engine->proxy_free);
+    g_free(engine->messages);
+    g_free(engine->multicast);
     g_free(engine->began);
     g_free(engine->ended);
 }
@@ -61,8 +63,13 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
     }
     engine->connections = g_new(FabConnection, spec->program->connections);
     for (uint32_t i = 0; i < spec->program->connections; i++)
-        engine->connections[i] = (FabConnection) { .receiver = NOBODY, .sender = NOBODY };
+        engine->connections[i] = (FabConnection) { .receiver = FAB_ENGINE_NOBODY, .sender = FAB_ENGINE_NOBODY };
     engine->slots = g_new0(int64_t, (gsize)spec->program->connections * spec->program->slots);
+    if (topology->node_count > 0)
+        engine->proxy_free = g_new0(int64_t, spec->program->ranks);
+    if (topology->node_count > 0)
+        engine->messages = g_new0(uint64_t, (gsize)spec->program->connections * spec->program->slots);
+    engine->multicast = g_new0(const FabRoute *, MAX(topology->node_count, 1));
     engine->began = g_new(int64_t, spec->program->ranks);
     engine->ended = g_new0(int64_t, spec->program->ranks);
     for (uint32_t rank = 0; rank < spec->program->ranks; rank++)
@@ -97,14 +104,24 @@ pull_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
     return connection->pull;
 }
 
+/* Among the ranks of the stream's node: ranks of a node follow each other. */
 static const FabRoute *
-multicast_route(FabEngine *engine)
+multicast_route(FabEngine *engine, const FabStreamRun *stream)
 {
-    if (engine->multicast == NULL && engine->error == NULL)
-        engine->multicast =
-            fab_router_multicast(engine->spec->router, engine->spec->gpus, engine->program->ranks,
-                                 engine->execution->in_switch_weight, &engine->error);
-    return engine->multicast;
+    const FabTopology *topology = engine->spec->topology;
+    const uint32_t *gpus = engine->spec->gpus;
+    uint32_t node = fab_topology_node_of(topology, gpus[stream->at.rank]);
+    uint32_t first = stream->at.rank, end = stream->at.rank + 1;
+
+    if (engine->multicast[node] != NULL || engine->error != NULL)
+        return engine->multicast[node];
+    while (first > 0 && fab_topology_node_of(topology, gpus[first - 1]) == node)
+        first--;
+    while (end < engine->program->ranks && fab_topology_node_of(topology, gpus[end]) == node)
+        end++;
+    engine->multicast[node] = fab_router_multicast(engine->spec->router, gpus + first, end - first,
+                                                   engine->execution->in_switch_weight, &engine->error);
+    return engine->multicast[node];
 }
 
 /* Everything that this step's transfer uses; NULL when it stays in this GPU's memory or after an error. */
@@ -116,7 +133,7 @@ step_route(FabEngine *engine, const FabStreamRun *stream)
     uint32_t count = 0;
 
     if (step->flags & FAB_STEP_IN_SWITCH)
-        return multicast_route(engine);
+        return multicast_route(engine, stream);
     if (step->recv_count + step->send_count > UNION_ENDS) {
         if (engine->error == NULL)
             g_set_error(&engine->error, FAB_ERROR, FAB_ERROR_VALUE,
@@ -131,7 +148,8 @@ step_route(FabEngine *engine, const FabStreamRun *stream)
             routes[count++] = route;
     }
     for (uint32_t i = 0; i < step->send_count && !(step->flags & FAB_STEP_LOCAL_SEND); i++) {
-        const FabRoute *route = push_route(engine, stream, &step->send[i]);
+        const FabRoute *route =
+            fab_engine_is_remote(engine, stream, &step->send[i]) ? NULL : push_route(engine, stream, &step->send[i]);
         if (route != NULL && route->count > 0)
             routes[count++] = route;
     }
@@ -153,8 +171,10 @@ post_latency(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
 
     if (stream->step.flags & FAB_STEP_LOCAL_SEND)
         return latency;
-    if (stream->step.flags & FAB_STEP_IN_SWITCH)
-        return latency + (engine->multicast != NULL ? engine->multicast->latency_ps : 0);
+    if (stream->step.flags & FAB_STEP_IN_SWITCH) {
+        const FabRoute *route = multicast_route(engine, stream);
+        return latency + (route != NULL ? route->latency_ps : 0);
+    }
     if (push_route(engine, stream, end) == NULL)
         return latency;
     if (connection->pull == NULL)
@@ -164,14 +184,6 @@ post_latency(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
 }
 
 /* ------------------------------------------------------------------ slices */
-
-static inline int64_t *
-slot_of(FabEngine *engine, uint32_t connection, uint32_t slice)
-{
-    uint32_t slots = engine->program->slots;
-
-    return &engine->slots[(gsize)connection * slots + slice % slots];
-}
 
 static inline uint32_t
 stream_number(const FabEngine *engine, const FabStreamRun *stream)
@@ -199,7 +211,7 @@ inputs_ready(FabEngine *engine, FabStreamRun *stream)
         uint32_t id = stream->step.recv[i].connection;
         FabConnection *connection = &engine->connections[id];
         bool posted = connection->posted != connection->taken;
-        int64_t when = *slot_of(engine, id, connection->taken);
+        int64_t when = *fab_engine_slot(engine, id, connection->taken);
         if (posted && when <= engine->now)
             continue;
         wait_at(engine, stream, STREAM_INPUT, i, &connection->receiver, posted, when);
@@ -214,8 +226,8 @@ outputs_ready(FabEngine *engine, FabStreamRun *stream)
     for (uint32_t i = stream->state == STREAM_OUTPUT ? stream->end : 0; i < stream->step.send_count; i++) {
         uint32_t id = stream->step.send[i].connection;
         FabConnection *connection = &engine->connections[id];
-        bool freed = connection->posted - connection->taken < engine->program->slots;
-        int64_t when = *slot_of(engine, id, connection->posted);
+        bool freed = connection->handed - connection->taken < engine->program->slots;
+        int64_t when = *fab_engine_slot(engine, id, connection->handed);
         if (freed && when <= engine->now)
             continue;
         wait_at(engine, stream, STREAM_OUTPUT, i, &connection->sender, freed, when);
@@ -288,6 +300,12 @@ slice_start(FabEngine *engine, FabStreamRun *stream)
         fab_flow_start(engine->flows, engine->now, route, bytes * wire, limit, stream_number(engine, stream));
         return;
     }
+    if (execution->fused &&
+        (stream->step.src == FAB_BUFFER_SCRATCH || stream->step.dst == FAB_BUFFER_SCRATCH)) {
+        stream->state = STREAM_TAIL;
+        fab_queue_push(engine->queue, engine->now, stream_number(engine, stream));
+        return;
+    }
     busy = stream->bytes > 0 && isfinite(rate)
                ? (int64_t)MIN(bytes / rate * 1e12 + 0.5, (double)FAB_FLOW_LONGEST_PS) : 0;
     engine->copy_ps += (double)busy;
@@ -316,20 +334,26 @@ slice_post(FabEngine *engine, FabStreamRun *stream)
 
     for (uint32_t i = 0; i < step->send_count; i++) {
         FabConnection *connection = &engine->connections[step->send[i].connection];
-        int64_t when = engine->now + post_latency(engine, stream, &step->send[i]) + wait;
-        *slot_of(engine, step->send[i].connection, connection->posted++) = when;
-        if (connection->receiver != NOBODY) {
+        int64_t when;
+        if (fab_engine_is_remote(engine, stream, &step->send[i])) {
+            fab_engine_hand_over(engine, stream, &step->send[i]);
+            continue;
+        }
+        connection->handed++;
+        when = engine->now + post_latency(engine, stream, &step->send[i]) + wait;
+        *fab_engine_slot(engine, step->send[i].connection, connection->posted++) = when;
+        if (connection->receiver != FAB_ENGINE_NOBODY) {
             fab_queue_push(engine->queue, when, connection->receiver);
-            connection->receiver = NOBODY;
+            connection->receiver = FAB_ENGINE_NOBODY;
         }
     }
     for (uint32_t i = 0; i < step->recv_count; i++) {
         FabConnection *connection = &engine->connections[step->recv[i].connection];
         int64_t when = engine->now + engine->execution->latency_ps;
-        *slot_of(engine, step->recv[i].connection, connection->taken++) = when;
-        if (connection->sender != NOBODY) {
+        *fab_engine_slot(engine, step->recv[i].connection, connection->taken++) = when;
+        if (connection->sender != FAB_ENGINE_NOBODY) {
             fab_queue_push(engine->queue, when, connection->sender);
-            connection->sender = NOBODY;
+            connection->sender = FAB_ENGINE_NOBODY;
         }
     }
 }
@@ -413,14 +437,22 @@ handle(FabEngine *engine, uint32_t data)
     uint32_t tag;
 
     engine->report->events++;
+    if (!(data & FLOW_MARK) && data >= engine->stream_count) {
+        fab_engine_message_start(engine, data - engine->stream_count);
+        return;
+    }
     if (!(data & FLOW_MARK)) {
         stream_run(engine, &engine->streams[data]);
         return;
     }
     if (!fab_flow_complete(engine->flows, engine->now, data & ~FLOW_MARK))
         return;
-    while (fab_flow_take_tag(engine->flows, &tag))
-        slice_moved(engine, &engine->streams[tag]);
+    while (fab_flow_take_tag(engine->flows, &tag)) {
+        if (tag < engine->stream_count)
+            slice_moved(engine, &engine->streams[tag]);
+        else
+            fab_engine_message_sent(engine, tag - engine->stream_count);
+    }
 }
 
 #ifdef FAB_INVARIANTS

@@ -20,12 +20,16 @@ typedef struct {
     int64_t local_ps;     /* the same for slices that are only received or copied */
     int64_t empty_ps;     /* the same for slices without bytes, where it is less */
     int64_t latency_ps;   /* beside the route's: until the other end sees a slice or a freed slot */
+    int64_t network_ps;   /* added to it between nodes: until the proxy threads have seen slice and completion */
+    int64_t post_ps;      /* between two messages that one rank sends to other nodes */
     uint64_t in_flight;   /* bytes that a CTA has on the way; a slice's fence waits for those of the next one too */
     int64_t in_switch_ps; /* instead of step_ps for in-switch steps */
     double send_rate;     /* payload of one CTA (channel) to other GPUs, all its roles together */
     double copy_rate;     /* the same inside this GPU */
     double spread;        /* channels differ in these rates by up to this share, as SMs differ in their ways */
     double wire;          /* bytes on links for each byte of payload, 1 or more */
+    bool fused;           /* steps over scratch are part of the in-switch step beside them: NCCL does both at once */
+    double network_wire;  /* the same between nodes */
     double in_switch_weight; /* the same for in-switch steps */
     uint64_t quantum;     /* payload moves in multiples of it; 0 or 1: any */
 } FabExecution;

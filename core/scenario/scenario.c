@@ -494,6 +494,16 @@ is_word(const char *text)
     return text[0] != '\0' && strspn(text, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_-") == strlen(text);
 }
 
+/* Parameters of a cluster's nodes have a point of their own: node.gpu. */
+static bool
+is_key(const char *group, const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, ".", 2);
+
+    return g_strv_length(words) == 2 && strcmp(group, "topology") == 0 ? is_word(words[0]) && is_word(words[1])
+                                                                            : is_word(text);
+}
+
 /* "group.key=value"; without a group the key belongs to what the scenario runs. */
 static bool
 apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
@@ -507,7 +517,7 @@ apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
                                                                       : GROUP_COLLECTIVE;
 
     if (!g_utf8_validate(set, -1, NULL) || g_strv_length(sides) != 2 || words[0] == NULL || !is_word(words[0]) ||
-        (grouped && !is_word(words[1]))) {
+        (grouped && !is_key(words[0], words[1]))) {
         g_autofree char *shown = g_utf8_make_valid(set, -1);
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: \"%.60s\" is not group.key=value", shown);
         return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "study/network-cost.h"
 
 /* The part of a launch that a profiler of kernels does not show: between two of them (two A100: 4 of 8 us). */
 #define KERNEL_GAP 0.5
@@ -183,6 +184,8 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
     }
     execution.wire /= nvlink ? costs->link_share : pcie->link_share;
     execution.launch_ps = fab_ps_from_seconds(launch_seconds(cost, plan, costs, entry_us));
+    if (cost->facts->nodes > 1)
+        fab_network_cost(cost->facts, plan, &execution);
     return execution;
 }
 

@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "plugin/loader.h"
 #include "plugin/params.h"
+#include "study/resolve-network.h"
 #include "study/run-facts.h"
 #include "topology/machine.h"
 
@@ -32,7 +33,8 @@ typedef struct {
     const FabMeasurement *measurement;
     FabResolved *out;
     GPtrArray *sets;  /* "group.key=value" */
-    const FabTopologyPlugin *plugin;
+    const FabTopologyPlugin *plugin; /* of the machine, or of the nodes' machine */
+    bool cluster;
 } Resolver;
 
 /* ------------------------------------------------------------------ small helpers */
@@ -69,7 +71,24 @@ declares(const Resolver *resolver, const char *parameter)
     return fab_param_find(resolver->plugin->params, parameter) != NULL;
 }
 
+/* A parameter of the machine, which in a cluster is that of the nodes. */
+static void
+add_machine_set(Resolver *resolver, const char *parameter, const char *value)
+{
+    g_autofree char *key = g_strconcat(resolver->cluster ? "topology.node." : "topology.", parameter, NULL);
+
+    add_set(resolver, key, value);
+}
+
 /* ------------------------------------------------------------------ the machine */
+
+bool
+fab_is_cluster(const FabMeasurement *measurement)
+{
+    int64_t racks = fab_measurement_integer(measurement, "overrides", "racks", 0);
+
+    return racks > 1 || (racks == 0 && fab_measurement_integer(measurement, "system", "nodes", 1) > 1);
+}
 
 static bool
 check_domain(const Resolver *resolver)
@@ -82,6 +101,8 @@ check_domain(const Resolver *resolver)
         return refuse(resolver->out, fab_reason_topology,
                       g_strdup("[system] topology is missing, so the table covers several systems or one that the "
                                "catalogue does not hold"));
+    if (resolver->cluster)
+        return true;
     if (racks > 1)
         return refuse(resolver->out, fab_reason_racks, g_strdup_printf("%d racks", (int)racks));
     if (nodes > 1 && racks != 1)
@@ -105,17 +126,16 @@ add_overrides(Resolver *resolver)
 {
     const GPtrArray *facts = resolver->measurement->facts;
 
-    add_set(resolver, "topology.name", fact(resolver, "system", "topology"));
+    add_set(resolver, "topology.name", resolver->cluster ? "cluster" : fact(resolver, "system", "topology"));
     for (guint i = 0; i < facts->len; i++) {
         const FabFact *one = facts->pdata[i];
-        g_autofree char *key = g_strconcat("topology.", one->key, NULL);
         if (strcmp(one->group, "overrides") != 0 || g_strv_contains(spread_keys, one->key))
             continue;
         if (!declares(resolver, one->key))
             return refuse(resolver->out, fab_reason_machine,
                           g_strdup_printf("[overrides] %s=%s: plugin %s of machine %s has no such parameter", one->key,
                                           one->value, resolver->plugin->name, fact(resolver, "system", "topology")));
-        add_set(resolver, key, one->value);
+        add_machine_set(resolver, one->key, one->value);
     }
     return true;
 }
@@ -149,7 +169,7 @@ add_peer_access(Resolver *resolver)
     int access = peer_access(resolver);
 
     if (access >= 0 && fact(resolver, "overrides", "p2p") == NULL && declares(resolver, "p2p"))
-        add_set(resolver, "topology.p2p", values[access]);
+        add_machine_set(resolver, "p2p", values[access]);
 }
 
 static bool
@@ -167,9 +187,9 @@ add_cpu_vendor(Resolver *resolver)
     if (cpu == NULL || states(resolver, "cpu_vendor") || !declares(resolver, "cpu_vendor"))
         return;
     if (strstr(cpu, "AMD") != NULL || strstr(cpu, "EPYC") != NULL || strstr(cpu, "Threadripper") != NULL)
-        add_set(resolver, "topology.cpu_vendor", "amd");
+        add_machine_set(resolver, "cpu_vendor", "amd");
     else if (strstr(cpu, "Intel") != NULL || strstr(cpu, "Xeon") != NULL)
-        add_set(resolver, "topology.cpu_vendor", "intel");
+        add_machine_set(resolver, "cpu_vendor", "intel");
 }
 
 /*
@@ -188,8 +208,8 @@ add_usual_tree(Resolver *resolver)
         if (states(resolver, tree_keys[i]))
             return;
     }
-    add_set(resolver, "topology.sockets", "2");
-    add_set(resolver, "topology.switches", "4");
+    add_machine_set(resolver, "sockets", "2");
+    add_machine_set(resolver, "switches", "4");
     add_note(resolver, g_strdup("PCIe tree not stated: two sockets with two switches of two GPUs each are assumed"));
 }
 
@@ -334,7 +354,7 @@ add_launchers(Resolver *resolver)
         add_set(resolver, "collective.one_way", "on");
 }
 
-/* Which GPUs: the first ones, or in a rack the first ones of each tray where not all of a tray took part. */
+/* Which GPUs: the first ones of the machine or of each rack, or of each tray where not all of a tray took part. */
 static void
 add_ranks(Resolver *resolver)
 {
@@ -343,11 +363,16 @@ add_ranks(Resolver *resolver)
     int64_t per_node = fab_measurement_integer(measurement, "overrides", "ranks_per_node", 0);
     int64_t in_node = fab_measurement_integer(measurement, "system", "gpus_per_node", 0);
     int64_t nodes = fab_measurement_integer(measurement, "system", "nodes", 1);
+    int64_t per_rack = fab_measurement_integer(measurement, "overrides", "ranks_per_rack", 0);
     g_autoptr(GString) list = g_string_new(NULL);
 
     if (nodes > 1 && per_node > 0 && in_node > per_node && per_node * nodes == ranks) {
         for (int64_t i = 0; i < ranks; i++)
             g_string_append_printf(list, "%s%d", i > 0 ? "," : "", (int)(i / per_node * in_node + i % per_node));
+    } else if (resolver->cluster && per_rack > 0) {
+        int64_t rack = resolver->out->topology->nodes[0].gpus;
+        for (int64_t i = 0; i < ranks; i++)
+            g_string_append_printf(list, "%s%d", i > 0 ? "," : "", (int)(i / per_rack * rack + i % per_rack));
     } else {
         g_string_printf(list, "%d", (int)ranks);
     }
@@ -409,7 +434,8 @@ build_machine(Resolver *resolver)
         g_auto(GStrv) sides = g_strsplit((const char *)resolver->sets->pdata[i] + prefix, "=", 2);
         g_hash_table_insert(overrides, g_strdup(sides[0]), g_strdup(sides[1]));
     }
-    resolver->out->topology = fab_machine_load(fact(resolver, "system", "topology"), overrides, &error);
+    resolver->out->topology =
+        fab_machine_load(resolver->cluster ? "cluster" : fact(resolver, "system", "topology"), overrides, &error);
     return resolver->out->topology != NULL || refuse(resolver->out, fab_reason_machine, g_strdup(error->message));
 }
 
@@ -440,11 +466,11 @@ build_scenario(Resolver *resolver)
     return true;
 }
 
-void
-fab_resolve(const FabMeasurement *measurement, FabResolved *resolved)
+static void
+resolve(const FabMeasurement *measurement, bool cluster, FabResolved *resolved)
 {
     g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
-    Resolver resolver = { .measurement = measurement, .out = resolved, .sets = sets };
+    Resolver resolver = { .measurement = measurement, .out = resolved, .sets = sets, .cluster = cluster };
 
     *resolved = (FabResolved) { .notes = g_ptr_array_new_with_free_func(g_free) };
     if (measurement->kind != FAB_MEASUREMENT_COLLECTIVE) {
@@ -456,8 +482,22 @@ fab_resolve(const FabMeasurement *measurement, FabResolved *resolved)
     add_peer_access(&resolver);
     add_cpu_vendor(&resolver);
     add_usual_tree(&resolver);
+    if (cluster)
+        fab_resolve_network(measurement, sets, resolved->notes);
     if (build_machine(&resolver))
         build_scenario(&resolver);
+}
+
+void
+fab_resolve(const FabMeasurement *measurement, FabResolved *resolved)
+{
+    resolve(measurement, false, resolved);
+}
+
+void
+fab_resolve_cluster(const FabMeasurement *measurement, FabResolved *resolved)
+{
+    resolve(measurement, true, resolved);
 }
 
 void

@@ -18,8 +18,12 @@ typedef struct {
     GPtrArray *notes; /* char *: facts of the measurement that the model does not know */
 } FabResolved;
 
-/* Never fails: what cannot be predicted has a reason. Clear it afterwards. */
+/* Never fails: what cannot be predicted has a reason, as have tables of several nodes. Clear it afterwards. */
 void fab_resolve(const FabMeasurement *measurement, FabResolved *resolved);
+/* The same for tables of several nodes or racks, which become a cluster of the catalogue's machine `cluster`. */
+void fab_resolve_cluster(const FabMeasurement *measurement, FabResolved *resolved);
+/* Whether it is one of those. */
+bool fab_is_cluster(const FabMeasurement *measurement);
 void fab_resolved_clear(FabResolved *resolved);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FabResolved, fab_resolved_clear)
 

@@ -125,21 +125,6 @@ fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t
     return true;
 }
 
-static bool
-refuse_several_nodes(const FabRun *run, GError **error)
-{
-    for (uint32_t i = 1; i < run->ranks; i++) {
-        if (fab_topology_node_of(run->topology, run->gpus[i]) == fab_topology_node_of(run->topology, run->gpus[0]))
-            continue;
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "%s: [collective] ranks: GPU %u and GPU %u are on different nodes of %s, collectives over several "
-                    "nodes are not predicted; give the ranks of one node", run->scenario->path, run->gpus[0],
-                    run->gpus[i], run->topology->name);
-        return true;
-    }
-    return false;
-}
-
 bool
 fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
              GError **error)
@@ -150,7 +135,7 @@ fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topolo
     *run = (FabRun) { .scenario = scenario, .topology = topology,
                       .constants = constants != NULL ? constants : fab_constants_shipped() };
     if (!index_of(scenario, "operation", scenario->operation, fab_collective_names, &collective, error) ||
-        !resolve_ranks(run, error) || refuse_several_nodes(run, error) || !resolve_wishes(run, error) ||
+        !resolve_ranks(run, error) || !resolve_wishes(run, error) ||
         !fab_run_rules(scenario, topology, run->ranks, &rules, error))
         return false;
     run->collective = (FabCollective)collective;
@@ -205,13 +190,15 @@ set_binding(FabResultRow *row, const FabEngineReport *report)
     }
 }
 
-/* NULL: a single GPU, which talks to nobody, or virtual ones. */
+/* NULL: a single GPU, which talks to nobody, or virtual ones, or several nodes, whose intervals are not known. */
 static char *
 kind_of(const FabRun *run, const FabPlan *plan)
 {
     FabKind kind = fab_kind_of(run->topology, run->gpus, &run->facts, run->constants, plan);
 
-    return run->ranks > 1 && run->topology->shared == FAB_VERTEX_NONE ? fab_kind_format(&kind) : NULL;
+    if (run->ranks < 2 || run->topology->shared != FAB_VERTEX_NONE || run->facts.nodes > 1)
+        return NULL;
+    return fab_kind_format(&kind);
 }
 
 static FabResultRow *
@@ -248,6 +235,7 @@ fab_run_program(const FabRun *run, uint64_t size, FabPlan *plan, GError **error)
                                                       .size = size,
                                                       .ranks = run->ranks,
                                                       .root = run->scenario->root,
+                                                      .ranks_per_node = run->facts.nodes > 1 ? run->facts.local : 0,
                                                       .one_way = run->scenario->one_way,
                                                       .channels = plan->channels,
                                                       .chunk_bytes = plan->chunk_bytes,
@@ -383,7 +371,7 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
     FabRun run;
     g_autoptr(FabResult) result = fab_run_result_new(scenario, topology);
     double total = 0, done = 0;
-    bool good = fab_run_init(&run, scenario, topology, constants, error) && fab_run_check_work(&run, error);
+    bool several, good = fab_run_init(&run, scenario, topology, constants, error) && fab_run_check_work(&run, error);
 
     for (uint32_t i = 0; i < scenario->size_count; i++)
         total += (double)scenario->sizes[i] + 1e6;
@@ -400,9 +388,15 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
             g_ptr_array_add(result->rows, row);
         done += (double)scenario->sizes[i] + 1e6;
     }
+    several = run.facts.nodes > 1;
     fab_run_clear(&run);
     if (good)
         fab_interval_apply(fab_intervals_shipped(), result);
+    if (good && several) {
+        g_free(result->interval);
+        result->interval = g_strdup("there is no interval: several nodes were compared with few measurements, see "
+                                    "docs/clusters.md");
+    }
     if (good && topology->shared != FAB_VERTEX_NONE) {
         g_free(result->interval);
         result->interval = g_strdup("there is no interval: virtual GPUs of one device were never measured");

@@ -181,19 +181,25 @@ predict(FabValidationCase *one, const FabMeasurement *measurement, const FabReso
     one->scored = one->grade != 'C';
 }
 
-FabValidation *
-fab_validate(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user)
+static FabValidation *
+validate(GPtrArray *measurements, bool clusters, const FabConstants *constants, FabProgress progress, void *user)
 {
     FabValidation *validation = g_new0(FabValidation, 1);
 
     validation->cases = g_ptr_array_new_with_free_func(free_case);
     for (guint i = 0; i < measurements->len; i++) {
         const FabMeasurement *measurement = measurements->pdata[i];
-        FabValidationCase *one = case_new(measurement);
-        g_auto(FabResolved) resolved;
+        FabValidationCase *one;
+        g_auto(FabResolved) resolved = { 0 };
+        if (clusters && (measurement->kind != FAB_MEASUREMENT_COLLECTIVE || !fab_is_cluster(measurement)))
+            continue;
+        one = case_new(measurement);
         if (progress != NULL)
             progress((double)i / measurements->len, measurement->id, user);
-        fab_resolve(measurement, &resolved);
+        if (clusters)
+            fab_resolve_cluster(measurement, &resolved);
+        else
+            fab_resolve(measurement, &resolved);
         one->reason = resolved.reason;
         one->detail = g_steal_pointer(&resolved.detail);
         for (guint k = 0; k < resolved.notes->len; k++)
@@ -203,6 +209,18 @@ fab_validate(GPtrArray *measurements, const FabConstants *constants, FabProgress
         g_ptr_array_add(validation->cases, one);
     }
     return validation;
+}
+
+FabValidation *
+fab_validate(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user)
+{
+    return validate(measurements, false, constants, progress, user);
+}
+
+FabValidation *
+fab_validate_clusters(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user)
+{
+    return validate(measurements, true, constants, progress, user);
 }
 
 /* ------------------------------------------------------------------ groups */

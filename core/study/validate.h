@@ -52,6 +52,9 @@ typedef struct {
  * a reason; nothing is left out.
  */
 FabValidation *fab_validate(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user);
+/* The same for tables of several nodes alone; others are left out. */
+FabValidation *fab_validate_clusters(GPtrArray *measurements, const FabConstants *constants, FabProgress progress,
+                                     void *user);
 void fab_validation_free(FabValidation *validation);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabValidation, fab_validation_free)
 

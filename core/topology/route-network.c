@@ -3,6 +3,14 @@
 
 #include "base/error.h"
 
+const FabVertex *
+fab_router_nics(FabRouter *router, uint32_t gpu, uint32_t *count)
+{
+    if (router->ways == NULL)
+        router->ways = fab_network_ways_new(router->topology, router->walk);
+    return fab_network_nics(router->ways, gpu, count);
+}
+
 /* Uses the hops collected, each by its share; returns the latency of those that follow one another. */
 static int64_t
 use_way(FabRouter *router, double share)
@@ -115,9 +123,7 @@ fab_router_network_route(FabRouter *router, uint32_t a, uint32_t b, uint32_t flo
     int64_t latency_ps = 0;
     const FabVertex *nics;
 
-    if (router->ways == NULL)
-        router->ways = fab_network_ways_new(topology, router->walk);
-    nics = fab_network_nics(router->ways, relay, &count);
+    nics = fab_router_nics(router, relay, &count);
     if (relay != a) {
         g_array_set_size(router->hops, 0);
         fab_nvlink_path(topology, topology->gpus[a], topology->gpus[relay], router->hops);
@@ -145,9 +151,7 @@ fab_router_network_pull(FabRouter *router, uint32_t b)
     const FabVertex *nics;
     FabVertex cpu;
 
-    if (router->ways == NULL)
-        router->ways = fab_network_ways_new(topology, router->walk);
-    nics = fab_network_nics(router->ways, b, &count);
+    nics = fab_router_nics(router, b, &count);
     g_array_set_size(router->hops, 0);
     if (count == 0 || fab_network_is_direct(router->ways, topology->gpus[b], nics[0]))
         return fab_router_finish(router, 0);

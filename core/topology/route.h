@@ -97,6 +97,9 @@ const FabRoute *fab_router_pull(FabRouter *router, uint32_t a, uint32_t b, GErro
  */
 const FabRoute *fab_router_push_flow(FabRouter *router, uint32_t a, uint32_t b, uint32_t flow, GError **error);
 
+/* The NICs (vertices) that a GPU of a cluster drives: `count` of them. */
+const FabVertex *fab_router_nics(FabRouter *router, uint32_t gpu, uint32_t *count);
+
 /*
  * A copy engine's way from the memory of a GPU's NUMA node to the GPU (`in`), or back. NULL with an error when there is
  * none.

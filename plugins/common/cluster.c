@@ -92,7 +92,8 @@ set_network(const FabCluster *cluster)
                : strcmp(gdr, "phb") == 0 ? FAB_GDR_PHB
                : strcmp(gdr, "sys") == 0 ? FAB_GDR_SYS
                                          : FAB_GDR_PXB,
-        .pxn = host->boolean(cluster->builder, "pxn") });
+        .pxn = host->boolean(cluster->builder, "pxn"),
+        .message_time = host->number(cluster->builder, "message_time") });
 }
 
 bool

@@ -23,6 +23,7 @@
     FAB_SECONDS("switch_latency", "0 ns", "through a switch; 0: 200 ns InfiniBand, 800 ns Ethernet"),                  \
     FAB_SECONDS("cable_latency", "50 ns", "along a cable: 5 ns a metre"),                                              \
     FAB_SECONDS("nic_latency", "200 ns", "through a NIC, beside its PCIe link"),                                       \
+    FAB_SECONDS("message_time", "0 us", "software of a message beyond InfiniBand's: about 17 us for EFA"),             \
     FAB_CHOICE("routing", "static", "static;adaptive;spray",                                                           \
                "which of several equally short ways: by hash; the least taken; packet by packet over all"),            \
     FAB_INTEGER("seed", "0", 0, 4294967295., "routing=static: another seed draws other ways"),                         \

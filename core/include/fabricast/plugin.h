@@ -173,6 +173,7 @@ typedef struct {
     uint32_t seed;      /* FAB_ROUTING_STATIC: another seed is another draw */
     FabGdr gdr;
     bool pxn;           /* a GPU hands data for another rail to the GPU beside that NIC, over NVLink */
+    double message_time; /* s of a message in software beyond what InfiniBand's verbs take: EFA, virtual NICs */
 } FabNetworkSpec;
 
 /* ------------------------------------------------------------------ the host */

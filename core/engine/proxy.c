@@ -1,0 +1,95 @@
+/*
+ * Connections between nodes: the kernel leaves a slice in the FIFO, a proxy thread has the NIC send it, one message
+ * after the other, while the kernel goes on. The slice is there when its message is.
+ */
+#include "engine/engine-private.h"
+
+#include <math.h>
+
+enum { FIFO_SLOTS = 8 };
+
+bool
+fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
+{
+    const FabTopology *topology = engine->spec->topology;
+    const uint32_t *gpus = engine->spec->gpus;
+
+    return engine->messages != NULL && fab_topology_node_of(topology, gpus[stream->at.rank]) !=
+                                           fab_topology_node_of(topology, gpus[end->peer]);
+}
+
+/* The receiver sees the slices of a message. */
+static void
+arrive(FabEngine *engine, uint32_t id)
+{
+    FabConnection *connection = &engine->connections[id];
+    int64_t when = engine->now + engine->execution->latency_ps + engine->execution->network_ps +
+                   connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
+
+    for (uint32_t i = 0; i < connection->batch; i++)
+        *fab_engine_slot(engine, id, connection->posted++) = when;
+    if (connection->receiver != FAB_ENGINE_NOBODY) {
+        fab_queue_push(engine->queue, when, connection->receiver);
+        connection->receiver = FAB_ENGINE_NOBODY;
+    }
+}
+
+/* The rank's proxy posts the next slice that waits when it is free. */
+static void
+post_next(FabEngine *engine, uint32_t id)
+{
+    FabConnection *connection = &engine->connections[id];
+    int64_t *free = &engine->proxy_free[connection->rank];
+
+    connection->sending = connection->posted != connection->handed;
+    if (!connection->sending)
+        return;
+    *free = MAX(*free, engine->now) + engine->execution->post_ps;
+    fab_queue_push(engine->queue, *free, engine->stream_count + id);
+}
+
+/* NCCL's messages are slots of the FIFO, one of eight, however finely they are filled: what is there goes together. */
+void
+fab_engine_message_start(FabEngine *engine, uint32_t id)
+{
+    FabConnection *connection = &engine->connections[id];
+    uint32_t slots = engine->program->slots;
+    uint64_t bytes = 0;
+
+    connection->batch = MIN(connection->handed - connection->posted, MAX(slots / FIFO_SLOTS, 1));
+    for (uint32_t i = 0; i < connection->batch; i++)
+        bytes += engine->messages[(gsize)id * slots + (connection->posted + i) % slots];
+    if (bytes > 0)
+        fab_flow_start(engine->flows, engine->now, connection->push, (double)bytes * engine->execution->network_wire,
+                       INFINITY, engine->stream_count + id);
+    else
+        fab_engine_message_sent(engine, id); /* flags alone */
+}
+
+void
+fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
+{
+    FabConnection *connection = &engine->connections[end->connection];
+    const uint32_t *gpus = engine->spec->gpus;
+    uint32_t from = gpus[stream->at.rank], to = gpus[end->peer];
+
+    if (connection->push == NULL && engine->error == NULL)
+        connection->push = fab_router_push_flow(engine->spec->router, from, to, stream->at.channel, &engine->error);
+    if (connection->pull == NULL && engine->error == NULL)
+        connection->pull = fab_router_pull(engine->spec->router, from, to, &engine->error);
+    if (engine->error != NULL)
+        return;
+    engine->messages[(gsize)end->connection * engine->program->slots + connection->handed % engine->program->slots] =
+        stream->bytes;
+    connection->handed++;
+    connection->rank = stream->at.rank;
+    if (!connection->sending)
+        post_next(engine, end->connection);
+}
+
+void
+fab_engine_message_sent(FabEngine *engine, uint32_t id)
+{
+    arrive(engine, id);
+    post_next(engine, id);
+}
