@@ -23,6 +23,7 @@ PAGES = {
     "docs/loopback.md": (),
     "docs/program-format.md": (),
     "docs/compare.md": (),
+    "docs/sweep.md": (),
 }
 MATRIX = "tests/data/topo-m/topo-m-rtx4090x8-sys-nic.txt"  # the machine of README's last example
 COMMAND = re.compile(r"(?:    )?\$ ((?:fabricast|cat|cc) .*)$")

@@ -167,6 +167,12 @@ fab_keyfile_set(FabKeyfile *file, const char *group, const char *key, const char
     g_hash_table_add(file->replaced, known_id(group, key));
 }
 
+char *
+fab_keyfile_text(const FabKeyfile *file)
+{
+    return g_key_file_to_data(file->keys, NULL, NULL);
+}
+
 /* Who gave a value: the file or the command line. */
 static const char *
 origin_of(const FabKeyfile *file, const char *group, const char *key)

@@ -30,6 +30,9 @@ const char *fab_keyfile_get(FabKeyfile *file, const char *group, const char *key
 /* Sets or replaces a value, as `--set group.key=value` does: messages about it say "command line", not the path. */
 void fab_keyfile_set(FabKeyfile *file, const char *group, const char *key, const char *value);
 
+/* All groups, keys and values as text, those set over the file too. Owned by the caller. */
+char *fab_keyfile_text(const FabKeyfile *file);
+
 /* Typed reads. Absent leaves *value alone and succeeds. Errors name file, group and key. */
 bool fab_keyfile_get_integer(FabKeyfile *file, const char *group, const char *key, int64_t min, int64_t max,
                              int64_t *value, GError **error);

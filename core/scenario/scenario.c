@@ -415,6 +415,7 @@ check_words(FabKeyfile *file, GError **error)
         fab_keyfile_accept(file, "parallel", fab_parallel_keys[i]);
     for (guint i = 0; fab_training_keys[i] != NULL; i++)
         fab_keyfile_accept(file, GROUP_TRAINING, fab_training_keys[i]);
+    fab_keyfile_accept_group(file, "sweep"); /* sweep.c reads it */
     for (guint i = 0; fab_price_keys[i] != NULL; i++)
         fab_keyfile_accept(file, "price", fab_price_keys[i]);
     for (guint i = 0; fab_power_keys[i] != NULL; i++)
@@ -541,15 +542,21 @@ apply_sets(FabKeyfile *file, char *const *sets, GError **error)
 
 /* ------------------------------------------------------------------ public */
 
-FabScenario *
-fab_scenario_load(const char *path, char *const *sets, GError **error)
+FabKeyfile *
+fab_scenario_open(const char *path, char *const *sets, GError **error)
 {
     g_autofree char *found = fab_scenario_find(path, error);
     g_autoptr(FabKeyfile) file = found != NULL ? fab_keyfile_load(found, error) : NULL;
 
-    if (file == NULL || !apply_sets(file, sets, error))
-        return NULL;
-    return read_scenario(file, error);
+    return file != NULL && apply_sets(file, sets, error) ? g_steal_pointer(&file) : NULL;
+}
+
+FabScenario *
+fab_scenario_load(const char *path, char *const *sets, GError **error)
+{
+    g_autoptr(FabKeyfile) file = fab_scenario_open(path, sets, error);
+
+    return file != NULL ? read_scenario(file, error) : NULL;
 }
 
 FabScenario *

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/keyfile.h"
 #include "scenario/model.h"
 #include "scenario/nccl-settings.h"
 #include "scenario/copy-pipeline.h"
@@ -74,6 +75,9 @@ typedef struct {
  * scenario has.
  */
 FabScenario *fab_scenario_load(const char *path, char *const *sets, GError **error);
+
+/* The file with `sets` in it, not read yet: for what stands beside a scenario, such as [sweep]. Owned by the caller. */
+FabKeyfile *fab_scenario_open(const char *path, char *const *sets, GError **error);
 
 /* From nothing but "group.key=value" texts, as the command line gives them. */
 FabScenario *fab_scenario_from_sets(char *const *sets, GError **error);

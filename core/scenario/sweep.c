@@ -1,0 +1,251 @@
+#include "scenario/sweep.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/keyfile.h"
+#include "base/units.h"
+#include "scenario/scenario.h"
+
+#define GROUP "sweep"
+/* More values of a key, or points, than anybody waits for. */
+enum { MOST_VALUES = 100000, MOST_POINTS = 1000000 };
+#define MOST_GRID (UINT64_C(1) << 60)
+
+void
+fab_sweep_free(FabSweep *sweep)
+{
+    if (sweep == NULL)
+        return;
+    for (uint32_t i = 0; i < sweep->axis_count; i++) {
+        g_free(sweep->axes[i].key);
+        g_strfreev(sweep->axes[i].values);
+    }
+    g_free(sweep->axes);
+    g_free(sweep->sample);
+    g_free(sweep->text);
+    g_free(sweep);
+}
+
+/* ------------------------------------------------------------------ values */
+
+typedef struct {
+    double first, last, step;
+    bool grows; /* by a factor, not by a difference */
+    char *unit; /* " GB/s", or "" */
+} Range;
+
+static bool
+parse_range(const char *text, Range *range)
+{
+    g_autoptr(GRegex) regex = g_regex_new("^([0-9.]+?)\\.\\.([0-9]+(?:\\.[0-9]+)?)(?:([+*])([0-9]+(?:\\.[0-9]+)?))?"
+                                          "( ?[A-Za-z].*)?$", G_REGEX_DOLLAR_ENDONLY, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+    g_autofree char *first = NULL, *last = NULL, *sign = NULL, *step = NULL;
+
+    if (!g_regex_match(regex, text, 0, &match))
+        return false;
+    first = g_match_info_fetch(match, 1);
+    last = g_match_info_fetch(match, 2);
+    sign = g_match_info_fetch(match, 3);
+    step = g_match_info_fetch(match, 4);
+    range->grows = g_strcmp0(sign, "*") == 0;
+    range->step = 1;
+    if (!fab_parse_quantity(first, "", &range->first, NULL) || !fab_parse_quantity(last, "", &range->last, NULL) ||
+        (step != NULL && step[0] != '\0' && !fab_parse_quantity(step, "", &range->step, NULL)))
+        return false;
+    range->unit = g_match_info_fetch(match, 5);
+    return true;
+}
+
+static bool
+expand_range(const Range *range, const char *text, GPtrArray *values, GError **error)
+{
+    double count = range->grows ? log(range->last / range->first) / log(range->step)
+                                : (range->last - range->first) / range->step;
+
+    if (range->last < range->first || (range->grows ? range->first <= 0 || range->step <= 1 : range->step <= 0) ||
+        count > MOST_VALUES) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" is not a range such as 1..8, 100..400+50 Gb/s or "
+                    "1..64*2: it grows from its first value to its last, in at most %d steps", text, MOST_VALUES);
+        return false;
+    }
+    for (int i = 0; i <= (int)floor(count + 1e-9); i++) {
+        char number[G_ASCII_DTOSTR_BUF_SIZE];
+        double value = range->grows ? range->first * pow(range->step, i) : range->first + range->step * i;
+        g_ascii_formatd(number, sizeof number, "%.12g", value);
+        g_ptr_array_add(values, g_strconcat(number, range->unit, NULL));
+    }
+    return true;
+}
+
+char **
+fab_parse_values(const char *text, GError **error)
+{
+    g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(g_free);
+    g_auto(GStrv) parts = g_strsplit(text, "|", -1);
+
+    for (guint i = 0; parts[i] != NULL; i++) {
+        char *part = g_strstrip(parts[i]);
+        Range range = { .unit = NULL };
+        bool good = true;
+        if (part[0] == '\0') {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" has an empty value, values are written a | b | c",
+                        text);
+            return NULL;
+        }
+        if (parse_range(part, &range))
+            good = expand_range(&range, part, values, error);
+        else
+            g_ptr_array_add(values, g_strdup(part));
+        g_free(range.unit);
+        if (!good)
+            return NULL;
+        if (values->len > MOST_VALUES) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "has more than %d values", MOST_VALUES);
+            return NULL;
+        }
+    }
+    if (values->len == 0) {
+        g_set_error_literal(error, FAB_ERROR, FAB_ERROR_VALUE, "is empty, values are written a | b | c or 1..8");
+        return NULL;
+    }
+    g_ptr_array_add(values, NULL);
+    return (char **)g_ptr_array_free(g_steal_pointer(&values), FALSE);
+}
+
+/* ------------------------------------------------------------------ samples */
+
+/* SplitMix64 (Steele, Lea, Flood 2014): the same numbers on every machine. */
+static uint64_t
+next_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Floyd's sampling: for each j of the last `points` numbers, one up to j, or j itself when that one is taken. */
+static void
+draw_sample(FabSweep *sweep)
+{
+    g_autoptr(GHashTable) taken = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    uint64_t state = sweep->seed, count = 0;
+
+    sweep->sample = g_new(uint64_t, sweep->points);
+    for (uint64_t j = sweep->grid - sweep->points; j < sweep->grid; j++) {
+        uint64_t drawn = next_random(&state) % (j + 1);
+        if (g_hash_table_contains(taken, &drawn))
+            drawn = j;
+        g_hash_table_add(taken, g_memdup2(&drawn, sizeof drawn));
+        sweep->sample[count++] = drawn;
+    }
+    qsort(sweep->sample, sweep->points, sizeof *sweep->sample, compare_numbers);
+}
+
+/* ------------------------------------------------------------------ the group */
+
+static bool
+add_axis(FabSweep *sweep, FabKeyfile *file, const char *key, GError **error)
+{
+    const char *text = fab_keyfile_get(file, GROUP, key);
+    FabSweepAxis *axis = &sweep->axes[sweep->axis_count];
+
+    if (strchr(key, '.') == NULL || g_str_has_prefix(key, "sweep.")) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [sweep] %s is not known; accepted: random, seed, and any key of a scenario with its group, such "
+                    "as parallel.tp=1|2|4", fab_keyfile_path(file), key);
+        return false;
+    }
+    axis->values = fab_parse_values(text, error);
+    if (axis->values == NULL) {
+        fab_keyfile_prefix_error(file, GROUP, key, error);
+        return false;
+    }
+    axis->key = g_strdup(key);
+    axis->count = g_strv_length(axis->values);
+    sweep->axis_count++;
+    if (sweep->grid > MOST_GRID / axis->count) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [sweep] has more than 2^60 combinations",
+                    fab_keyfile_path(file));
+        return false;
+    }
+    sweep->grid *= axis->count;
+    return true;
+}
+
+static bool
+set_points(FabSweep *sweep, FabKeyfile *file, GError **error)
+{
+    int64_t random = 0, seed = 1;
+
+    if (!fab_keyfile_get_integer(file, GROUP, "random", 1, MOST_POINTS, &random, error) ||
+        !fab_keyfile_get_integer(file, GROUP, "seed", 0, INT64_MAX, &seed, error))
+        return false;
+    if (sweep->axis_count == 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: needs a [sweep] with keys to vary, such as "
+                    "collective.ranks=2..8", fab_keyfile_path(file));
+        return false;
+    }
+    if (random == 0 && sweep->grid > MOST_POINTS) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [sweep] has %" G_GUINT64_FORMAT " combinations, at most %d "
+                    "are run; random=1000 takes a sample", fab_keyfile_path(file), sweep->grid, MOST_POINTS);
+        return false;
+    }
+    sweep->seed = (uint64_t)seed;
+    sweep->points = random > 0 ? MIN((uint64_t)random, sweep->grid) : sweep->grid;
+    if (sweep->points < sweep->grid)
+        draw_sample(sweep);
+    return true;
+}
+
+FabSweep *
+fab_sweep_load(const char *path, char *const *sets, GError **error)
+{
+    g_autoptr(FabKeyfile) file = fab_scenario_open(path, sets, error);
+    g_autoptr(FabSweep) sweep = g_new0(FabSweep, 1);
+    g_auto(GStrv) keys = file != NULL ? fab_keyfile_keys(file, GROUP) : NULL;
+
+    if (file == NULL)
+        return NULL;
+    sweep->grid = 1;
+    sweep->axes = g_new0(FabSweepAxis, g_strv_length(keys) + 1);
+    sweep->text = fab_keyfile_text(file);
+    for (guint i = 0; keys[i] != NULL; i++) {
+        if (strcmp(keys[i], "random") != 0 && strcmp(keys[i], "seed") != 0 && !add_axis(sweep, file, keys[i], error))
+            return NULL;
+    }
+    return set_points(sweep, file, error) ? g_steal_pointer(&sweep) : NULL;
+}
+
+const char *
+fab_sweep_value(const FabSweep *sweep, uint64_t point, uint32_t axis)
+{
+    uint64_t number = sweep->sample != NULL ? sweep->sample[point] : point;
+
+    for (uint32_t i = sweep->axis_count - 1; i > axis; i--)
+        number /= sweep->axes[i].count;
+    return sweep->axes[axis].values[number % sweep->axes[axis].count];
+}
+
+char **
+fab_sweep_settings(const FabSweep *sweep, uint64_t point)
+{
+    char **settings = g_new0(char *, sweep->axis_count + 1);
+
+    for (uint32_t i = 0; i < sweep->axis_count; i++)
+        settings[i] = g_strconcat(sweep->axes[i].key, "=", fab_sweep_value(sweep, point, i), NULL);
+    return settings;
+}

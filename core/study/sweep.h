@@ -1,0 +1,32 @@
+/* One scenario at many points, on all cores: what is found goes into a store and is read back in order. */
+#ifndef FAB_STUDY_SWEEP_H
+#define FAB_STUDY_SWEEP_H
+
+#include "scenario/sweep.h"
+#include "study/run.h"
+#include "study/store.h"
+
+typedef struct {
+    const char *path;       /* of the scenario */
+    char *const *sets;      /* texts over it; may be NULL */
+    const FabSweep *sweep;
+    uint32_t threads;       /* 0: one for each core */
+    uint32_t part, parts;   /* points whose number leaves `part` - 1 when divided by `parts`; parts 0: all */
+} FabSweepSpec;
+
+/*
+ * Runs what the store does not have yet. A point that the scenario does not allow is kept with the reason; a file that
+ * is missing ends it. The threads change neither rows nor their order.
+ */
+bool fab_sweep_run(const FabSweepSpec *spec, FabStore *store, FabProgress progress, void *user, GError **error);
+
+/*
+ * Sets front[i] for each of `rows` (FabStoreRow) that no other row of its size beats both in time and in cost of a unit
+ * of work. What does not fit into memory is left out. Without prices the cost is GPU time.
+ */
+void fab_sweep_front(GPtrArray *rows, bool *front);
+
+/* Cost of a row's unit of work: money, or GPU seconds where there is no price. */
+double fab_sweep_cost(const FabStoreRow *row);
+
+#endif
