@@ -7,6 +7,7 @@
 
 #include "plugin/loader.h"
 #include "topology/builder.h"
+#include "topology/machine.h"
 #include "topology/route.h"
 
 /* "node=dgx-h100|nodes=4" */
@@ -228,6 +229,66 @@ START_TEST(racks_have_one_rail_for_each_nic_of_a_tray)
     ck_assert_uint_eq(topology->gpu_count, 4 * 72);
     ck_assert_uint_eq(cables_between(topology, "Node 2 NIC 71", "Leaf 3"), 1);
     ck_assert_uint_eq(count_kind(topology, FAB_VERTEX_NET_SWITCH), 4 + 2);
+}
+END_TEST
+
+START_TEST(units_of_a_superpod_have_the_published_switches_and_cables)
+{
+    /* Table of NVIDIA's reference architecture: units, leaves, spines, cables from nodes and between switches. */
+    static const uint32_t published[][5] = {
+        { 2, 16, 8, 512, 512 },
+        { 4, 32, 16, 1024, 1024 },
+        { 8, 64, 32, 2048, 2048 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(published); i++) {
+        g_autofree char *settings = g_strdup_printf("node=dgx-b200|nodes=%u|group_nodes=32", published[i][0] * 32);
+        g_autoptr(FabTopology) topology = build("rail-optimised", settings);
+        uint32_t leaves = 0, spines = 0, down = 0, up = 0;
+        for (uint32_t v = 0; v < topology->vertex_count; v++) {
+            leaves += g_str_has_prefix(topology->vertices[v].name, "Leaf");
+            spines += g_str_has_prefix(topology->vertices[v].name, "Spine");
+        }
+        for (uint32_t l = 0; l < topology->link_count; l++) {
+            down += g_str_has_prefix(end_name(topology, l, 1), "Leaf");
+            up += g_str_has_prefix(end_name(topology, l, 0), "Leaf");
+        }
+        ck_assert_uint_eq(leaves, published[i][1]);
+        ck_assert_uint_eq(spines, published[i][2]);
+        ck_assert_uint_eq(down, published[i][3]);
+        ck_assert_uint_eq(up, published[i][4]);
+    }
+}
+END_TEST
+
+START_TEST(clusters_of_the_catalogue_have_their_nodes_gpus_and_nics)
+{
+    static const struct {
+        const char *id, *node;
+        uint32_t nodes, gpus, nics;
+        double nic_gbps;
+    } known[] = {
+        { "alps-gh200", "gh200-4", 224, 4, 4, 200 },        { "aws-p4d-x8", "aws-p4d", 8, 8, 4, 100 },
+        { "aws-p5-x8", "dgx-h100", 8, 8, 32, 100 },         { "aws-p5en-x8", "dgx-h200", 8, 8, 16, 200 },
+        { "azure-ndv5-x8", "azure-ndv5", 8, 8, 8, 400 },    { "cluster", "dgx-h100", 2, 8, 8, 400 },
+        { "gb200-nvl72-x8", "gb200-nvl72", 8, 72, 72, 400 }, { "gcp-a3-mega-x8", "dgx-h100", 8, 8, 8, 200 },
+        { "gcp-a3-ultra-x8", "dgx-h200", 8, 8, 8, 400 },    { "l40s-roce-x8", "l40s-8-dual-root-2sw", 8, 8, 2, 400 },
+        { "polaris", "hgx-a100-4", 560, 4, 2, 200 },        { "superpod-a100", "dgx-a100", 20, 8, 8, 200 },
+        { "superpod-h100", "dgx-h100", 32, 8, 8, 400 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
+        g_autoptr(FabTopology) topology = fab_machine_load(known[i].id, NULL, NULL);
+        ck_assert_msg(topology != NULL, "%s", known[i].id);
+        ck_assert_uint_eq(topology->node_count, known[i].nodes);
+        ck_assert_str_eq(topology->nodes[0].machine, known[i].node);
+        ck_assert_uint_eq(topology->gpu_count, known[i].nodes * known[i].gpus);
+        ck_assert_uint_eq(count_kind(topology, FAB_VERTEX_NIC), known[i].nodes * known[i].nics);
+        for (FabVertex v = 0; v < topology->vertex_count; v++) {
+            if (topology->vertices[v].kind == FAB_VERTEX_NIC)
+                ck_assert_double_eq_tol(topology->vertices[v].network_rate, known[i].nic_gbps / 8 * 1e9, 1);
+        }
+    }
 }
 END_TEST
 
@@ -501,6 +562,8 @@ main(void)
     tcase_add_test(networks, a_dragonfly_plus_has_its_far_cables_at_the_spines);
     tcase_add_test(networks, every_switch_of_a_torus_has_two_neighbours_a_dimension);
     tcase_add_test(networks, racks_have_one_rail_for_each_nic_of_a_tray);
+    tcase_add_test(networks, units_of_a_superpod_have_the_published_switches_and_cables);
+    tcase_add_test(networks, clusters_of_the_catalogue_have_their_nodes_gpus_and_nics);
     suite_add_tcase(suite, networks);
     tcase_add_test(ways, gpus_of_one_rail_meet_at_their_leaf);
     tcase_add_test(ways, pxn_changes_the_rail_over_nvlink);
