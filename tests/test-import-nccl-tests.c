@@ -198,6 +198,23 @@ START_TEST(an_all_gather_needs_its_name_but_not_its_ranks)
 }
 END_TEST
 
+START_TEST(figures_that_nothing_measures_are_left_out)
+{
+    static const char *const rows[] = { "8 2 float sum -1 1e-320 0 0 0 N/A N/A N/A N/A\n",
+                                        "8 2 float sum -1 1e18 0 0 0 N/A N/A N/A N/A\n",
+                                        "9223372036854775807 2 float sum -1 1.5 0 0 0 N/A N/A N/A N/A\n" };
+    FabImportOptions options = options_for("all_reduce", 0);
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *text = g_strconcat(HEADER RANKS TITLE, rows[i], ROW("16", "4") END, NULL);
+        g_autoptr(GPtrArray) drafts = import_bytes(text, -1, &options, NULL);
+        ck_assert_ptr_nonnull(drafts);
+        ck_assert_uint_eq(fab_draft_rows(drafts->pdata[0]), 2); /* of the row after it */
+        assert_remark("left out");
+    }
+}
+END_TEST
+
 START_TEST(json_is_read_without_the_environment)
 {
     FabImportOptions options = options_for(NULL, 0);
@@ -207,7 +224,7 @@ START_TEST(json_is_read_without_the_environment)
     assert_table(drafts, 0, "8388608,70.1,119.666305,119.666305,0\n8388608,69.8,120.18063,120.18063,1\n");
     assert_value(drafts, "run", "nccl_version", "2.28.9");
     assert_value(drafts, "source", "date", "2026-07-20");
-    assert_remark("results[1].in_place: the time is not a number above 0; left out");
+    assert_remark("results[1].in_place: the time is not a number from 0.001 to 1e12; left out");
     ck_assert_ptr_null(strstr(facts, "REDACTED"));
 }
 END_TEST
@@ -421,6 +438,7 @@ main(void)
     tcase_add_test(tests, columns_of_each_iteration_and_time_stamps_are_passed_over);
     tcase_add_test(tests, rows_without_any_title_are_read);
     tcase_add_test(tests, an_all_gather_needs_its_name_but_not_its_ranks);
+    tcase_add_test(tests, figures_that_nothing_measures_are_left_out);
     tcase_add_test(tests, json_is_read_without_the_environment);
     tcase_add_test(tests, tags_colours_and_carriage_returns_are_removed);
     tcase_add_test(tests, a_sample_of_mpirun_keeps_its_row);

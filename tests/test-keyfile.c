@@ -120,9 +120,12 @@ static const Malformed malformed[] = {
     { "[a]\nx=1\nx=2\n", "line 3: key x appears twice" },
     { "[a]\nx=1\n[b]\ny=1\n[a]\n", "line 5: group a appears twice" },
     { "[a]\nx = 1\nx=2\n", "line 3: key x appears twice" },
-    { "x=1\n", "is not a key file" },
-    { "[a\nx=1\n", "is not a key file" },
-    { "[a]\njust words\n", "is not a key file" },
+    { "\nx=1\n", "is not a key file: line 2, \"x=1\", stands before the first [group]" },
+    { "[a\nx=1\n", "is not a key file: line 1, \"[a\", is none of [group], key=value and # comment" },
+    { "[a]\r\nb=1\r\njust words\r\n", "is not a key file: line 3, \"just words\", is none of" },
+    { "[a]\n=1\n", "is not a key file: line 2, \"=1\", is none of" },
+    { "[a]\n01234567890123456789012345678901234567890123456789012345678901234567890123456789\n",
+      "line 2, \"012345678901234567890123456789012345678901234567890123456789\", is none of" },
     { "\xc3\x28\n", "is not UTF-8 text" },
 };
 

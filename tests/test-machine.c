@@ -274,6 +274,10 @@ START_TEST(an_unknown_model_gets_the_nearest_one)
 
     ck_assert_ptr_null(fab_gpu_model("a100-sxm-8", &error));
     assert_message(&error, FAB_ERROR_VALUE, "unknown GPU model \"a100-sxm-8\"; did you mean a100-sxm-80?");
+    g_clear_error(&error);
+    ck_assert_ptr_null(fab_gpu_model("a100-sxm", &error));
+    assert_message(&error, FAB_ERROR_VALUE,
+                   "unknown GPU model \"a100-sxm\"; did you mean a100-sxm-40, a100-sxm-64, a100-sxm-80?");
 }
 END_TEST
 

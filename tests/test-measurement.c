@@ -175,7 +175,7 @@ START_TEST(unknown_or_bad_facts_are_refused_by_file_group_and_key)
     refuse("[source]\nkind=link\nurl=github.com/\n", table, "\\[source\\] url is \"github.com/\", must be an address");
     refuse("[source]\nkind=link\ndate=12.3.2024\n", table, "\\[source\\] date is \"12.3.2024\", must be a date");
     refuse("[source]\nkind=link\nnote=\n", table, "\\[source\\] note is empty");
-    refuse("[system]\nranks=0\n", table, "\\[system\\] ranks is \"0\", must be a whole number of at least 1");
+    refuse("[system]\nranks=0\n", table, "\\[system\\] ranks is \"0\", must be a whole number from 1 to 2147483647");
     refuse("[system]\nranks=eight\n", table, "\\[system\\] ranks is \"eight\"");
     refuse("[system]\np2p=on\n", table, "\\[system\\] p2p is \"on\", which is not known; .*yes");
     refuse("[system]\ngpu_id=H100\n", table, "\\[system\\] gpu_id is \"H100\", must be ids");
@@ -210,15 +210,19 @@ END_TEST
 
 START_TEST(a_cell_that_is_no_figure_is_refused_by_line_and_column)
 {
-    refuse_row("16,nan,0.01,0.01,0\n", "line 3: time_us is \"nan\", must be a time above 0");
+    refuse_row("16,nan,0.01,0.01,0\n", "line 3: time_us is \"nan\", must be a time from 0.001 to 1e12 microseconds");
     refuse_row("16,inf,0.01,0.01,0\n", "line 3: time_us is \"inf\"");
-    refuse_row("16,0,0.01,0.01,0\n", "line 3: time_us is \"0\", must be a time above 0");
-    refuse_row("16,0.00,0.01,0.01,0\n", "line 3: time_us is \"0.00\", must be a time above 0");
-    refuse_row("16,-3,0.01,0.01,0\n", "line 3: time_us is \"-3\", must be a time above 0");
+    refuse_row("16,0,0.01,0.01,0\n", "line 3: time_us is \"0\", must be a time from 0.001 to 1e12 microseconds");
+    refuse_row("16,0.00,0.01,0.01,0\n", "line 3: time_us is \"0.00\", must be a time from 0.001 to 1e12 microseconds");
+    refuse_row("16,-3,0.01,0.01,0\n", "line 3: time_us is \"-3\", must be a time from 0.001 to 1e12 microseconds");
+    refuse_row("16,0.0009,0.01,0.01,0\n", "line 3: time_us is \"0.0009\"");
+    refuse_row("16,1e15,0.01,0.01,0\n", "line 3: time_us is \"1e15\"");
+    refuse_row("16,1,1e10,0.01,0\n", "line 3: algbw_GBps is \"1e10\"");
+    refuse_row("1000000000000000000,1,1,1,0\n", "line 3: size_bytes is .*from 0 to 1e18");
     refuse_row("16,1e999,0.01,0.01,0\n", "line 3: time_us is \"1e999\"");
     refuse_row("16,0x10,0.01,0.01,0\n", "line 3: time_us is \"0x10\"");
     refuse_row("16, 1,0.01,0.01,0\n", "line 3: time_us is \" 1\"");
-    refuse_row("16,1,-0.01,0.01,0\n", "line 3: algbw_GBps is \"-0.01\", must be a number, 0 or more");
+    refuse_row("16,1,-0.01,0.01,0\n", "line 3: algbw_GBps is \"-0.01\", must be a number from 0 to 1e9");
     refuse_row("-16,1,0.01,0.01,0\n", "line 3: size_bytes is \"-16\", must be a whole number");
     refuse_row("1e6,1,0.01,0.01,0\n", "line 3: size_bytes is \"1e6\"");
     refuse_row("99999999999999999999,1,0.01,0.01,0\n", "line 3: size_bytes is");
@@ -269,7 +273,7 @@ START_TEST(an_importer_fills_writes_and_reads_one_again)
     ck_assert(!fab_measurement_set(made, "quality", "grade", "D", NULL));
     ck_assert(fab_measurement_add_row(made, first, &error));
     ck_assert(!fab_measurement_add_row(made, bad, &error));
-    ck_assert_str_eq(error->message, "made-1: row 2: unidir_GBps is \"fast\", must be a number, 0 or more; "
+    ck_assert_str_eq(error->message, "made-1: row 2: unidir_GBps is \"fast\", must be a number from 0 to 1e9; "
                                      "leave the cell empty when it is not known");
     g_clear_error(&error);
     ck_assert(!fab_measurement_write(made, folder, &error)); /* the reason of the grade is missing */

@@ -123,8 +123,11 @@ START_TEST(what_is_wrong_is_named_with_its_place)
 {
     refused("", "o.ini: *[calibration] format=1 is missing*");
     refused("[topology]\nplugin=nvswitch\n", "o.ini: is no calibration*");
-    refused("[calibration]\nformat=2\n[hopper]\nsend_rate=30 GB/s\n", "o.ini: [calibration] format is 2, must be*");
+    refused("[calibration]\nformat=2\n[hopper]\nsend_rate=30 GB/s\n",
+            "o.ini: [calibration] format is 2, must be 1*version*");
     refused(HEAD, "o.ini: sets no constant*");
+    refused(HEAD "[interval a/b/c]\nlow=1 %\n",
+            "o.ini: unknown group [interval a/b/c]; accepted: *, * and * more");
     refused(HEAD "[hoper]\nsend_rate=30 GB/s\n", "o.ini: unknown group [hoper]; did you mean hopper?");
     refused(HEAD "[hopper]\nsend_rat=30 GB/s\n", "o.ini: [hopper] unknown key send_rat; did you mean send_rate?");
     refused(HEAD "dat=today\n[hopper]\nsend_rate=30 GB/s\n", "o.ini: * unknown key dat; did you mean date?");

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { MOST_LISTED = 50 }; /* words in a message */
+
 GQuark
 fab_error_quark(void)
 {
@@ -69,6 +71,12 @@ fab_suggestion(const char *word, const char *const *known)
 
     if (nearest != NULL)
         return g_strdup_printf("; did you mean %s?", nearest);
+    if (g_strv_length((char **)known) > MOST_LISTED) {
+        g_autofree char **first = g_memdup2(known, (MOST_LISTED + 1) * sizeof *known);
+        first[MOST_LISTED] = NULL;
+        all = g_strjoinv(", ", first);
+        return g_strdup_printf("; accepted: %s and %u more", all, g_strv_length((char **)known) - MOST_LISTED);
+    }
     all = g_strjoinv(", ", (char **)known);
     return g_strdup_printf("; accepted: %s", all);
 }

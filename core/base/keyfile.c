@@ -36,7 +36,7 @@ check_duplicates(const char *path, const char *text, GError **error)
         char *line = g_strstrip(lines[i]);
         char *mark = line[0] == '[' ? strchr(line, ']') : strchr(line, '=');
 
-        if (line[0] == '#' || mark == NULL)
+        if (line[0] == '#' || mark == NULL || mark == line)
             continue;
         *mark = '\0';
         if (line[0] == '[') {
@@ -54,6 +54,32 @@ check_duplicates(const char *path, const char *text, GError **error)
         }
     }
     return true;
+}
+
+/* GLib's message quotes the line, however long, and does not number it. */
+static void
+explain_syntax(const char *path, const char *text, const GError *inner, GError **error)
+{
+    bool in_group = false;
+    guint number = 0;
+
+    while (text != NULL && text[0] != '\0') {
+        size_t blank = strspn(text, " \t\r"), length = strcspn(text + blank, "\r\n");
+        const char *line = text + blank, *mark = memchr(line, line[0] == '[' ? ']' : '=', length);
+
+        number++;
+        in_group = in_group || (line[0] == '[' && mark != NULL);
+        if (length > 0 && line[0] != '#' && (mark == NULL || mark == line || !in_group)) {
+            g_autofree char *shown = g_utf8_make_valid(line, (gssize)MIN(length, 60));
+            g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: is not a key file: line %u, \"%s\", %s", path, number,
+                        shown, mark == NULL || mark == line ? "is none of [group], key=value and # comment"
+                                                            : "stands before the first [group]");
+            return;
+        }
+        text = strchr(line, '\n');
+        text = text != NULL ? text + 1 : NULL;
+    }
+    g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: is not a key file: %.200s", path, inner->message);
 }
 
 FabKeyfile *
@@ -74,7 +100,7 @@ fab_keyfile_parse(const char *path, const char *text, GError **error)
     if (!check_duplicates(path, text, error))
         return NULL;
     if (text[0] != '\0' && !g_key_file_load_from_data(file->keys, text, strlen(text), G_KEY_FILE_NONE, &inner)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: is not a key file: %s", path, inner->message);
+        explain_syntax(path, text, inner, error);
         return NULL;
     }
     return g_steal_pointer(&file);

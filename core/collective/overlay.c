@@ -196,7 +196,14 @@ read_format(FabKeyfile *file, GError **error)
                     fab_keyfile_path(file), FAB_OVERLAY_FORMAT);
         return false;
     }
-    return fab_keyfile_get_integer(file, GROUP, "format", FAB_OVERLAY_FORMAT, FAB_OVERLAY_FORMAT, &format, error);
+    if (!fab_keyfile_get_integer(file, GROUP, "format", 1, INT32_MAX, &format, error))
+        return false;
+    if (format == FAB_OVERLAY_FORMAT)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: [calibration] format is %d, must be %d: another version of fabricast wrote it; fit it again with "
+                "this one", fab_keyfile_path(file), (int)format, FAB_OVERLAY_FORMAT);
+    return false;
 }
 
 /* Declares all words first, so that a misspelt one is found before a value is. */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "measure/import-nccl-tests.h"
 #include "measure/json.h"
+#include "measure/schema.h"
 
 enum { VERSION = 3 };
 
@@ -164,10 +165,9 @@ read_half(Reader *reader, JsonObject *result, guint index, const char *name, Fab
                     "without -C", reader->path, index, name);
         return false;
     }
-    if (!(get_number(figures, "time") > 0) || !isfinite(get_number(figures, "time"))) {
-        fab_import_remark(reader->options, "%s: results[%u].%s: the time is not a number above 0; left out",
-            reader->path,
-                          index, name);
+    if (!fab_cell_is_time(get_number(figures, "time"))) {
+        fab_import_remark(reader->options, "%s: results[%u].%s: the time is not a number from 0.001 to 1e12; left out",
+                          reader->path, index, name);
         return true;
     }
     format_number(get_number(figures, "time"), half->time_us);
@@ -189,7 +189,7 @@ read_results(Reader *reader, JsonArray *results, GError **error)
         double size = get_number(result, "size"), count = get_number(result, "count"), root = get_number(result,
         "root");
         FabNcclRow row = { .root = root >= 0 && root < G_MAXINT32 ? (int32_t)root : -1 };
-        if (!(size >= 0 && size < 0x1p62) || !(count >= 0 && count < 0x1p62)) {
+        if (!(size >= 0 && size < 1e18) || !(count >= 0 && count < 0x1p62)) {
             g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: results[%u] has no size and count", reader->path, i);
             return false;
         }

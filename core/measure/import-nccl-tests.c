@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "measure/passed-over.h"
+#include "measure/schema.h"
 
 enum {
     MAX_WORDS = 40,
@@ -274,7 +275,8 @@ read_cell(FabNcclRow *row, Column column, int half, const char *word)
     switch (column) {
     case SIZE:
     case COUNT:
-        if (!g_ascii_isdigit(word[0]) || !fab_parse_integer(word, &value, NULL) || value < 0)
+        if (!g_ascii_isdigit(word[0]) || !fab_parse_integer(word, &value, NULL) || value < 0 ||
+            strlen(word) > FAB_CELL_DIGITS)
             return false;
         *(column == SIZE ? &row->size : &row->count) = (uint64_t)value;
         return true;

@@ -50,8 +50,10 @@ find_models(Writer *writer, const char *given, GError **error)
                               topology->path, xmlGetLineNo(gpu->node), gpu->id, given);
         writer->given[i] = given != NULL;
         writer->models[i] = fab_gpu_model(id, error);
-        if (writer->models[i] == NULL)
+        if (writer->models[i] == NULL) {
+            g_prefix_error(error, "%s: ", given != NULL ? "command line: --gpu" : topology->path);
             return false;
+        }
     }
     return true;
 }

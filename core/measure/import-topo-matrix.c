@@ -302,8 +302,10 @@ fab_import_topo_matrix(const char *path, const char *gpu, FILE *out, GError **er
     if (matrix == NULL)
         return false;
     writer.gpu = fab_gpu_model(gpu, error);
-    if (writer.gpu == NULL)
+    if (writer.gpu == NULL) {
+        g_prefix_error(error, "command line: --gpu: ");
         return false;
+    }
     writer.tree = tree = fab_topo_tree_infer(matrix, path, error);
     if (tree == NULL)
         return false;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "measure/gpu-name.h"
+#include "measure/schema.h"
 
 enum { MAX_RANKS = 1 << 20 };
 
@@ -113,7 +114,7 @@ fab_nccl_run_add_row(FabNcclRun *run, FabNcclRow *row, const FabImportOptions *o
         double time_us = number(half->time_us);
         if (half->time_us[0] == '\0')
             continue;
-        if (isfinite(time_us) && time_us > 0 && row->size > 0) {
+        if (fab_cell_is_time(time_us) && row->size > 0) {
             any = true;
             continue;
         }

@@ -244,7 +244,8 @@ fab_fact_check(const FabFactSpec *spec, const char *value, GError **error)
         if (fab_parse_integer(value, &number, NULL) && number >= spec->least && number <= INT32_MAX)
             return true;
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "is \"%.60s\", must be a whole number of at least %" G_GINT64_FORMAT, value, spec->least);
+                    "is \"%.60s\", must be a whole number from %" G_GINT64_FORMAT " to %d", value, spec->least,
+                    INT32_MAX);
         return false;
     }
     if (right != NULL)
@@ -337,6 +338,12 @@ fab_measurement_columns(FabMeasurementKind kind)
     return names[kind];
 }
 
+bool
+fab_cell_is_time(double time_us)
+{
+    return time_us >= 0.001 && time_us <= 1e12;
+}
+
 /* NULL when the cell fits, else what would be right. Not for words. */
 static const char *
 wanted_cell(FabCellType type, const char *cell)
@@ -348,13 +355,14 @@ wanted_cell(FabCellType type, const char *cell)
 
     switch (type) {
     case FAB_CELL_COUNT:
-        return consists_of(cell, G_CSET_DIGITS) && strlen(cell) <= 18 ? NULL : "a whole number, 0 or more";
+        plain = consists_of(cell, G_CSET_DIGITS) && strlen(cell) <= FAB_CELL_DIGITS;
+        return plain ? NULL : "a whole number from 0 to 1e18";
     case FAB_CELL_NUMBER:
         return finite ? NULL : "a number such as 12.5";
     case FAB_CELL_RATE:
-        return finite && number >= 0 ? NULL : "a number, 0 or more";
+        return finite && number >= 0 && number <= 1e9 ? NULL : "a number from 0 to 1e9";
     case FAB_CELL_TIME:
-        return finite && number > 0 ? NULL : "a time above 0";
+        return finite && fab_cell_is_time(number) ? NULL : "a time from 0.001 to 1e12 microseconds";
     case FAB_CELL_FLAG:
         return strcmp(cell, "0") == 0 || strcmp(cell, "1") == 0 ? NULL : "0 or 1";
     default:

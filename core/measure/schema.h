@@ -39,13 +39,15 @@ bool fab_measurement_is_id(const char *text);
 
 typedef enum {
     FAB_CELL_TEXT,
-    FAB_CELL_COUNT,    /* whole, 0 or more */
+    FAB_CELL_COUNT,    /* whole, 0 or more, of at most FAB_CELL_DIGITS digits */
     FAB_CELL_NUMBER,   /* finite */
-    FAB_CELL_RATE,     /* finite, 0 or more: small ones are rounded to 0 by the tools */
-    FAB_CELL_TIME,     /* finite, above 0 */
+    FAB_CELL_RATE,     /* 0 to 1e9: small ones are rounded to 0 by the tools */
+    FAB_CELL_TIME,     /* fab_cell_is_time() */
     FAB_CELL_FLAG,     /* 0 or 1 */
     FAB_CELL_WORD      /* one of `words` */
 } FabCellType;
+
+enum { FAB_CELL_DIGITS = 18 }; /* below 2^63 */
 
 typedef struct {
     const char *name;
@@ -56,6 +58,9 @@ typedef struct {
 
 /* Columns of a kind; ends with a row whose name is NULL. */
 const FabColumnSpec *fab_measurement_column_specs(FabMeasurementKind kind);
+
+/* Whether microseconds can be the time of a transfer: from 1 ns to 11 days. Not of NaN. */
+bool fab_cell_is_time(double time_us);
 
 /* Whether `cell` fits. The message begins with the column's name. */
 bool fab_cell_check(const FabColumnSpec *spec, const char *cell, GError **error);

@@ -240,6 +240,22 @@ fab_gpu_list(GError **error)
     return found != NULL ? ids_of(found) : NULL;
 }
 
+/* "a100" stands for several: "; did you mean a100-pcie-40, a100-sxm-40?". NULL: it does not. Owned by the caller. */
+static char *
+suggest_variants(const char *id, char **ids)
+{
+    g_autofree char *stem = g_strconcat(id, "-", NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (; *ids != NULL; ids++) {
+        if (g_str_has_prefix(*ids, stem))
+            g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "; did you mean ", *ids);
+    }
+    if (text->len == 0)
+        return NULL;
+    return g_string_free(g_string_append_c(g_steal_pointer(&text), '?'), FALSE);
+}
+
 const FabGpuData *
 fab_gpu_data(const char *id, GError **error)
 {
@@ -256,7 +272,9 @@ fab_gpu_data(const char *id, GError **error)
             return data;
     }
     ids = ids_of(found);
-    suggestion = fab_suggestion(id, (const char *const *)ids);
+    suggestion = suggest_variants(id, ids);
+    if (suggestion == NULL)
+        suggestion = fab_suggestion(id, (const char *const *)ids);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "unknown GPU model \"%.60s\"%s", id, suggestion);
     return NULL;
 }
