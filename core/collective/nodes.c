@@ -271,12 +271,12 @@ fab_nodes_facts(FabRouter *router, const FabTopology *topology, const uint32_t *
     good = find_all(router, topology, gpus, facts, node, error);
     for (uint32_t n = 0; n < nodes; n++)
         fab_machine_facts_clear(&node[n]);
-    if (!good)
-        fab_machine_facts_clear(facts);
     facts->amd = fab_facts_is_amd(topology);
     facts->message_us = topology->network.message_time * 1e6;
     /* Every edge of every ring is tried once, so that a node out of reach is told before anything runs. */
     for (uint32_t n = 0; good && n < nodes; n++)
         good = fab_router_push(router, gpus[n * local], gpus[(n + 1) % nodes * local], error) != NULL;
+    if (!good)
+        fab_machine_facts_clear(facts);
     return good;
 }
