@@ -203,7 +203,8 @@ class Run(Cli):
                 continue
             with open(os.path.join(SCENARIOS, name), encoding="utf-8") as file:
                 self.assertRegex(file.readline(), r"^# [A-Z].*", name)
-                training = "[training]" in file.read()
+                text = file.read()
+                training = "[training]" in text or "[inference]" in text
             sizes = () if training else ("--sizes", "1M")
             result = json.loads(self.prints("run", os.path.join(SCENARIOS, name), *sizes, "--json"))
             self.assertEqual(result["results"][0]["scenario" if training else "name"], name[:-4])
@@ -485,7 +486,7 @@ class Training(Cli):
         self.assertEqual(int(rows[0]["total"]), stage["total"])
 
     def test_what_is_no_training_step_has_no_account(self):
-        self.refuses(INPUT, r"has no group \[training\]", "memory", self.scenario())
+        self.refuses(INPUT, r"has no group \[training\] or \[inference\]", "memory", self.scenario())
         self.refuses(INPUT, "is not the number of GPUs", "memory", self.write("step.ini", self.STEP), "--set",
                      "parallel.tp=3")
 
@@ -519,6 +520,16 @@ class Training(Cli):
 
     def test_steps_and_collectives_are_not_mixed(self):
         self.refuses(INPUT, "run them apart", "run", self.write("step.ini", self.STEP), self.scenario())
+
+    def test_inference_is_run(self):
+        path = self.write("serve.ini", "[topology]\nname=dgx-h100\n[model]\npreset=llama-3-8b\n[inference]\ngpus=1\n")
+        self.assertRegex(self.prints("run", path), r"first token +[0-9.]+ m?s +[0-9]+ tokens/s read")
+        answer = json.loads(self.prints("run", path, "--json"))["results"][0]
+        self.assertAlmostEqual(sum(answer["token_parts_s"].values()) / answer["token_s"], 1, 9)
+        rows = list(csv.DictReader(io.StringIO(self.prints("run", path, "--csv"))))
+        self.assertAlmostEqual(float(rows[0]["token_s"]), answer["token_s"], 12)
+        self.refuses(INPUT, "run them apart", "run", path, self.scenario())
+        self.refuses(INPUT, "--gantt is for one training step", "run", path, "--gantt", "x.svg")
 
     def test_models_are_listed_and_shown(self):
         self.assertIn("llama-3-405b", self.prints("model", "list"))

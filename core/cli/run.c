@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/scenario-options.h"
+#include "report/inference.h"
 #include "report/report.h"
 #include "report/training.h"
 #include "study/run.h"
@@ -129,18 +130,50 @@ run_steps(const Options *options, GPtrArray *scenarios, FabOutput *output, GErro
            (options->gantt == NULL || write_gantt(steps->pdata[0], options->gantt, error));
 }
 
-/* Steps and collectives have other figures: one call prints one kind. False with an error for both. */
 static bool
-find_kind(const Options *options, GPtrArray *scenarios, bool *training, GError **error)
+run_inference(const Options *options, GPtrArray *scenarios, FabOutput *output, GError **error)
 {
-    guint steps = 0;
+    g_autoptr(GPtrArray) answers = g_ptr_array_new_with_free_func((GDestroyNotify)fab_inference_free);
+    FILE *out = fab_output_stream(output);
 
-    for (guint i = 0; i < scenarios->len; i++)
-        steps += ((const FabScenario *)scenarios->pdata[i])->kind == FAB_SCENARIO_TRAINING;
-    *training = steps > 0;
-    if (steps > 0 && steps < scenarios->len)
+    for (guint i = 0; i < scenarios->len && !fab_output_closed(output); i++) {
+        FabInference *answer = fab_inference_new(scenarios->pdata[i], NULL, error);
+        if (answer == NULL) {
+            fab_scenario_options_blame(&options->scenario, scenarios->pdata[i], error);
+            return false;
+        }
+        g_ptr_array_add(answers, answer);
+        if (options->csv)
+            fab_report_inference_csv(answer, i == 0, out);
+        else if (!options->json)
+            fab_report_inference(answer, out);
+        if (!options->csv && !options->json && i + 1 < scenarios->len)
+            fputc('\n', out);
+    }
+    if (options->json)
+        fab_report_inference_json(answers, out);
+    return true;
+}
+
+/* Runs what has figures of its own; one call prints one kind of them. */
+typedef bool (*RunKind)(const Options *options, GPtrArray *scenarios, FabOutput *output, GError **error);
+
+/* NULL in *kind: collectives, transfers and pipelines. False with an error for several kinds. */
+static bool
+find_kind(const Options *options, GPtrArray *scenarios, RunKind *kind, GError **error)
+{
+    guint steps = 0, answers = 0;
+
+    for (guint i = 0; i < scenarios->len; i++) {
+        const FabScenario *scenario = scenarios->pdata[i];
+        steps += scenario->kind == FAB_SCENARIO_TRAINING;
+        answers += scenario->kind == FAB_SCENARIO_INFERENCE;
+    }
+    *kind = steps > 0 ? run_steps : answers > 0 ? run_inference : NULL;
+    if (steps + answers > 0 && MAX(steps, answers) < scenarios->len)
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "command line: training steps and other scenarios have different figures, run them apart");
+                    "command line: %s and other scenarios have different figures, run them apart",
+                    steps > 0 ? "training steps" : "inference");
     else if ((options->trace != NULL || options->gantt != NULL) && (steps != 1 || scenarios->len != 1))
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s is for one training step",
                     options->trace != NULL ? "--trace" : "--gantt");
@@ -157,7 +190,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     g_autoptr(FabOutput) output = NULL;
     g_autoptr(GPtrArray) scenarios = NULL;
     g_autoptr(GPtrArray) results = g_ptr_array_new_with_free_func((GDestroyNotify)fab_result_free);
-    bool training;
+    RunKind kind = NULL;
 
     list_entries(entries, &options);
     if (!fab_cli_parse(command, entries, &argc, &argv, error))
@@ -170,11 +203,11 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         return FAB_EXIT_INPUT;
     output = fab_output_new(options.path, error);
     scenarios = output != NULL ? fab_scenario_options_load(&options.scenario, argc - 1, argv + 1, error) : NULL;
-    if (scenarios == NULL || !find_kind(&options, scenarios, &training, error))
+    if (scenarios == NULL || !find_kind(&options, scenarios, &kind, error))
         return FAB_EXIT_INPUT;
-    if (training)
-        return run_steps(&options, scenarios, output, error) && fab_output_finish(output, error) ? FAB_EXIT_DONE
-                                                                                                 : FAB_EXIT_INPUT;
+    if (kind != NULL)
+        return kind(&options, scenarios, output, error) && fab_output_finish(output, error) ? FAB_EXIT_DONE
+                                                                                            : FAB_EXIT_INPUT;
     if (!run_all(&options, scenarios, results, output, error))
         return FAB_EXIT_INPUT;
     if (options.json && !fab_report_json(results, fab_output_stream(output), error))

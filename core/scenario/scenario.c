@@ -14,6 +14,7 @@ enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 #define GROUP_COLLECTIVE "collective"
 #define GROUP_TRANSFER "transfer"
 #define GROUP_TRAINING "training"
+#define GROUP_INFERENCE "inference"
 #define GROUP_PIPELINE "pipeline"
 
 /* A sweep that was not asked for: from where latency rules to where bandwidth does. */
@@ -409,12 +410,7 @@ check_words(FabKeyfile *file, GError **error)
         fab_keyfile_accept(file, GROUP_TRANSFER, transfer_keys[i]);
     for (guint i = 0; fab_copy_pipeline_keys[i] != NULL; i++)
         fab_keyfile_accept(file, GROUP_PIPELINE, fab_copy_pipeline_keys[i]);
-    for (const char *const *key = fab_model_keys(); *key != NULL; key++)
-        fab_keyfile_accept(file, "model", *key);
-    for (guint i = 0; fab_parallel_keys[i] != NULL; i++)
-        fab_keyfile_accept(file, "parallel", fab_parallel_keys[i]);
-    for (guint i = 0; fab_training_keys[i] != NULL; i++)
-        fab_keyfile_accept(file, GROUP_TRAINING, fab_training_keys[i]);
+    fab_training_accept(file);
     fab_keyfile_accept_group(file, "sweep"); /* sweep.c reads it */
     for (guint i = 0; fab_price_keys[i] != NULL; i++)
         fab_keyfile_accept(file, "price", fab_price_keys[i]);
@@ -427,19 +423,15 @@ static bool
 check_work(const FabKeyfile *file, GError **error)
 {
     int things = fab_keyfile_has_group(file, GROUP_COLLECTIVE) + fab_keyfile_has_group(file, GROUP_TRANSFER) +
-                 fab_keyfile_has_group(file, GROUP_TRAINING) + fab_keyfile_has_group(file, GROUP_PIPELINE);
-    bool training = fab_keyfile_has_group(file, GROUP_TRAINING), model = fab_keyfile_has_group(file, "model");
+                 fab_keyfile_has_group(file, GROUP_TRAINING) + fab_keyfile_has_group(file, GROUP_PIPELINE) +
+                 fab_keyfile_has_group(file, GROUP_INFERENCE);
 
-    if (things == 1 && training == model && (training || !fab_keyfile_has_group(file, "parallel")))
-        return true;
-    if (things != 1)
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "%s: says %s to run, a scenario has exactly one of [collective], [transfer], [pipeline] and "
-                    "[training]",
-                    fab_keyfile_path(file), things > 1 ? "two things" : "nothing");
-    else
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s", fab_keyfile_path(file),
-                    training ? "[training] needs a [model] to train" : "[model] and [parallel] belong to [training]");
+    if (things == 1)
+        return fab_training_check_groups(file, error);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: says %s to run, a scenario has exactly one of [collective], [transfer], [pipeline], [training] and "
+                "[inference]",
+                fab_keyfile_path(file), things > 1 ? "two things" : "nothing");
     return false;
 }
 
@@ -447,15 +439,19 @@ static bool
 read_training(FabKeyfile *file, FabScenario *scenario, GError **error)
 {
     scenario->model = fab_model_read(file, error);
-    scenario->training = scenario->model != NULL ? fab_training_read(file, scenario->model, error) : NULL;
+    if (scenario->model == NULL)
+        return false;
+    scenario->training = scenario->kind == FAB_SCENARIO_INFERENCE ? fab_inference_read(file, scenario->model, error)
+                                                                  : fab_training_read(file, scenario->model, error);
     return scenario->training != NULL;
 }
 
 static bool
 read_work(FabKeyfile *file, FabScenario *scenario, GError **error)
 {
-    if (fab_keyfile_has_group(file, GROUP_TRAINING)) {
-        scenario->kind = FAB_SCENARIO_TRAINING;
+    if (fab_keyfile_has_group(file, GROUP_TRAINING) || fab_keyfile_has_group(file, GROUP_INFERENCE)) {
+        scenario->kind =
+            fab_keyfile_has_group(file, GROUP_INFERENCE) ? FAB_SCENARIO_INFERENCE : FAB_SCENARIO_TRAINING;
         return read_training(file, scenario, error);
     }
     if (fab_keyfile_has_group(file, GROUP_TRANSFER)) {
@@ -512,10 +508,11 @@ apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
     g_auto(GStrv) sides = g_strsplit(set, "=", 2);
     g_auto(GStrv) words = g_strsplit(sides[0] != NULL ? sides[0] : "", ".", 2);
     bool grouped = g_strv_length(words) == 2;
-    const char *group = fab_keyfile_has_group(file, GROUP_TRANSFER)   ? GROUP_TRANSFER
-                        : fab_keyfile_has_group(file, GROUP_TRAINING) ? GROUP_TRAINING
-                        : fab_keyfile_has_group(file, GROUP_PIPELINE) ? GROUP_PIPELINE
-                                                                      : GROUP_COLLECTIVE;
+    const char *group = fab_keyfile_has_group(file, GROUP_TRANSFER)    ? GROUP_TRANSFER
+                        : fab_keyfile_has_group(file, GROUP_TRAINING)  ? GROUP_TRAINING
+                        : fab_keyfile_has_group(file, GROUP_INFERENCE) ? GROUP_INFERENCE
+                        : fab_keyfile_has_group(file, GROUP_PIPELINE)  ? GROUP_PIPELINE
+                                                                       : GROUP_COLLECTIVE;
 
     if (!g_utf8_validate(set, -1, NULL) || g_strv_length(sides) != 2 || words[0] == NULL || !is_word(words[0]) ||
         (grouped && !is_key(words[0], words[1]))) {

@@ -18,7 +18,7 @@
 #include "scenario/training.h"
 
 typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER, FAB_SCENARIO_TRAINING,
-               FAB_SCENARIO_PIPELINE } FabScenarioKind;
+               FAB_SCENARIO_PIPELINE, FAB_SCENARIO_INFERENCE } FabScenarioKind;
 
 /* [transfer]: simultaneous copies between GPUs. */
 typedef struct {
@@ -59,7 +59,7 @@ typedef struct {
     FabTransferPair *pairs;
     uint32_t pair_count;
     FabCopyPipeline pipeline; /* [pipeline] */
-    /* [model], [parallel] and [training] */
+    /* [model], [parallel] and [training] or [inference] */
     FabModel *model;
     FabTraining *training;
     FabPrice *price;   /* [price] and [power]; NULL: not given */

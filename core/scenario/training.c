@@ -7,6 +7,7 @@
 
 #define PARALLEL "parallel"
 #define TRAINING "training"
+#define INFERENCE "inference"
 enum { MOST_GPUS = 1 << 20, MOST_BATCH = 1 << 24, MOST_SEQUENCE = 1 << 27, MOST_CHUNKS = 255 };
 
 const char *const fab_precision_names[] = { "bf16", "fp16", "fp8", "tf32", "fp32", NULL };
@@ -15,11 +16,44 @@ const char *const fab_schedule_names[] = { "1f1b", "interleaved", "gpipe", "zb-h
 static const char *const gradient_names[] = { "16 bit", "32 bit", NULL };
 static const char *const stack_names[] = { "auto", "megatron", "megatron-deepspeed", "nemo", "fsdp", NULL };
 
-const char *const fab_parallel_keys[] = { "tp",       "pp",     "cp",        "dp",  "ep", "sequence_parallel", "zero",
-                                          "schedule", "chunks", "recompute", "ends_as_layers", NULL };
-const char *const fab_training_keys[] = { "nodes",     "gpus",      "sequence", "micro_batch", "global_batch",
-                                          "precision", "gradients", "flash",    "overlap",     "nic_rate",
-                                          "stack",     "frozen",    "fold",      NULL };
+static const char *const parallel_keys[] = { "tp", "pp", "cp", "dp", "ep", "sequence_parallel", "zero", "schedule",
+                                             "chunks", "recompute", "ends_as_layers", NULL };
+static const char *const training_keys[] = { "nodes", "gpus", "sequence", "micro_batch", "global_batch", "precision",
+                                             "gradients", "flash", "overlap", "nic_rate", "stack", "frozen", "fold",
+                                             NULL };
+static const char *const inference_keys[] = { "nodes", "gpus", "prompt", "generate", "batch", "stack", "precision",
+                                              "nic_rate", NULL };
+
+static void
+accept_keys(FabKeyfile *file, const char *group, const char *const *keys)
+{
+    for (; *keys != NULL; keys++)
+        fab_keyfile_accept(file, group, *keys);
+}
+
+void
+fab_training_accept(FabKeyfile *file)
+{
+    accept_keys(file, "model", fab_model_keys());
+    accept_keys(file, PARALLEL, parallel_keys);
+    accept_keys(file, TRAINING, training_keys);
+    accept_keys(file, INFERENCE, inference_keys);
+}
+
+bool
+fab_training_check_groups(const FabKeyfile *file, GError **error)
+{
+    bool inference = fab_keyfile_has_group(file, INFERENCE);
+    bool step = inference || fab_keyfile_has_group(file, TRAINING), model = fab_keyfile_has_group(file, "model");
+
+    if (step == model && (step || !fab_keyfile_has_group(file, PARALLEL)))
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s", fab_keyfile_path(file),
+                inference ? "[inference] needs a [model]"
+                : step    ? "[training] needs a [model] to train"
+                          : "[model] and [parallel] belong to [training] or [inference]");
+    return false;
+}
 
 void
 fab_training_free(FabTraining *training)
@@ -128,6 +162,82 @@ fab_training_read(FabKeyfile *file, const FabModel *model, GError **error)
     return g_steal_pointer(&training);
 }
 
+/* ------------------------------------------------------------------ [inference] */
+
+/* What only training has must not be given, or it would be ignored. */
+static bool
+refuse_training_keys(FabKeyfile *file, GError **error)
+{
+    static const char *const only[] = { "cp",        "sequence_parallel", "zero", "schedule", "chunks",
+                                        "recompute", "ends_as_layers",    NULL };
+
+    for (guint i = 0; only[i] != NULL; i++) {
+        if (fab_keyfile_get(file, PARALLEL, only[i]) == NULL)
+            continue;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "is for [training]; inference has tp, pp, dp and ep");
+        fab_keyfile_prefix_error(file, PARALLEL, only[i], error);
+        return false;
+    }
+    return true;
+}
+
+static bool
+read_inference_counts(FabKeyfile *file, FabTraining *training, GError **error)
+{
+    int64_t generate = 128;
+    const struct {
+        const char *group, *key;
+        uint32_t *value;
+        int64_t most;
+    } counts[] = {
+        { PARALLEL, "tp", &training->tp, MOST_GPUS },
+        { PARALLEL, "pp", &training->pp, MOST_GPUS },
+        { PARALLEL, "dp", &training->dp, MOST_GPUS },
+        { PARALLEL, "ep", &training->ep, MOST_GPUS },
+        { INFERENCE, "nodes", &training->nodes, MOST_GPUS },
+        { INFERENCE, "gpus", &training->gpus, MOST_GPUS },
+        { INFERENCE, "prompt", &training->sequence, MOST_SEQUENCE },
+        { INFERENCE, "batch", &training->micro_batch, MOST_BATCH },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        int64_t value = *counts[i].value;
+        if (!fab_keyfile_get_integer(file, counts[i].group, counts[i].key, 1, counts[i].most, &value, error))
+            return false;
+        *counts[i].value = (uint32_t)value;
+    }
+    if (!fab_keyfile_get_integer(file, INFERENCE, "generate", 1, MOST_SEQUENCE, &generate, error))
+        return false;
+    training->context = training->sequence + (uint32_t)generate;
+    return true;
+}
+
+FabTraining *
+fab_inference_read(FabKeyfile *file, const FabModel *model, GError **error)
+{
+    g_autoptr(FabTraining) training = g_new0(FabTraining, 1);
+    int precision = FAB_PRECISION_BF16, stack = 0;
+
+    training->tp = training->pp = training->cp = training->ep = training->chunks = training->nodes = 1;
+    training->micro_batch = 1;
+    training->gradient_bytes = 2;
+    training->sequence = MIN(model->sequence, 1024);
+    training->inference = training->flash = training->overlap = training->fold = true;
+    if (!refuse_training_keys(file, error) || !read_inference_counts(file, training, error) ||
+        !fab_keyfile_get_choice(file, INFERENCE, "precision", fab_precision_names, &precision, error) ||
+        !fab_keyfile_get_choice(file, INFERENCE, "stack", stack_names, &stack, error) ||
+        !fab_keyfile_get_quantity(file, INFERENCE, "nic_rate", "B/s", 1e6, 1e13, &training->nic_rate, error))
+        return NULL;
+    if (training->sequence == 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [inference] needs prompt, the model states no sequence",
+                    fab_keyfile_path(file));
+        return NULL;
+    }
+    training->precision = (FabPrecision)precision;
+    training->stack = g_strdup(stack_names[stack]);
+    return g_steal_pointer(&training);
+}
+
 /* ------------------------------------------------------------------ what must divide */
 
 static bool refuse(const char *where, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
@@ -162,7 +272,7 @@ place_gpus(FabTraining *training, uint32_t gpus_per_node, const char *where, GEr
     if (training->dp == 0 || model_parallel * training->dp != (double)used)
         return refuse(where, error,
                       "[parallel] tp %u x pp %u x cp %u x dp %u is not the number of GPUs, %" G_GUINT64_FORMAT
-                      "; change a degree, [training] gpus or nodes",
+                      "; change a degree, gpus or nodes",
                       training->tp, training->pp, training->cp, MAX(training->dp, 1), used);
     training->gpus = (uint32_t)used;
     return true;
@@ -232,6 +342,8 @@ fab_training_place(FabTraining *training, const FabModel *model, uint32_t gpus_p
     if (!place_gpus(training, gpus_per_node, where, error) || !check_model(training, model, where, error))
         return false;
     replica = (uint64_t)training->micro_batch * training->dp;
+    if (training->inference)
+        training->global_batch = (uint32_t)MIN(replica, UINT32_MAX);
     if (training->global_batch % replica != 0)
         return refuse(where, error, "[training] global_batch %u is no multiple of micro_batch %u x dp %u",
                       training->global_batch, training->micro_batch, training->dp);

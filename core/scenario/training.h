@@ -1,4 +1,4 @@
-/* A training step as plain data: [training] and [parallel] of a scenario. Nothing here knows the machine. */
+/* A training step, or inference, as plain data: [parallel] and [training] or [inference]. No machine is known here. */
 #ifndef FAB_SCENARIO_TRAINING_H
 #define FAB_SCENARIO_TRAINING_H
 
@@ -39,13 +39,21 @@ typedef struct {
     bool overlap;              /* gradients travel while the backward pass goes on */
     double nic_rate;           /* B/s of one NIC; 0: the machine's */
     char *stack;               /* software whose constants are taken; "auto" */
+    /* [inference]: `sequence` is the prompt's, `micro_batch` the sequences of a replica */
+    bool inference;
+    uint32_t context;          /* tokens that the cache holds at the end, or that attention looks at; 0: the sequence */
 } FabTraining;
 
-/* Keys of the two groups; NULL-terminated. */
-extern const char *const fab_parallel_keys[], *const fab_training_keys[];
+/* Declares the keys of [model], [parallel], [training] and [inference], so that misspelt ones are found. */
+void fab_training_accept(FabKeyfile *file);
+
+/* Refuses a step without a model, and a model without a step. */
+bool fab_training_check_groups(const FabKeyfile *file, GError **error);
 
 /* Reads both groups; `model` gives the sequence's default. Refuses what does not divide. Owned by the caller. */
 FabTraining *fab_training_read(FabKeyfile *file, const FabModel *model, GError **error);
+/* [inference] and [parallel]: prompts that are read, then one token after the other. Owned by the caller. */
+FabTraining *fab_inference_read(FabKeyfile *file, const FabModel *model, GError **error);
 void fab_training_free(FabTraining *training);
 FabTraining *fab_training_copy(const FabTraining *training);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabTraining, fab_training_free)

@@ -449,9 +449,9 @@ fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabCo
     FabResult *result;
     bool copies = scenario->kind == FAB_SCENARIO_TRANSFER || scenario->kind == FAB_SCENARIO_PIPELINE;
 
-    if (scenario->kind == FAB_SCENARIO_TRAINING) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: is a training step, not a collective or a set of copies",
-                    scenario->path);
+    if (scenario->kind == FAB_SCENARIO_TRAINING || scenario->kind == FAB_SCENARIO_INFERENCE) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: is %s, not a collective or a set of copies", scenario->path,
+                    scenario->kind == FAB_SCENARIO_TRAINING ? "a training step" : "inference");
         return NULL;
     }
     if (constants == NULL && scenario->calibration != NULL) {

@@ -50,8 +50,8 @@ peak_of(const FabGpuPeaks *peaks, FabPrecision precision)
     }
 }
 
-static bool
-find_rates(const FabTraining *training, const FabTopology *topology, const char *where, FabGpuRates *rates,
+bool
+fab_training_rates(const FabTraining *training, const FabTopology *topology, const char *where, FabGpuRates *rates,
            GError **error)
 {
     const FabGpuModel *model = topology->vertices[topology->gpus[0]].gpu;
@@ -69,8 +69,9 @@ find_rates(const FabTraining *training, const FabTopology *topology, const char 
         rates->peak_16 = rates->peak;
     if (rates->peak > 0 && rates->peak_16 > 0)
         return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [training] precision is %s, for which no rate of the GPU %s is "
-                "known", where, fab_precision_names[training->precision], model->id);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: [%s] precision is %s, for which no rate of the GPU %s is known", where,
+                training->inference ? "inference" : "training", fab_precision_names[training->precision], model->id);
     return false;
 }
 
@@ -292,8 +293,8 @@ predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times
     double hop_s;
 
     step->micros = fab_training_micros(training);
-    if (!check_size(training, step->micros, where, error) || !find_rates(training, topology, where, &rates, error) ||
-        !fab_pass_times(&spec, passes, &hop_s, error))
+    if (!check_size(training, step->micros, where, error) ||
+        !fab_training_rates(training, topology, where, &rates, error) || !fab_pass_times(&spec, passes, &hop_s, error))
         return false;
     step->stack = rates.stack;
     step->fitted = fab_stack_is_fitted(rates.stack,

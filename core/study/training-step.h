@@ -4,6 +4,7 @@
 
 #include "study/training.h"
 #include "workload/graph.h"
+#include "workload/kernel.h"
 #include "workload/schedule.h"
 #include "workload/stack.h"
 
@@ -43,6 +44,10 @@ typedef struct {
     bool host_bound;
     FabGraph *pipeline;        /* passes by stage, for traces; streams as in schedule.h */
 } FabTrainingStep;
+
+/* Rates of the machine's GPUs in the step's precision, and the constants of its stack. */
+bool fab_training_rates(const FabTraining *training, const FabTopology *topology, const char *where,
+                        FabGpuRates *rates, GError **error);
 
 /* Collectives priced so far, by the caller so that several steps on one machine share them. */
 struct FabGroupTimes;

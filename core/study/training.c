@@ -49,9 +49,9 @@ fab_footprint_new(const FabScenario *scenario, const FabTopology *topology, GErr
 {
     g_autoptr(FabTopology) built = NULL;
 
-    if (scenario->kind != FAB_SCENARIO_TRAINING) {
+    if (scenario->training == NULL) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "%s: has no group [training], only a training step has an account of memory", scenario->path);
+                    "%s: has no group [training] or [inference], only those have an account of memory", scenario->path);
         return NULL;
     }
     if (topology == NULL) {

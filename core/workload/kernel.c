@@ -102,13 +102,30 @@ add_plain_attention(Layer *layer, double heads, double size, double value_size)
     layer->times.backward.memory += move(layer, SCORE_BACKWARD * scores);
 }
 
+/* Of one token in one layer on one GPU, 16 bit. */
+static double
+cache_bytes(const Layer *layer)
+{
+    const FabModel *model = layer->model;
+
+    if (model->kv_rank > 0)
+        return 2.0 * ((double)model->kv_rank + model->rope_dim);
+    return 4.0 * fmax(model->kv_heads / layer->tp, 1) * model->head_dim;
+}
+
 static void
 add_flash_attention(Layer *layer, double heads, double size, double value_size)
 {
     const FabStack *stack = layer->rates->stack;
-    double flops = 2 * layer->tokens * layer->training->sequence * heads * (size + value_size);
+    const FabTraining *training = layer->training;
+    bool decode = training->inference && training->sequence == 1;
+    double keys = decode ? training->context : training->sequence;
+    double flops = 2 * layer->tokens * keys * heads * (size + value_size);
 
-    flops *= layer->model->causal ? 0.5 : 1;
+    flops *= layer->model->causal && !decode ? 0.5 : 1;
+    /* Each token reads the cache of its sequence. */
+    if (decode)
+        layer->times.forward.memory += move(layer, layer->tokens * keys * cache_bytes(layer));
     layer->times.core.attention = flops / (layer->rates->peak_16 * stack->flash_forward);
     layer->times.forward.attention += layer->times.core.attention;
     layer->times.backward.attention += 2.5 * flops / (layer->rates->peak_16 * stack->flash_backward);
@@ -159,8 +176,12 @@ static void
 add_experts(Layer *layer)
 {
     const FabModel *model = layer->model;
-    double local = (double)model->experts / layer->training->ep;
-    double rows = layer->tokens * model->experts_per_token / local;
+    double local = (double)model->experts / layer->training->ep, rows;
+
+    /* Few tokens visit few experts, and only those are read. */
+    if (layer->training->inference)
+        local *= 1 - pow(1 - (double)model->experts_per_token / model->experts, layer->tokens * layer->training->ep);
+    rows = layer->tokens * model->experts_per_token / local;
 
     add_linear(layer, layer->tokens, model->experts, model->hidden, 1, 1);
     add_block(layer, rows, model->expert_ffn / layer->tp, local,
@@ -206,6 +227,9 @@ fab_logits_times(const FabGpuRates *rates, const FabTraining *training, const Fa
     }
     if (!model->causal)
         layer.tokens *= MASKED_SHARE;
+    /* Only the next token of each sequence is asked for. */
+    if (training->inference)
+        layer.tokens = training->micro_batch;
     add_linear(&layer, layer.tokens, model->vocab / layer.tp, model->hidden, 1, 1);
     loss = move(&layer, rates->stack->logit_bytes * layer.tokens * model->vocab / layer.tp);
     layer.times.forward.memory += loss / 2;

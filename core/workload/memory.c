@@ -10,7 +10,7 @@
 #define GATHERED_LAYERS 2                      /* ZeRO-3: the layer at work and the one fetched ahead */
 
 const char *const fab_memory_part_names[] = { "parameters", "gradients", "optimiser", "activations",
-                                              "working",    "buffers",   NULL };
+                                              "cache",      "working",   "buffers",   NULL };
 
 static bool
 is_single_precision(const FabTraining *training)
@@ -213,6 +213,33 @@ buffer_bytes(const FabTraining *training)
     return CONTEXT_BYTES + groups * COMMUNICATOR_BYTES + (training->dp > 1 ? 2 * BUCKET_BYTES : 0);
 }
 
+/* Bytes of keys and values of one token on one GPU of a stage, 16 bit unless all is fp32. */
+static double
+stage_cache(const FabTraining *training, const FabModel *model, uint32_t stage)
+{
+    uint32_t layers = fab_training_layers(training, model, stage, 0, NULL);
+
+    return fab_memory_cache_per_token(training, model) * training->pp * layers / model->layers;
+}
+
+/* Weights, the cache of all sequences at their longest, one layer of the prompts at work. */
+static FabStageMemory
+inference_stage(const FabTraining *training, const FabModel *model, uint32_t stage, uint64_t parameters)
+{
+    FabStageMemory memory = { .parameters = parameters, .in_flight = 1 };
+    double width = training->precision == FAB_PRECISION_FP8 ? 1 : element_bytes(training);
+
+    memory.parts[FAB_MEMORY_PARAMETERS] = (uint64_t)((double)parameters * width);
+    memory.parts[FAB_MEMORY_CACHE] =
+        (uint64_t)(stage_cache(training, model, stage) * training->micro_batch * training->context);
+    memory.parts[FAB_MEMORY_WORKING] =
+        (uint64_t)fab_memory_layer_activations(training, model, model->layers - 1, FAB_RECOMPUTE_NONE);
+    memory.parts[FAB_MEMORY_BUFFERS] = buffer_bytes(training);
+    for (int i = 0; i < FAB_MEMORY_PARTS; i++)
+        memory.total += memory.parts[i];
+    return memory;
+}
+
 FabStageMemory
 fab_memory_stage(const FabTraining *training, const FabModel *model, uint32_t stage)
 {
@@ -224,6 +251,8 @@ fab_memory_stage(const FabTraining *training, const FabModel *model, uint32_t st
 
     fab_memory_parameters(training, model, stage, &shared, &experts);
     memory.parameters = shared + experts;
+    if (training->inference)
+        return inference_stage(training, model, stage, memory.parameters);
     /* cut[z]: parameters whose share is kept when ZeRO's stage z shards it; the last piece is the largest. */
     for (uint32_t z = 1; z <= 3; z++)
         cut[z] = training->zero >= z ? (shared + shards - 1) / shards +
@@ -290,7 +319,7 @@ typedef bool (*Change)(FabTraining *training, GString *words);
 static bool
 change_zero_1(FabTraining *training, GString *words)
 {
-    if (training->zero > 0 || training->dp * training->cp == 1)
+    if (training->inference || training->zero > 0 || training->dp * training->cp == 1)
         return false;
     training->zero = 1;
     g_string_append(words, "zero=1");
@@ -300,7 +329,7 @@ change_zero_1(FabTraining *training, GString *words)
 static bool
 change_sequence_parallel(FabTraining *training, GString *words)
 {
-    if (training->sequence_parallel || training->tp == 1)
+    if (training->inference || training->sequence_parallel || training->tp == 1)
         return false;
     training->sequence_parallel = true;
     g_string_append(words, "sequence_parallel=yes");
@@ -323,14 +352,14 @@ change_micro_batch(FabTraining *training, GString *words)
     if (training->micro_batch % 2 != 0)
         return false;
     training->micro_batch /= 2;
-    g_string_append_printf(words, "micro_batch=%u", training->micro_batch);
+    g_string_append_printf(words, "%s=%u", training->inference ? "batch" : "micro_batch", training->micro_batch);
     return true;
 }
 
 static bool
 change_full(FabTraining *training, GString *words)
 {
-    if (training->recompute == FAB_RECOMPUTE_FULL)
+    if (training->inference || training->recompute == FAB_RECOMPUTE_FULL)
         return false;
     training->recompute = FAB_RECOMPUTE_FULL;
     g_string_append(words, "recompute=full");
@@ -340,7 +369,7 @@ change_full(FabTraining *training, GString *words)
 static bool
 change_zero_3(FabTraining *training, GString *words)
 {
-    if (training->zero == 3 || training->pp > 1 || training->dp * training->cp == 1)
+    if (training->inference || training->zero == 3 || training->pp > 1 || training->dp * training->cp == 1)
         return false;
     training->zero = 3;
     g_string_append(words, "zero=3");

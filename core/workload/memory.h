@@ -9,6 +9,7 @@ typedef enum {
     FAB_MEMORY_GRADIENTS,
     FAB_MEMORY_OPTIMISER,   /* fp32 copies and two moments */
     FAB_MEMORY_ACTIVATIONS, /* kept for the backward pass */
+    FAB_MEMORY_CACHE,       /* keys and values of inference */
     FAB_MEMORY_WORKING,     /* of the layer being computed: recomputed activations, gathered parameters, logits */
     FAB_MEMORY_BUFFERS,     /* gradient buckets, collectives, workspace of libraries */
     FAB_MEMORY_PARTS
