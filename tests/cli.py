@@ -350,7 +350,7 @@ class BadScenario(Cli):
                 ("ranks=0,0", r"GPU 0 appears twice"),
                 ("operation=x", r"line 5: key operation appears twice in \[collective\]"),
                 ("[collective]", r"line 5: group collective appears twice"),
-                ("[sweep]\nx=1", r"unknown group \[sweep\]"),
+                ("[swee]\nx=1", r"unknown group \[swee\]"),
                 ("[transfer]\nflows=0>1", r"says two things to run")):
             message = self.refuses(INPUT, pattern, "run", self.scenario(line))
             self.assertIn("case.ini: ", message)
@@ -605,6 +605,25 @@ class Import(Cli):
         self.refuses(INPUT, r"not an id", "import", "nccl-tests", log, "-o", os.path.join(self.folder, "No_Id"))
         self.refuses(INPUT, r"--run is 2", "import", "nccl-tests", log, "--run", "2")
         self.assertFalse([name for name in os.listdir(self.folder) if "none" in name.lower() or "no_id" in name.lower()])
+
+    def test_logs_come_through_a_pipe_and_go_to_a_name(self):
+        logs = os.path.join(os.path.dirname(DATA), "nccl-tests")
+        links = os.path.join(os.path.dirname(DATA), "links")
+        for path, form in ((os.path.join(logs, "nccltests-2021-error-column-no-root.txt"), "nccl-tests"),
+                           (os.path.join(links, "nvbandwidth-text-d2d.txt"), "nvbandwidth")):
+            with open(path, "rb") as file:
+                cat = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
+                printed = self.prints("import", form, "-", stdin=cat.stdout)
+                cat.stdout.close()
+                cat.wait()
+            named = self.prints("import", form, path)
+            self.assertEqual(printed.replace("stdin", os.path.basename(path)), named)
+            before = os.listdir(self.folder)
+            self.refuses(INPUT, r"--output is \".*/\", must be ID or FOLDER/ID", "import", form, path, "-o",
+                         self.folder + "/")
+            self.refuses(INPUT, r"none/x\.csv: cannot be written: No such file", "import", form, path, "-o",
+                         os.path.join(self.folder, "none", "x"))
+            self.assertEqual(os.listdir(self.folder), before)
 
     def test_what_cannot_be_imported(self):
         good = "topo-m-rtx4090x8-sys-nic.txt"

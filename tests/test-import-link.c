@@ -240,6 +240,8 @@ START_TEST(bad_output_of_nvbandwidth_is_refused)
 #define READ ABOUT "Running device_to_device_memcpy_read_ce.\nmemcpy CE GPU(row) -> GPU(column) bandwidth (GB/s)\n"
     assert_refused(fab_import_nvbandwidth, "", "no matrix of nvbandwidth");
     assert_refused(fab_import_nvbandwidth, READ " 0 1\n 0 N/A 1,371.20\n", "column 1 is \"1,371.20\"");
+    assert_refused(fab_import_nvbandwidth, READ MATRIX("1e300", "2"),
+                   "is \"1e300\", must be a number up to 1e9 or N/A");
     assert_refused(fab_import_nvbandwidth, READ MATRIX("1", "2") READ MATRIX("1", "2"), "appears twice");
     assert_refused(fab_import_nvbandwidth, ABOUT "Running host_to_device_memcpy_ce.\nmemcpy CE CPU(row) -> GPU(column) "
                    "bandwidth (GB/s)\n 0 1\n 0 55.1 55.2\n", "no copy between two GPUs was measured");

@@ -300,6 +300,25 @@ START_TEST(deep_and_huge_files_are_refused)
 }
 END_TEST
 
+/* In UTF-16 the marks of a document type are not those that a search for bytes finds. */
+START_TEST(a_document_type_is_refused_in_every_encoding)
+{
+    static const char xml[] = "<?xml version=\"1.0\" encoding=\"UTF-16\"?><!DOCTYPE a [<!ENTITY x SYSTEM "
+                              "\"file:///etc/passwd\">]><system version=\"1\">&x;</system>";
+    g_autofree char *path = temporary(".xml"), *bytes = NULL;
+    g_autoptr(GError) error = NULL;
+    gsize length = 0;
+
+    bytes = g_convert(xml, -1, "UTF-16", "UTF-8", NULL, &length, NULL);
+    ck_assert_ptr_nonnull(bytes);
+    ck_assert(g_file_set_contents(path, bytes, (gssize)length, NULL));
+    ck_assert_ptr_null(import_file(path, NULL, false, &error));
+    g_unlink(path);
+    ck_assert_msg(strstr(error->message, "has a document type, which no file of NCCL has") != NULL, "%s",
+                  error->message);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ graphs */
 
 #define GRAPH(count)                                                                                                   \
@@ -326,6 +345,11 @@ START_TEST(bad_graphs_are_refused)
     assert_refused(GRAPH("99999"), true, "nchannels must be from 0 to 1024");
     assert_refused("<graphs version=\"1\"><graph nchannels=\"1\"><channel><gpu/></channel></graph></graphs>", true,
                    "<gpu> needs dev");
+    assert_refused("<graphs version=\"1\"><graph nchannels=\"1\"><channel><gpu dev=\"-1\"/></channel></graph></graphs>",
+                   true, "line 1: <gpu> needs dev");
+    assert_refused("<graphs version=\"1\"><graph nchannels=\"1\" speedintra=\"nan\"/></graphs>", true,
+                   "line 1: speedintra is \"nan\", must be GB/s");
+    assert_refused("<graphs version=\"9\"><graph nchannels=\"1\"/></graphs>", true, "version of <graphs> must be 1");
 }
 END_TEST
 
@@ -362,6 +386,7 @@ main(void)
     tcase_add_test(tests, figures_that_cannot_be_are_refused);
     tcase_add_test(tests, deep_and_huge_files_are_refused);
     tcase_add_test(tests, a_graph_gives_channels_rates_and_rings);
+    tcase_add_test(tests, a_document_type_is_refused_in_every_encoding);
     tcase_add_test(tests, bad_graphs_are_refused);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);

@@ -24,6 +24,12 @@ clear_options(Options *options)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
 
+const char *
+fab_cli_input(const char *word)
+{
+    return strcmp(word, "-") == 0 ? "/dev/stdin" : word;
+}
+
 static void
 print_remark(void *data, const char *message)
 {
@@ -90,18 +96,25 @@ print_drafts(const GPtrArray *drafts, GError **error)
 
 /* Writes FOLDER/ID.ini and FOLDER/ID.csv, or prints both. */
 static int
-put_drafts(GPtrArray *drafts, const char *target, GError **error)
+put_drafts(GPtrArray *drafts, const char *path, const char *target, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(target != NULL ? target : "imported");
     g_autofree char *id = g_path_get_basename(target != NULL ? target : "imported");
     g_autoptr(GPtrArray) measurements = g_ptr_array_new_with_free_func(free_measurement);
 
+    if (target != NULL && (target[0] == '\0' || g_str_has_suffix(target, "/"))) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --output is \"%s\", must be ID or FOLDER/ID",
+                    target);
+        return FAB_EXIT_INPUT;
+    }
     if (g_str_has_suffix(id, ".ini") || g_str_has_suffix(id, ".csv"))
         id[strlen(id) - 4] = '\0';
     for (guint i = 0; i < drafts->len; i++) {
         FabMeasurement *measurement = name_draft(drafts->pdata[i], id, i + 1, drafts->len, error);
-        if (measurement == NULL)
+        if (measurement == NULL) {
+            g_prefix_error(error, "%s: ", path);
             return FAB_EXIT_INPUT;
+        }
         g_ptr_array_add(measurements, measurement);
     }
     if (target == NULL)
@@ -136,7 +149,7 @@ fab_cli_import_nccl_tests(const FabCommand *command, int argc, char **argv, GErr
     import.collective = options.collective;
     import.topology = options.topology;
     import.ranks = (uint32_t)options.ranks;
-    drafts = fab_import_nccl_tests(argv[1], &import, error);
+    drafts = fab_import_nccl_tests(fab_cli_input(argv[1]), &import, error);
     if (drafts == NULL)
         return FAB_EXIT_INPUT;
     if ((guint)options.run > drafts->len) {
@@ -148,7 +161,7 @@ fab_cli_import_nccl_tests(const FabCommand *command, int argc, char **argv, GErr
         g_ptr_array_remove_range(drafts, (guint)options.run, drafts->len - (guint)options.run);
         g_ptr_array_remove_range(drafts, 0, (guint)options.run - 1);
     }
-    return put_drafts(drafts, options.id, error);
+    return put_drafts(drafts, fab_cli_input(argv[1]), options.id, error);
 }
 
 typedef GPtrArray *(*Importer)(const char *path, const FabImportOptions *options, GError **error);
@@ -170,8 +183,8 @@ import_links(const FabCommand *command, int argc, char **argv, Importer importer
         || !fab_cli_arguments(command, argc, argv, 1, 1, "a file", error))
         return FAB_EXIT_DONE;
     import.topology = options.topology;
-    drafts = importer(argv[1], &import, error);
-    return drafts != NULL ? put_drafts(drafts, options.id, error) : FAB_EXIT_INPUT;
+    drafts = importer(fab_cli_input(argv[1]), &import, error);
+    return drafts != NULL ? put_drafts(drafts, fab_cli_input(argv[1]), options.id, error) : FAB_EXIT_INPUT;
 }
 
 int
@@ -203,7 +216,8 @@ fab_cli_import_nccl_topology(const FabCommand *command, int argc, char **argv, G
         || !fab_cli_arguments(command, argc, argv, 1, 1, "a file", error))
         return FAB_EXIT_DONE;
     output = fab_output_new(path, error);
-    if (output == NULL || !fab_import_nccl_topology(argv[1], gpu, &import, fab_output_stream(output), error))
+    if (output == NULL ||
+        !fab_import_nccl_topology(fab_cli_input(argv[1]), gpu, &import, fab_output_stream(output), error))
         return FAB_EXIT_INPUT;
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
@@ -223,7 +237,7 @@ fab_cli_import_nccl_graph(const FabCommand *command, int argc, char **argv, GErr
         || !fab_cli_arguments(command, argc, argv, 1, 1, "a file", error))
         return FAB_EXIT_DONE;
     output = fab_output_new(path, error);
-    if (output == NULL || !fab_import_nccl_graph(argv[1], &import, fab_output_stream(output), error))
+    if (output == NULL || !fab_import_nccl_graph(fab_cli_input(argv[1]), &import, fab_output_stream(output), error))
         return FAB_EXIT_INPUT;
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }

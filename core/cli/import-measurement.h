@@ -4,6 +4,9 @@
 
 #include "cli/cli.h"
 
+/* The file that a word of the command line names: "-" is standard input. Belongs to `word`, or static. */
+const char *fab_cli_input(const char *word);
+
 int fab_cli_import_nccl_tests(const FabCommand *command, int argc, char **argv, GError **error);
 int fab_cli_import_nvbandwidth(const FabCommand *command, int argc, char **argv, GError **error);
 int fab_cli_import_p2p(const FabCommand *command, int argc, char **argv, GError **error);

@@ -1,18 +1,9 @@
 /* fabricast import: turns the output of other tools into our files. */
-#include <string.h>
-
 #include "base/error.h"
 #include "cli/cli.h"
 #include "cli/import-measurement.h"
 #include "cli/output.h"
 #include "measure/import-topo-matrix.h"
-
-/* What a shell's pipe calls "-". */
-static const char *
-input_path(const char *word)
-{
-    return strcmp(word, "-") == 0 ? "/dev/stdin" : word;
-}
 
 static int
 run_topo_matrix(const FabCommand *command, int argc, char **argv, GError **error)
@@ -36,7 +27,7 @@ run_topo_matrix(const FabCommand *command, int argc, char **argv, GError **error
         return FAB_EXIT_INPUT;
     }
     output = fab_output_new(path, error);
-    if (output == NULL || !fab_import_topo_matrix(input_path(argv[1]), gpu, fab_output_stream(output), error))
+    if (output == NULL || !fab_import_topo_matrix(fab_cli_input(argv[1]), gpu, fab_output_stream(output), error))
         return FAB_EXIT_INPUT;
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
@@ -44,7 +35,7 @@ run_topo_matrix(const FabCommand *command, int argc, char **argv, GError **error
 static const FabCommand children[] = {
     { .name = "topo-matrix",
       .usage = "FILE --gpu MODEL",
-      .summary = "The output of nvidia-smi topo -m becomes a machine file; FILE - is standard input",
+      .summary = "The output of nvidia-smi topo -m becomes a machine file",
       .run = run_topo_matrix },
     { .name = "nccl-tests",
       .usage = "FILE [-o ID]",
@@ -72,6 +63,6 @@ static const FabCommand children[] = {
 const FabCommand fab_command_import = {
     .name = "import",
     .usage = "FORMAT ...",
-    .summary = "Turn the output of other tools into machine files and measurements",
+    .summary = "Turn the output of other tools into machine files and measurements; FILE - is standard input",
     .children = children,
 };

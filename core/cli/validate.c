@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/measurements.h"
@@ -97,15 +98,23 @@ write_report(const FabValidation *validation, const Options *options, bool rows,
     return fab_report_validation(validation, rows, out, error);
 }
 
+/* Before the long work: whether plots can be written there. */
+static bool
+make_folder(const char *folder, GError **error)
+{
+    g_autofree char *path = g_build_filename(folder, "plot.svg", NULL);
+
+    if (g_mkdir_with_parents(folder, 0777) == 0)
+        return fab_file_check_place(path, error);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "command line: --plots: the folder %s cannot be made: %s", folder,
+                g_strerror(errno));
+    return false;
+}
+
 /* PLOTS/ID.svg for each case that was predicted. */
 static bool
 write_plots(const FabValidation *validation, const char *folder, GError **error)
 {
-    if (g_mkdir_with_parents(folder, 0777) != 0) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "command line: --plots: the folder %s cannot be made: %s", folder,
-                    g_strerror(errno));
-        return false;
-    }
     for (guint i = 0; i < validation->cases->len; i++) {
         const FabValidationCase *one = validation->cases->pdata[i];
         g_autofree char *name = g_strconcat(one->id, ".svg", NULL);
@@ -243,7 +252,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     overlay = options.calibration != NULL ? fab_overlay_load(options.calibration, error) : NULL;
     if (options.calibration != NULL && overlay == NULL)
         return FAB_EXIT_INPUT;
-    validation = validate(measurements, &options, overlay, error);
+    if (options.plots == NULL || make_folder(options.plots, error))
+        validation = validate(measurements, &options, overlay, error);
     if (validation == NULL)
         return FAB_EXIT_INPUT;
     if (options.plots != NULL && !write_plots(validation, options.plots, error))

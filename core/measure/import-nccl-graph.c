@@ -27,6 +27,19 @@ pattern_name(int64_t pattern)
 
 enum { RING = 4 };
 
+/* What NCCL writes into speeds: "12", "22.5". */
+static bool
+check_speed(const Writer *writer, xmlNode *graph, const char *name, GError **error)
+{
+    g_autofree char *text = fab_nccl_xml_text(graph, name);
+
+    if (text == NULL || (text[0] != '\0' && strspn(text, G_CSET_DIGITS ".") == strlen(text)))
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: line %ld: %s is \"%.40s\", must be GB/s", writer->path,
+                xmlGetLineNo(graph), name, text);
+    return false;
+}
+
 static const char *
 attribute(xmlNode *node, const char *name, char **keep)
 {
@@ -50,7 +63,7 @@ write_channel(const Writer *writer, xmlNode *channel, uint32_t number, GError **
         g_autofree char *dev = gpu || net ? fab_nccl_xml_text(child, "dev") : NULL;
         if (!gpu && !net)
             continue;
-        if (dev == NULL || strspn(dev, "0123456789abcdefx-") != strlen(dev)) {
+        if (dev == NULL || dev[0] == '\0' || strspn(dev, gpu ? G_CSET_DIGITS : "0123456789abcdefx-") != strlen(dev)) {
             g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: line %ld: <%s> needs dev, the number of a device",
                         writer->path, xmlGetLineNo(child), (const char *)child->name);
             return false;
@@ -77,6 +90,8 @@ write_graph(Writer *writer, xmlNode *graph, GError **error)
                     xmlGetLineNo(graph), MAX_CHANNELS);
         return false;
     }
+    if (!check_speed(writer, graph, "speedintra", error) || !check_speed(writer, graph, "speedinter", error))
+        return false;
     g_string_append_printf(writer->text, "#\n# %s: %d channels; %s GB/s each inside a node (%s), %s between nodes "
         "(%s)\n",
                            pattern_name(pattern), (int)said, attribute(graph, "speedintra", &intra),

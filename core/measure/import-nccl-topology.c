@@ -68,8 +68,8 @@ append_edge(const Writer *writer, xmlNode *pci)
     int64_t lanes = fab_nccl_xml_integer(pci, "link_width", 0);
 
     if (lanes != 0 && (lanes < 0 || lanes > 16 || (lanes & (lanes - 1)) != 0)) {
-        fab_import_remark(writer->options, "%s: line %ld: link_width is %d, no PCIe slot of a GPU or NIC has that; 16 "
-            "is assumed", writer->topology->path, xmlGetLineNo(pci), (int)lanes);
+        fab_import_remark(writer->options, "%s: line %ld: link_width is %" G_GINT64_FORMAT ", no PCIe slot of a "
+            "GPU or NIC has that; 16 is assumed", writer->topology->path, xmlGetLineNo(pci), lanes);
         lanes = 0;
     }
     if (generation > 0 || lanes > 0)

@@ -9,6 +9,8 @@
 
 enum { MAX_GPUS = 1024 };
 
+static const double MOST = 1e9; /* GB/s or us: what a table of measurements takes */
+
 FabLinkMatrix *
 fab_link_matrix_new(void)
 {
@@ -65,7 +67,7 @@ fab_link_matrix_set(FabLinkMatrix *matrix, uint32_t row, uint32_t column, const 
 
     if (strcmp(text, "N/A") == 0)
         return true;
-    if (end == text || *end != '\0' || strchr(text, 'x') != NULL)
+    if (end == text || *end != '\0' || strchr(text, 'x') != NULL || (isfinite(value) && value > MOST))
         return false;
     g_free(*cell);
     *cell = g_strdup(isfinite(value) && value > 0 ? text : "");
@@ -94,8 +96,9 @@ fab_link_matrix_row(FabLinkMatrix *matrix, char **words, unsigned count, uint64_
     }
     for (uint32_t i = 0; i < matrix->count; i++) {
         if (!fab_link_matrix_set(matrix, (uint32_t)row, i, words[i + 1])) {
-            g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "row %u column %u is \"%.20s\", must be a number or N/A",
-                        (unsigned)row, i, words[i + 1]);
+            g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX,
+                        "row %u column %u is \"%.20s\", must be a number up to 1e9 or N/A", (unsigned)row, i,
+                        words[i + 1]);
             return false;
         }
     }

@@ -121,6 +121,8 @@ read_graphs(const Reader *reader, GError **error)
 
     if (root == NULL)
         return false;
+    if (fab_nccl_xml_integer(root, "version", 0) != 1)
+        return refuse(reader, root, "version of <graphs> must be 1", error);
     for (xmlNode *child = root->children; child != NULL; child = child->next) {
         if (fab_nccl_xml_is(child, "graph") && !read_graph(reader, child, error))
             return false;

@@ -66,6 +66,12 @@ parse(const char *path, const char *text, size_t length, GError **error)
     return document;
 }
 
+static void
+refuse_type(const char *path, GError **error)
+{
+    g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: has a document type, which no file of NCCL has", path);
+}
+
 xmlDoc *
 fab_nccl_xml_load(const char *path, const char *root, GError **error)
 {
@@ -87,10 +93,15 @@ fab_nccl_xml_load(const char *path, const char *root, GError **error)
         return NULL;
     }
     if (strstr(text, "<!DOCTYPE") != NULL || strstr(text, "<!ENTITY") != NULL) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: has a document type, which no file of NCCL has", path);
+        refuse_type(path, error);
         return NULL;
     }
     document = parse(path, text, length, error);
+    /* Text in another encoding may hold one that the search above does not see. */
+    if (document != NULL && (document->intSubset != NULL || document->extSubset != NULL)) {
+        refuse_type(path, error);
+        return NULL;
+    }
     top = document != NULL ? xmlDocGetRootElement(document) : NULL;
     if (top == NULL)
         return NULL;
