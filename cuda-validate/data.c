@@ -4,7 +4,7 @@
 #include "pattern.h"
 #include "session.h"
 
-enum { DATA_CTAS = 256, DATA_THREADS = 256 };
+enum { DATA_CTAS = 1024, DATA_THREADS = 256 };
 
 void *
 fabm_pool_alloc(FabmPool *pool, int place, uint64_t bytes, FabmFailure *failure)

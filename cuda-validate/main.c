@@ -251,7 +251,7 @@ run_tests(FabmSession *session, FabmText *troubles)
             continue;
         if (lacks_library(session->options, test))
             fabm_fail(&failure, FABM_EXIT_INPUT, "needs real GPUs, not --fake");
-        else
+        else if (session->options->fake > 0 || fabm_warm_gpus(session, &failure))
             (void)test->run(session, &failure);
         if (failure.status == 0)
             continue;

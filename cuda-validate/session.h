@@ -58,6 +58,9 @@ bool fabm_time_party(FabmSession *session, const FabmParty *party, FabmSummary *
 /* Host time from the first call to the end of the work, of `runs` runs, per run. */
 bool fabm_time_host(FabmSession *session, const FabmParty *party, int runs, FabmSummary *us, FabmFailure *failure);
 
+/* Work for a third of a second on every GPU, so that its clocks are up when the first sample is taken. */
+bool fabm_warm_gpus(FabmSession *session, FabmFailure *failure);
+
 /* ------------------------------------------------------------------ rows */
 
 /* Row `time` in us, and for bytes above 0 row `rate` in GB/s. `row` says all but metric, summary and unit. */

@@ -121,6 +121,34 @@ fabm_time_host(FabmSession *session, const FabmParty *party, int runs, FabmSumma
     return done;
 }
 
+static bool
+warm_gpu(FabmSession *session, int gpu, FabmFailure *failure)
+{
+    enum { WORDS = 4 << 20 };
+    FabmBackend *backend = session->backend;
+    FabmPool pool = { .backend = backend };
+    FabmQueue *queue = backend->queue_new(backend, gpu, false, failure);
+    float *data = queue != NULL ? fabm_pool_alloc(&pool, gpu, WORDS * sizeof *data, failure) : NULL;
+    FabmLaunch launch = { .kind = FABM_KERNEL_WORK, .ctas = 1024, .threads = 256, .as.work = { data, WORDS, 1024 } };
+    double end_us = fabm_now_us() + 0.33e6;
+    bool good = data != NULL && backend->set(queue, data, 0, WORDS * sizeof *data, failure);
+
+    while (good && fabm_now_us() < end_us)
+        good = backend->launch(queue, &launch, failure) && backend->drain(queue, failure);
+    fabm_pool_free(&pool);
+    backend->queue_free(queue);
+    return good;
+}
+
+bool
+fabm_warm_gpus(FabmSession *session, FabmFailure *failure)
+{
+    for (int i = 0; i < session->gpu_count; i++)
+        if (!warm_gpu(session, session->gpus[i], failure))
+            return false;
+    return true;
+}
+
 void
 fabm_report_time(FabmSheet *sheet, FabmRow row, const FabmSummary *us, double bytes)
 {
