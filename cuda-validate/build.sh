@@ -28,7 +28,7 @@ fi
 
 mkdir -p "$folder"
 "$nvcc" -std=c++14 -O3 -arch="$arch" -Xcompiler -fno-threadsafe-statics,-fno-exceptions \
-    -c -o "$folder/kernels.o" "$source/kernels.cu"
+    -I"$source" -c -o "$folder/kernels.o" "$source/kernels.cu"
 # One command: a few seconds, and nothing to keep up to date.
 "$cc" -std=c11 -O2 -g -D_GNU_SOURCE -DFABM_WITH_CUDA -isystem "$root/include" -o "$folder/fabricast-measure" \
     "$source"/*.c "$folder/kernels.o" "$static" -lpthread -ldl -lrt -lm

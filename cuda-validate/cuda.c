@@ -292,13 +292,13 @@ put_set(FabmQueue *queue, void *memory, uint8_t byte, uint64_t bytes, FabmFailur
            good(cudaMemsetAsync(memory, byte, bytes, queue->stream), queue->gpu, "memory was not set", failure);
 }
 
-/* Bytes of shared memory that the kernel asks for: its tables of connections. */
+/* Bytes of shared memory that the kernel asks for: its tables of connections, and a flag for each role. */
 static size_t
 shared_bytes(const FabmLaunch *launch)
 {
     if (launch->kind != FABM_KERNEL_PROGRAM)
         return 0;
-    return (size_t)launch->as.program.roles * launch->as.program.ends_most * sizeof(FabmEndState);
+    return launch->as.program.roles * (launch->as.program.ends_most * sizeof(FabmEndState) + sizeof(uint32_t));
 }
 
 /* CTAs of these kernels wait for each other, so all of them must be on the GPU at once. */

@@ -6,7 +6,7 @@
  * acquire semantics and passes a barrier. Both are cumulative over the barrier (PTX ISA, memory consistency model), on
  * one GPU as over NVLink and PCIe.
  */
-#include <stdint.h>
+#include <device.h>
 
 #include "kernels.h"
 #include "pattern.h"
@@ -43,7 +43,6 @@ move_kernel(FabmMove move)
     const uint64_t begin = blockIdx.x * piece, end = begin + piece < words ? begin + piece : words;
     const Word *a = (const Word *)move.src[0], *b = (const Word *)move.src[SOURCES - 1];
     Word *x = (Word *)move.dst[0], *y = (Word *)move.dst[TARGETS - 1];
-    const volatile uint32_t *stop = move.stop;
 
     do {
         for (uint64_t at = begin + threadIdx.x; at < end; at += (uint64_t)UNROLL * blockDim.x) {
@@ -72,9 +71,9 @@ move_kernel(FabmMove move)
                 }
             }
         }
-        if (stop != nullptr && threadIdx.x == 0)
-            move.passes[blockIdx.x]++;
-    } while (stop != nullptr && *stop == 0);
+        if (move.stop != nullptr && threadIdx.x == 0)
+            fabm_store_plain(&move.passes[blockIdx.x], fabm_load_plain(&move.passes[blockIdx.x]) + 1);
+    } while (move.stop != nullptr && !fabm_flag_is_set(move.stop));
 }
 
 /* ------------------------------------------------------------------ FILL, CHECK, WORK, EMPTY */
@@ -120,31 +119,7 @@ empty_kernel(void)
 {
 }
 
-/* ------------------------------------------------------------------ counters and clocks */
-
-__device__ __forceinline__ uint64_t
-fabm_load_acquire(const uint64_t *counter)
-{
-    uint64_t value;
-
-    asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(counter) : "memory");
-    return value;
-}
-
-__device__ __forceinline__ void
-fabm_store_release(uint64_t *counter, uint64_t value)
-{
-    asm volatile("st.release.sys.global.u64 [%0], %1;" : : "l"(counter), "l"(value) : "memory");
-}
-
-__device__ __forceinline__ uint64_t
-nanoseconds(void)
-{
-    uint64_t now;
-
-    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
-    return now;
-}
+/* ------------------------------------------------------------------ waiting */
 
 /* The flag in host memory and the clock are looked at once in so many looks in vain: both are slow to read. */
 enum { LOOKS = 1 << 12 };
@@ -156,12 +131,12 @@ waited_too_long(uint32_t *looks, uint64_t *began, uint64_t patience_ns, uint32_t
 
     if (++*looks % LOOKS != 0)
         return false;
-    now = nanoseconds();
+    now = fabm_nanoseconds();
     if (*began == 0)
         *began = now;
     else if (now - *began > patience_ns)
-        *(volatile uint32_t *)flag = 1;
-    return *(volatile uint32_t *)flag != 0;
+        fabm_flag_set(flag);
+    return fabm_flag_is_set(flag);
 }
 
 /* ------------------------------------------------------------------ PING */
@@ -171,29 +146,26 @@ __device__ void
 ping_send(uint32_t mode, uint8_t *box, uint32_t trip)
 {
     const uint32_t lane = threadIdx.x;
-    uint8_t *data = box + 128;
+    const uint64_t both = (uint64_t)trip << 32 | trip; /* 4 bytes of data and their flag */
 
     switch (mode) {
-    case FABM_PING_LL: /* 8 bytes of data and two flags in one store of 16 bytes */
+    case FABM_PING_LL: /* two of them in one store of 16 bytes */
         if (lane == 0)
-            asm volatile("st.volatile.global.v4.u32 [%0], {%1,%2,%3,%4};"
-                         : : "l"(box), "r"(trip), "r"(trip), "r"(trip), "r"(trip) : "memory");
+            fabm_store_pair(box, both, both);
         break;
     case FABM_PING_LL128: /* a line of 128 bytes, of which the last 8 are the flag */
         if (lane < 8)
-            asm volatile("st.volatile.global.v2.u64 [%0], {%1,%2};"
-                         : : "l"(box + 16 * lane), "l"((uint64_t)trip), "l"((uint64_t)trip) : "memory");
+            fabm_store_pair(box + 16 * lane, trip, trip);
         break;
     case FABM_PING_SIMPLE: /* data, fence, counter */
-        asm volatile("st.volatile.global.v2.u64 [%0], {%1,%2};"
-                     : : "l"(data + 16 * lane), "l"((uint64_t)trip), "l"((uint64_t)trip) : "memory");
+        fabm_store_pair(box + 128 + 16 * lane, trip, trip);
         __syncwarp();
         if (lane == 0)
             fabm_store_release((uint64_t *)box, trip);
         break;
     default:
         if (lane == 0)
-            asm volatile("st.volatile.global.u64 [%0], %1;" : : "l"(box), "l"((uint64_t)trip) : "memory");
+            fabm_store_plain((uint64_t *)box, trip);
         break;
     }
 }
@@ -203,19 +175,17 @@ __device__ bool
 ping_arrived(uint32_t mode, const uint8_t *box, uint32_t trip)
 {
     const uint32_t lane = threadIdx.x;
+    const uint64_t both = (uint64_t)trip << 32 | trip;
     uint64_t data = 0, flag = 0;
-    uint32_t a, b, c, d;
     bool here = true;
 
     switch (mode) {
     case FABM_PING_LL:
-        asm volatile("ld.volatile.global.v4.u32 {%0,%1,%2,%3}, [%4];"
-                     : "=r"(a), "=r"(b), "=r"(c), "=r"(d) : "l"(box) : "memory");
-        here = a == trip && b == trip && c == trip && d == trip;
+        fabm_load_pair(box, &data, &flag);
+        here = data == both && flag == both;
         break;
     case FABM_PING_LL128:
-        asm volatile("ld.volatile.global.v2.u64 {%0,%1}, [%2];"
-                     : "=l"(data), "=l"(flag) : "l"(box + 16 * (lane & 7)) : "memory");
+        fabm_load_pair(box + 16 * (lane & 7), &data, &flag);
         here = data == trip && flag == trip;
         break;
     case FABM_PING_SIMPLE:
@@ -223,14 +193,12 @@ ping_arrived(uint32_t mode, const uint8_t *box, uint32_t trip)
             flag = fabm_load_acquire((const uint64_t *)box);
         here = __shfl_sync(0xffffffffu, (uint32_t)flag, 0) >= trip;
         if (here) {
-            asm volatile("ld.volatile.global.v2.u64 {%0,%1}, [%2];"
-                         : "=l"(data), "=l"(flag) : "l"(box + 128 + 16 * lane) : "memory");
+            fabm_load_pair(box + 128 + 16 * lane, &data, &flag);
             here = data == trip && flag == trip;
         }
         break;
     default:
-        asm volatile("ld.volatile.global.u64 %0, [%1];" : "=l"(flag) : "l"(box) : "memory");
-        here = flag >= trip;
+        here = fabm_load_plain((const uint64_t *)box) >= trip;
         break;
     }
     return __all_sync(0xffffffffu, here);
@@ -258,45 +226,7 @@ ping_kernel(FabmPing ping)
 
 /* ------------------------------------------------------------------ PROGRAM */
 
-/* A role: some warps of a CTA, with a barrier of their own. */
-typedef struct {
-    uint32_t index, size, mask, barrier;
-} FabmTeam;
-
 #define FABM_CODE __device__ __forceinline__
-
-FABM_CODE void
-fabm_barrier(const FabmTeam *team)
-{
-    /* The barrier wants whole warps, and some threads of the first one may have waited longer than others. */
-    __syncwarp();
-    asm volatile("bar.sync %0, %1;" : : "r"(team->barrier), "r"(team->size) : "memory");
-}
-
-/* Slots are read past L1, since another GPU may have written them. */
-template <typename Word> FABM_CODE Word load_word(const uint8_t *from);
-
-template <> FABM_CODE uint4
-load_word<uint4>(const uint8_t *from)
-{
-    uint4 word;
-
-    asm volatile("ld.volatile.global.v4.u32 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(word.x), "=r"(word.y), "=r"(word.z), "=r"(word.w) : "l"(from) : "memory");
-    return word;
-}
-
-template <> FABM_CODE uint32_t
-load_word<uint32_t>(const uint8_t *from)
-{
-    return *(const volatile uint32_t *)from;
-}
-
-template <> FABM_CODE uint8_t
-load_word<uint8_t>(const uint8_t *from)
-{
-    return *(const volatile uint8_t *)from;
-}
 
 FABM_CODE uint32_t
 reduce_words(uint32_t reduction, uint32_t a, uint32_t b)
@@ -325,10 +255,10 @@ template <typename Word>
 FABM_CODE Word
 fold_word(uint32_t reduction, const uint8_t *const *sources, uint32_t source_count, uint32_t i)
 {
-    Word value = load_word<Word>(sources[0] + (uint64_t)i * sizeof(Word));
+    Word value = fabm_load_word<Word>(sources[0] + (uint64_t)i * sizeof(Word));
 
     for (uint32_t s = 1; s < source_count; s++)
-        value = reduce_words(reduction, value, load_word<Word>(sources[s] + (uint64_t)i * sizeof(Word)));
+        value = reduce_words(reduction, value, fabm_load_word<Word>(sources[s] + (uint64_t)i * sizeof(Word)));
     return value;
 }
 
@@ -363,9 +293,9 @@ transfer_wide(uint32_t reduction, uint8_t *const *targets, const uint8_t *const 
             uint32_t i = at + u * team->size;
 
             if (i < end) {
-                value[u] = load_word<uint4>(a + (uint64_t)i * sizeof(uint4));
+                value[u] = fabm_load_word<uint4>(a + (uint64_t)i * sizeof(uint4));
                 if (SOURCES > 1)
-                    other[u] = load_word<uint4>(b + (uint64_t)i * sizeof(uint4));
+                    other[u] = fabm_load_word<uint4>(b + (uint64_t)i * sizeof(uint4));
             }
         }
 #pragma unroll
@@ -427,12 +357,13 @@ fabm_given_up(const FabmProgramRun *run, FabmWait *wait)
     return waited_too_long(&wait->looks, &wait->began, run->patience_ns, run->stop);
 }
 
-/* Roles share the CTA's threads in order; its shared memory holds a flag and a table of connections for each. */
+/* Roles share the CTA's threads in order; its shared memory holds a table of connections for each, and a flag. */
 __global__ void __launch_bounds__(FABM_PROGRAM_THREADS, 1)
 program_kernel(const __grid_constant__ FabmProgramRun run)
 {
-    extern __shared__ uint64_t shared[];
-    __shared__ uint32_t stopped[FABM_ROLES];
+    FABM_SHARED_MEMORY(shared);
+    FabmEndState *states = (FabmEndState *)shared;
+    uint32_t *stopped = (uint32_t *)(states + (uint64_t)run.roles * run.ends_most);
     const uint32_t rank = blockIdx.x / run.channels;
     uint32_t role = 0, first = 0, place;
 
@@ -444,7 +375,7 @@ program_kernel(const __grid_constant__ FabmProgramRun run)
     const FabmTeam team = { threadIdx.x - first, run.role_threads[role], 31, role + 1 };
 
     fabm_interpret(&run, &run.lanes[place], &run.memory[rank], &run.stalls[place],
-                   (FabmEndState *)shared + (uint64_t)role * run.ends_most, &stopped[role], &team);
+                   states + (uint64_t)role * run.ends_most, &stopped[role], &team);
 }
 
 /* ------------------------------------------------------------------ addresses */
