@@ -155,17 +155,34 @@ validate(GPtrArray *measurements, const Options *options, const FabOverlay *over
 
 /* ------------------------------------------------------------------ training steps */
 
+static guint
+count_training(GPtrArray *measurements)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < measurements->len; i++) {
+        const FabMeasurement *one = measurements->pdata[i];
+        count += one->kind == FAB_MEASUREMENT_TRAINING || one->kind == FAB_MEASUREMENT_APPLICATION;
+    }
+    return count;
+}
+
 /* Where all measurements are of training and applications, their steps are what is asked for. */
 static bool
 wants_training(const Options *options, GPtrArray *measurements)
 {
-    bool all = measurements->len > 0;
+    return options->training || (measurements->len > 0 && count_training(measurements) == measurements->len);
+}
 
-    for (guint i = 0; i < measurements->len && all; i++) {
-        const FabMeasurement *one = measurements->pdata[i];
-        all = one->kind == FAB_MEASUREMENT_TRAINING || one->kind == FAB_MEASUREMENT_APPLICATION;
-    }
-    return options->training || all;
+/* Says where the steps are that a table of collectives leaves out. */
+static void
+mention_training(const Options *options, GPtrArray *measurements, FILE *out)
+{
+    guint count = count_training(measurements);
+
+    if (count > 0 && !options->json && !options->csv && !options->table)
+        fprintf(out, "\n# %u tables of training and applications are among them: --training predicts their steps\n",
+                count);
 }
 
 static int
@@ -258,8 +275,10 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         return FAB_EXIT_INPUT;
     if (options.plots != NULL && !write_plots(validation, options.plots, error))
         return FAB_EXIT_SYSTEM;
-    if (!write_report(validation, &options, options.rows || measurements->len <= 4, fab_output_stream(output), error) ||
-        !fab_output_finish(output, error))
+    if (!write_report(validation, &options, options.rows || measurements->len <= 4, fab_output_stream(output), error))
+        return FAB_EXIT_SYSTEM;
+    mention_training(&options, measurements, fab_output_stream(output));
+    if (!fab_output_finish(output, error))
         return FAB_EXIT_SYSTEM;
     return within_bounds(validation, options.most) ? FAB_EXIT_DONE : FAB_EXIT_NO;
 }

@@ -429,8 +429,8 @@ check_work(const FabKeyfile *file, GError **error)
     if (things == 1)
         return fab_training_check_groups(file, error);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                "%s: says %s to run, a scenario has exactly one of [collective], [transfer], [pipeline], [training] and "
-                "[inference]",
+                "%s: says %s to run, a scenario has exactly one of [collective], [transfer], [pipeline], "
+                "[training] and [inference]",
                 fab_keyfile_path(file), things > 1 ? "two things" : "nothing");
     return false;
 }
