@@ -164,6 +164,18 @@ START_TEST(what_should_help_helps)
 }
 END_TEST
 
+/* Sixteen machines of a cluster's fabric, and sixteen whose network is known by its adapters only. */
+START_TEST(a_cluster_takes_as_long_as_its_machines)
+{
+#define LAYOUT "model.preset=llama-3-8b", "training.global_batch=256", "training.sequence=2048", "parallel.tp=8", \
+    "parallel.pp=2", "parallel.zero=1"
+    double cluster = SECONDS("topology.name=superpod-h100", "training.gpus=128", LAYOUT);
+    double machines = SECONDS("topology.name=dgx-h100", "training.nodes=16", LAYOUT);
+
+    ck_assert_double_eq_tol(cluster / machines, 1, 0.1);
+}
+END_TEST
+
 /* A GPU alone has nothing to wait for. */
 START_TEST(one_gpu_communicates_with_nobody)
 {
@@ -226,6 +238,7 @@ main(void)
     tcase_add_test(tests, a_group_gets_the_rails_of_its_ranks);
     tcase_add_test(tests, what_travels_farther_takes_longer);
     tcase_add_test(tests, what_should_help_helps);
+    tcase_add_test(tests, a_cluster_takes_as_long_as_its_machines);
     tcase_add_test(tests, one_gpu_communicates_with_nobody);
     tcase_add_test(tests, slow_links_hurt_tensor_parallelism_most);
     tcase_add_test(tests, what_the_machine_cannot_do_is_refused);

@@ -114,31 +114,65 @@ read_model(Reader *reader)
     return true;
 }
 
+/* The overrides of the measurement that are parameters of its machine; those of networks are not. */
+static void
+add_overrides(Reader *reader, bool without_bridge)
+{
+    static const char *const network[] = { "nodes", "fabric", "transport", "ranks_per_node", "racks", "ranks_per_rack",
+                                           "gdr", NULL };
+
+    for (guint i = 0; i < reader->measurement->facts->len; i++) {
+        const FabFact *fact = reader->measurement->facts->pdata[i];
+        g_autofree char *key = g_strconcat("topology.", fact->key, NULL);
+        if (strcmp(fact->group, "overrides") == 0 && !g_strv_contains(network, fact->key) &&
+            !(without_bridge && g_str_has_prefix(fact->key, "nvlink")))
+            add(reader, key, fact->value);
+    }
+}
+
+/* Where the table's GPU is usually found, else the machine that the measurement names; GPUs of one in *gpus. */
+static bool
+read_node(Reader *reader, uint32_t *gpus, uint32_t *nics)
+{
+    const char *gpu = cell(reader, FAB_TRAINING_GPU);
+    const char *topology = fab_measurement_get(reader->measurement, "system", "topology");
+    int64_t count = fab_measurement_integer(reader->measurement, "system", "gpus_per_node", 0);
+    const FabTrainingMachine *machine = fab_training_machine(gpu);
+
+    if (machine == NULL && (topology == NULL || count == 0))
+        return give_up(reader, "no machine of the catalogue has this GPU", gpu);
+    *gpus = machine != NULL ? machine->gpus : (uint32_t)count;
+    *nics = machine != NULL ? machine->nics : 0;
+    add(reader, "topology.name", machine != NULL ? machine->topology : topology);
+    if (machine != NULL && machine->gpu != NULL)
+        add(reader, "topology.gpu", machine->gpu);
+    if (machine == NULL)
+        add_overrides(reader, false);
+    return true;
+}
+
 static bool
 read_machine(Reader *reader)
 {
     const char *gpu = cell(reader, FAB_TRAINING_GPU);
-    const FabTrainingMachine *machine = fab_training_machine(gpu);
     const char *remark = fab_measurement_get(reader->measurement, "quality", "remark");
     int64_t nics = fab_measurement_integer(reader->measurement, "system", "nics_per_node", 0);
     int64_t gbps = fab_measurement_integer(reader->measurement, "system", "nic_gbps", 0);
     double node = fab_training_remark_gbps(remark, gpu);
+    uint32_t each, adapters;
 
-    if (machine == NULL)
-        return give_up(reader, "no machine of the catalogue has this GPU", gpu);
-    add(reader, "topology.name", machine->topology);
-    if (machine->gpu != NULL)
-        add(reader, "topology.gpu", machine->gpu);
+    if (!read_node(reader, &each, &adapters))
+        return false;
     if (nics > 0 && gbps > 0)
         node = (double)nics * (double)gbps;
     /* The machine has an adapter for each GPU: a rate for all of a node is shared out among them. */
-    if (node > 0 && machine->nics > 0)
-        g_ptr_array_add(reader->sets, g_strdup_printf("training.nic_rate=%.0f B/s", node * 1e9 / 8 / machine->nics));
+    if (node > 0 && adapters > 0)
+        g_ptr_array_add(reader->sets, g_strdup_printf("training.nic_rate=%.0f B/s", node * 1e9 / 8 / adapters));
     reader->gpus = count_of(reader, FAB_TRAINING_GPUS, 0);
     if (reader->gpus == 0)
         return give_up(reader, "the number of GPUs is not known", gpu);
     add_count(reader, "training.gpus", reader->gpus);
-    add_count(reader, "training.nodes", (reader->gpus + machine->gpus - 1) / machine->gpus);
+    add_count(reader, "training.nodes", (reader->gpus + each - 1) / each);
     return true;
 }
 
@@ -419,12 +453,7 @@ read_own_machine(Reader *reader)
     if (topology == NULL)
         return give_up(reader, "no machine of the catalogue has this GPU", cell(reader, FAB_APPLICATION_MODEL));
     add(reader, "topology.name", topology);
-    for (guint i = 0; i < reader->measurement->facts->len; i++) {
-        const FabFact *fact = reader->measurement->facts->pdata[i];
-        g_autofree char *key = g_strconcat("topology.", fact->key, NULL);
-        if (strcmp(fact->group, "overrides") == 0 && !(apart && g_str_has_prefix(fact->key, "nvlink")))
-            add(reader, key, fact->value);
-    }
+    add_overrides(reader, apart);
     if (apart)
         add(reader, "topology.p2p", "off");
     return true;
