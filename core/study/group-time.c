@@ -13,6 +13,8 @@
  * (the tables of several DGX in tests/measurements).
  */
 #define NETWORK_SHARE 0.84
+/* Ranks of a group on a cluster beyond which its machines are simulated and the network between them is not. */
+#define MOST_SIMULATED 64
 /* Beyond it bandwidth is all there is: larger calls take longer in proportion. */
 #define LARGEST_BYTES 1073741824.0
 #define NETWORK_LATENCY_S 10e-6 /* of one step of a ring or tree between machines */
@@ -27,6 +29,7 @@ struct FabGroupTimes {
     const FabTopology *topology;
     double nic_rate;   /* of one, B/s; 0: none */
     uint32_t nics;
+    uint32_t domain;   /* GPUs that NVLink joins to the first one, or else those of its box */
     GHashTable *known; /* Key -> double, seconds */
     GHashTable *staged; /* FabGroup as text: those that go through host memory */
 };
@@ -60,6 +63,42 @@ rate_of_model(const char *model)
     return start != NULL ? g_ascii_strtod(start, NULL) * 1e9 / 8 : 0;
 }
 
+/* Marks what NVLink reaches from a vertex; the number of GPUs among it. */
+static uint32_t
+count_nvlink(const FabTopology *topology, FabVertex start)
+{
+    g_autofree bool *seen = g_new0(bool, topology->vertex_count);
+    g_autofree FabVertex *queue = g_new(FabVertex, topology->vertex_count);
+    uint32_t known = 1, gpus = 0;
+
+    seen[start] = true;
+    queue[0] = start;
+    for (uint32_t at = 0; at < known; at++) {
+        uint32_t count;
+        const uint32_t *links = fab_topology_links_at(topology, queue[at], &count);
+        gpus += topology->vertices[queue[at]].kind == FAB_VERTEX_GPU;
+        for (uint32_t i = 0; i < count; i++) {
+            const FabTopologyLink *link = &topology->links[links[i]];
+            FabVertex other = fab_link_other_end(link, queue[at]);
+            if (link->medium != FAB_MEDIUM_NVLINK || seen[other])
+                continue;
+            seen[other] = true;
+            queue[known++] = other;
+        }
+    }
+    return gpus;
+}
+
+static uint32_t
+find_domain(const FabTopology *topology)
+{
+    uint32_t linked = count_nvlink(topology, topology->gpus[0]), boxed = 0;
+
+    for (uint32_t i = 0; i < topology->gpu_count; i++)
+        boxed += topology->vertices[topology->gpus[i]].box == topology->vertices[topology->gpus[0]].box;
+    return linked > 1 ? linked : boxed;
+}
+
 FabGroupTimes *
 fab_group_times_new(const FabTopology *topology, double nic_rate)
 {
@@ -67,6 +106,7 @@ fab_group_times_new(const FabTopology *topology, double nic_rate)
     double found = 0;
 
     times->topology = topology;
+    times->domain = find_domain(topology);
     times->known = g_hash_table_new_full(hash_key, same_key, g_free, g_free);
     times->staged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (uint32_t i = 0; i < topology->vertex_count; i++) {
@@ -95,7 +135,9 @@ fab_group_times_free(FabGroupTimes *times)
 uint32_t
 fab_group_members_inside(const FabGroupTimes *times, FabGroup group)
 {
-    return MIN(group.size, (times->topology->gpu_count + group.stride - 1) / group.stride);
+    uint32_t gpus = group.size > MOST_SIMULATED ? times->domain : times->topology->gpu_count;
+
+    return MIN(group.size, (gpus + group.stride - 1) / group.stride);
 }
 
 double

@@ -35,7 +35,7 @@ double fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGrou
  */
 bool fab_group_is_staged(const FabGroupTimes *times, FabGroup group);
 
-/* Ranks of the group on the first machine. */
+/* Ranks of the group that the engine runs: on the first machine, or on all of a cluster for groups of up to 64. */
 uint32_t fab_group_members_inside(const FabGroupTimes *times, FabGroup group);
 
 /* B/s that one group gets to other machines: the adapters of its own ranks, the others serve other groups. */
