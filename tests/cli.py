@@ -19,6 +19,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -660,6 +661,27 @@ class Output(Cli):
         self.assertTrue(os.path.islink(link))
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640)
         self.assertGreater(os.path.getsize(path), 100)
+
+    def test_an_interrupted_program_leaves_no_file(self):
+        measurements = os.path.join(os.path.dirname(os.path.dirname(DATA)), "measurements")
+        for words in (("calibrate", measurements, "-o", "out.ini"), ("validate", measurements, "--csv", "-o", "out.csv"),
+                      (*ALL_REDUCE, "--sizes", "1M:1T", "-o", "out.txt")):
+            running = subprocess.Popen([PROGRAM, *words], cwd=self.folder, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE)
+            time.sleep(0.5)
+            running.send_signal(signal.SIGINT)
+            message = running.communicate(timeout=60)[1]
+            # A shell shows this as 130.
+            self.assertEqual((running.returncode, message), (-signal.SIGINT, b""), words)
+            self.assertEqual(os.listdir(self.folder), [])
+
+    def test_folders_of_plots_are_looked_at_before_the_work(self):
+        measurements = os.path.join(os.path.dirname(os.path.dirname(DATA)), "measurements")
+        plain = self.write("plain", "x")
+        started = time.monotonic()
+        self.refuses(INPUT, r"--plots: the folder .*plain/x cannot be made: Not a directory", "validate", measurements,
+                     "--plots", os.path.join(plain, "x"))
+        self.assertLess(time.monotonic() - started, 5)
 
     def test_files_that_cannot_be_written(self):
         self.refuses(INPUT, r"/none/x: cannot be written: No such file", *ALL_REDUCE, "--sizes", "1M", "-o", "/none/x")

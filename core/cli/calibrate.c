@@ -125,7 +125,7 @@ is_believable(const FabFit *fit, const Options *options, GError **error)
     else if (names->len > 0 && !options->force)
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "calibrate: fitted to the end of the plausible range: %s; the measurements do not fit the machine "
-                    "or the model; leave these out with --parameters, or take them all the same with --force",
+                    "or the model; name others to fit with --parameters, or take these all the same with --force",
                     names->str);
     return identified > 0 && (names->len == 0 || options->force);
 }

@@ -35,7 +35,7 @@ run_topo_matrix(const FabCommand *command, int argc, char **argv, GError **error
 static const FabCommand children[] = {
     { .name = "topo-matrix",
       .usage = "FILE --gpu MODEL",
-      .summary = "The output of nvidia-smi topo -m becomes a machine file",
+      .summary = "The output of nvidia-smi topo -m becomes a machine file; FILE - is standard input, as with the others",
       .run = run_topo_matrix },
     { .name = "nccl-tests",
       .usage = "FILE [-o ID]",
@@ -63,6 +63,6 @@ static const FabCommand children[] = {
 const FabCommand fab_command_import = {
     .name = "import",
     .usage = "FORMAT ...",
-    .summary = "Turn the output of other tools into machine files and measurements; FILE - is standard input",
+    .summary = "Turn the output of other tools into machine files and measurements",
     .children = children,
 };
