@@ -7,6 +7,7 @@
 /* NICs that a GPU drives. */
 typedef struct {
     uint32_t count;
+    bool direct; /* they may read and write its memory */
     FabVertex *nics;
 } Nearest;
 
@@ -70,6 +71,30 @@ same_list(const GArray *a, const GArray *b)
     return a->len == b->len && memcmp(a->data, b->data, a->len * sizeof(FabVertex)) == 0;
 }
 
+/* Whether the NIC may read and write the memory of the GPU by itself. */
+static bool
+is_direct(FabNetworkWays *ways, FabVertex gpu, FabVertex nic)
+{
+    const FabTopology *topology = ways->topology;
+    FabPathClass class = fab_path_class(topology, gpu, nic);
+    FabGdr gdr = topology->network.gdr;
+    g_autoptr(GArray) hops = NULL;
+    bool c2c = false, socket = false;
+
+    if (gdr == FAB_GDR_OFF || class > FAB_PATH_SYS)
+        return false;
+    if (gdr == FAB_GDR_SYS || class <= FAB_PATH_PXB || (gdr == FAB_GDR_PHB && class <= FAB_PATH_NODE))
+        return true;
+    hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
+    fab_walk_path(ways->walk, gpu, nic, hops);
+    for (guint i = 0; i < hops->len; i++) {
+        FabMedium medium = topology->links[g_array_index(hops, FabHop, i).link].medium;
+        c2c = c2c || medium == FAB_MEDIUM_C2C;
+        socket = socket || medium == FAB_MEDIUM_SOCKET;
+    }
+    return c2c && !socket;
+}
+
 /*
  * GPUs that are equally near to the same NICs share them out: two GPUs and two NICs one each, one GPU and four NICs all
  * four, four GPUs and two NICs one for each pair.
@@ -95,6 +120,8 @@ share_out(FabNetworkWays *ways, const FabTopologyNode *node)
                                  : (place * each + nearest->count) % lists[i]->len;
             nearest->nics[nearest->count] = g_array_index(lists[i], FabVertex, at);
         }
+        nearest->direct =
+            nearest->count > 0 && is_direct(ways, ways->topology->gpus[node->first_gpu + i], nearest->nics[0]);
     }
     for (uint32_t i = 0; i < node->gpus; i++)
         g_array_unref(lists[i]);
@@ -113,7 +140,7 @@ copy_nearest(FabNetworkWays *ways, uint32_t number)
         for (uint32_t i = 0; i < node->gpus; i++) {
             const Nearest *from = &ways->nearest[other->first_gpu + i];
             Nearest *to = &ways->nearest[node->first_gpu + i];
-            *to = (Nearest) { from->count, g_new(FabVertex, from->count + 1) };
+            *to = (Nearest) { from->count, from->direct, g_new(FabVertex, from->count + 1) };
             for (uint32_t k = 0; k < from->count; k++)
                 to->nics[k] = from->nics[k] - other->first + node->first;
         }
@@ -165,26 +192,9 @@ fab_network_nics(FabNetworkWays *ways, uint32_t gpu, uint32_t *count)
 }
 
 bool
-fab_network_is_direct(FabNetworkWays *ways, FabVertex gpu, FabVertex nic)
+fab_network_is_direct(const FabNetworkWays *ways, uint32_t gpu)
 {
-    const FabTopology *topology = ways->topology;
-    FabPathClass class = fab_path_class(topology, gpu, nic);
-    FabGdr gdr = topology->network.gdr;
-    g_autoptr(GArray) hops = NULL;
-    bool c2c = false, socket = false;
-
-    if (gdr == FAB_GDR_OFF || class > FAB_PATH_SYS)
-        return false;
-    if (gdr == FAB_GDR_SYS || class <= FAB_PATH_PXB || (gdr == FAB_GDR_PHB && class <= FAB_PATH_NODE))
-        return true;
-    hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
-    fab_walk_path(ways->walk, gpu, nic, hops);
-    for (guint i = 0; i < hops->len; i++) {
-        FabMedium medium = topology->links[g_array_index(hops, FabHop, i).link].medium;
-        c2c = c2c || medium == FAB_MEDIUM_C2C;
-        socket = socket || medium == FAB_MEDIUM_SOCKET;
-    }
-    return c2c && !socket;
+    return ways->nearest[gpu].direct;
 }
 
 /* ------------------------------------------------------------------ cables */

@@ -16,8 +16,8 @@ void fab_network_ways_free(FabNetworkWays *ways);
  */
 const FabVertex *fab_network_nics(FabNetworkWays *ways, uint32_t gpu, uint32_t *count);
 
-/* Whether the NIC may read and write the memory of the GPU (vertices) by itself. */
-bool fab_network_is_direct(FabNetworkWays *ways, FabVertex gpu, FabVertex nic);
+/* Whether the NICs that GPU `gpu` drives may read and write its memory by themselves. */
+bool fab_network_is_direct(const FabNetworkWays *ways, uint32_t gpu);
 
 /*
  * Appends the hops (FabHop, with their share of the flow times `share`) from one NIC to another and returns the

@@ -1,5 +1,7 @@
 #include "topology/path.h"
 
+#include <string.h>
+
 #include "topology/route.h"
 
 struct FabWalk {
@@ -23,6 +25,8 @@ fab_walk_new(const FabTopology *topology)
     walk->via = g_new(uint32_t, topology->vertex_count);
     walk->distance = g_new(uint32_t, topology->vertex_count);
     walk->queue = g_new(FabVertex, topology->vertex_count);
+    memset(walk->via, 0xff, topology->vertex_count * sizeof *walk->via);
+    memset(walk->distance, 0xff, topology->vertex_count * sizeof *walk->distance);
     return walk;
 }
 
@@ -85,8 +89,8 @@ search_from(FabWalk *walk, FabVertex source)
 {
     if (walk->source == source)
         return;
-    for (uint32_t i = 0; i < walk->topology->vertex_count; i++)
-        walk->via[i] = walk->distance[i] = UINT32_MAX;
+    for (uint32_t i = 0; i < walk->reached; i++) /* what the last search touched: one node of a large cluster */
+        walk->via[walk->queue[i]] = walk->distance[walk->queue[i]] = UINT32_MAX;
     walk->source = source;
     walk->distance[source] = 0;
     walk->queue[0] = source;
@@ -140,10 +144,12 @@ fab_walk_nearest(FabWalk *walk, FabVertex source, FabVertexKind kind)
     FabVertex best = FAB_VERTEX_NONE;
 
     search_from(walk, source);
-    for (FabVertex vertex = 0; vertex < walk->topology->vertex_count; vertex++) {
-        if (walk->topology->vertices[vertex].kind != kind || walk->distance[vertex] == UINT32_MAX)
+    for (uint32_t i = 0; i < walk->reached; i++) {
+        FabVertex vertex = walk->queue[i];
+        if (walk->topology->vertices[vertex].kind != kind)
             continue;
-        if (best == FAB_VERTEX_NONE || walk->distance[vertex] < walk->distance[best])
+        if (best == FAB_VERTEX_NONE || walk->distance[vertex] < walk->distance[best] ||
+            (walk->distance[vertex] == walk->distance[best] && vertex < best))
             best = vertex;
     }
     return best;

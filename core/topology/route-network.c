@@ -31,11 +31,11 @@ use_way(FabRouter *router, double share)
 
 /* PCIe between a NIC and a GPU, or the memory of the GPU's NUMA node where the NIC may not reach the GPU itself. */
 static int64_t
-use_nic(FabRouter *router, FabVertex gpu, FabVertex nic, bool out, double share)
+use_nic(FabRouter *router, uint32_t index, FabVertex nic, bool out, double share)
 {
-    FabVertex memory = gpu;
+    FabVertex gpu = router->topology->gpus[index], memory = gpu;
 
-    if (!fab_network_is_direct(router->ways, gpu, nic))
+    if (!fab_network_is_direct(router->ways, index))
         memory = fab_walk_nearest(router->walk, gpu, FAB_VERTEX_CPU);
     g_array_set_size(router->hops, 0);
     if (memory == FAB_VERTEX_NONE)
@@ -88,7 +88,6 @@ static bool
 use_cables(FabRouter *router, uint32_t a, uint32_t b, uint32_t relay, uint32_t flow, int64_t *latency_ps,
            GError **error)
 {
-    const FabTopology *topology = router->topology;
     uint32_t out_count, in_count, strands;
     const FabVertex *out = fab_network_nics(router->ways, relay, &out_count);
     const FabVertex *in = fab_network_nics(router->ways, b, &in_count);
@@ -99,7 +98,7 @@ use_cables(FabRouter *router, uint32_t a, uint32_t b, uint32_t relay, uint32_t f
     strands = MAX(out_count, in_count);
     for (uint32_t i = 0; i < strands; i++) {
         FabVertex from = out[i % out_count], to = in[i % in_count];
-        int64_t way_ps = use_nic(router, topology->gpus[relay], from, true, 1.0 / strands), cables_ps;
+        int64_t way_ps = use_nic(router, relay, from, true, 1.0 / strands), cables_ps;
         g_array_set_size(router->hops, 0);
         cables_ps = fab_network_way(router->ways, from, to, flow, 1.0 / strands, router->hops);
         if (cables_ps < 0) {
@@ -107,7 +106,7 @@ use_cables(FabRouter *router, uint32_t a, uint32_t b, uint32_t relay, uint32_t f
             return refuse_no_way(router, a, b, from, to, error);
         }
         use_way(router, 1.0 / strands);
-        way_ps += cables_ps + use_nic(router, topology->gpus[b], to, false, 1.0 / strands);
+        way_ps += cables_ps + use_nic(router, b, to, false, 1.0 / strands);
         slowest_ps = MAX(slowest_ps, way_ps);
     }
     *latency_ps += slowest_ps;
@@ -121,15 +120,14 @@ fab_router_network_route(FabRouter *router, uint32_t a, uint32_t b, uint32_t flo
     const FabTopology *topology = router->topology;
     uint32_t relay = relay_of(router, a, b), count;
     int64_t latency_ps = 0;
-    const FabVertex *nics;
 
-    nics = fab_router_nics(router, relay, &count);
+    fab_router_nics(router, relay, &count);
     if (relay != a) {
         g_array_set_size(router->hops, 0);
         fab_nvlink_path(topology, topology->gpus[a], topology->gpus[relay], router->hops);
         latency_ps += fab_router_use_hops(router, true);
     }
-    if (count > 0 && !fab_network_is_direct(router->ways, topology->gpus[relay], nics[0])) {
+    if (count > 0 && !fab_network_is_direct(router->ways, relay)) {
         FabVertex cpu = fab_walk_nearest(router->walk, topology->gpus[relay], FAB_VERTEX_CPU);
         g_array_set_size(router->hops, 0);
         if (cpu != FAB_VERTEX_NONE)
@@ -148,12 +146,11 @@ fab_router_network_pull(FabRouter *router, uint32_t b)
 {
     const FabTopology *topology = router->topology;
     uint32_t count;
-    const FabVertex *nics;
     FabVertex cpu;
 
-    nics = fab_router_nics(router, b, &count);
+    fab_router_nics(router, b, &count);
     g_array_set_size(router->hops, 0);
-    if (count == 0 || fab_network_is_direct(router->ways, topology->gpus[b], nics[0]))
+    if (count == 0 || fab_network_is_direct(router->ways, b))
         return fab_router_finish(router, 0);
     cpu = fab_walk_nearest(router->walk, topology->gpus[b], FAB_VERTEX_CPU);
     if (cpu == FAB_VERTEX_NONE)
