@@ -22,6 +22,7 @@ PAGES = {
     "docs/validation.md": (),
     "docs/loopback.md": (),
     "docs/program-format.md": (),
+    "docs/claims.md": (),
     "docs/compare.md": (),
     "docs/sweep.md": (),
 }

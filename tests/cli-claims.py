@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs compare and sweep as their pages say: good runs, and bad input against exit status and message.
+"""Runs compare, sweep and claims as their pages say: good runs, and bad input against exit status and message.
 
-cli-claims.py PROGRAM
+cli-claims.py PROGRAM SCENARIOS
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import tempfile
 import time
 import unittest
 
-PROGRAM = os.path.abspath(sys.argv[1])
+PROGRAM, SCENARIOS = (os.path.abspath(path) for path in sys.argv[1:3])
 DONE, NO, INPUT, SYSTEM = 0, 1, 2, 3
 PRICE = ("--set", "price.gpu_hour=2 USD/h", "--set", "price.date=2025-11", "--set", "price.source=a quote")
 BRIDGES = ("bridge-3090-removed", "bridge-3090", "--set", "sizes=1M;256M")
@@ -256,6 +256,75 @@ class Sweep(Case):
         refuses("--part is", LONG, "--part", "5/4")
         refuses("--threads is", LONG, "--threads", "-1")
         refuses("one currency", head + "price.gpu_hour=2 USD/h | 2 EUR/h\n" + "price.date=2025-11\nprice.source=x\n")
+
+
+class Claims(Case):
+    """What needs the engine is in tests/test-claim.c; here are the files that ship, and the forms of output."""
+
+    def files(self):
+        folder = os.path.join(SCENARIOS, "claims")
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+
+    def judge(self, *words):
+        done = fabricast("claims", *words)
+        self.assertEqual(done.stderr, "")
+        return done.returncode, done.stdout
+
+    def test_the_claims_that_ship_are_judged_by_their_intervals(self):
+        status, text = self.judge(*self.files(), "--json")
+        claims = json.loads(text)["claims"]
+        self.assertEqual(status, NO)
+        self.assertEqual(len(claims), len({claim["id"] for claim in claims}))
+        for claim in claims:
+            states = {point["state"] for point in claim["points"]}
+            wanted = ("depends" if {"yes", "no"} <= states else "cannot be told" if "open" in states else
+                      "supported" if states == {"yes"} else "refuted")
+            self.assertEqual(claim["verdict"], wanted)
+            self.assertTrue(claim["text"] and claim["source"] and claim["basis"], claim)
+            for point in claim["points"]:
+                if point["low"] is not None:
+                    self.assertLessEqual(point["low"], point["value"])
+                    self.assertGreaterEqual(point["high"], point["value"])
+
+    def test_facts_are_certain(self):
+        _, text = self.judge(os.path.join(SCENARIOS, "claims", "catalogue.ini"), "--brief")
+        verdicts = {line.split()[0]: line.split()[1] for line in text.splitlines() if not line.startswith("#")}
+        self.assertEqual(verdicts["hundreds-per-link"], "refuted")
+        self.assertEqual(verdicts["no-bridge-4090"], "supported")
+        self.assertEqual(verdicts["data-centre-only"], "depends")
+        self.assertEqual(verdicts["ada-for-nvlink"], "refuted")
+
+    def test_the_forms_agree(self):
+        path = os.path.join(SCENARIOS, "claims", "catalogue.ini")
+        claims = json.loads(self.judge(path, "--json")[1])["claims"]
+        rows = list(csv.DictReader(io.StringIO(self.judge(path, "--csv")[1])))
+        flat = [(claim, point) for claim in claims for point in claim["points"]]
+        self.assertEqual(len(rows), len(flat))
+        for row, (claim, point) in zip(rows, flat):
+            self.assertEqual((row["claim"], row["verdict"], row["state"]), (claim["id"], claim["verdict"], point["state"]))
+            self.assertEqual(float(row["value"]), point["value"])
+        full = self.judge(path)[1]
+        for claim in claims:
+            self.assertIn(f"{claim['id']}: {claim['text']}\n", full)
+
+    def test_the_exit_status_is_the_answer(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "one.ini")
+            for threshold, status in (("4", DONE), ("5", NO)):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write("[claim links]\ntext=a\nsource=b\nmetric=fact\nfact=nvlink_links\ngpu=rtx-3090\n"
+                               f"operator=>=\nthreshold={threshold}\n")
+                self.assertEqual(self.judge(path)[0], status)
+            self.refuses("one.ini: .claim links. needs threshold|nonsense", "claims", self.without_threshold(path))
+            self.refuses("needs a file of claims", "claims")
+            self.refuses("No such file|no such file", "claims", os.path.join(folder, "none.ini"))
+
+    def without_threshold(self, path):
+        with open(path, encoding="utf-8") as file:
+            lines = [line for line in file if not line.startswith("threshold")]
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+        return path
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ END_TEST
 
 START_TEST(a_verdict_is_no_stronger_than_the_intervals)
 {
-    FabRatio straddling = { 3, 0.9, 9, true }, slower = { 0.5, 0.3, 0.99, true }, edge = { 1.2, 1, 1.4, true };
+    FabRatio straddling = { 3, 0.9, 9, true, false }, slower = { 0.5, 0.3, 0.99, true, false };
+    FabRatio edge = { 1.2, 1, 1.4, true, false };
 
     ck_assert_int_eq(fab_speed_verdict(&straddling), FAB_VERDICT_UNTOLD);
     ck_assert_int_eq(fab_speed_verdict(&slower), FAB_VERDICT_SLOWER);
@@ -128,6 +129,8 @@ START_TEST(what_has_nothing_in_common_is_refused)
     refuse("no size that all", SCENARIO("topology.name=dgx-h100", SMALL),
            SCENARIO("topology.name=dgx-h100", "operation=all_reduce", "sizes=2M"));
     refuse("a training step", SCENARIO("topology.name=dgx-h100", SMALL), scenario_of(step));
+    refuse("is inference and", scenario_of(step),
+           SCENARIO("topology.name=dgx-h100", "model.preset=llama-3-8b", "inference.batch=2"));
     refuse("another model", scenario_of(step),
            SCENARIO("topology.name=dgx-h100", "model.preset=llama-2-7b", "training.global_batch=128"));
     refuse("no rates of exchange", SCENARIO("topology.name=dgx-h100", SMALL, PRICED),
@@ -197,6 +200,21 @@ START_TEST(prices_have_a_unit_a_date_and_a_source)
 }
 END_TEST
 
+START_TEST(answers_are_compared_by_the_tokens_they_generate)
+{
+    g_autoptr(FabComparison) comparison =
+        good(SCENARIO("topology.name=dgx-h100", "model.preset=llama-3-8b", "inference.batch=2"),
+             SCENARIO("topology.name=dgx-h100", "model.preset=llama-3-8b", "inference.batch=4"));
+    const FabOutcome *outcome = comparison->outcomes->pdata[0];
+    const FabOutcomeRow *first = fab_outcome_row(outcome, 0);
+    const FabOutcomeRow *other = fab_outcome_row(comparison->outcomes->pdata[1], 0);
+
+    ck_assert_double_eq_tol(other->work / first->work, 2, 1e-9);
+    ck_assert(outcome->guessed && outcome->fits && outcome->memory_bytes > 0);
+    ck_assert_ptr_nonnull(first->binding);
+}
+END_TEST
+
 START_TEST(a_step_is_compared_by_its_tokens)
 {
     g_autoptr(FabComparison) comparison =
@@ -237,6 +255,7 @@ main(void)
     tcase_add_test(cases, what_has_nothing_in_common_is_refused);
     tcase_add_test(cases, rent_is_paid_for_the_gpus_that_work_and_purchases_for_the_machine);
     tcase_add_test(cases, prices_have_a_unit_a_date_and_a_source);
+    tcase_add_test(cases, answers_are_compared_by_the_tokens_they_generate);
     tcase_add_test(cases, a_step_is_compared_by_its_tokens);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_NORMAL);

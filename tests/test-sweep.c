@@ -97,7 +97,8 @@ END_TEST
 
 START_TEST(a_sample_has_no_point_twice_and_covers_the_grid)
 {
-    g_autoptr(FabSweep) sweep = good_sweep("collective.root=0..999\ncollective.channels=1..1000\nrandom=20000\nseed=9\n");
+    g_autoptr(FabSweep) sweep = good_sweep("collective.root=0..999\ncollective.channels=1..1000\n"
+                                           "random=20000\nseed=9\n");
     double mean = 0;
 
     ck_assert_uint_eq(sweep->grid, 1000000);

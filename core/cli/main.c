@@ -15,7 +15,8 @@ enum { MAX_COMMANDS = 16 };
 static const FabCommand *const table[] = { &fab_command_run, &fab_command_topology, &fab_command_plugin,
                                           &fab_command_import, &fab_command_validate, &fab_command_calibrate,
                                           &fab_command_memory, &fab_command_model, &fab_command_program,
-                                          &fab_command_measure, &fab_command_compare, &fab_command_sweep };
+                                          &fab_command_measure, &fab_command_compare, &fab_command_sweep,
+                                          &fab_command_claims };
 
 /* The table as one array, which ends with an empty entry. */
 static void

@@ -19,13 +19,13 @@ typedef char Number[G_ASCII_DTOSTR_BUF_SIZE];
 static double
 large_unit(const FabOutcome *outcome)
 {
-    return outcome->kind == FAB_SCENARIO_TRAINING ? LARGE_TOKENS : LARGE_BYTES;
+    return fab_outcome_counts_tokens(outcome->kind) ? LARGE_TOKENS : LARGE_BYTES;
 }
 
 static const char *
 large_unit_name(const FabOutcome *outcome)
 {
-    return outcome->kind == FAB_SCENARIO_TRAINING ? "10^6 tokens" : "a TB";
+    return fab_outcome_counts_tokens(outcome->kind) ? "10^6 tokens" : "a TB";
 }
 
 /* A to Z, then numbers. */
@@ -88,7 +88,7 @@ static void
 print_pair(const FabComparison *comparison, guint number, FILE *out)
 {
     const FabOutcome *first = comparison->outcomes->pdata[0], *other = comparison->outcomes->pdata[number];
-    bool step = first->kind == FAB_SCENARIO_TRAINING, guessed = first->guessed || other->guessed;
+    bool step = fab_outcome_counts_tokens(first->kind), guessed = first->guessed || other->guessed;
     char name[16];
     g_autofree char *time = g_strconcat("time ", label(number, name), NULL);
     g_autofree char *rate = g_strconcat("rate ", name, NULL);
@@ -126,7 +126,7 @@ print_bindings(const FabComparison *comparison, guint number, FILE *out)
         g_autofree char *from = fab_format_bytes(row->size_bytes), *to = fab_format_bytes(end->size_bytes);
         fprintf(out, "# %s bound by %s, %s %% of the time", label(number, name), end->binding,
                 fab_stream_fixed(100 * end->binding_share, 0, share));
-        if (outcome->kind != FAB_SCENARIO_TRAINING)
+        if (!fab_outcome_counts_tokens(outcome->kind))
             fprintf(out, i == last ? ", %s" : ", %s to %s", from, to);
         fputc('\n', out);
     }
@@ -162,7 +162,7 @@ print_memory(const FabOutcome *outcome, const char *name, FILE *out)
 {
     Number used, all;
 
-    if (outcome->kind == FAB_SCENARIO_TRAINING)
+    if (fab_outcome_counts_tokens(outcome->kind))
         fprintf(out, "# %s memory    %s: %s of %s GiB\n", name, outcome->fits ? "fits" : "does not fit",
                 fab_stream_fixed(outcome->memory_bytes / 0x1p30, 1, used),
                 fab_stream_fixed(outcome->memory_capacity / 0x1p30, 1, all));
@@ -216,7 +216,7 @@ list_figures(const FabComparison *comparison, guint number, uint64_t size, Figur
     const FabOutcomeRow *row = fab_outcome_row(outcome, size);
     FabRatio ratio = fab_ratio_of(fab_outcome_row(comparison->outcomes->pdata[0], size), row);
     FabUnitCost cost = fab_unit_cost(outcome, row);
-    bool priced = outcome->price != NULL, step = outcome->kind == FAB_SCENARIO_TRAINING;
+    bool priced = outcome->price != NULL, step = fab_outcome_counts_tokens(outcome->kind);
     double unit = large_unit(outcome);
     const Figure all[FIGURES] = {
         { "size_bytes", known(!step, (double)size) },

@@ -165,8 +165,8 @@ add_axis(FabSweep *sweep, FabKeyfile *file, const char *key, GError **error)
 
     if (strchr(key, '.') == NULL || g_str_has_prefix(key, "sweep.")) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "%s: [sweep] %s is not known; accepted: random, seed, and any key of a scenario with its group, such "
-                    "as parallel.tp=1|2|4", fab_keyfile_path(file), key);
+                    "%s: [sweep] %s is not known; accepted: random, seed, and any key of a scenario with its group, "
+                    "such as parallel.tp=1|2|4", fab_keyfile_path(file), key);
         return false;
     }
     axis->values = fab_parse_values(text, error);

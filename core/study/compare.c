@@ -44,6 +44,7 @@ kind_name(FabScenarioKind kind)
 {
     return kind == FAB_SCENARIO_COLLECTIVE ? "a collective"
            : kind == FAB_SCENARIO_TRAINING ? "a training step"
+           : kind == FAB_SCENARIO_INFERENCE ? "inference"
            : kind == FAB_SCENARIO_TRANSFER ? "a set of copies"
                                            : "a copy pipeline";
 }
@@ -63,12 +64,12 @@ check_pair(const FabScenario *first, const FabScenario *other, GError **error)
         wrong = "another collective";
     else if (first->kind == FAB_SCENARIO_TRANSFER && first->pair_count != other->pair_count)
         wrong = "another number of copies";
-    else if (first->kind == FAB_SCENARIO_TRAINING &&
+    else if (fab_outcome_counts_tokens(first->kind) &&
              (first->model->layers != other->model->layers || first->model->hidden != other->model->hidden ||
               first->model->vocab != other->model->vocab || first->model->ffn != other->model->ffn))
         wrong = "another model";
-    else if (first->kind == FAB_SCENARIO_TRAINING && first->training->sequence != other->training->sequence)
-        wrong = "another length of sequences";
+    else if (fab_outcome_counts_tokens(first->kind) && first->training->sequence != other->training->sequence)
+        wrong = "another length of sequences or prompts";
     if (wrong == NULL)
         return true;
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: has %s than %s, only the same work can be compared",
@@ -119,7 +120,7 @@ find_sizes(FabComparison *comparison, GPtrArray *scenarios, GError **error)
     const FabScenario *first = scenarios->pdata[0];
     uint64_t none = 0;
 
-    if (first->kind == FAB_SCENARIO_TRAINING)
+    if (fab_outcome_counts_tokens(first->kind))
         g_array_append_val(comparison->sizes, none);
     for (uint32_t i = 0; i < first->size_count; i++) {
         bool all = true;

@@ -31,6 +31,8 @@ struct FabGroupTimes {
     uint32_t nics;
     uint32_t domain;   /* GPUs that NVLink joins to the first one, or else those of its box */
     GHashTable *known; /* Key -> double, seconds */
+    double factor;
+    FabSpread spread;
     GHashTable *staged; /* FabGroup as text: those that go through host memory */
 };
 
@@ -107,6 +109,8 @@ fab_group_times_new(const FabTopology *topology, double nic_rate)
 
     times->topology = topology;
     times->domain = find_domain(topology);
+    times->factor = 1;
+    times->spread = (FabSpread) { 1, 1, false };
     times->known = g_hash_table_new_full(hash_key, same_key, g_free, g_free);
     times->staged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (uint32_t i = 0; i < topology->vertex_count; i++) {
@@ -203,6 +207,11 @@ run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint6
     if (result == NULL)
         return -1;
     row = g_ptr_array_index(result->rows, 0);
+    if (row->low_ps > 0) {
+        times->spread.low = fmin(times->spread.low, (double)row->low_ps / (double)row->time_ps);
+        times->spread.high = fmax(times->spread.high, (double)row->high_ps / (double)row->time_ps);
+    }
+    times->spread.guessed = times->spread.guessed || result->guessed;
     note_staged(times, group, row);
     return (double)row->time_ps * 1e-12;
 }
@@ -261,8 +270,20 @@ seconds_between(FabGroupTimes *times, FabCollective collective, FabGroup group, 
     return near < 0 ? -1 : fmax(far, near) + steps * NETWORK_LATENCY_S;
 }
 
-double
-fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error)
+void
+fab_group_times_scale(FabGroupTimes *times, double factor)
+{
+    times->factor = factor;
+}
+
+FabSpread
+fab_group_times_spread(const FabGroupTimes *times)
+{
+    return times->spread;
+}
+
+static double
+unscaled_seconds(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error)
 {
     if (group.size < 2 || bytes <= 0)
         return 0;
@@ -272,4 +293,12 @@ fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGroup group
     if (fab_group_members_inside(times, group) == group.size)
         return seconds_inside(times, collective, group, bytes, error);
     return seconds_between(times, collective, group, bytes, error);
+}
+
+double
+fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error)
+{
+    double seconds = unscaled_seconds(times, collective, group, bytes, error);
+
+    return seconds < 0 ? seconds : seconds * times->factor;
 }

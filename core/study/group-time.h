@@ -35,6 +35,17 @@ double fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGrou
  */
 bool fab_group_is_staged(const FabGroupTimes *times, FabGroup group);
 
+/* Every time that is asked for from now on is multiplied by `factor`: 1 unless this says otherwise. */
+void fab_group_times_scale(FabGroupTimes *times, double factor);
+
+/* The widest interval of the collectives run so far, as shares of their times: 1 and 1 where none was. */
+typedef struct {
+    double low, high;
+    bool guessed; /* one is a guess */
+} FabSpread;
+
+FabSpread fab_group_times_spread(const FabGroupTimes *times);
+
 /* Ranks of the group that the engine runs: on the first machine, or on all of a cluster for groups of up to 64. */
 uint32_t fab_group_members_inside(const FabGroupTimes *times, FabGroup group);
 

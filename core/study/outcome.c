@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "study/training-step.h"
+#include "study/inference.h"
 #include "topology/machine.h"
 
 static FabOutcomeRow *
@@ -147,6 +147,40 @@ take_step(FabOutcome *outcome, const FabTrainingStep *step)
     row->binding_share = step->parts[longest] / step->seconds;
 }
 
+/* Further tokens: what an answer mostly consists of. */
+static void
+take_inference(FabOutcome *outcome, const FabInference *inference)
+{
+    const FabFootprint *footprint = inference->footprint;
+    const FabMemory *memory = footprint->memory;
+    FabOutcomeRow *row = row_new(outcome);
+    int longest = 0;
+
+    outcome->what = g_strdup_printf("inference of %s", footprint->model->title != NULL ? footprint->model->title
+                                                                                      : "a model");
+    outcome->gpus = footprint->training->gpus;
+    outcome->machines = footprint->training->nodes;
+    outcome->interval = g_strdup("no answer times were compared: 30 % is a rule of thumb");
+    outcome->guessed = true;
+    outcome->memory_bytes = (double)memory->stages[memory->fullest].total;
+    outcome->memory_capacity = (double)memory->capacity;
+    outcome->fits = memory->fit != FAB_FIT_NO;
+    for (int i = 1; i < FAB_TIME_PARTS; i++)
+        longest = inference->decode[i] > inference->decode[longest] ? i : longest;
+    row->seconds = inference->decode_s;
+    row->low_s = inference->decode_s * inference->low;
+    row->high_s = inference->decode_s * inference->high;
+    row->work = inference->tokens_per_s * inference->decode_s;
+    row->binding = g_strdup(fab_time_part_names[longest]);
+    row->binding_share = inference->decode[longest] / inference->decode_s;
+}
+
+bool
+fab_outcome_counts_tokens(FabScenarioKind kind)
+{
+    return kind == FAB_SCENARIO_TRAINING || kind == FAB_SCENARIO_INFERENCE;
+}
+
 static bool
 execute(FabOutcome *outcome, const FabScenario *scenario, const FabTopology *topology, FabProgress progress, void *user,
         GError **error)
@@ -156,6 +190,12 @@ execute(FabOutcome *outcome, const FabScenario *scenario, const FabTopology *top
         if (step != NULL)
             take_step(outcome, step);
         return step != NULL;
+    }
+    if (scenario->kind == FAB_SCENARIO_INFERENCE) {
+        g_autoptr(FabInference) inference = fab_inference_new(scenario, topology, error);
+        if (inference != NULL)
+            take_inference(outcome, inference);
+        return inference != NULL;
     }
     g_autoptr(FabResult) result = fab_run_on(scenario, topology, NULL, progress, user, error);
     if (result != NULL)

@@ -10,7 +10,7 @@
 #include "topology/topology.h"
 
 typedef struct {
-    uint64_t size_bytes;       /* 0: a training step */
+    uint64_t size_bytes;       /* 0: a training step, or a further token of an answer */
     double seconds;
     double low_s, high_s;      /* nine of ten measurements lie between them; 0: nothing is known */
     double work;               /* done in that time: bytes, or tokens of a training step */
@@ -42,6 +42,9 @@ FabOutcome *fab_outcome_new(const FabScenario *scenario, const FabTopology *topo
 void fab_outcome_free(FabOutcome *outcome);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabOutcome, fab_outcome_free)
 
+/* Whether a scenario's work is counted in tokens, not in bytes: a training step, inference. */
+bool fab_outcome_counts_tokens(FabScenarioKind kind);
+
 /* The row of a size, NULL: there is none. */
 const FabOutcomeRow *fab_outcome_row(const FabOutcome *outcome, uint64_t size_bytes);
 
@@ -53,6 +56,7 @@ const FabOutcomeRow *fab_outcome_row(const FabOutcome *outcome, uint64_t size_by
 typedef struct {
     double value, low, high;
     bool known;
+    bool guessed; /* an interval under it is a guess, where the rows do not tell */
 } FabRatio;
 
 FabRatio fab_ratio_of(const FabOutcomeRow *a, const FabOutcomeRow *b);

@@ -233,9 +233,11 @@ fab_sweep_front(GPtrArray *rows, bool *front)
     for (guint i = 0; i < candidates->len; i++) {
         const Candidate *one = &g_array_index(candidates, Candidate, i);
         bool first = best == NULL || best->size_bytes != one->row->size_bytes;
-        bool equal = !first && unit_time(one->row) == unit_time(best) && fab_sweep_cost(one->row) == fab_sweep_cost(best);
-        front[one->place] = first || equal || fab_sweep_cost(one->row) < fab_sweep_cost(best);
-        if (first || fab_sweep_cost(one->row) < fab_sweep_cost(best))
+        bool cheaper = first || fab_sweep_cost(one->row) < fab_sweep_cost(best);
+        bool equal = !cheaper && unit_time(one->row) == unit_time(best) &&
+                     fab_sweep_cost(one->row) == fab_sweep_cost(best);
+        front[one->place] = cheaper || equal;
+        if (cheaper)
             best = one->row;
     }
 }

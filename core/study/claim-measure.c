@@ -1,0 +1,222 @@
+/* The figure of a claim under one condition. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "study/claim-private.h"
+#include "study/outcome.h"
+#include "study/pair.h"
+#include "topology/gpu.h"
+
+/* Bytes of a PCIe lane in a second, one direction, with the line code (PCI-SIG's generations 1 to 6). */
+static const double lane_rates[] = { 0, 0.25e9, 0.5e9, 0.984615e9, 1.969231e9, 3.938462e9, 7.563e9 };
+
+/* Once each. */
+static void
+add_basis(FabClaim *claim, const char *text)
+{
+    for (guint i = 0; i < claim->basis->len; i++) {
+        if (strcmp(claim->basis->pdata[i], text) == 0)
+            return;
+    }
+    g_ptr_array_add(claim->basis, g_strdup(text));
+}
+
+/* ------------------------------------------------------------------ facts */
+
+static double
+fact_of(const FabGpuModel *model, const char *fact)
+{
+    const struct {
+        const char *name;
+        double value;
+    } facts[] = {
+        { "nvlink_links", model->nvlink_links },
+        { "nvlink_generation", model->nvlink_generation },
+        { "nvlink_link_bandwidth", model->nvlink_link_bandwidth },
+        { "nvlink_bandwidth", model->nvlink_link_bandwidth * model->nvlink_links },
+        { "memory", model->memory_bytes },
+        { "memory_bandwidth", model->memory_bandwidth },
+        { "peer_to_peer", model->peer_to_peer },
+        { "pcie_generation", model->pcie_generation },
+        { "pcie_bandwidth", model->pcie_generation < G_N_ELEMENTS(lane_rates)
+                                ? lane_rates[model->pcie_generation] * model->pcie_lanes
+                                : NAN },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(facts); i++) {
+        if (strcmp(facts[i].name, fact) == 0)
+            return facts[i].value;
+    }
+    return NAN;
+}
+
+static bool
+measure_fact(FabClaimSpec *spec, const char *value, FabClaimPoint *point, GError **error)
+{
+    bool by_gpu = spec->claim->vary != NULL && strcmp(spec->claim->vary, "gpu") == 0;
+    const char *id = by_gpu ? value : spec->gpu;
+    const FabGpuData *data;
+    g_autofree char *basis = NULL;
+
+    if (id == NULL || (spec->claim->vary != NULL && !by_gpu)) {
+        g_set_error_literal(error, FAB_ERROR, FAB_ERROR_VALUE, "a fact is one of a GPU: gpu=h100-sxm, or vary=gpu and "
+                            "values=rtx-3090 | rtx-4090");
+        return false;
+    }
+    data = fab_gpu_data(id, error);
+    if (data == NULL)
+        return false;
+    point->value = point->low = point->high = fact_of(&data->model, spec->fact);
+    point->known = isfinite(point->value);
+    basis = g_strdup_printf("%s: %s (confidence %s)", data->model.name, data->source, data->confidence);
+    add_basis(spec->claim, basis);
+    return true;
+}
+
+/* ------------------------------------------------------------------ scenarios */
+
+static FabScenario *
+scenario_of(FabClaimSpec *spec, int side, GError **error)
+{
+    g_autoptr(GPtrArray) sets = g_ptr_array_new();
+
+    for (guint i = 0; i < spec->sets[side]->len; i++)
+        g_ptr_array_add(sets, spec->sets[side]->pdata[i]);
+    g_ptr_array_add(sets, NULL);
+    return spec->base != NULL ? fab_scenario_load(spec->base, (char *const *)sets->pdata, error)
+                              : fab_scenario_from_sets((char *const *)sets->pdata, error);
+}
+
+static FabOutcome *
+outcome_of(FabClaimSpec *spec, int side, GError **error)
+{
+    g_autoptr(FabScenario) scenario = scenario_of(spec, side, error);
+    FabOutcome *outcome;
+
+    outcome = scenario != NULL ? fab_outcome_new(scenario, NULL, NULL, NULL, error) : NULL;
+    if (outcome != NULL && outcome->rows->len != 1) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "its scenario has %u sizes, a claim is judged at one at a time: "
+                    "vary=collective.sizes and values=1M | 1G", outcome->rows->len);
+        g_clear_pointer(&outcome, fab_outcome_free);
+    }
+    if (outcome != NULL && spec->metric == FAB_METRIC_MEMORY) {
+        add_basis(spec->claim, "memory is counted byte by byte, not timed: there is no interval");
+    } else if (outcome != NULL) {
+        spec->claim->guessed = spec->claim->guessed || outcome->guessed;
+        add_basis(spec->claim, outcome->interval);
+    }
+    return outcome;
+}
+
+static void
+scale(FabClaimPoint *point, double value, double low, double high, bool known)
+{
+    point->value = value;
+    point->low = known ? fmin(low, high) : value;
+    point->high = known ? fmax(low, high) : value;
+    point->known = known;
+}
+
+static bool
+measure_one(FabClaimSpec *spec, FabClaimPoint *point, GError **error)
+{
+    g_autoptr(FabOutcome) outcome = outcome_of(spec, 0, error);
+    const FabOutcomeRow *row = outcome != NULL ? outcome->rows->pdata[0] : NULL;
+    bool known = row != NULL && row->low_s > 0;
+    double rate;
+
+    if (outcome == NULL)
+        return false;
+    if (spec->metric == FAB_METRIC_TIME) {
+        scale(point, row->seconds, row->low_s, row->high_s, known);
+        return true;
+    }
+    if (spec->metric == FAB_METRIC_MEMORY) { /* counted byte by byte, not timed */
+        rate = outcome->memory_capacity > 0 ? outcome->memory_bytes / outcome->memory_capacity : NAN;
+        scale(point, rate, rate, rate, true);
+    } else {
+        rate = spec->metric == FAB_METRIC_BUSBW   ? row->busbw
+               : spec->metric == FAB_METRIC_ALGBW ? row->algbw
+                                                  : row->work / row->seconds;
+        scale(point, rate, rate * row->seconds / row->high_s, rate * row->seconds / row->low_s, known);
+    }
+    if (isfinite(point->value) && (spec->metric == FAB_METRIC_TOKENS || spec->metric == FAB_METRIC_MEMORY) ==
+                                      fab_outcome_counts_tokens(outcome->kind))
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s has no %s", outcome->what, spec->claim->metric);
+    return false;
+}
+
+static bool
+measure_pair(FabClaimSpec *spec, FabClaimPoint *point, GError **error)
+{
+    g_autoptr(FabOutcome) a = outcome_of(spec, 0, error);
+    g_autoptr(FabOutcome) b = a != NULL ? outcome_of(spec, 1, error) : NULL;
+    FabRatio ratio;
+    double share;
+
+    if (b == NULL)
+        return false;
+    if (strcmp(a->what, b->what) != 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "a is %s and b is %s, only the same work can be compared",
+                    a->what, b->what);
+        return false;
+    }
+    ratio = fab_ratio_of(a->rows->pdata[0], b->rows->pdata[0]);
+    share = spec->metric == FAB_METRIC_EFFICIENCY ? (double)a->gpus / b->gpus : 1;
+    scale(point, ratio.value * share, ratio.low * share, ratio.high * share, ratio.known);
+    return true;
+}
+
+/* Steps that differ only in what connects their GPUs have an interval of their own; *done false: others. */
+static bool
+measure_step_pair(FabClaimSpec *spec, FabClaimPoint *point, bool *done, GError **error)
+{
+    g_autoptr(FabScenario) a = scenario_of(spec, 0, error);
+    g_autoptr(FabScenario) b = a != NULL ? scenario_of(spec, 1, error) : NULL;
+    g_autoptr(GError) wrong = NULL;
+    g_autofree char *basis = NULL;
+    FabRatio ratio = { .known = false };
+    double share = 1;
+
+    if (b == NULL)
+        return false;
+    *done = fab_pair_ratio(a, b, &ratio, &share, &basis, &wrong);
+    if (*done) {
+        share = spec->metric == FAB_METRIC_EFFICIENCY ? share : 1;
+        scale(point, ratio.value * share, ratio.low * share, ratio.high * share, true);
+        spec->claim->guessed = spec->claim->guessed || ratio.guessed;
+        add_basis(spec->claim, basis);
+    }
+    if (wrong == NULL)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&wrong));
+    return false;
+}
+
+bool
+fab_claim_measure(FabClaimSpec *spec, const char *value, FabClaimPoint *point, GError **error)
+{
+    guint kept[2] = { spec->sets[0]->len, spec->sets[1]->len };
+    bool good, done = false;
+
+    if (spec->metric == FAB_METRIC_FACT) {
+        good = measure_fact(spec, value, point, error);
+    } else {
+        if (value != NULL)
+            fab_claim_add_set(spec, spec->claim->vary, value);
+        good = spec->pair ? measure_step_pair(spec, point, &done, error) : measure_one(spec, point, error);
+        if (good && spec->pair && !done)
+            good = measure_pair(spec, point, error);
+        for (int i = 0; i < 2; i++)
+            g_ptr_array_set_size(spec->sets[i], (gint)kept[i]);
+    }
+    if (!good)
+        return false;
+    point->state = !point->known                                               ? FAB_OPEN
+                   : point->low >= spec->least && point->high <= spec->most    ? FAB_HOLDS
+                   : point->high < spec->least || point->low > spec->most      ? FAB_FAILS
+                                                                               : FAB_OPEN;
+    return true;
+}

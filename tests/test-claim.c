@@ -1,0 +1,261 @@
+/* Claims: what files may say, verdicts, the value at which a claim turns, pairs of training steps. */
+#include "study/claim.h"
+
+#include <check.h>
+#include <glib/gstdio.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "study/pair.h"
+
+#define HEAD "[claim one]\ntext=a text\nsource=somebody\n"
+#define STEP "topology.name=ws2-bridge-3090\nmodel.preset=gpt-2\ntraining.global_batch=2\ntraining.precision=fp16\n"
+
+/* The claims of a text, in a file that is gone afterwards. */
+static GPtrArray *
+judge(const char *text, GError **error)
+{
+    char path[] = "/tmp/fab-claim-XXXXXX";
+    int file = g_mkstemp(path);
+    GPtrArray *claims;
+
+    ck_assert_int_ge(file, 0);
+    ck_assert(g_file_set_contents(path, text, -1, NULL));
+    claims = fab_claims_judge(path, NULL, NULL, error);
+    g_unlink(path);
+    close(file);
+    return claims;
+}
+
+static GPtrArray *
+good(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    GPtrArray *claims = judge(text, &error);
+
+    ck_assert_msg(claims != NULL, "%s", error != NULL ? error->message : "no error");
+    return claims;
+}
+
+static void
+refuse(const char *pattern, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_msg(judge(text, &error) == NULL, "accepted: %s", text);
+    ck_assert_int_eq(fab_error_exit_status(error), FAB_EXIT_INPUT);
+    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
+                  pattern);
+}
+
+static const FabClaimPoint *
+point(const FabClaim *claim, guint i)
+{
+    return &g_array_index(claim->points, FabClaimPoint, i);
+}
+
+static FabClaimVerdict
+verdict_of(const char *states)
+{
+    g_autoptr(GArray) points = g_array_new(FALSE, TRUE, sizeof(FabClaimPoint));
+
+    for (; *states != '\0'; states++) {
+        FabClaimPoint one = { .state = *states == 'y' ? FAB_HOLDS : *states == 'n' ? FAB_FAILS : FAB_OPEN };
+        g_array_append_val(points, one);
+    }
+    return fab_claim_verdict(points);
+}
+
+START_TEST(a_verdict_needs_all_conditions)
+{
+    ck_assert_int_eq(verdict_of("yyy"), FAB_CLAIM_SUPPORTED);
+    ck_assert_int_eq(verdict_of("nn"), FAB_CLAIM_REFUTED);
+    ck_assert_int_eq(verdict_of("yny"), FAB_CLAIM_DEPENDS);
+    ck_assert_int_eq(verdict_of("yon"), FAB_CLAIM_DEPENDS);
+    ck_assert_int_eq(verdict_of("yyo"), FAB_CLAIM_UNTOLD);
+    ck_assert_int_eq(verdict_of("non"), FAB_CLAIM_UNTOLD);
+    ck_assert_int_eq(verdict_of("o"), FAB_CLAIM_UNTOLD);
+}
+END_TEST
+
+START_TEST(facts_come_from_the_catalogue_with_their_source)
+{
+    g_autoptr(GPtrArray) claims = good(HEAD "metric=fact\nfact=nvlink_links\noperator==\nthreshold=0\nvary=gpu\n"
+                                            "values=rtx-4090 | rtx-3090\n");
+    const FabClaim *claim = claims->pdata[0];
+
+    ck_assert_str_eq(claim->id, "one");
+    ck_assert_int_eq(claim->verdict, FAB_CLAIM_DEPENDS);
+    ck_assert_double_eq(point(claim, 0)->value, 0);
+    ck_assert_double_eq(point(claim, 1)->value, 4);
+    ck_assert_uint_eq(claim->basis->len, 2);
+    ck_assert_ptr_nonnull(strstr(claim->basis->pdata[1], "3090"));
+    ck_assert_ptr_null(claim->turn);
+}
+END_TEST
+
+START_TEST(an_interval_that_holds_the_threshold_leaves_it_open)
+{
+    g_autoptr(GPtrArray) claims = good(HEAD "metric=time\noperator=<=\nthreshold=1 s\ntopology.name=dgx-h100\n"
+                                            "collective.operation=all_reduce\ncollective.sizes=1M\n");
+    const FabClaim *easy = claims->pdata[0];
+    g_autofree char *at = g_strdup_printf(HEAD "metric=time\noperator=<=\nthreshold=%.0f ns\ntopology.name=dgx-h100\n"
+                                               "collective.operation=all_reduce\ncollective.sizes=1M\n",
+                                          1e9 * point(easy, 0)->value);
+    g_autoptr(GPtrArray) tight = good(at);
+
+    ck_assert_int_eq(easy->verdict, FAB_CLAIM_SUPPORTED);
+    ck_assert_double_lt(point(easy, 0)->low, point(easy, 0)->value);
+    ck_assert_int_eq(((FabClaim *)tight->pdata[0])->verdict, FAB_CLAIM_UNTOLD);
+}
+END_TEST
+
+START_TEST(copies_without_intervals_prove_nothing)
+{
+    g_autoptr(GPtrArray) claims = good(HEAD "metric=algbw\noperator=>=\nthreshold=1 B/s\ntopology.name=dgx-h100\n"
+                                            "transfer.flows=0>1\ntransfer.sizes=1M\n");
+    const FabClaim *claim = claims->pdata[0];
+
+    ck_assert(!point(claim, 0)->known);
+    ck_assert_int_eq(claim->verdict, FAB_CLAIM_UNTOLD);
+    ck_assert_uint_eq(claim->inside, 1);
+}
+END_TEST
+
+/* Whether the step fits with this micro-batch. */
+static bool
+fits(int micro)
+{
+    g_autofree char *text = g_strdup_printf(HEAD "metric=memory\noperator=<=\nthreshold=1\n" STEP
+                                                 "training.gpus=1\ntraining.micro_batch=1\ntraining.sequence=%d\n",
+                                            micro);
+    g_autoptr(GPtrArray) claims = good(text);
+
+    return ((FabClaim *)claims->pdata[0])->verdict == FAB_CLAIM_SUPPORTED;
+}
+
+START_TEST(the_value_at_which_it_turns_is_found)
+{
+    g_autoptr(GPtrArray) claims = good(HEAD "metric=memory\noperator=<=\nthreshold=1\n" STEP
+                                            "training.gpus=1\ntraining.micro_batch=1\nvary=training.sequence\n"
+                                            "values=1024 | 1048576\n");
+    const FabClaim *claim = claims->pdata[0];
+    int below = 0, above = 0;
+
+    ck_assert_int_eq(claim->verdict, FAB_CLAIM_DEPENDS);
+    ck_assert_msg(sscanf(claim->turn, "no longer between %d and %d", &below, &above) == 2, "%s", claim->turn);
+    ck_assert_int_lt(below, above);
+    ck_assert_double_le((double)above / below, 1.02);
+    ck_assert(fits(below));
+    ck_assert(!fits(above));
+}
+END_TEST
+
+START_TEST(efficiency_is_of_each_gpu)
+{
+    static const char both[] = "operator=>=\nthreshold=0.1\ntopology.name=ws2-bridge-3090\nmodel.preset=gpt-2\n"
+                               "training.precision=fp16\na.training.gpus=1\na.training.global_batch=8\n"
+                               "b.training.gpus=2\nb.training.global_batch=16\ntraining.micro_batch=8\n";
+    g_autofree char *text = g_strconcat(HEAD "metric=ratio\n", both, "[claim two]\ntext=t\nsource=s\n",
+                                        "metric=efficiency\n", both, NULL);
+    g_autoptr(GPtrArray) claims = good(text);
+    const FabClaimPoint *ratio = point(claims->pdata[0], 0), *each = point(claims->pdata[1], 0);
+
+    ck_assert_double_eq_tol(each->value, ratio->value / 2, 1e-12);
+    ck_assert_double_eq_tol(each->low, ratio->low / 2, 1e-12);
+    ck_assert_double_gt(each->value, 0.5);
+    ck_assert_double_lt(each->value, 1.0001);
+}
+END_TEST
+
+static FabScenario *
+step(const char *machine, const char *more)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = g_strconcat("topology.name=", machine, NULL);
+    char *sets[] = { name, (char *)"topology.gpu=rtx-a6000", (char *)"model.preset=gpt-2",
+                     (char *)"training.precision=bf16", (char *)"training.micro_batch=4",
+                     (char *)"training.global_batch=8", (char *)more, NULL };
+    FabScenario *scenario = fab_scenario_from_sets(sets, &error);
+
+    ck_assert_msg(scenario != NULL, "%s", error != NULL ? error->message : "");
+    return scenario;
+}
+
+START_TEST(steps_that_differ_in_the_link_alone_have_a_narrower_interval)
+{
+    g_autoptr(FabScenario) bridge = step("ws2-bridge-a6000", NULL), bare = step("ws2-x16", NULL);
+    g_autoptr(FabScenario) other = step("ws2-x16", "parallel.tp=2");
+    g_autoptr(FabOutcome) a = fab_outcome_new(bare, NULL, NULL, NULL, NULL);
+    g_autoptr(FabOutcome) b = fab_outcome_new(bridge, NULL, NULL, NULL, NULL);
+    FabRatio apart = fab_ratio_of(a->rows->pdata[0], b->rows->pdata[0]), paired = { .known = false };
+    g_autofree char *basis = NULL;
+    g_autoptr(GError) error = NULL;
+    double share;
+
+    ck_assert(fab_pair_ratio(bare, bridge, &paired, &share, &basis, &error));
+    ck_assert_double_eq_tol(paired.value, apart.value, 1e-12);
+    ck_assert_double_eq(share, 1);
+    ck_assert_double_gt(paired.low, apart.low);
+    ck_assert_double_lt(paired.high, apart.high);
+    ck_assert_double_lt(paired.low, paired.value);
+    ck_assert_double_gt(paired.high, paired.value);
+    ck_assert(!fab_pair_ratio(other, bridge, &paired, &share, &basis, &error));
+    ck_assert_ptr_null(error);
+}
+END_TEST
+
+#define RATIO HEAD "metric=ratio\noperator=>=\nthreshold=2\ncollective.operation=all_reduce\ncollective.sizes=1M\n"
+
+START_TEST(bad_claims_are_refused)
+{
+    refuse("needs text", "[claim x]\nsource=s\n");
+    refuse("needs threshold, from which on", HEAD "metric=busbw\noperator=>=\n");
+    refuse("is not a rate", HEAD "metric=busbw\noperator=>=\nthreshold=450\n");
+    refuse("did you mean busbw", HEAD "metric=busbws\noperator=>=\nthreshold=450 GB/s\n");
+    refuse("operator", HEAD "metric=busbw\noperator=>\nthreshold=450 GB/s\n");
+    refuse("two ends such as 6..8", HEAD "metric=ratio\noperator=within\nthreshold=8..6\n");
+    refuse("two ends such as 6..8", HEAD "metric=ratio\noperator=within\nthreshold=8\n");
+    refuse("did you mean threshold", HEAD "metric=ratio\noperator=>=\nthreshhold=8\n");
+    refuse("is no fact of a GPU", HEAD "metric=fact\nfact=nvlink\noperator==\nthreshold=0\n");
+    refuse("a fact is one of a GPU", HEAD "metric=fact\nfact=memory\noperator==\nthreshold=1 GB\n");
+    refuse("vary and no values", RATIO "vary=collective.ranks\n");
+    refuse("compares two scenarios", RATIO "topology.name=dgx-h100\n");
+    refuse("keys of two scenarios, but its metric", HEAD "metric=busbw\noperator=>=\n"
+                                                       "threshold=2 GB/s\na.topology.name=x\n");
+    refuse("no machine|unknown machine", RATIO "a.topology.name=dgx-h10\nb.topology.name=dgx-h100\n");
+    refuse("31 sizes, a claim is judged at one", HEAD "metric=busbw\noperator=>=\nthreshold=2 GB/s\n"
+                                                     "topology.name=dgx-h100\ncollective.operation=all_reduce\n");
+    refuse("has no tokens_per_s", HEAD "metric=tokens_per_s\noperator=>=\nthreshold=2\ntopology.name=dgx-h100\n"
+                                       "collective.operation=all_reduce\ncollective.sizes=1M\n");
+    refuse("is no claim", "[scenario]\nname=x\n");
+    refuse("has no .claim NAME.", "# nothing\n");
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("claim");
+    TCase *cases = tcase_create("claim");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, a_verdict_needs_all_conditions);
+    tcase_add_test(cases, facts_come_from_the_catalogue_with_their_source);
+    tcase_add_test(cases, an_interval_that_holds_the_threshold_leaves_it_open);
+    tcase_add_test(cases, copies_without_intervals_prove_nothing);
+    tcase_add_test(cases, the_value_at_which_it_turns_is_found);
+    tcase_add_test(cases, efficiency_is_of_each_gpu);
+    tcase_add_test(cases, steps_that_differ_in_the_link_alone_have_a_narrower_interval);
+    tcase_add_test(cases, bad_claims_are_refused);
+    suite_add_tcase(suite, cases);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
