@@ -35,7 +35,7 @@ run_topo_matrix(const FabCommand *command, int argc, char **argv, GError **error
 static const FabCommand children[] = {
     { .name = "topo-matrix",
       .usage = "FILE --gpu MODEL",
-      .summary = "The output of nvidia-smi topo -m becomes a machine file; FILE - is standard input, as with the others",
+      .summary = "The output of nvidia-smi topo -m becomes a machine file; FILE - is standard input, here and below",
       .run = run_topo_matrix },
     { .name = "nccl-tests",
       .usage = "FILE [-o ID]",
