@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+enum { FABM_LOOKS = 1 << 12 }; /* in vain, between two readings of the clock: some milliseconds */
+
 #define FABM_SHARED_MEMORY(name) extern __shared__ uint64_t name[]
 
 /* ------------------------------------------------------------------ counters and flags */

@@ -121,15 +121,13 @@ empty_kernel(void)
 
 /* ------------------------------------------------------------------ waiting */
 
-/* The flag in host memory and the clock are looked at once in so many looks in vain: both are slow to read. */
-enum { LOOKS = 1 << 12 };
-
+/* The flag in host memory and the clock are read once in FABM_LOOKS looks in vain: both are slow to read. */
 __device__ __forceinline__ bool
 waited_too_long(uint32_t *looks, uint64_t *began, uint64_t patience_ns, uint32_t *flag)
 {
     uint64_t now;
 
-    if (++*looks % LOOKS != 0)
+    if (++*looks % FABM_LOOKS != 0)
         return false;
     now = fabm_nanoseconds();
     if (*began == 0)

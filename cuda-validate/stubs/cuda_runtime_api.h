@@ -13,6 +13,7 @@ typedef enum {
     cudaErrorInsufficientDriver,
     cudaErrorNoDevice,
     cudaErrorInvalidDevice,
+    cudaErrorMemoryAllocation,
     cudaErrorPeerAccessAlreadyEnabled
 } cudaError_t;
 

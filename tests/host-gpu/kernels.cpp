@@ -148,7 +148,8 @@ fabm_fake_run(const FabmLaunch *launch)
 {
     const FabmLaunch small = small_grid(launch);
 
-    if (launch->kind == FABM_KERNEL_PROGRAM || launch->kind == FABM_KERNEL_PING) {
+    if (launch->kind == FABM_KERNEL_PROGRAM || launch->kind == FABM_KERNEL_PING ||
+        (launch->kind == FABM_KERNEL_MOVE && launch->as.move.stop != nullptr)) {
         run_together(launch);
         return;
     }

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""fabricast-measure as on real GPUs, with its CUDA kernels and what stands for CUDA's runtime on host threads: what runs
+there is checked as on GPUs, and what can be wrong with a machine ends in a sentence.
+
+cli-measure-cuda.py FABRICAST-MEASURE-ON-HOST FABRICAST FAKE-NCCL FAKE-CUBLASLT
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+MEASURE, FABRICAST, NCCL, CUBLASLT = (os.path.abspath(path) for path in sys.argv[1:5])
+QUICK = ("--repeats=1", "--warmup=0", "--sizes=4K")
+failures = 0
+
+
+def run(*arguments, fault=""):
+    environment = os.environ | {"HOST_GPU": fault}
+    return subprocess.run([MEASURE, *arguments], capture_output=True, text=True, check=False, env=environment)
+
+
+def expect(condition, what):
+    global failures
+    if not condition:
+        print(f"FAILED: {what}")
+        failures += 1
+
+
+def refuses(status, sentence, *arguments, fault=""):
+    done = run(*arguments, fault=fault)
+    expect(done.returncode == status and sentence in done.stderr and done.stderr.count("\n") == 1,
+           f"{fault} {' '.join(arguments)}: {done.returncode} {done.stderr!r}, wanted {status} and {sentence!r}")
+
+
+def export(path, ranks, channels, collective="all_reduce", algorithm="ring"):
+    done = subprocess.run([FABRICAST, "program", "export", "--topology=loopback-h200", f"--set=topology.gpus={ranks}",
+                           "--collective", collective, "--algorithm", algorithm, "--protocol=simple", "--sizes=4K,20004",
+                           f"--channels={channels}", "--output", path], capture_output=True, text=True, check=False)
+    expect(done.returncode == 0, f"export: {done.stderr}")
+    return path
+
+
+def tests_run():
+    """Every test but the links, whose thousands of round trips take minutes on host threads."""
+    runs = (("--gpus=0", "launch"), ("--gpus=0", "--ctas=1,3", "--widths=16,4", "--threads=64", "rates"), ("pipeline",),
+            ("--nccl", NCCL, "nccl"), ("--sizes=256K", "--cublaslt", CUBLASLT, "gemm"),
+            ("--sizes=64K", "--ctas=0,2", "--threads=32", "--cublaslt", CUBLASLT, "overlap"))
+    for arguments in runs:
+        done = run(*QUICK, *arguments)
+        expect(done.returncode == 0 and done.stdout != "", f"{arguments}: {done.returncode} {done.stderr}")
+
+
+def programs_run(folder):
+    for collective, algorithm, ranks in (("all_reduce", "ring", 3), ("all_reduce", "tree", 3), ("alltoall", "pairwise", 3)):
+        path = export(f"{folder}/{collective}-{algorithm}", ranks, 1, collective, algorithm)
+        for gpus in ("0", "0,1"):
+            done = run(*QUICK, "--gpus", gpus, "--program", path, "--output", folder, "program")
+            expect(done.returncode == 0 and f"{collective} {algorithm}, {ranks} ranks" in done.stdout,
+                   f"{collective} {algorithm} on {gpus}: {done.returncode} {done.stderr}")
+    with open(folder + "/host-gpu-x2-programs.ini", encoding="utf-8") as file:
+        keys = file.read()
+    for line in ("gpu=Host GPU", "cuda_version=13.0", "grade=A", "gpus_per_node=2"):
+        expect(line + "\n" in keys, f"{line} in the key file: {keys}")
+
+
+def faults_are_sentences(folder):
+    refuses(3, "there is no NVIDIA driver here", "launch", fault="no-driver")
+    refuses(3, "the driver is too old: it runs CUDA up to 12.4, this program was built with 13.0", "launch",
+            fault="old-driver")
+    refuses(3, "shows no GPU", "launch", fault="no-gpu")
+    refuses(3, "GPU 2 is asked for, this machine has 2: 0 to 1", "--gpus=2", "launch")
+    refuses(3, "out of memory: 64.0 MiB are wanted", *QUICK, "--gpus=0", "--sizes=64M", "--nccl", NCCL,
+            "--collectives=all_reduce", "nccl", fault="memory")
+    refuses(3, "GPU 0: its work failed", *QUICK, "--gpus=0", "launch", fault="broken")
+    path = export(folder + "/pair", 2, 1)
+    refuses(3, "GPU 0 cannot reach the memory of GPU 1", *QUICK, "--program", path, "program", fault="no-peer")
+    wide = export(folder + "/wide", 16, 2)
+    refuses(2, "must run at once on GPU 0, which holds 16", *QUICK, "--gpus=0", "--program", wide, "program")
+    listed = run("--list", fault="no-peer")
+    expect(listed.returncode == 0 and "GPU 1 cannot reach the memory of GPU 0" in listed.stdout, "--list says who reaches whom")
+
+
+with tempfile.TemporaryDirectory() as place:
+    tests_run()
+    programs_run(place)
+    faults_are_sentences(place)
+print(f"{failures} failed")
+sys.exit(1 if failures else 0)
