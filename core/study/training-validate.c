@@ -515,7 +515,8 @@ fab_step_ranking(const FabStepValidation *validation, const char *pattern, guint
             if (row->scored)
                 g_array_append_val(layouts, layout);
         }
-        qsort(layouts->data, layouts->len, sizeof(Layout), compare_runs);
+        if (layouts->len > 0)
+            qsort(layouts->data, layouts->len, sizeof(Layout), compare_runs);
         for (guint first = 0; first < layouts->len; first = end) {
             const Layout *job = &g_array_index(layouts, Layout, first);
             double order;
