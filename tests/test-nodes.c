@@ -107,6 +107,19 @@ START_TEST(rings_pass_the_nodes_in_turn_each_from_another_nic)
 }
 END_TEST
 
+START_TEST(a_nic_that_is_down_takes_its_ring_along)
+{
+    FabMachineFacts facts;
+
+    facts_of("node=dgx-h100|nodes=2|down=Node 1 NIC 5", &facts);
+    ck_assert_uint_eq(facts.graph_channels, 7);
+    ck_assert_uint_eq(facts.rings, 7);
+    for (uint32_t k = 0; k < facts.rings; k++)
+        ck_assert_uint_ne(facts.order[(gsize)k * facts.ranks], 5); /* no ring enters a node beside it */
+    fab_machine_facts_clear(&facts);
+}
+END_TEST
+
 START_TEST(ranks_that_are_not_node_by_node_are_refused)
 {
     static const uint32_t mixed[] = { 0, 8, 1, 9 }, uneven[] = { 0, 1, 8 }, again[] = { 0, 8, 1 };
@@ -391,6 +404,7 @@ main(void)
 
     tcase_add_test(channels, a_ring_for_each_nic_at_the_speed_that_nccl_finds);
     tcase_add_test(channels, rings_pass_the_nodes_in_turn_each_from_another_nic);
+    tcase_add_test(channels, a_nic_that_is_down_takes_its_ring_along);
     tcase_add_test(channels, ranks_that_are_not_node_by_node_are_refused);
     tcase_add_test(channels, a_node_out_of_reach_is_told_before_anything_runs);
     suite_add_tcase(suite, channels);

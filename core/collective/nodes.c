@@ -214,6 +214,7 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
 {
     g_autofree const FabMachineFacts **inside_of = g_new(const FabMachineFacts *, facts->nodes);
     g_autofree uint32_t *heads = g_new(uint32_t, facts->local);
+    g_autofree uint32_t *theirs = g_new(uint32_t, facts->local);
     double inside = INFINITY, nic = INFINITY;
     uint32_t head_count = 0;
 
@@ -234,10 +235,12 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
             facts->order = NULL;
         }
         join_facts(facts, inside_of[n], &inside);
-        others = find_heads(router, topology, gpus + first, facts->local, heads, &nic);
-        head_count = n == 0 ? others : MIN(head_count, others);
+        others = find_heads(router, topology, gpus + first, facts->local, theirs, &nic);
+        if (n == 0 || others < head_count) { /* the node with the fewest NICs decides */
+            memcpy(heads, theirs, others * sizeof *heads);
+            head_count = others;
+        }
     }
-    find_heads(router, topology, gpus, facts->local, heads, &nic);
     if (facts->local == 1)
         inside = INFINITY;
     fill_rings(facts, inside_of, heads, head_count);

@@ -42,7 +42,26 @@ distance_between(FabNetworkWays *ways, FabVertex gpu, FabVertex nic, GArray *hop
     return distance;
 }
 
-/* The NICs of a node nearest to a GPU, in order. */
+static bool
+is_cable(const FabTopologyLink *link)
+{
+    return link->medium == FAB_MEDIUM_INFINIBAND || link->medium == FAB_MEDIUM_ETHERNET;
+}
+
+static bool
+has_cable(const FabTopology *topology, FabVertex nic)
+{
+    uint32_t count;
+    const uint32_t *links = fab_topology_links_at(topology, nic, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_cable(&topology->links[links[i]]))
+            return true;
+    }
+    return false;
+}
+
+/* The NICs of a node nearest to a GPU, in order; those that are down have no cable. */
 static GArray *
 nearest_nics(FabNetworkWays *ways, const FabTopologyNode *node, FabVertex gpu)
 {
@@ -52,7 +71,7 @@ nearest_nics(FabNetworkWays *ways, const FabTopologyNode *node, FabVertex gpu)
 
     for (FabVertex v = node->first; v < node->first + node->vertices; v++) {
         Distance distance;
-        if (ways->topology->vertices[v].kind != FAB_VERTEX_NIC)
+        if (ways->topology->vertices[v].kind != FAB_VERTEX_NIC || !has_cable(ways->topology, v))
             continue;
         distance = distance_between(ways, gpu, v, hops);
         if (distance.class > best.class || (distance.class == best.class && distance.hops > best.hops))
@@ -127,6 +146,18 @@ share_out(FabNetworkWays *ways, const FabTopologyNode *node)
         g_array_unref(lists[i]);
 }
 
+/* Whether the same NICs of two nodes of one machine have cables. */
+static bool
+same_cables(const FabTopology *topology, const FabTopologyNode *a, const FabTopologyNode *b)
+{
+    for (uint32_t i = 0; i < a->vertices; i++) {
+        if (topology->vertices[a->first + i].kind == FAB_VERTEX_NIC &&
+            has_cable(topology, a->first + i) != has_cable(topology, b->first + i))
+            return false;
+    }
+    return a->vertices == b->vertices;
+}
+
 /* Nodes of one machine are wired alike: what was found for the first holds for the others. */
 static bool
 copy_nearest(FabNetworkWays *ways, uint32_t number)
@@ -135,7 +166,7 @@ copy_nearest(FabNetworkWays *ways, uint32_t number)
 
     for (uint32_t n = 0; n < number; n++) {
         const FabTopologyNode *other = &ways->topology->nodes[n];
-        if (strcmp(other->machine, node->machine) != 0 || other->vertices != node->vertices)
+        if (strcmp(other->machine, node->machine) != 0 || !same_cables(ways->topology, other, node))
             continue;
         for (uint32_t i = 0; i < node->gpus; i++) {
             const Nearest *from = &ways->nearest[other->first_gpu + i];
@@ -198,12 +229,6 @@ fab_network_is_direct(const FabNetworkWays *ways, uint32_t gpu)
 }
 
 /* ------------------------------------------------------------------ cables */
-
-static bool
-is_cable(const FabTopologyLink *link)
-{
-    return link->medium == FAB_MEDIUM_INFINIBAND || link->medium == FAB_MEDIUM_ETHERNET;
-}
 
 /* Distances of all switches and NICs to `target`; nothing passes through a NIC. */
 static void

@@ -12,6 +12,67 @@ enum { NAME_ROOM = 64 };
 #define INFINIBAND_SWITCH 200e-9
 #define ETHERNET_SWITCH 800e-9
 
+/* ------------------------------------------------------------------ what is down */
+
+enum { DOWN_MAX = 1024 };
+
+/* The next entry of a list separated by commas, without blanks around it; its length, 0 at the end. */
+static size_t
+next_down(const char **at, const char **entry)
+{
+    size_t length;
+
+    while (**at == ',' || **at == ' ')
+        (*at)++;
+    *entry = *at;
+    length = strcspn(*at, ",");
+    *at += length;
+    while (length > 0 && (*entry)[length - 1] == ' ')
+        length--;
+    return length;
+}
+
+static bool
+is_down(const FabCluster *cluster, const char *name)
+{
+    const char *at = cluster->down, *entry;
+    size_t length, number = 0;
+    bool found = false;
+
+    while ((length = next_down(&at, &entry)) > 0 && number < DOWN_MAX) {
+        if (length == strlen(name) && strncmp(entry, name, length) == 0)
+            found = cluster->met[number] = true;
+        number++;
+    }
+    return found;
+}
+
+static bool
+nic_is_down(const FabCluster *cluster, uint32_t node, uint32_t nic)
+{
+    char name[NAME_ROOM];
+
+    snprintf(name, sizeof name, "Node %u NIC %u", node, nic);
+    return is_down(cluster, name);
+}
+
+/* Every entry names something, or it is a mistake. */
+static void
+check_down(const FabCluster *cluster)
+{
+    const char *at = cluster->down, *entry;
+    size_t length, number = 0;
+
+    while (cluster->met != NULL && (length = next_down(&at, &entry)) > 0 && number < DOWN_MAX) {
+        if (!cluster->met[number++])
+            cluster->host->fail(cluster->builder, "down: \"%.*s\" is neither a switch nor a NIC of this cluster, which "
+                                "`fabricast topology show` lists: Leaf 3, Node 0 NIC 5",
+                                (int)(length < 60 ? length : 60), entry);
+    }
+}
+
+/* ------------------------------------------------------------------ nodes */
+
 static bool
 add_nodes(FabCluster *cluster)
 {
@@ -103,6 +164,11 @@ fab_cluster_read(const FabHost *host, FabBuilder *builder, FabCluster *cluster)
     cluster->nodes = (uint32_t)host->integer(builder, "nodes");
     cluster->planes = (uint32_t)host->integer(builder, "planes");
     cluster->given_rate = host->number(builder, "nic_rate");
+    cluster->down = host->text(builder, "down");
+    cluster->down_rate = host->number(builder, "down_rate");
+    cluster->met = calloc(DOWN_MAX, sizeof *cluster->met);
+    if (cluster->met == NULL)
+        return host->fail(builder, "out of memory");
     cluster->medium = strcmp(host->text(builder, "medium"), "ethernet") == 0 ? FAB_MEDIUM_ETHERNET
                                                                               : FAB_MEDIUM_INFINIBAND;
     cluster->switch_latency = host->number(builder, "switch_latency");
@@ -117,6 +183,8 @@ fab_cluster_read(const FabHost *host, FabBuilder *builder, FabCluster *cluster)
 void
 fab_cluster_clear(FabCluster *cluster)
 {
+    check_down(cluster);
+    free(cluster->met);
     free(cluster->node);
 }
 
@@ -130,6 +198,8 @@ fab_cluster_add_switch(const FabCluster *cluster, const char *format, ...)
     va_start(args, format);
     vsnprintf(name, sizeof name, format, args);
     va_end(args);
+    if (is_down(cluster, name))
+        return FAB_VERTEX_NONE;
     return cluster->host->add_vertex(cluster->builder, &(FabVertexSpec){
         .size = sizeof(FabVertexSpec), .kind = FAB_VERTEX_NET_SWITCH, .name = name,
         .model = model[0] != '\0' ? model : NULL, .socket = -1, .numa = -1 });
@@ -139,16 +209,20 @@ fab_cluster_add_switch(const FabCluster *cluster, const char *format, ...)
 bool
 fab_cluster_link_nic(const FabCluster *cluster, uint32_t node, uint32_t nic, FabVertex to)
 {
+    double share = nic_is_down(cluster, node, nic) ? cluster->down_rate : 1;
+
+    if (to == FAB_VERTEX_NONE || !(share > 0))
+        return true;
     return cluster->host->add_link(cluster->builder, &(FabLinkSpec){
         .size = sizeof(FabLinkSpec), .a = cluster->node[node].nic[nic], .b = to, .medium = cluster->medium,
-        .bandwidth = nic_rate(cluster, node, nic),
+        .bandwidth = nic_rate(cluster, node, nic) * share,
         .latency = cluster->nic_latency + cluster->cable_latency + cluster->switch_latency / 2 });
 }
 
 bool
 fab_cluster_link_switches(const FabCluster *cluster, FabVertex a, FabVertex b, uint32_t cables)
 {
-    for (uint32_t i = 0; i < cables; i++) {
+    for (uint32_t i = 0; i < cables && a != FAB_VERTEX_NONE && b != FAB_VERTEX_NONE; i++) {
         if (!cluster->host->add_link(cluster->builder, &(FabLinkSpec){
                 .size = sizeof(FabLinkSpec), .a = a, .b = b, .medium = cluster->medium, .bandwidth = cluster->rate,
                 .latency = cluster->cable_latency + cluster->switch_latency }))

@@ -23,6 +23,8 @@
     FAB_SECONDS("switch_latency", "0 ns", "through a switch; 0: 200 ns InfiniBand, 800 ns Ethernet"),                  \
     FAB_SECONDS("cable_latency", "50 ns", "along a cable: 5 ns a metre"),                                              \
     FAB_SECONDS("nic_latency", "200 ns", "through a NIC, beside its PCIe link"),                                       \
+    FAB_TEXT("down", "", "switches and NICs that are down, with their cables: Leaf 3, Node 0 NIC 5"),                  \
+    FAB_RATIO("down_rate", "0", 0, 0.99, "share of the rate that the NICs of `down` keep: a cable at reduced width"),  \
     FAB_SECONDS("message_time", "0 us", "software of a message beyond InfiniBand's: about 17 us for EFA"),             \
     FAB_CHOICE("routing", "static", "static;adaptive;spray",                                                           \
                "which of several equally short ways: by hash; the least taken; packet by packet over all"),            \
@@ -46,13 +48,16 @@ typedef struct {
     double given_rate;        /* nic_rate */
     FabMedium medium;
     double switch_latency, cable_latency, nic_latency;
+    const char *down; /* what is down, and the share of their rate that NICs keep */
+    double down_rate;
+    bool *met;        /* which entries of it were found */
 } FabCluster;
 
 /* Adds the nodes and sets the routing. False: an error is recorded. Clear the cluster in any case. */
 bool fab_cluster_read(const FabHost *host, FabBuilder *builder, FabCluster *cluster);
 void fab_cluster_clear(FabCluster *cluster);
 
-/* A switch; printf-like name. */
+/* A switch; printf-like name. FAB_VERTEX_NONE: it is down, cables to it are left out. */
 FabVertex fab_cluster_add_switch(const FabCluster *cluster, const char *format, ...)
 #ifdef __GNUC__
     __attribute__((format(printf, 2, 3)))

@@ -1,0 +1,280 @@
+/* Ways between the nodes of a cluster: NICs, rails, routing, and what is down. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/loader.h"
+#include "topology/builder.h"
+#include "topology/route.h"
+
+/* "node=dgx-h100|nodes=4" */
+static FabTopology *
+try_build(const char *name, const char *settings, GError **error)
+{
+    g_autoptr(GHashTable) params = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_auto(GStrv) pairs = g_strsplit(settings, "|", -1);
+    const FabTopologyPlugin *plugin = fab_plugin_load(name, error);
+
+    ck_assert_ptr_nonnull(plugin);
+    for (guint i = 0; pairs[i] != NULL; i++) {
+        char *value = strchr(pairs[i], '=');
+        ck_assert_ptr_nonnull(value);
+        g_hash_table_replace(params, g_strndup(pairs[i], (gsize)(value - pairs[i])), value + 1);
+    }
+    return fab_topology_build(plugin, params, "test", error);
+}
+
+static FabTopology *
+build(const char *name, const char *settings)
+{
+    g_autoptr(GError) error = NULL;
+    FabTopology *topology = try_build(name, settings, &error);
+
+    ck_assert_msg(topology != NULL, "%s %s: %s", name, settings, error != NULL ? error->message : "no message");
+    return topology;
+}
+
+static uint32_t
+count_kind(const FabTopology *topology, FabVertexKind kind)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < topology->vertex_count; i++)
+        count += topology->vertices[i].kind == kind;
+    return count;
+}
+
+static FabRouter *
+router_of(const FabTopology *topology)
+{
+    return fab_router_new(topology, &(FabRouteRules) { .peer_level = FAB_PATH_PXB, .nvlink = true });
+}
+
+/* The share of the flow that passes vertices whose name begins like this: outwards over links that start there. */
+static double
+share_through(const FabTopology *topology, const FabRoute *route, const char *start)
+{
+    double share = 0;
+
+    for (uint32_t i = 0; i < route->count; i++) {
+        const FabResource *resource = &topology->resources[route->uses[i].resource];
+        if (resource->kind == FAB_RESOURCE_LINK && g_str_has_prefix(resource->name, start))
+            share += route->uses[i].weight;
+    }
+    return share;
+}
+
+static const FabRoute *
+push(FabRouter *router, uint32_t a, uint32_t b, uint32_t flow)
+{
+    g_autoptr(GError) error = NULL;
+    const FabRoute *route = fab_router_push_flow(router, a, b, flow, &error);
+
+    ck_assert_msg(route != NULL, "%s", error != NULL ? error->message : "");
+    return route;
+}
+
+START_TEST(gpus_of_one_rail_meet_at_their_leaf)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=4");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *route = push(router, 3, 11, 0);
+
+    ck_assert_int_eq(fab_router_transport(router, 3, 11), FAB_TRANSPORT_NETWORK);
+    ck_assert_double_eq(share_through(topology, route, "Node 0 NIC 3 > Leaf 3"), 1);
+    ck_assert_double_eq(share_through(topology, route, "Leaf 3 > Node 1 NIC 3"), 1);
+    ck_assert_double_eq(share_through(topology, route, "Leaf 3 > Spine"), 0);
+    ck_assert_double_eq_tol(fab_route_bandwidth(topology, route), 48.5e9, 1e6); /* the NIC binds, not PCIe */
+    ck_assert_uint_eq(fab_router_pull(router, 3, 11, NULL)->count, 0);
+    /* two NICs, two PCIe links at each end, one switch, two cables */
+    ck_assert_int_eq(route->latency_ps, 2 * (200000 + 50000 + 100000) + 4 * 250000);
+}
+END_TEST
+
+START_TEST(pxn_changes_the_rail_over_nvlink)
+{
+    g_autoptr(FabTopology) with = build("rail-optimised", "node=dgx-h100|nodes=4");
+    g_autoptr(FabTopology) without = build("rail-optimised", "node=dgx-h100|nodes=4|pxn=off");
+    g_autoptr(FabRouter) a = router_of(with), b = router_of(without);
+    const FabRoute *relayed = push(a, 0, 13, 0), *crossed = push(b, 0, 13, 0);
+
+    ck_assert_double_eq(share_through(with, relayed, "Node 0 GPU 0 > Node 0 NVSwitch"), 1);
+    ck_assert_double_eq(share_through(with, relayed, "Node 0 NIC 5 > Leaf 5"), 1);
+    ck_assert_double_eq(share_through(with, relayed, "Spine"), 0);
+    ck_assert_double_eq(share_through(without, crossed, "Node 0 GPU 0 > Node 0 NVSwitch"), 0);
+    ck_assert_double_eq(share_through(without, crossed, "Node 0 NIC 0 > Leaf 0"), 1);
+    ck_assert_double_eq(share_through(without, crossed, "Spine"), 1);
+}
+END_TEST
+
+START_TEST(spraying_uses_all_spines_evenly)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=32|pxn=off|routing=spray");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *route = push(router, 0, 13, 0);
+
+    ck_assert_double_eq_tol(share_through(topology, route, "Spine"), 1, 1e-9);
+    ck_assert_double_eq_tol(share_through(topology, route, "Leaf 0 > Spine 2"), 0.25, 1e-9);
+    for (uint32_t i = 0; i < route->count; i++) { /* 32 cables up, 32 down */
+        if (g_str_has_prefix(topology->resources[route->uses[i].resource].name, "Leaf 0 > Spine"))
+            ck_assert_double_eq_tol(route->uses[i].weight, 1.0 / 32, 1e-9);
+    }
+    ck_assert_ptr_eq(route, push(router, 0, 13, 7));
+}
+END_TEST
+
+/* The most of `flows` flows that share a cable from leaf 0 upwards. */
+static uint32_t
+collisions(const char *settings, uint32_t flows)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", settings);
+    g_autoptr(FabRouter) router = router_of(topology);
+    g_autofree uint32_t *count = g_new0(uint32_t, topology->resource_count);
+    uint32_t most = 0;
+
+    for (uint32_t flow = 0; flow < flows; flow++) {
+        const FabRoute *route = push(router, 8 * flow, 8 * ((flow + 1) % flows) + 1, flow);
+        for (uint32_t i = 0; i < route->count; i++) {
+            uint32_t resource = route->uses[i].resource;
+            count[resource] += g_str_has_prefix(topology->resources[resource].name, "Leaf 0 > Spine");
+            most = MAX(most, count[resource]);
+        }
+    }
+    return most;
+}
+
+START_TEST(hashed_flows_collide_and_placed_ones_do_not)
+{
+    uint32_t worst = 0;
+
+    for (int seed = 0; seed < 8; seed++) {
+        g_autofree char *settings = g_strdup_printf("node=dgx-h100|nodes=32|pxn=off|seed=%d", seed);
+        uint32_t met = collisions(settings, 32);
+        worst = MAX(worst, met);
+    }
+    ck_assert_uint_gt(worst, 2); /* 32 flows at random over 32 cables: three or more meet nearly always */
+    ck_assert_uint_eq(collisions("node=dgx-h100|nodes=32|pxn=off|routing=adaptive", 32), 1);
+}
+END_TEST
+
+START_TEST(the_same_seed_draws_the_same_ways)
+{
+    const char *settings = "node=dgx-h100|nodes=32|pxn=off|seed=3";
+
+    ck_assert_uint_eq(collisions(settings, 32), collisions(settings, 32));
+}
+END_TEST
+
+START_TEST(a_gpu_alone_with_four_nics_stripes_over_them)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=2|node.gpus=2|node.slots=2|"
+                                            "node.switches=2|node.nics_per_node=8|node.nic_gbps=100");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *route = push(router, 0, 2, 0);
+
+    for (int i = 0; i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("Node 0 NIC %d > Leaf %d", i, i);
+        ck_assert_double_eq(share_through(topology, route, name), 0.25);
+    }
+    ck_assert_double_eq_tol(fab_route_bandwidth(topology, route), 4 * 0.97 * 12.5e9, 1e6);
+}
+END_TEST
+
+START_TEST(two_gpus_share_two_nics_one_each)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-a100|nodes=2");
+    g_autoptr(FabRouter) router = router_of(topology);
+    g_autoptr(GHashTable) used = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (uint32_t gpu = 0; gpu < 8; gpu++) {
+        const FabRoute *route = push(router, gpu, 8 + gpu, 0);
+        for (uint32_t i = 0; i < route->count; i++) {
+            const char *name = topology->resources[route->uses[i].resource].name;
+            if (strstr(name, "> Leaf") != NULL)
+                ck_assert_msg(g_hash_table_add(used, (char *)name), "%s carries two GPUs", name);
+        }
+    }
+    ck_assert_uint_eq(g_hash_table_size(used), 8);
+}
+END_TEST
+
+START_TEST(without_gpudirect_data_passes_host_memory)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=2|gdr=off|"
+                                            "node.memory_limit=100 GB/s");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *out = push(router, 3, 11, 0), *in = fab_router_pull(router, 3, 11, NULL);
+    uint32_t memory = 0;
+
+    for (uint32_t i = 0; i < out->count; i++)
+        memory += topology->resources[out->uses[i].resource].kind == FAB_RESOURCE_MEMORY;
+    ck_assert_uint_eq(memory, 2); /* of both nodes */
+    ck_assert_uint_gt(in->count, 0);
+    ck_assert_double_eq(share_through(topology, in, "Node 1 GPU 3 >"), 0);
+}
+END_TEST
+
+START_TEST(what_is_down_is_gone_round)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=32|pxn=off|routing=spray|"
+                                            "down=Spine 1, Node 0 NIC 2");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *across = push(router, 0, 13, 0), *lost = push(router, 2, 10, 0);
+
+    ck_assert_uint_eq(count_kind(topology, FAB_VERTEX_NET_SWITCH), 11);
+    ck_assert_double_eq_tol(share_through(topology, across, "Leaf 0 > Spine 2"), 1.0 / 3, 1e-9);
+    ck_assert_double_eq(share_through(topology, lost, "Node 0 NIC 2 >"), 0);
+    /* GPU 2 takes a NIC of its socket, which it reaches through host memory only. */
+    ck_assert_double_eq_tol(share_through(topology, lost, "Spine"), 1, 1e-9);
+}
+END_TEST
+
+START_TEST(a_nic_at_half_width_carries_half)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=2|down=Node 1 NIC 4|down_rate=0.5");
+    g_autoptr(FabRouter) router = router_of(topology);
+
+    ck_assert_double_eq_tol(fab_route_bandwidth(topology, push(router, 4, 12, 0)), 0.97 * 25e9, 1e6);
+    ck_assert_double_eq_tol(fab_route_bandwidth(topology, push(router, 3, 11, 0)), 0.97 * 50e9, 1e6);
+}
+END_TEST
+
+START_TEST(a_rail_that_nothing_joins_is_named)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=4|spines=0|pxn=off");
+    g_autoptr(FabRouter) router = router_of(topology);
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_ptr_nonnull(fab_router_push(router, 2, 10, NULL));
+    ck_assert_ptr_null(fab_router_push(router, 2, 11, &error));
+    ck_assert_msg(strstr(error->message, "Node 0 GPU 2 cannot reach Node 1 GPU 3: no cables lead from Node 0 NIC 2 to "
+                         "Node 1 NIC 3; join them by a switch or allow PXN") != NULL, "%s", error->message);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("network");
+    TCase *ways = tcase_create("ways");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(ways, gpus_of_one_rail_meet_at_their_leaf);
+    tcase_add_test(ways, pxn_changes_the_rail_over_nvlink);
+    tcase_add_test(ways, spraying_uses_all_spines_evenly);
+    tcase_add_test(ways, hashed_flows_collide_and_placed_ones_do_not);
+    tcase_add_test(ways, the_same_seed_draws_the_same_ways);
+    tcase_add_test(ways, a_gpu_alone_with_four_nics_stripes_over_them);
+    tcase_add_test(ways, two_gpus_share_two_nics_one_each);
+    tcase_add_test(ways, without_gpudirect_data_passes_host_memory);
+    tcase_add_test(ways, what_is_down_is_gone_round);
+    tcase_add_test(ways, a_nic_at_half_width_carries_half);
+    tcase_add_test(ways, a_rail_that_nothing_joins_is_named);
+    suite_add_tcase(suite, ways);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
