@@ -81,7 +81,8 @@ time_program(FabmSession *session, FabmSheet *sheet, const FabmProgram *program,
              program->ranks, program->channels);
     fabm_report_time(sheet, (FabmRow) { .test = "program", .variant = variant, .gpus = fabm_runner_gpus(runner),
                                         .ctas = (int64_t)program->ranks * program->channels,
-                                        .bytes = (int64_t)program->size }, &us, (double)program->size);
+                                        .bytes = (int64_t)program->size }, &us,
+                     program->expect.collective == FABM_BARRIER ? 0 : (double)program->size);
     report_collective(session, program, &us);
     return true;
 }
