@@ -24,6 +24,7 @@ PAGES = {
     "docs/program-format.md": (),
     "docs/claims.md": (),
     "docs/compare.md": (),
+    "docs/explain.md": (),
     "docs/sweep.md": (),
 }
 MATRIX = "tests/data/topo-m/topo-m-rtx4090x8-sys-nic.txt"  # the machine of README's last example

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs compare, sweep and claims as their pages say: good runs, and bad input against exit status and message.
+"""Runs compare, sweep, claims and explain as their pages say: good runs, and bad input against exit status and message.
 
 cli-claims.py PROGRAM SCENARIOS
 """
@@ -325,6 +325,29 @@ class Claims(Case):
         with open(path, "w", encoding="utf-8") as file:
             file.writelines(lines)
         return path
+
+
+class Explain(Case):
+    def test_the_forms_agree(self):
+        words = ("explain", "all-reduce", "--set", "sizes=1M;1G")
+        data = json.loads(self.prints(*words, "--json"))
+        rows = list(csv.DictReader(io.StringIO(self.prints(*words, "--csv"))))
+        flat = [(row, name, gain) for row in data["rows"] for name, gain in row["gains"].items()]
+        self.assertEqual(len(rows), len(flat))
+        for line, (row, name, gain) in zip(rows, flat):
+            self.assertEqual((int(line["size_bytes"]), line["resource"]), (row["size_bytes"], name))
+            self.assertEqual(float(line["gain"]), gain)
+        text = self.prints(*words)
+        self.assertLess(text.index("NVLink 4", text.index("1 GiB")), text.index("all of them", text.index("1 GiB")))
+
+    def test_a_step_names_its_parts(self):
+        data = json.loads(self.prints("explain", "train-tensors-3090", "--json"))
+        self.assertAlmostEqual(sum(data["parts"].values()) / data["rows"][0]["seconds"], 1, 6)
+
+    def test_bad_input_is_refused(self):
+        self.refuses("needs a scenario", "explain")
+        self.refuses("one argument too many", "explain", "all-reduce", "all-reduce")
+        self.refuses("ranks need", "explain", "all-reduce", "--set", "ranks=9")
 
 
 if __name__ == "__main__":

@@ -276,6 +276,12 @@ fab_group_times_scale(FabGroupTimes *times, double factor)
     times->factor = factor;
 }
 
+double
+fab_group_times_nic_rate(const FabGroupTimes *times)
+{
+    return times->nic_rate;
+}
+
 FabSpread
 fab_group_times_spread(const FabGroupTimes *times)
 {

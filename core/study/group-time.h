@@ -38,6 +38,9 @@ bool fab_group_is_staged(const FabGroupTimes *times, FabGroup group);
 /* Every time that is asked for from now on is multiplied by `factor`: 1 unless this says otherwise. */
 void fab_group_times_scale(FabGroupTimes *times, double factor);
 
+/* B/s of one adapter; 0: none is known. */
+double fab_group_times_nic_rate(const FabGroupTimes *times);
+
 /* The widest interval of the collectives run so far, as shares of their times: 1 and 1 where none was. */
 typedef struct {
     double low, high;

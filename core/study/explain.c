@@ -1,0 +1,359 @@
+#include "study/explain.h"
+
+#include <string.h>
+
+#include "collective/overlay.h"
+#include "study/group-time.h"
+#include "study/inference.h"
+#include "topology/machine.h"
+
+/* A change of the machine: of links with a label, of a kind of resource, of what kernels cost. */
+typedef enum { CHANGE_LINKS, CHANGE_KIND, CHANGE_LATENCY, CHANGE_CONSTANTS, CHANGE_MEMORY, CHANGE_NETWORK,
+               CHANGE_KERNELS, CHANGE_EXCHANGE } ChangeKind;
+
+typedef struct {
+    ChangeKind kind;
+    const char *name;
+    const char *label;             /* CHANGE_LINKS */
+    FabResourceKind resource;      /* CHANGE_KIND */
+    const char *const *constants;  /* CHANGE_CONSTANTS: keys of both tables */
+    bool slower;                   /* they are times, of which less is better */
+} Change;
+
+/* A scenario that is run again and again with more and more changes, or one after the other. */
+typedef struct {
+    const FabScenario *scenario;
+    FabTopology *topology;
+    FabGpuModel *models; /* copies, one for each GPU */
+    FabConstants constants;
+    /* Of a step: rate of its adapters, speed of its kernels, of its collectives, as shares of what they are. */
+    double network, kernels, exchange;
+    guint rows;
+} Bench;
+
+static const char *const rates[] = { "send_rate", "copy_rate", "p2p_rate", "p2p_alone_rate", "ll128_rate",
+                                     "in_switch_copy_rate", NULL };
+static const char *const steps[] = { "ll_round_us", "ll_latency_us", "ll128_latency_us", "simple_step_us",
+                                     "simple_latency_us", "p2p_latency_us", "in_switch_gap_us", NULL };
+static const char *const launches[] = { "launch_us", "launch_channels_us", "ll128_entry_us", "simple_entry_us",
+                                        "thread_kernel_us", "thread_channel_us", "in_switch_launch_us", NULL };
+
+static const Change common[] = {
+    { .kind = CHANGE_KIND, .name = "peer traffic through PCIe switches and host bridges",
+      .resource = FAB_RESOURCE_PEER },
+    { .kind = CHANGE_KIND, .name = "the GPUs' way to host memory", .resource = FAB_RESOURCE_HOST_PORT },
+    { .kind = CHANGE_KIND, .name = "memory of NUMA nodes", .resource = FAB_RESOURCE_MEMORY },
+    { .kind = CHANGE_LATENCY, .name = "latency of links" },
+    { .kind = CHANGE_CONSTANTS, .name = "channel copy rate", .constants = rates },
+    { .kind = CHANGE_CONSTANTS, .name = "time of a kernel's steps", .constants = steps, .slower = true },
+    { .kind = CHANGE_CONSTANTS, .name = "launching kernels", .constants = launches, .slower = true },
+    { .kind = CHANGE_MEMORY, .name = "memory of GPUs" },
+    { .kind = CHANGE_NETWORK, .name = "network adapters" },
+    { .kind = CHANGE_EXCHANGE, .name = "all collectives of the step" },
+    { .kind = CHANGE_KERNELS, .name = "all kernels of the step" },
+};
+
+void
+fab_explanation_free(FabExplanation *explanation)
+{
+    if (explanation == NULL)
+        return;
+    fab_outcome_free(explanation->outcome);
+    g_clear_pointer(&explanation->gains, g_ptr_array_unref);
+    g_free(explanation->parts);
+    g_free(explanation);
+}
+
+static void
+gain_free(void *pointer)
+{
+    FabGain *gain = pointer;
+
+    g_free(gain->resource);
+    g_free(gain->gain);
+    g_free(gain);
+}
+
+/* ------------------------------------------------------------------ the bench */
+
+static void
+bench_clear(Bench *bench)
+{
+    fab_topology_free(bench->topology);
+    g_free(bench->models);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bench, bench_clear)
+
+/* The machine as it is, built anew: it is this module's own, so that it may be changed before anything runs on it. */
+static bool
+bench_reset(Bench *bench, const FabConstants *constants, GError **error)
+{
+    bench_clear(bench);
+    bench->models = NULL;
+    bench->constants = *constants;
+    bench->network = bench->kernels = bench->exchange = 1;
+    bench->topology = fab_machine_load(bench->scenario->topology, bench->scenario->overrides, error);
+    if (bench->topology == NULL)
+        return false;
+    bench->models = g_new(FabGpuModel, bench->topology->gpu_count);
+    for (uint32_t i = 0; i < bench->topology->gpu_count; i++) {
+        FabTopologyVertex *vertex = &bench->topology->vertices[bench->topology->gpus[i]];
+        bench->models[i] = *vertex->gpu;
+        vertex->gpu = &bench->models[i];
+    }
+    return true;
+}
+
+static void
+change_constants(Bench *bench, const Change *change)
+{
+    double factor = change->slower ? 1 / FAB_EXPLAIN_MORE : FAB_EXPLAIN_MORE;
+
+    for (const char *const *group = fab_constant_groups; *group != NULL; group++) {
+        for (const char *const *key = change->constants; *key != NULL; key++) {
+            double *value = fab_constants_find(&bench->constants, *group, *key);
+            if (value != NULL)
+                *value *= factor;
+        }
+    }
+}
+
+static void
+apply(Bench *bench, const Change *change)
+{
+    FabTopology *topology = bench->topology;
+
+    for (uint32_t i = 0; i < topology->resource_count; i++) {
+        FabResource *resource = &topology->resources[i];
+        bool link = change->kind == CHANGE_LINKS && resource->kind == FAB_RESOURCE_LINK &&
+                    strcmp(topology->links[resource->link].label, change->label) == 0;
+        if (link || (change->kind == CHANGE_KIND && resource->kind == change->resource))
+            resource->capacity *= FAB_EXPLAIN_MORE;
+    }
+    for (uint32_t i = 0; i < topology->link_count && change->kind == CHANGE_LATENCY; i++)
+        topology->links[i].latency_ps = (int64_t)((double)topology->links[i].latency_ps / FAB_EXPLAIN_MORE);
+    for (uint32_t i = 0; i < topology->gpu_count && change->kind == CHANGE_MEMORY; i++)
+        bench->models[i].memory_bandwidth *= FAB_EXPLAIN_MORE;
+    if (change->kind == CHANGE_CONSTANTS)
+        change_constants(bench, change);
+    if (change->kind == CHANGE_NETWORK)
+        bench->network *= FAB_EXPLAIN_MORE;
+    if (change->kind == CHANGE_KERNELS)
+        bench->kernels *= FAB_EXPLAIN_MORE;
+    if (change->kind == CHANGE_EXCHANGE)
+        bench->exchange *= FAB_EXPLAIN_MORE;
+}
+
+/* ------------------------------------------------------------------ running on it */
+
+/* Collectives priced with other adapters. Owned by the caller. */
+static FabGroupTimes *
+group_times(const Bench *bench)
+{
+    double given = bench->scenario->training->nic_rate;
+    FabGroupTimes *times = fab_group_times_new(bench->topology, given);
+    double rate = fab_group_times_nic_rate(times);
+
+    if (bench->network == 1 || rate <= 0)
+        return times;
+    fab_group_times_free(times);
+    return fab_group_times_new(bench->topology, rate * bench->network);
+}
+
+/* Kernels that are k times as fast: the whole step is, when its collectives take k times as long. */
+static double
+step_seconds(const Bench *bench, FabTrainingStep **kept, GError **error)
+{
+    g_autoptr(FabGroupTimes) times = group_times(bench);
+    FabTrainingStep *step;
+    double seconds;
+
+    fab_group_times_scale(times, bench->kernels / bench->exchange);
+    step = fab_training_step_new(bench->scenario, bench->topology, times, error);
+    if (step == NULL)
+        return -1;
+    seconds = step->seconds / bench->kernels;
+    if (kept != NULL)
+        *kept = step;
+    else
+        fab_training_step_free(step);
+    return seconds;
+}
+
+static bool
+run_rows(const Bench *bench, double *seconds, GError **error)
+{
+    g_autoptr(FabResult) result = fab_run_on(bench->scenario, bench->topology, &bench->constants, NULL, NULL, error);
+
+    for (guint i = 0; result != NULL && i < bench->rows; i++)
+        seconds[i] = (double)((const FabResultRow *)result->rows->pdata[i])->time_ps * 1e-12;
+    return result != NULL;
+}
+
+static bool
+run(const Bench *bench, double *seconds, GError **error)
+{
+    if (bench->scenario->kind == FAB_SCENARIO_TRAINING) {
+        seconds[0] = step_seconds(bench, NULL, error);
+        return seconds[0] >= 0;
+    }
+    if (bench->scenario->kind == FAB_SCENARIO_INFERENCE) {
+        g_autoptr(FabInference) inference = fab_inference_new(bench->scenario, bench->topology, error);
+        if (inference != NULL)
+            seconds[0] = inference->decode_s;
+        return inference != NULL;
+    }
+    return run_rows(bench, seconds, error);
+}
+
+/* ------------------------------------------------------------------ what to change */
+
+/* Labels of the links that are real: inside a device there is nothing to buy. */
+static GPtrArray *
+link_labels(const FabTopology *topology)
+{
+    GPtrArray *labels = g_ptr_array_new_with_free_func(g_free);
+
+    for (uint32_t i = 0; i < topology->link_count; i++) {
+        const FabTopologyLink *link = &topology->links[i];
+        if (link->medium != FAB_MEDIUM_INTERNAL &&
+            !g_ptr_array_find_with_equal_func(labels, link->label, g_str_equal, NULL))
+            g_ptr_array_add(labels, g_strdup(link->label));
+    }
+    return labels;
+}
+
+static bool
+has_resource(const FabTopology *topology, FabResourceKind kind)
+{
+    for (uint32_t i = 0; i < topology->resource_count; i++) {
+        if (topology->resources[i].kind == kind)
+            return true;
+    }
+    return false;
+}
+
+/* Constants act on what fab_run_on() runs, kernels and their memory on steps. */
+static bool
+matters(const Change *change, const FabScenario *scenario, const FabTopology *topology)
+{
+    switch (change->kind) {
+    case CHANGE_KIND:
+        return has_resource(topology, change->resource);
+    case CHANGE_CONSTANTS:
+        return scenario->kind == FAB_SCENARIO_COLLECTIVE && topology->shared == FAB_VERTEX_NONE;
+    case CHANGE_MEMORY:
+        return fab_outcome_counts_tokens(scenario->kind);
+    case CHANGE_NETWORK:
+    case CHANGE_EXCHANGE:
+    case CHANGE_KERNELS:
+        return scenario->kind == FAB_SCENARIO_TRAINING;
+    default:
+        return true;
+    }
+}
+
+static GArray *
+list_changes(const FabScenario *scenario, const FabTopology *topology, GPtrArray *labels)
+{
+    GArray *changes = g_array_new(FALSE, FALSE, sizeof(Change));
+
+    for (guint i = 0; i < labels->len; i++) {
+        Change change = { .kind = CHANGE_LINKS, .name = labels->pdata[i], .label = labels->pdata[i] };
+        g_array_append_val(changes, change);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(common); i++) {
+        if (matters(&common[i], scenario, topology))
+            g_array_append_val(changes, common[i]);
+    }
+    return changes;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static bool
+add_gain(FabExplanation *explanation, const Bench *bench, const char *name, GError **error)
+{
+    FabGain *gain = g_new0(FabGain, 1);
+    bool good;
+
+    gain->resource = g_strdup(name);
+    gain->gain = g_new0(double, bench->rows);
+    g_ptr_array_add(explanation->gains, gain);
+    good = run(bench, gain->gain, error);
+    for (guint i = 0; i < bench->rows && good; i++) {
+        const FabOutcomeRow *row = explanation->outcome->rows->pdata[i];
+        gain->gain[i] = row->seconds / gain->gain[i] - 1;
+    }
+    return good;
+}
+
+/* Each change alone, then all together. */
+static bool
+try_changes(FabExplanation *explanation, Bench *bench, const FabConstants *constants, GArray *changes,
+            FabProgress progress, void *user, GError **error)
+{
+    for (guint i = 0; i < changes->len; i++) {
+        const Change *change = &g_array_index(changes, Change, i);
+        if (progress != NULL)
+            progress((double)i / (changes->len + 1), change->name, user);
+        if (!bench_reset(bench, constants, error))
+            return false;
+        apply(bench, change);
+        if (!add_gain(explanation, bench, change->name, error))
+            return false;
+    }
+    if (!bench_reset(bench, constants, error))
+        return false;
+    for (guint i = 0; i < changes->len; i++) {
+        const Change *change = &g_array_index(changes, Change, i);
+        /* All kernels and collectives of a step hold everything else. */
+        if (bench->scenario->kind != FAB_SCENARIO_TRAINING || change->kind == CHANGE_KERNELS ||
+            change->kind == CHANGE_EXCHANGE)
+            apply(bench, change);
+    }
+    return add_gain(explanation, bench, "all of them", error);
+}
+
+static bool
+keep_parts(FabExplanation *explanation, const Bench *bench, GError **error)
+{
+    g_autoptr(FabTrainingStep) step = NULL;
+
+    if (bench->scenario->kind != FAB_SCENARIO_TRAINING)
+        return true;
+    if (step_seconds(bench, &step, error) < 0)
+        return false;
+    explanation->parts = g_memdup2(step->parts, sizeof step->parts);
+    return true;
+}
+
+FabExplanation *
+fab_explain(const FabScenario *scenario, FabProgress progress, void *user, GError **error)
+{
+    g_autoptr(FabExplanation) explanation = g_new0(FabExplanation, 1);
+    g_auto(Bench) bench = { .scenario = scenario };
+    g_autoptr(FabOverlay) overlay = NULL;
+    g_autoptr(GPtrArray) labels = NULL;
+    g_autoptr(GArray) changes = NULL;
+    const FabConstants *constants = fab_constants_shipped();
+
+    explanation->gains = g_ptr_array_new_with_free_func(gain_free);
+    if (scenario->calibration != NULL) {
+        overlay = fab_overlay_load(scenario->calibration, error);
+        if (overlay == NULL)
+            return NULL;
+        constants = &overlay->constants;
+    }
+    if (!bench_reset(&bench, constants, error))
+        return NULL;
+    explanation->outcome = fab_outcome_new(scenario, bench.topology, NULL, NULL, error);
+    if (explanation->outcome == NULL || !keep_parts(explanation, &bench, error))
+        return NULL;
+    bench.rows = explanation->outcome->rows->len;
+    labels = link_labels(bench.topology);
+    changes = list_changes(scenario, bench.topology, labels);
+    if (!try_changes(explanation, &bench, constants, changes, progress, user, error))
+        return NULL;
+    return g_steal_pointer(&explanation);
+}

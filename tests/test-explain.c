@@ -1,0 +1,145 @@
+/* Explanations: what a tenth more of a resource buys is what the machine with a tenth more does. */
+#include "study/explain.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "study/training-step.h"
+#include "topology/machine.h"
+
+static FabScenario *
+scenario_of(const char *const *sets)
+{
+    g_autoptr(GError) error = NULL;
+    FabScenario *scenario = fab_scenario_from_sets((char *const *)sets, &error);
+
+    ck_assert_msg(scenario != NULL, "%s", error != NULL ? error->message : "no error");
+    return scenario;
+}
+
+static FabExplanation *
+explain(const char *const *sets)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabScenario) scenario = scenario_of(sets);
+    FabExplanation *explanation = fab_explain(scenario, NULL, NULL, &error);
+
+    ck_assert_msg(explanation != NULL, "%s", error != NULL ? error->message : "no error");
+    return explanation;
+}
+
+#define EXPLAIN(...) explain((const char *const[]) { __VA_ARGS__, NULL })
+
+/* The gain at a row; fails where there is no such resource. */
+static double
+gain(const FabExplanation *explanation, const char *resource, guint row)
+{
+    for (guint i = 0; i < explanation->gains->len; i++) {
+        const FabGain *one = explanation->gains->pdata[i];
+        if (strcmp(one->resource, resource) == 0)
+            return one->gain[row];
+    }
+    ck_abort_msg("no %s", resource);
+}
+
+START_TEST(a_tenth_more_of_everything_is_a_tenth_faster)
+{
+    g_autoptr(FabExplanation) all = EXPLAIN("topology.name=dgx-h100", "operation=all_reduce", "sizes=1K;1M;256M");
+    g_autoptr(FabExplanation) mesh = EXPLAIN("topology.name=dgx-1v", "operation=all_gather", "sizes=1K;16M");
+    g_autoptr(FabExplanation) copies = EXPLAIN("topology.name=wrx90-2sw-8", "transfer.flows=0>4 1>5", "sizes=1G");
+    g_autoptr(FabExplanation) step = EXPLAIN("topology.name=ws2-bridge-3090", "model.preset=gpt-2", "parallel.tp=2",
+                                             "training.global_batch=8", "training.precision=fp16");
+
+    for (guint i = 0; i < 3; i++)
+        ck_assert_double_eq_tol(gain(all, "all of them", i), 0.1, 0.002);
+    for (guint i = 0; i < 2; i++)
+        ck_assert_double_eq_tol(gain(mesh, "all of them", i), 0.1, 0.005);
+    ck_assert_double_eq_tol(gain(copies, "all of them", 0), 0.1, 0.002);
+    ck_assert_double_eq_tol(gain(step, "all of them", 0), 0.1, 1e-6);
+}
+END_TEST
+
+START_TEST(links_matter_to_large_messages_and_latency_to_small_ones)
+{
+    g_autoptr(FabExplanation) all = EXPLAIN("topology.name=dgx-h100", "operation=all_reduce", "algorithm=ring",
+                                            "sizes=1K;4G");
+
+    ck_assert_double_gt(gain(all, "NVLink 4", 1), 0.05);
+    ck_assert_double_lt(gain(all, "NVLink 4", 0), 0.01);
+    ck_assert_double_gt(gain(all, "time of a kernel's steps", 0), 0.01);
+    ck_assert_double_lt(gain(all, "latency of links", 1), 0.01);
+}
+END_TEST
+
+START_TEST(a_gain_is_that_of_the_machine_with_more)
+{
+    static const char *const sets[] = { "topology.name=wrx90-2sw-8", "transfer.flows=0>4 1>5", "sizes=1G", NULL };
+    g_autoptr(FabExplanation) explanation = explain(sets);
+    g_autoptr(FabScenario) scenario = scenario_of(sets);
+    g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, NULL);
+    g_autoptr(FabOutcome) before = fab_outcome_new(scenario, topology, NULL, NULL, NULL);
+    g_autoptr(FabOutcome) after = NULL;
+
+    for (uint32_t i = 0; i < topology->resource_count; i++) {
+        FabResource *resource = &topology->resources[i];
+        if (resource->kind == FAB_RESOURCE_LINK && topology->links[resource->link].medium == FAB_MEDIUM_PCIE)
+            resource->capacity *= FAB_EXPLAIN_MORE;
+    }
+    after = fab_outcome_new(scenario, topology, NULL, NULL, NULL);
+    ck_assert_double_eq_tol(gain(explanation, "PCIe 5.0 x16", 0),
+                            ((FabOutcomeRow *)before->rows->pdata[0])->seconds /
+                                    ((FabOutcomeRow *)after->rows->pdata[0])->seconds - 1, 1e-9);
+    ck_assert_double_gt(gain(explanation, "PCIe 5.0 x16", 0), 0.05);
+}
+END_TEST
+
+START_TEST(the_parts_of_a_step_are_its_length)
+{
+    g_autoptr(FabExplanation) step = EXPLAIN("topology.name=dgx-h100", "model.preset=llama-3-8b", "parallel.zero=3",
+                                             "training.nodes=4", "training.global_batch=128");
+    const FabOutcomeRow *row = step->outcome->rows->pdata[0];
+    double sum = 0;
+
+    for (int i = 0; i < FAB_TIME_PARTS; i++)
+        sum += step->parts[i];
+    ck_assert_double_eq_tol(sum / row->seconds, 1, 1e-9);
+    ck_assert_double_gt(gain(step, "network adapters", 0), 0);
+    ck_assert_double_ge(gain(step, "all collectives of the step", 0), gain(step, "network adapters", 0) - 1e-9);
+    ck_assert_double_gt(gain(step, "all kernels of the step", 0), gain(step, "memory of GPUs", 0));
+}
+END_TEST
+
+START_TEST(what_does_not_run_is_not_explained)
+{
+    static const char *const sets[] = { "topology.name=dgx-h10", "operation=all_reduce", NULL };
+    g_autoptr(FabScenario) scenario = scenario_of(sets);
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_ptr_null(fab_explain(scenario, NULL, NULL, &error));
+    ck_assert_int_eq(fab_error_exit_status(error), FAB_EXIT_INPUT);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("explain");
+    TCase *cases = tcase_create("explain");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, a_tenth_more_of_everything_is_a_tenth_faster);
+    tcase_add_test(cases, links_matter_to_large_messages_and_latency_to_small_ones);
+    tcase_add_test(cases, a_gain_is_that_of_the_machine_with_more);
+    tcase_add_test(cases, the_parts_of_a_step_are_its_length);
+    tcase_add_test(cases, what_does_not_run_is_not_explained);
+    suite_add_tcase(suite, cases);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
