@@ -215,6 +215,25 @@ START_TEST(answers_are_compared_by_the_tokens_they_generate)
 }
 END_TEST
 
+START_TEST(steps_that_differ_in_the_link_alone_are_compared_as_a_pair)
+{
+    g_autoptr(FabComparison) comparison =
+        good(SCENARIO("topology.name=ws2-x16", "topology.gpu=rtx-3090", "model.preset=gpt-2", "parallel.pp=2",
+                      "training.global_batch=8", "training.precision=fp16"),
+             SCENARIO("topology.name=ws2-bridge-3090", "model.preset=gpt-2", "parallel.pp=2",
+                      "training.global_batch=8", "training.precision=fp16"));
+    FabRatio apart = fab_ratio_of(fab_outcome_row(comparison->outcomes->pdata[0], 0),
+                                  fab_outcome_row(comparison->outcomes->pdata[1], 0));
+    FabRatio paired = fab_comparison_ratio(comparison, 1, 0);
+
+    ck_assert_double_eq_tol(paired.value, apart.value, 1e-12);
+    ck_assert_double_gt(paired.low, apart.low);
+    ck_assert_double_lt(paired.high, apart.high);
+    ck_assert_ptr_nonnull(comparison->bases->pdata[1]);
+    ck_assert_ptr_null(comparison->bases->pdata[0]);
+}
+END_TEST
+
 START_TEST(a_step_is_compared_by_its_tokens)
 {
     g_autoptr(FabComparison) comparison =
@@ -256,6 +275,7 @@ main(void)
     tcase_add_test(cases, rent_is_paid_for_the_gpus_that_work_and_purchases_for_the_machine);
     tcase_add_test(cases, prices_have_a_unit_a_date_and_a_source);
     tcase_add_test(cases, answers_are_compared_by_the_tokens_they_generate);
+    tcase_add_test(cases, steps_that_differ_in_the_link_alone_are_compared_as_a_pair);
     tcase_add_test(cases, a_step_is_compared_by_its_tokens);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_NORMAL);

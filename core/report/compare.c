@@ -65,9 +65,9 @@ range_text(const FabRatio *ratio, char text[64])
 }
 
 static void
-print_pair_row(const FabOutcomeRow *first, const FabOutcomeRow *other, bool step, bool guessed, FILE *out)
+print_pair_row(const FabOutcomeRow *first, const FabOutcomeRow *other, FabRatio ratio, bool step, bool guessed,
+               FILE *out)
 {
-    FabRatio ratio = fab_ratio_of(first, other);
     double rate_a = step ? first->work / first->seconds : first->algbw / 1e9;
     double rate_b = step ? other->work / other->seconds : other->algbw / 1e9, unit = step ? 1 : 1e6;
     g_autofree char *size = step ? g_strdup("step") : fab_format_bytes(first->size_bytes);
@@ -100,7 +100,8 @@ print_pair(const FabComparison *comparison, guint number, FILE *out)
             "(%)", step ? "(tok/s)" : "(GB/s)", step ? "(tok/s)" : "(GB/s)", "(times)", "(times)");
     for (guint i = 0; i < comparison->sizes->len; i++) {
         uint64_t size = g_array_index(comparison->sizes, uint64_t, i);
-        print_pair_row(fab_outcome_row(first, size), fab_outcome_row(other, size), step, guessed, out);
+        print_pair_row(fab_outcome_row(first, size), fab_outcome_row(other, size),
+                       fab_comparison_ratio(comparison, number, size), step, guessed, out);
     }
 }
 
@@ -191,6 +192,8 @@ fab_report_comparison(const FabComparison *comparison, FILE *out)
     for (guint i = 0; i < comparison->outcomes->len; i++) {
         const FabOutcome *outcome = comparison->outcomes->pdata[i];
         fprintf(out, "# %s interval  %s%s\n", label(i, name), outcome->guessed ? "a guess: " : "", outcome->interval);
+        if (comparison->bases->pdata[i] != NULL)
+            fprintf(out, "# %s ratio     %s\n", name, (const char *)comparison->bases->pdata[i]);
     }
 }
 
@@ -214,7 +217,7 @@ list_figures(const FabComparison *comparison, guint number, uint64_t size, Figur
 {
     const FabOutcome *outcome = comparison->outcomes->pdata[number];
     const FabOutcomeRow *row = fab_outcome_row(outcome, size);
-    FabRatio ratio = fab_ratio_of(fab_outcome_row(comparison->outcomes->pdata[0], size), row);
+    FabRatio ratio = fab_comparison_ratio(comparison, number, size);
     FabUnitCost cost = fab_unit_cost(outcome, row);
     bool priced = outcome->price != NULL, step = fab_outcome_counts_tokens(outcome->kind);
     double unit = large_unit(outcome);
@@ -241,8 +244,7 @@ list_figures(const FabComparison *comparison, guint number, uint64_t size, Figur
 static const char *
 verdict_of(const FabComparison *comparison, guint number, uint64_t size)
 {
-    FabRatio ratio = fab_ratio_of(fab_outcome_row(comparison->outcomes->pdata[0], size),
-                                  fab_outcome_row(comparison->outcomes->pdata[number], size));
+    FabRatio ratio = fab_comparison_ratio(comparison, number, size);
 
     return number > 0 ? fab_speed_verdict_names[fab_speed_verdict(&ratio)] : NULL;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "study/pair.h"
 
 const char *const fab_speed_verdict_names[] = { "faster", "slower", "cannot be told", NULL };
 
@@ -13,6 +14,8 @@ fab_comparison_free(FabComparison *comparison)
         return;
     g_clear_pointer(&comparison->outcomes, g_ptr_array_unref);
     g_clear_pointer(&comparison->sizes, g_array_unref);
+    g_clear_pointer(&comparison->pairs, g_array_unref);
+    g_clear_pointer(&comparison->bases, g_ptr_array_unref);
     g_free(comparison->currency);
     g_free(comparison);
 }
@@ -35,6 +38,16 @@ fab_unit_cost(const FabOutcome *outcome, const FabOutcomeRow *row)
     if (row->low_s == 0)
         return (FabUnitCost) { row->seconds * each, row->seconds * each, row->seconds * each };
     return (FabUnitCost) { row->seconds * each, row->low_s * each, row->high_s * each };
+}
+
+FabRatio
+fab_comparison_ratio(const FabComparison *comparison, guint number, uint64_t size_bytes)
+{
+    const FabRatio *pair = &g_array_index(comparison->pairs, FabRatio, number);
+
+    return pair->known ? *pair
+                       : fab_ratio_of(fab_outcome_row(comparison->outcomes->pdata[0], size_bytes),
+                                      fab_outcome_row(comparison->outcomes->pdata[number], size_bytes));
 }
 
 /* ------------------------------------------------------------------ what can be compared */
@@ -139,6 +152,25 @@ find_sizes(FabComparison *comparison, GPtrArray *scenarios, GError **error)
     return false;
 }
 
+/* The ratio of scenario `number` to the first where both are steps that differ only in what connects the GPUs. */
+static bool
+add_pair(FabComparison *comparison, GPtrArray *scenarios, guint number, GError **error)
+{
+    g_autoptr(GError) wrong = NULL;
+    FabRatio ratio = { .known = false };
+    char *basis = NULL;
+    double share;
+
+    if (number > 0)
+        fab_pair_ratio(scenarios->pdata[0], scenarios->pdata[number], &ratio, &share, &basis, &wrong);
+    g_array_append_val(comparison->pairs, ratio);
+    g_ptr_array_add(comparison->bases, basis);
+    if (wrong == NULL)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&wrong));
+    return false;
+}
+
 FabComparison *
 fab_compare(GPtrArray *scenarios, FabProgress progress, void *user, GError **error)
 {
@@ -147,6 +179,8 @@ fab_compare(GPtrArray *scenarios, FabProgress progress, void *user, GError **err
     g_return_val_if_fail(scenarios->len > 1, NULL);
     comparison->outcomes = g_ptr_array_new_with_free_func((GDestroyNotify)fab_outcome_free);
     comparison->sizes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    comparison->pairs = g_array_new(FALSE, FALSE, sizeof(FabRatio));
+    comparison->bases = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 1; i < scenarios->len; i++) {
         if (!check_pair(scenarios->pdata[0], scenarios->pdata[i], error))
             return NULL;
@@ -162,6 +196,8 @@ fab_compare(GPtrArray *scenarios, FabProgress progress, void *user, GError **err
             return NULL;
         }
         g_ptr_array_add(comparison->outcomes, outcome);
+        if (!add_pair(comparison, scenarios, i, error))
+            return NULL;
     }
     return g_steal_pointer(&comparison);
 }

@@ -14,6 +14,8 @@ typedef struct {
     GPtrArray *outcomes; /* FabOutcome; the first is what the others are compared with */
     GArray *sizes;       /* uint64_t: those that all have, ascending; one 0 for training steps */
     char *currency;      /* of all that have a price; NULL: none has */
+    GArray *pairs;       /* FabRatio of each to the first as pair.h has it; known false: they are no such pair */
+    GPtrArray *bases;    /* char *: what that ratio's interval rests on; NULL: no such pair */
 } FabComparison;
 
 /*
@@ -23,6 +25,9 @@ typedef struct {
 FabComparison *fab_compare(GPtrArray *scenarios, FabProgress progress, void *user, GError **error);
 void fab_comparison_free(FabComparison *comparison);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabComparison, fab_comparison_free)
+
+/* How many times faster scenario `number` does a unit of work of this size than the first. */
+FabRatio fab_comparison_ratio(const FabComparison *comparison, guint number, uint64_t size_bytes);
 
 FabSpeedVerdict fab_speed_verdict(const FabRatio *ratio);
 
