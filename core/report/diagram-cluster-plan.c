@@ -296,7 +296,7 @@ add_edges(FabClusterPage *page)
     for (uint32_t l = 0; l < page->topology->link_count; l++) {
         const FabTopologyLink *link = &page->topology->links[l];
         uint32_t a = end_of(page, link->a), b = end_of(page, link->b);
-        gint64 key = (gint64)MIN(a, b) << 32 | MAX(a, b);
+        gint64 key = (gint64)((uint64_t)MIN(a, b) << 32 | MAX(a, b)); /* a box that is none has all bits */
         FabClusterEdge edge = { .a = MIN(a, b), .b = MAX(a, b), .link = l, .load = NAN };
         gpointer found;
         if (!is_switch(page, link->a) && !is_switch(page, link->b))
