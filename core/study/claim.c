@@ -88,7 +88,10 @@ shown(const FabClaimSpec *spec, double number, const Amount *like)
                                                          : amount_text(number, like);
 }
 
-/* Halves the ratio until the sides are close, whole numbers are neighbours, or a value between is not possible. */
+/*
+ * Halves the ratio until the sides are close, whole numbers are neighbours, or a value between is not possible. NULL:
+ * the values have no order.
+ */
 static char *
 search_turn(FabClaimSpec *spec, guint place)
 {
@@ -98,7 +101,9 @@ search_turn(FabClaimSpec *spec, guint place)
     g_autofree char *from = NULL, *to = NULL;
 
     if (!parse_ends(spec, below->condition, above->condition, &low, &high))
-        return g_strdup_printf("from %s to %s", below->condition, above->condition);
+        return parse_amount(below->condition, &low) && parse_amount(above->condition, &high)
+                   ? g_strdup_printf("from %s to %s", below->condition, above->condition)
+                   : NULL;
     for (int i = 0; i < MOST_STEPS && high.number / low.number > CLOSE; i++) {
         double middle = sqrt(low.number * high.number);
         FabClaimPoint point = { .condition = NULL };
@@ -130,6 +135,8 @@ find_turns(FabClaimSpec *spec)
         if (is_true(spec, point) == is_true(spec, point + 1))
             continue;
         g_autofree char *turn = search_turn(spec, i);
+        if (turn == NULL)
+            continue;
         if (text == NULL)
             text = g_string_new(NULL);
         g_string_append_printf(text, "%s%s %s", text->len > 0 ? "; " : "",
