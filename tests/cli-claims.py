@@ -138,6 +138,15 @@ class Sweep(Case):
                          (other["seconds"], other["cost"]) != (row["seconds"], row["cost"]) for other in rows)
             self.assertEqual(row["front"], not beaten, row)
 
+    def test_prices_go_with_their_machines(self):
+        text = SWEEP.split("[sweep]")[0] + ("[price]\ndate=2025-11\nsource=x\n[sweep]\ntopology.name & price.gpu_hour="
+                                            "dgx-a100 & 0.10 USD/h | dgx-h100 & 9 USD/h\n")
+        rows = json.loads(self.prints("sweep", self.write(text), "--json"))["rows"]
+        self.assertEqual({row["cost_unit"] for row in rows}, {"USD"})
+        for row in rows:
+            each = 0.10 if "a100" in list(row["settings"].values())[0] else 9
+            self.assertAlmostEqual(row["cost"] / (row["seconds"] * 8 * each / 3600 * 1e12 / row["size_bytes"]), 1, 9)
+
     def test_a_point_is_what_run_says(self):
         data = json.loads(self.prints("sweep", self.write(SWEEP), "--json"))
         row = next(row for row in data["rows"] if row["settings"] == {

@@ -95,6 +95,25 @@ START_TEST(a_grid_is_every_combination_once)
 }
 END_TEST
 
+START_TEST(keys_that_belong_together_change_together)
+{
+    g_autoptr(FabSweep) sweep = good_sweep("topology.name & price.gpu_hour=dgx-a100 & 1 USD/h | dgx-h100 & 2 USD/h\n"
+                                           "collective.ranks=2|4\n");
+    g_auto(GStrv) last = fab_sweep_settings(sweep, 3);
+    g_autoptr(GError) short_of = NULL, alone = NULL;
+
+    ck_assert_uint_eq(sweep->points, 4);
+    ck_assert_str_eq(last[0], "topology.name=dgx-h100");
+    ck_assert_str_eq(last[1], "price.gpu_hour=2 USD/h");
+    ck_assert_str_eq(last[2], "collective.ranks=4");
+    ck_assert_ptr_null(last[3]);
+    ck_assert_ptr_null(sweep_of("topology.name & price.gpu_hour=dgx-a100 & 1 USD/h | dgx-h100\n", &short_of));
+    ck_assert_ptr_nonnull(strstr(short_of->message, "has 1 parts, must have one for each of 2 keys"));
+    ck_assert_ptr_null(sweep_of("topology.name & gpus=dgx-a100 & 1\n", &alone));
+    ck_assert_ptr_nonnull(strstr(alone->message, "gpus is not known"));
+}
+END_TEST
+
 START_TEST(a_sample_has_no_point_twice_and_covers_the_grid)
 {
     g_autoptr(FabSweep) sweep = good_sweep("collective.root=0..999\ncollective.channels=1..1000\n"
@@ -201,6 +220,7 @@ main(void)
     tcase_add_test(cases, values_are_lists_and_ranges);
     tcase_add_test(cases, bad_values_are_refused);
     tcase_add_test(cases, a_grid_is_every_combination_once);
+    tcase_add_test(cases, keys_that_belong_together_change_together);
     tcase_add_test(cases, a_sample_has_no_point_twice_and_covers_the_grid);
     tcase_add_test(cases, a_seed_decides_the_sample);
     tcase_add_test(cases, too_many_points_are_refused);

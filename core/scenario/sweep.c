@@ -157,18 +157,49 @@ draw_sample(FabSweep *sweep)
 
 /* ------------------------------------------------------------------ the group */
 
+/* "a & b" as a and b, without blanks around them. */
+static char **
+split_together(const char *text)
+{
+    char **parts = g_strsplit(text, "&", -1);
+
+    for (guint i = 0; parts[i] != NULL; i++)
+        g_strstrip(parts[i]);
+    return parts;
+}
+
+/* Keys have their groups, and every value of several keys has as many parts. */
+static bool
+check_axis(const FabSweepAxis *axis, FabKeyfile *file, GError **error)
+{
+    g_auto(GStrv) keys = split_together(axis->key);
+
+    for (guint i = 0; keys[i] != NULL; i++) {
+        if (strchr(keys[i], '.') != NULL && !g_str_has_prefix(keys[i], "sweep."))
+            continue;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [sweep] %s is not known; accepted: random, seed, and any key of a scenario with its group, "
+                    "such as parallel.tp=1|2|4", fab_keyfile_path(file), keys[i]);
+        return false;
+    }
+    for (uint32_t i = 0; i < axis->count; i++) {
+        g_auto(GStrv) parts = split_together(axis->values[i]);
+        if (g_strv_length(parts) == g_strv_length(keys))
+            continue;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" has %u parts, must have one for each of %u keys, "
+                    "with & between them", axis->values[i], g_strv_length(parts), g_strv_length(keys));
+        fab_keyfile_prefix_error(file, GROUP, axis->key, error);
+        return false;
+    }
+    return true;
+}
+
 static bool
 add_axis(FabSweep *sweep, FabKeyfile *file, const char *key, GError **error)
 {
     const char *text = fab_keyfile_get(file, GROUP, key);
     FabSweepAxis *axis = &sweep->axes[sweep->axis_count];
 
-    if (strchr(key, '.') == NULL || g_str_has_prefix(key, "sweep.")) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "%s: [sweep] %s is not known; accepted: random, seed, and any key of a scenario with its group, "
-                    "such as parallel.tp=1|2|4", fab_keyfile_path(file), key);
-        return false;
-    }
     axis->values = fab_parse_values(text, error);
     if (axis->values == NULL) {
         fab_keyfile_prefix_error(file, GROUP, key, error);
@@ -177,6 +208,8 @@ add_axis(FabSweep *sweep, FabKeyfile *file, const char *key, GError **error)
     axis->key = g_strdup(key);
     axis->count = g_strv_length(axis->values);
     sweep->axis_count++;
+    if (!check_axis(axis, file, error))
+        return false;
     if (sweep->grid > MOST_GRID / axis->count) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [sweep] has more than 2^60 combinations",
                     fab_keyfile_path(file));
@@ -243,9 +276,14 @@ fab_sweep_value(const FabSweep *sweep, uint64_t point, uint32_t axis)
 char **
 fab_sweep_settings(const FabSweep *sweep, uint64_t point)
 {
-    char **settings = g_new0(char *, sweep->axis_count + 1);
+    GPtrArray *settings = g_ptr_array_new();
 
-    for (uint32_t i = 0; i < sweep->axis_count; i++)
-        settings[i] = g_strconcat(sweep->axes[i].key, "=", fab_sweep_value(sweep, point, i), NULL);
-    return settings;
+    for (uint32_t i = 0; i < sweep->axis_count; i++) {
+        g_auto(GStrv) keys = split_together(sweep->axes[i].key);
+        g_auto(GStrv) values = split_together(fab_sweep_value(sweep, point, i));
+        for (guint k = 0; keys[k] != NULL; k++)
+            g_ptr_array_add(settings, g_strconcat(keys[k], "=", values[k], NULL));
+    }
+    g_ptr_array_add(settings, NULL);
+    return (char **)g_ptr_array_free(settings, FALSE);
 }

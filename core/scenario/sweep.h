@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 typedef struct {
-    char *key;      /* "parallel.tp" */
-    GStrv values;
+    char *key;      /* "parallel.tp", or several that change together: "topology.name & price.gpu_hour" */
+    GStrv values;   /* of several keys as many, "dgx-h100 & 2.50 USD/h" */
     uint32_t count;
 } FabSweepAxis;
 
@@ -29,7 +29,7 @@ FabSweep *fab_sweep_load(const char *path, char *const *sets, GError **error);
 void fab_sweep_free(FabSweep *sweep);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabSweep, fab_sweep_free)
 
-/* "group.key=value" of a point, one for each axis, NULL-terminated; g_strfreev(). The last axis changes fastest. */
+/* "group.key=value" of a point, one for each key, NULL-terminated; g_strfreev(). The last axis changes fastest. */
 char **fab_sweep_settings(const FabSweep *sweep, uint64_t point);
 /* Its value on an axis. Belongs to the sweep. */
 const char *fab_sweep_value(const FabSweep *sweep, uint64_t point, uint32_t axis);
