@@ -73,7 +73,7 @@ class Validate(unittest.TestCase):
         self.refuses("are for collectives", case, "--json")
 
     def test_what_cannot_be_a_step_is_counted_with_its_reason(self):
-        text = self.prints("train-stas00-titanrtx-nvlink-ab", "bigscience-gpt2-v100-megatron")
+        text = self.prints("train-lambda-4090-scaling", "bigscience-gpt2-v100-megatron")
         self.assertIn("programs without the shape of a model", text)
         self.assertIn("the model's shape is not known", text)
 
