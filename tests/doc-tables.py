@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the tables of README.md, docs/validation.md and docs/constants.md with what the program says today.
+"""Compares the tables of README.md and of pages of docs/ with what the program says today.
 
 doc-tables.py [--write] SOURCE-ROOT PROGRAM
 
@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 
-PAGES = ("README.md", "docs/validation.md", "docs/constants.md")
+PAGES = ("README.md", "docs/validation.md", "docs/constants.md", "docs/training.md")
 BANDS = ("from 8 MiB", "64 KiB to 8 MiB", "below 64 KiB")
 AIMS = {"from 8 MiB": 5, "64 KiB to 8 MiB": 12, "below 64 KiB": 15}
 LARGE, MIDDLE = 8 << 20, 64 << 10
@@ -199,15 +199,26 @@ class Constants:
                      [[f"`{name}`", title, " ".join(notes)] for name, title, notes, _ in self.groups])
 
 
+def steps(program):
+    """The sets of training tables, as "validate --training" prints them."""
+    text = subprocess.run([program, "validate", "--training", "--quiet"], capture_output=True, check=True,
+                          text=True).stdout
+    block = text[text.index("# set "):text.index("# table ")].strip().split("\n")
+    return table(["set", "runs", "mean", "bias", "worst", "inside", "width"],
+                 [re.split(r"  +", line.strip()) for line in block[1:]])
+
+
 def main():
     arguments = [argument for argument in sys.argv[1:] if argument != "--write"]
     write = len(arguments) < len(sys.argv) - 1
     root, program = arguments
     validation, constants = Validation(root, program), Constants(program)
     made = {
-        "peaks": validation.peak_groups, "short": validation.short, "sizes": validation.sizes, "systems": validation.systems, "collectives": validation.collectives,
+        "peaks": validation.peak_groups, "short": validation.short, "sizes": validation.sizes,
+        "systems": validation.systems, "collectives": validation.collectives,
         "launches": validation.launches, "plateaus": validation.plateaus, "worst": validation.worst,
         "full": validation.full, "kernels": constants.kernels, "pcie": constants.pcie, "sources": constants.sources,
+        "steps": lambda: steps(program),
     }
     differences = 0
     used = set()
