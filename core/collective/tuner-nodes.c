@@ -5,42 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-#include "collective/nodes.h"
+#include "collective/tuner-private.h"
 
-typedef enum { VOLTA, AMPERE, HOPPER, BLACKWELL } Generation;
-
-typedef struct {
-    double latency_us, bandwidth; /* GB/s of algorithm bandwidth; 0: not offered */
-} Cell;
-
-static const double ring_base[] = { 6.6, 14.0, 8.4 }, tree_base[] = { 6.8, 14.0, 8.4 };
-static const double ring_inside[2][3] = { { 0.6, 1.9, 3.4 }, { 1.0, 2.5, 5.7 } }; /* NVLink, PCIe */
-static const double tree_inside[2][3] = { { 0.6, 1.25, 4.0 }, { 1.0, 1.9, 4.0 } };
 static const double ring_network[] = { 2.7, 4.0, 14.0 }, tree_network[] = { 5.0, 8.5, 14.0 };
 
 /* GB/s, by generation and for two nodes, for more. LL of all channels together goes by the maker of the CPUs. */
 static const double ll_most[2][2] = { { 39, 20.4 }, { 22.5, 19 } }; /* others, AMD */
-static const double ring_ll128_most[] = { 20, 20, 36.7, 40 };
 static const double tree_ll128_most[4][2] = { { 20, 20 }, { 20, 20 }, { 36.7, 29 }, { 31.67, 20 } };
 static const double tree_most[4][2] = { { 18.5, 10 }, { 23.6, 17.8 }, { 41.4, 36 }, { 42.8, 24 } };
 static const double tree_nvls_most[4][2] = { { 18.5, 10 }, { 23.6, 17.8 }, { 57.7, 45.5 }, { 96, 80 } };
-
-/* Tree bandwidth by log2(bytes / 64), in hundredths (treeCorrectionFactor). */
-static const uint8_t tree_correction[3][23] = {
-    { 100, 100, 100, 100, 90, 80, 70, 70, 70, 70, 60, 50, 40, 40, 50, 60, 70, 80, 90, 100, 100, 100, 100 },
-    { 100, 100, 100, 100, 100, 90, 80, 80, 80, 70, 60, 60, 60, 60, 60, 60, 80, 90, 90, 90, 90, 100, 100 },
-    { 90, 90, 90, 90, 90, 90, 90, 80, 70, 60, 60, 50, 50, 50, 50, 60, 70, 80, 70, 70, 80, 90, 90 },
-};
-
-static Generation
-generation_of(const FabMachineFacts *facts)
-{
-    if (facts->compute_capability >= 100 && facts->nccl >= 2025)
-        return BLACKWELL;
-    if (facts->compute_capability >= 90)
-        return HOPPER;
-    return facts->compute_capability >= 80 ? AMPERE : VOLTA;
-}
 
 /* LL128 needs NVLink inside the nodes, and a chip for which it was released. */
 static bool
@@ -71,40 +44,41 @@ steps_of(const FabMachineFacts *facts, FabCollective collective)
     return collective == FAB_BROADCAST || collective == FAB_REDUCE ? n : n - 1;
 }
 
-static Cell
+static FabTunerCell
 ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol, uint64_t size)
 {
     double bus = facts->graph_channels * facts->graph_speed, steps = steps_of(facts, collective);
     bool reduce = collective == FAB_ALL_REDUCE, pcie = facts->transport > FAB_TRANSPORT_NVLINK;
     double crossings = reduce ? 2.0 * (facts->nccl < 2021 ? facts->nodes : facts->nodes - 1) : facts->nodes - 1;
-    double latency = ring_base[protocol] + crossings * ring_network[protocol] +
-                     MAX(steps - crossings, 0) * MAX(ring_inside[pcie][protocol], post_us(facts, protocol));
+    double latency = fab_tuner_ring_base[protocol] + crossings * ring_network[protocol] +
+                     MAX(steps - crossings, 0) * MAX(fab_tuner_ring_hop[pcie][protocol], post_us(facts, protocol));
 
     if (collective > FAB_REDUCE || !allowed(facts, protocol))
-        return (Cell) { 0 };
+        return (FabTunerCell) { 0 };
     if (protocol == FAB_PROTOCOL_LL)
         bus = MIN(ll_most[facts->amd][facts->nodes > 2], (facts->nccl >= 2021 ? 0.5 : 0.25) * bus);
     else if (protocol == FAB_PROTOCOL_LL128)
         bus = MIN((facts->local < 2 && facts->nccl < 2021 ? 0.7 : 0.92) * bus,
-                  facts->graph_channels * ring_ll128_most[generation_of(facts)]);
+                  facts->graph_channels * fab_tuner_ring_ll128_most[fab_tuner_generation(facts)]);
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE)
-        latency = ring_base[protocol] + ring_network[protocol];
+        latency = fab_tuner_ring_base[protocol] + ring_network[protocol];
     if (reduce && protocol == FAB_PROTOCOL_SIMPLE && size / facts->graph_channels / facts->ranks >= 64)
         latency *= facts->compute_capability < 80 ? 1.9 : 1.4;
-    return (Cell) { .latency_us = latency, .bandwidth = bus * facts->ranks / steps };
+    return (FabTunerCell) { .latency_us = latency, .bandwidth = bus * facts->ranks / steps };
 }
 
-static Cell
+static FabTunerCell
 tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol, uint64_t size)
 {
     bool many = facts->nodes > 2, pcie = facts->transport > FAB_TRANSPORT_NVLINK;
-    double channels = facts->graph_channels, network = tree_network[protocol], inside = tree_inside[pcie][protocol];
-    double base = tree_base[protocol], raw = channels * (many ? facts->graph_speed : facts->tree_intra);
-    double bus = MIN(0.92 * raw, channels * tree_most[generation_of(facts)][many]);
+    double channels = facts->graph_channels, network = tree_network[protocol];
+    double inside = fab_tuner_tree_hop[pcie][protocol];
+    double base = fab_tuner_tree_base[protocol], raw = channels * (many ? facts->graph_speed : facts->tree_intra);
+    double bus = MIN(0.92 * raw, channels * tree_most[fab_tuner_generation(facts)][many]);
     int octave = size < 64 ? 0 : (int)log2((double)size / 64);
 
     if (collective != FAB_ALL_REDUCE || !allowed(facts, protocol))
-        return (Cell) { 0 };
+        return (FabTunerCell) { 0 };
     if (protocol == FAB_PROTOCOL_SIMPLE && facts->nccl < 2023) {
         base = 0;
         network = facts->nccl >= 2019 ? 28 : network;
@@ -113,16 +87,16 @@ tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     if (protocol == FAB_PROTOCOL_LL)
         bus = MIN(bus / 3.8, ll_most[facts->amd][many]);
     else if (protocol == FAB_PROTOCOL_LL128)
-        bus = MIN(bus * 120 / 128, channels * tree_ll128_most[generation_of(facts)][many]);
+        bus = MIN(bus * 120 / 128, channels * tree_ll128_most[fab_tuner_generation(facts)][many]);
     if (facts->compute_capability >= 90)
         bus *= 0.85; /* one GPU of a node has parent and children */
     if (octave < 23)
-        bus *= tree_correction[protocol][octave] / 100.0;
-    return (Cell) { .latency_us = base + 2 * ((facts->local - 1.0) * inside + log2(facts->nodes) * network),
+        bus *= fab_tuner_tree_correction[protocol][octave] / 100.0;
+    return (FabTunerCell) { .latency_us = base + 2 * ((facts->local - 1.0) * inside + log2(facts->nodes) * network),
                     .bandwidth = bus * 0.5 };
 }
 
-static Cell
+static FabTunerCell
 nvls_tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
 {
     bool many = facts->nodes > 2;
@@ -132,26 +106,26 @@ nvls_tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtoc
     double network = facts->nccl >= 2028 ? 20.9 : facts->nccl >= 2020 ? 14 : 19;
 
     if (!facts->in_switch || protocol != FAB_PROTOCOL_SIMPLE || collective != FAB_ALL_REDUCE)
-        return (Cell) { 0 };
+        return (FabTunerCell) { 0 };
     if (facts->nccl >= 2028) {
         bandwidth = MIN(inside * efficiency * (heads - 1) / heads * 2, between * (many ? 1 : 2));
-        bandwidth = MIN(bandwidth, heads * tree_nvls_most[generation_of(facts)][many]) * n / (2 * (n - 1));
+        bandwidth = MIN(bandwidth, heads * tree_nvls_most[fab_tuner_generation(facts)][many]) * n / (2 * (n - 1));
     } else if (facts->nccl >= 2020) {
         bandwidth = MIN(inside, many ? between / 2 : between) * 5 / 6;
     } else {
         bandwidth = MIN(inside, between) * 0.7 * facts->nodes / (2.0 * (facts->nodes - 1));
     }
-    return (Cell) { .latency_us = (facts->nccl < 2021 ? 23 : 25) + 2 * hops * network, .bandwidth = bandwidth };
+    return (FabTunerCell) { .latency_us = (facts->nccl < 2021 ? 23 : 25) + 2 * hops * network, .bandwidth = bandwidth };
 }
 
 /* One GPU of each node, unless it is asked for. */
-static Cell
+static FabTunerCell
 pat_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
 {
     if ((facts->local > 1 && !facts->pat) || facts->nccl < 2023 || protocol != FAB_PROTOCOL_SIMPLE ||
         (collective != FAB_ALL_GATHER && collective != FAB_REDUCE_SCATTER))
-        return (Cell) { 0 };
-    return (Cell) { .latency_us = 8 + log2(facts->nodes) * 14 / 3.5 + 2.8 * facts->ranks,
+        return (FabTunerCell) { 0 };
+    return (FabTunerCell) { .latency_us = 8 + log2(facts->nodes) * 14 / 3.5 + 2.8 * facts->ranks,
                     .bandwidth = (facts->nccl >= 2024 ? 0.75 : 0.85) * facts->graph_channels * facts->graph_speed };
 }
 
@@ -159,7 +133,7 @@ double
 fab_nodes_estimate_us(const FabMachineFacts *facts, FabCollective collective, const char *algorithm,
                       FabProtocol protocol, uint64_t size)
 {
-    Cell cell = { 0 };
+    FabTunerCell cell = { 0 };
 
     if (strcmp(algorithm, "ring") == 0)
         cell = ring_cell(facts, collective, protocol, size);

@@ -5,62 +5,54 @@
 #include <math.h>
 #include <string.h>
 
-#include "collective/nodes.h"
+#include "collective/tuner-private.h"
 
 /* NVLSTree and CollNet need several nodes or a network that reduces: they have no cell on one node. */
 const char *const fab_nccl_algorithms[] = { "chain", "ring",      "collnet-direct", "collnet-chain",
                                             "nvls",  "nvls-tree", "pat",            NULL };
 
-typedef enum { VOLTA, AMPERE, HOPPER, BLACKWELL } Generation;
-
-typedef struct {
-    double latency_us, bandwidth; /* GB/s of algorithm bandwidth; 0: not offered */
-} Cell;
-
-static const double ring_base[] = { 6.6, 14.0, 8.4 }, tree_base[] = { 6.8, 14.0, 8.4 };
-static const double ring_hop_nvlink[] = { 0.6, 1.9, 3.4 }, ring_hop_pcie[] = { 1.0, 2.5, 5.7 };
-static const double tree_hop_nvlink[] = { 0.6, 1.25, 4.0 }, tree_hop_pcie[] = { 1.0, 1.9, 4.0 };
+const double fab_tuner_ring_base[] = { 6.6, 14.0, 8.4 }, fab_tuner_tree_base[] = { 6.8, 14.0, 8.4 };
+const double fab_tuner_ring_hop[2][3] = { { 0.6, 1.9, 3.4 }, { 1.0, 2.5, 5.7 } };
+const double fab_tuner_tree_hop[2][3] = { { 0.6, 1.25, 4.0 }, { 1.0, 1.9, 4.0 } };
 static const double pat_base_us = 8.0, pat_rank_us = 2.8;
 
 /* Caps in GB/s by generation: LL of all channels together, the others of each. */
 static const double ll_most[] = { 39, 87.7, 141, 282 };
-static const double ring_ll128_most[] = { 20, 20, 36.7, 40 };
+const double fab_tuner_ring_ll128_most[] = { 20, 20, 36.7, 40 };
 static const double tree_ll128_most[] = { 20, 20, 36.7, 55.6 };
 static const double tree_most[] = { 26.5, 24, 38.7, 70 };
 
-/* Tree bandwidth by log2(bytes / 64), in hundredths (treeCorrectionFactor). */
-static const uint8_t tree_correction[3][23] = {
+const uint8_t fab_tuner_tree_correction[3][23] = {
     { 100, 100, 100, 100, 90, 80, 70, 70, 70, 70, 60, 50, 40, 40, 50, 60, 70, 80, 90, 100, 100, 100, 100 },
     { 100, 100, 100, 100, 100, 90, 80, 80, 80, 70, 60, 60, 60, 60, 60, 60, 80, 90, 90, 90, 90, 100, 100 },
     { 90, 90, 90, 90, 90, 90, 90, 80, 70, 60, 60, 50, 50, 50, 50, 60, 70, 80, 70, 70, 80, 90, 90 },
 };
 
-/* Blackwell has figures of its own since 2.25. */
-static Generation
-generation_of(const FabMachineFacts *facts)
+FabTunerGeneration
+fab_tuner_generation(const FabMachineFacts *facts)
 {
     if (facts->compute_capability >= 100 && facts->nccl >= 2025)
-        return BLACKWELL;
+        return FAB_TUNER_BLACKWELL;
     if (facts->compute_capability >= 90)
-        return HOPPER;
-    return facts->compute_capability >= 80 ? AMPERE : VOLTA;
+        return FAB_TUNER_HOPPER;
+    return facts->compute_capability >= 80 ? FAB_TUNER_AMPERE : FAB_TUNER_VOLTA;
 }
 
 static double
 ll_cap(const FabMachineFacts *facts)
 {
-    Generation generation = generation_of(facts);
+    FabTunerGeneration generation = fab_tuner_generation(facts);
 
-    return ll_most[facts->nccl < 2021 ? MIN(generation, AMPERE) : generation];
+    return ll_most[facts->nccl < 2021 ? MIN(generation, FAB_TUNER_AMPERE) : generation];
 }
 
 /* Blackwell's caps of one channel were twice Hopper's until they were fitted, one table after the other. */
 static double
 channel_cap(const FabMachineFacts *facts, const double *table, uint32_t fitted)
 {
-    Generation generation = generation_of(facts);
+    FabTunerGeneration generation = fab_tuner_generation(facts);
 
-    return generation == BLACKWELL && facts->nccl < fitted ? 2 * table[HOPPER] : table[generation];
+    return generation == FAB_TUNER_BLACKWELL && facts->nccl < fitted ? 2 * table[FAB_TUNER_HOPPER] : table[generation];
 }
 
 /* LL128 was released for one chip after the other up to 2.26. */
@@ -95,22 +87,23 @@ ll_share(const FabMachineFacts *facts, FabCollective collective)
     return collective == FAB_ALL_REDUCE || collective == FAB_REDUCE ? 1.0 / 4 : 1.0 / 3;
 }
 
-static Cell
+static FabTunerCell
 ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
 {
     double bus = facts->graph_channels * facts->graph_speed;
     double steps = ring_steps(facts, collective), hops = steps;
-    double hop = facts->transport == FAB_TRANSPORT_NVLINK ? ring_hop_nvlink[protocol] : ring_hop_pcie[protocol];
+    double hop = fab_tuner_ring_hop[facts->transport != FAB_TRANSPORT_NVLINK][protocol];
 
     if (collective > FAB_REDUCE || !allowed(facts, protocol))
-        return (Cell) { 0 };
+        return (FabTunerCell) { 0 };
     if (protocol == FAB_PROTOCOL_LL)
         bus = MIN(ll_cap(facts), ll_share(facts, collective) * bus);
     else if (protocol == FAB_PROTOCOL_LL128)
-        bus = MIN(0.92 * bus, facts->graph_channels * channel_cap(facts, ring_ll128_most, 2029));
+        bus = MIN(0.92 * bus, facts->graph_channels * channel_cap(facts, fab_tuner_ring_ll128_most, 2029));
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE)
         hops = 1;
-    return (Cell) { .latency_us = ring_base[protocol] + hops * hop, .bandwidth = bus * facts->ranks / steps };
+    return (FabTunerCell) { .latency_us = fab_tuner_ring_base[protocol] + hops * hop,
+                            .bandwidth = bus * facts->ranks / steps };
 }
 
 /* The Simple tree's latency had no base up to 2.22, and hops of 28 us from 2.19 on to keep it for large calls. */
@@ -118,7 +111,7 @@ static double
 tree_latency_us(const FabMachineFacts *facts, FabProtocol protocol)
 {
     bool nvlink = facts->transport == FAB_TRANSPORT_NVLINK;
-    double base = tree_base[protocol], hop = nvlink ? tree_hop_nvlink[protocol] : tree_hop_pcie[protocol];
+    double base = fab_tuner_tree_base[protocol], hop = fab_tuner_tree_hop[!nvlink][protocol];
 
     if (protocol == FAB_PROTOCOL_SIMPLE && facts->nccl < 2023) {
         base = 0;
@@ -127,7 +120,7 @@ tree_latency_us(const FabMachineFacts *facts, FabProtocol protocol)
     return base + 2.0 * (facts->ranks - 1) * hop;
 }
 
-static Cell
+static FabTunerCell
 tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol, uint64_t size)
 {
     double channels = facts->graph_channels;
@@ -135,14 +128,14 @@ tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     int octave = size < 64 ? 0 : (int)log2((double)size / 64);
 
     if (collective != FAB_ALL_REDUCE || !allowed(facts, protocol))
-        return (Cell) { 0 };
+        return (FabTunerCell) { 0 };
     if (protocol == FAB_PROTOCOL_LL)
         bus = MIN(bus / 3.8, ll_cap(facts));
     else if (protocol == FAB_PROTOCOL_LL128)
         bus = MIN(bus * 7 / 9, channels * channel_cap(facts, tree_ll128_most, 2028));
     if (octave < 23)
-        bus *= tree_correction[protocol][octave] / 100.0;
-    return (Cell) { .latency_us = tree_latency_us(facts, protocol), .bandwidth = bus * 0.5 };
+        bus *= fab_tuner_tree_correction[protocol][octave] / 100.0;
+    return (FabTunerCell) { .latency_us = tree_latency_us(facts, protocol), .bandwidth = bus * 0.5 };
 }
 
 /* Algorithm bandwidth of NVLS up to 2.27, GB/s; 0: not offered. */
@@ -161,7 +154,7 @@ old_nvls_bandwidth(const FabMachineFacts *facts, FabCollective collective)
     return heads * MIN(facts->nvls_intra * (n - 1) / n, 0.9 * facts->nvls_inter);
 }
 
-static Cell
+static FabTunerCell
 nvls_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
 {
     double heads = MIN(facts->ranks, 32), n = facts->ranks;
@@ -170,26 +163,26 @@ nvls_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     double inter = heads * facts->nvls_inter, latency_us = facts->nccl < 2021 ? 23 : 25;
 
     if (facts->nccl < 2028 && facts->ranks < 3)
-        return (Cell) { 0 };
+        return (FabTunerCell) { 0 };
     if (!facts->in_switch || protocol != FAB_PROTOCOL_SIMPLE || collective > FAB_REDUCE_SCATTER)
-        return (Cell) { 0 };
+        return (FabTunerCell) { 0 };
     if (facts->nccl < 2028)
-        return (Cell) { .latency_us = latency_us, .bandwidth = old_nvls_bandwidth(facts, collective) };
+        return (FabTunerCell) { .latency_us = latency_us, .bandwidth = old_nvls_bandwidth(facts, collective) };
     if (collective == FAB_ALL_REDUCE)
-        return (Cell) { .latency_us = latency_us, .bandwidth = MIN(intra * 2, inter) * n / (2 * (n - 1)) };
-    return (Cell) { .latency_us = latency_us, .bandwidth = MIN(intra * (n - 1) / n, inter) };
+        return (FabTunerCell) { .latency_us = latency_us, .bandwidth = MIN(intra * 2, inter) * n / (2 * (n - 1)) };
+    return (FabTunerCell) { .latency_us = latency_us, .bandwidth = MIN(intra * (n - 1) / n, inter) };
 }
 
 /* Inside one node the logarithmic part of its latency is gone, as no step leaves it. */
-static Cell
+static FabTunerCell
 pat_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
 {
     double share = facts->nccl >= 2024 ? 0.75 : 0.85;
 
     if (!facts->pat || facts->nccl < 2023 || protocol != FAB_PROTOCOL_SIMPLE ||
         (collective != FAB_ALL_GATHER && collective != FAB_REDUCE_SCATTER))
-        return (Cell) { 0 };
-    return (Cell) { .latency_us = pat_base_us + pat_rank_us * facts->ranks,
+        return (FabTunerCell) { 0 };
+    return (FabTunerCell) { .latency_us = pat_base_us + pat_rank_us * facts->ranks,
                     .bandwidth = share * facts->graph_channels * facts->graph_speed };
 }
 
@@ -197,7 +190,7 @@ double
 fab_nccl_estimate_us(const FabMachineFacts *facts, FabCollective collective, const char *algorithm,
                      FabProtocol protocol, uint64_t size)
 {
-    Cell cell = { 0 };
+    FabTunerCell cell = { 0 };
 
     if (facts->ranks < 2)
         return INFINITY;
