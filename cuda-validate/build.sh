@@ -16,7 +16,8 @@ if ! [ -x "$nvcc" ]; then
     printf 'build.sh: no nvcc on the PATH or in /usr/local/cuda/bin; name it with NVCC=FILE\n' >&2
     exit 3
 fi
-root=$(dirname "$(dirname "$(readlink -f "$nvcc")")")
+root=$("$source/cuda-root.sh" "$nvcc")
+nvcc=$root/bin/nvcc
 static=
 for place in "$root"/lib64 "$root"/lib "$root"/targets/*/lib; do
     [ -e "$place/libcudart_static.a" ] && static=$place/libcudart_static.a && break
