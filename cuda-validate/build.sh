@@ -18,14 +18,7 @@ if ! [ -x "$nvcc" ]; then
 fi
 root=$("$source/cuda-root.sh" "$nvcc")
 nvcc=$root/bin/nvcc
-static=
-for place in "$root"/lib64 "$root"/lib "$root"/targets/*/lib; do
-    [ -e "$place/libcudart_static.a" ] && static=$place/libcudart_static.a && break
-done
-if [ -z "$static" ]; then
-    printf 'build.sh: no libcudart_static.a below %s, which is part of the CUDA toolkit\n' "$root" >&2
-    exit 3
-fi
+for static in "$root"/lib*/libcudart_static.a; do break; done
 
 mkdir -p "$folder"
 "$nvcc" -std=c++14 -O3 -arch="$arch" -Xcompiler -fno-threadsafe-statics,-fno-exceptions \
