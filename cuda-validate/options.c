@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { FLAG, WHOLE, SECONDS, BYTES, LIST, TEXT, TEXTS, WORDS } Kind;
+typedef enum { FLAG, WHOLE, SECONDS, NUMBER, BYTES, LIST, TEXT, TEXTS, WORDS } Kind;
 
 typedef struct {
     const char *name, *argument; /* without the dashes; NULL: none */
@@ -25,6 +25,12 @@ static const Option table[] = {
     { "ctas", "LIST", LIST, FIELD(ctas), 0, 0, "thread blocks of copy kernels (1, 2, 4, ... all multiprocessors)" },
     { "widths", "LIST", LIST, FIELD(widths), 0, 0, "bytes of one access: 4, 8, 16 (all)" },
     { "threads", "N", WHOLE, FIELD(threads), 32, 1024, "threads of a block, a multiple of 32 (512)" },
+    { "streams", "LIST", LIST, FIELD(streams), 0, 0, "streams of the pipeline, 1 to 64 (1,2,3,4,8)" },
+    { "total", "BYTES", BYTES, FIELD(total), 0, 0, "what goes through the pipeline (256M)" },
+    { "kernel-rate", "GB/S", NUMBER, FIELD(kernel_rate), 0, 10000000, "speed of the pipeline's kernel (two of them)" },
+    { "back", "SHARE", NUMBER, FIELD(back), 0, 1000, "bytes that come back from the pipeline for each (1)" },
+    { "pairs", "PAIRS", TEXT, FIELD(pairs), 0, 0, "copies of the test transfer, all at once: 0>1,2>3 (0>0)" },
+    { "engine", "NAME", TEXT, FIELD(engine), 0, 0, "what copies them: copy, the GPU's copy engine, or kernel (copy)" },
     { "ranks", "LIST", LIST, FIELD(ranks), 0, 0, "NCCL on the first N GPUs, each number of the list (all GPUs)" },
     { "collectives", "NAMES", WORDS, FIELD(collectives), 0, 0, "NCCL operations, separated by commas (all)" },
     { "dtype", "NAME", TEXT, FIELD(dtype), 0, 0, "data type of NCCL operations: float, half, bfloat16 (float)" },
@@ -171,6 +177,8 @@ wanted(const Option *option)
     switch (option->kind) {
     case SECONDS:
         return "a number of seconds above 0";
+    case NUMBER:
+        return "a number of 0 or more";
     case BYTES:
         return "LOW:HIGH, LOW:HIGH:FACTOR or a list of sizes such as 4K,1M, at most 64 of them";
     case LIST:
@@ -206,6 +214,15 @@ take_seconds(const char *text, double *field)
 }
 
 static bool
+take_decimal(const Option *option, const char *text, double *field)
+{
+    char *end;
+
+    *field = strtod(text, &end);
+    return end != text && *end == '\0' && *field >= (double)option->least && *field <= (double)option->most;
+}
+
+static bool
 take_value(FabmOptions *options, const Option *option, const char *text)
 {
     void *field = (char *)options + option->offset;
@@ -218,6 +235,8 @@ take_value(FabmOptions *options, const Option *option, const char *text)
         return take_whole(option, text, field);
     case SECONDS:
         return take_seconds(text, field);
+    case NUMBER:
+        return take_decimal(option, text, field);
     case BYTES:
         return fabm_parse_sizes(text, field);
     case LIST:
@@ -296,6 +315,21 @@ parse_option(FabmOptions *options, int left, char **words, FabmFailure *failure)
     return taken;
 }
 
+/* Of the pipeline and of transfers. */
+static bool
+check_flows(const FabmOptions *options, FabmFailure *failure)
+{
+    for (int i = 0; i < options->streams.count; i++)
+        if (options->streams.values[i] < 1 || options->streams.values[i] > FABM_MOST)
+            return fabm_fail(failure, FABM_EXIT_INPUT, "--streams: %llu must be from 1 to %d",
+                             (unsigned long long)options->streams.values[i], FABM_MOST);
+    if (options->total.count > 1 || (options->total.count == 1 && options->total.values[0] % 4 != 0))
+        return fabm_fail(failure, FABM_EXIT_INPUT, "--total: must be one number of bytes, a multiple of 4");
+    if (options->engine != NULL && strcmp(options->engine, "copy") != 0 && strcmp(options->engine, "kernel") != 0)
+        return fabm_fail(failure, FABM_EXIT_INPUT, "--engine: \"%.60s\" must be copy or kernel", options->engine);
+    return true;
+}
+
 /* What no single option can see. */
 static bool
 check_together(const FabmOptions *options, FabmFailure *failure)
@@ -322,6 +356,8 @@ check_together(const FabmOptions *options, FabmFailure *failure)
             if (options->gpus.values[i] == options->gpus.values[j])
                 return fabm_fail(failure, FABM_EXIT_INPUT, "--gpus: %llu appears twice",
                                  (unsigned long long)options->gpus.values[i]);
+    if (!check_flows(options, failure))
+        return false;
     if (options->tag != NULL && options->tag[strspn(options->tag, "abcdefghijklmnopqrstuvwxyz0123456789-.")] != '\0')
         return fabm_fail(failure, FABM_EXIT_INPUT, "--tag: \"%.60s\" must be of lower-case letters, digits, - and .",
                          options->tag);
@@ -339,7 +375,8 @@ check_together(const FabmOptions *options, FabmFailure *failure)
 bool
 fabm_options_parse(FabmOptions *options, int argc, char **argv, FabmFailure *failure)
 {
-    *options = (FabmOptions) { .repeats = 20, .warmup = 5, .threads = 512, .timeout_s = 60, .seed = 1 };
+    *options = (FabmOptions) { .repeats = 20, .warmup = 5, .threads = 512, .timeout_s = 60, .seed = 1,
+                              .kernel_rate = -1, .back = 1 };
     for (int i = 1; i < argc;) {
         if (strncmp(argv[i], "--", 2) == 0) {
             int taken = parse_option(options, argc - i, argv + i, failure);

@@ -21,6 +21,10 @@ typedef struct {
     int fake;         /* GPUs made of host threads; 0: real ones */
     FabmNumbers gpus; /* empty: all */
     FabmNumbers sizes, ctas, widths, ranks;
+    FabmNumbers streams, total; /* of the pipeline; total has one value, the bytes that go through it */
+    double kernel_rate;         /* GB/s of the pipeline's kernel; 0: none to speak of; below 0: as usual */
+    double back;                /* bytes that come back from the pipeline for each that went in */
+    const char *pairs, *engine; /* of the test transfer: "0>1,2>3", "copy" or "kernel" */
     int repeats, warmup;
     int threads;       /* of a CTA */
     double timeout_s;  /* of one point */

@@ -9,7 +9,7 @@
 #include "session.h"
 #include "watchdog.h"
 
-enum { MOST_STREAMS = 8, MOST_STAGES = 8, MOST_BATCHES = 16, KERNEL_THREADS = 256 };
+enum { MOST_STREAMS = FABM_MOST, MOST_STAGES = 8, MOST_BATCHES = 16, KERNEL_THREADS = 256, MOST_ROUNDS = 1 << 20 };
 
 /* The queues of a pipeline, and marks that make one run wait for the end of the one before. */
 typedef struct {
@@ -87,7 +87,8 @@ input_values(const FabmSession *session)
 static FabmLaunch
 work_launch(void *data, uint64_t bytes, uint32_t rounds, uint32_t ctas)
 {
-    return (FabmLaunch) { .kind = FABM_KERNEL_WORK, .ctas = ctas, .threads = KERNEL_THREADS,
+    return (FabmLaunch) { .kind = rounds > 0 ? FABM_KERNEL_WORK : FABM_KERNEL_EMPTY, .ctas = ctas,
+                          .threads = KERNEL_THREADS,
                           .as.work = { data, bytes / sizeof(float), rounds } };
 }
 
@@ -105,16 +106,25 @@ typedef struct {
     uint8_t *buffers[MOST_STREAMS];
 } Stream;
 
+/* What comes back of so many bytes, in whole words. */
+static uint64_t
+bytes_back(const Stream *stream, uint64_t bytes)
+{
+    return (uint64_t)((double)bytes * stream->session->options->back) / sizeof(float) * sizeof(float);
+}
+
 static bool
 put_chunk(Stream *stream, int lane, uint64_t at, uint64_t bytes, FabmFailure *failure)
 {
     FabmBackend *backend = stream->session->backend;
     FabmQueue *queue = stream->lanes.queues[lane];
     FabmLaunch launch = work_launch(stream->buffers[lane], bytes, stream->rounds, stream->ctas);
+    uint64_t back = bytes_back(stream, bytes);
 
     return backend->copy(queue, stream->buffers[lane], stream->gpu, stream->in + at, FABM_PINNED, bytes, failure) &&
            backend->launch(queue, &launch, failure) &&
-           backend->copy(queue, stream->out + at, FABM_PINNED, stream->buffers[lane], stream->gpu, bytes, failure);
+           (back == 0 || backend->copy(queue, stream->out + bytes_back(stream, at), FABM_PINNED, stream->buffers[lane],
+                                       stream->gpu, back, failure));
 }
 
 /* All chunks, in order, with the first queue. */
@@ -138,22 +148,34 @@ put_stream(void *data, int index, FabmFailure *failure)
     return true;
 }
 
+/* What came back of the chunk at `at`: the words that the kernel made of its first ones. */
+static bool
+check_chunk(const Stream *stream, uint64_t at, FabmFailure *failure)
+{
+    uint64_t left = stream->bytes - at, bytes = left < stream->chunk ? left : stream->chunk;
+    uint64_t back = bytes_back(stream, bytes), words = (back < bytes ? back : bytes) / sizeof(float);
+    const float *in = (const float *)(stream->in + at), *out = (const float *)(stream->out + bytes_back(stream, at));
+
+    for (uint64_t i = 0; i < words; i++)
+        if (out[i] != worked(in[i], stream->rounds))
+            return fabm_fail(failure, FABM_EXIT_WRONG, "pipeline: word %llu of the chunk at %llu is %g, must be %g",
+                             (unsigned long long)i, (unsigned long long)at, (double)out[i],
+                             (double)worked(in[i], stream->rounds));
+    return true;
+}
+
 static bool
 check_stream(Stream *stream, FabmFailure *failure)
 {
-    uint64_t words = stream->bytes / sizeof(float);
-
-    memset(stream->out, 0xff, stream->bytes);
+    memset(stream->out, 0xff, bytes_back(stream, stream->bytes));
     if (!put_stream(stream, 0, failure))
         return false;
     for (int i = 0; i < stream->lanes.count; i++)
         if (!stream->session->backend->drain(stream->lanes.queues[i], failure))
             return false;
-    for (uint64_t i = 0; i < words; i++)
-        if (((float *)stream->out)[i] != worked(((float *)stream->in)[i], stream->rounds))
-            return fabm_fail(failure, FABM_EXIT_WRONG, "pipeline: word %llu is %g, must be %g", (unsigned long long)i,
-                             (double)((float *)stream->out)[i],
-                             (double)worked(((float *)stream->in)[i], stream->rounds));
+    for (uint64_t at = 0; at < stream->bytes; at += stream->chunk)
+        if (!check_chunk(stream, at, failure))
+            return false;
     return true;
 }
 
@@ -179,68 +201,133 @@ put_kernel(void *data, int index, FabmFailure *failure)
 }
 
 static bool
-measure_chunk(Stream *stream, int streams, bool first, FabmFailure *failure)
+time_kernel(Stream *stream, const FabmOptions *options, FabmSummary *us, FabmFailure *failure)
+{
+    FabmSession session = *stream->session;
+    FabmParty party = party_of(&stream->lanes, put_kernel, stream);
+
+    session.options = options;
+    party.count = 1;
+    return fabm_time_party(&session, &party, us, failure);
+}
+
+/* The rounds at which the kernel takes as long for a chunk as the rate that is wanted says, found by trying. */
+static bool
+choose_rounds(Stream *stream, FabmFailure *failure)
+{
+    FabmOptions quick = *stream->session->options;
+    double wanted_us = (double)stream->chunk / (quick.kernel_rate * 1e3), before_us = 0;
+    FabmSummary us = { 0 };
+
+    quick.repeats = 3;
+    quick.warmup = 1;
+    for (stream->rounds = 1;; stream->rounds *= 2) {
+        if (!time_kernel(stream, &quick, &us, failure))
+            return false;
+        if (us.median >= wanted_us || stream->rounds >= MOST_ROUNDS)
+            break;
+        before_us = us.median;
+    }
+    if (stream->rounds > 1 && us.median > wanted_us && us.median > before_us)
+        stream->rounds = stream->rounds / 2 +
+                         (uint32_t)((wanted_us - before_us) / (us.median - before_us) * (stream->rounds / 2));
+    return true;
+}
+
+static bool
+measure_point(Stream *stream, bool first, bool last, FabmFailure *failure)
+{
+    FabmParty party = party_of(&stream->lanes, put_stream, stream);
+    FabmSummary us;
+    char variant[80];
+
+    if (first && stream->session->options->kernel_rate > 0 && !choose_rounds(stream, failure))
+        return false;
+    if ((last && !check_stream(stream, failure)) || !fabm_time_party(stream->session, &party, &us, failure))
+        return false;
+    snprintf(variant, sizeof variant, "streams %d chunk %llu rounds %u", stream->lanes.count,
+             (unsigned long long)stream->chunk, stream->rounds);
+    report_stream(stream, "pipeline", variant, stream->bytes, &us);
+    if (!first || stream->rounds == 0)
+        return true;
+    if (!time_kernel(stream, stream->session->options, &us, failure))
+        return false;
+    snprintf(variant, sizeof variant, "rounds %u", stream->rounds);
+    report_stream(stream, "kernel", variant, stream->chunk, &us);
+    return true;
+}
+
+/* All numbers of streams; the last one's data are checked. */
+static bool
+measure_chunk(Stream *stream, const FabmNumbers *streams, FabmFailure *failure)
 {
     int gpus[MOST_STREAMS];
-    char variant[80];
-    FabmParty party;
-    FabmSummary us;
-    bool done;
 
     for (int i = 0; i < MOST_STREAMS; i++)
         gpus[i] = stream->gpu;
-    fabm_watchdog_point("pipeline of %d streams, chunks of %llu", streams, (unsigned long long)stream->chunk);
-    done = open_lanes(&stream->lanes, stream->session->backend, gpus, streams, failure) &&
-           (!first || check_stream(stream, failure));
-    if (done) {
-        party = party_of(&stream->lanes, put_stream, stream);
-        done = fabm_time_party(stream->session, &party, &us, failure);
-        snprintf(variant, sizeof variant, "streams %d chunk %llu rounds %u", streams, (unsigned long long)stream->chunk,
-                 stream->rounds);
-        if (done)
-            report_stream(stream, "pipeline", variant, stream->bytes, &us);
+    for (int s = 0; s < streams->count && failure->status == 0; s++) {
+        fabm_watchdog_point("pipeline of %llu streams, chunks of %llu", (unsigned long long)streams->values[s],
+                            (unsigned long long)stream->chunk);
+        if (open_lanes(&stream->lanes, stream->session->backend, gpus, (int)streams->values[s], failure))
+            (void)measure_point(stream, s == 0, s == streams->count - 1, failure);
+        close_lanes(&stream->lanes);
     }
-    if (done && streams == 1) {
-        party = party_of(&stream->lanes, put_kernel, stream);
-        done = fabm_time_party(stream->session, &party, &us, failure);
-        snprintf(variant, sizeof variant, "rounds %u", stream->rounds);
-        if (done)
-            report_stream(stream, "kernel", variant, stream->chunk, &us);
-    }
-    close_lanes(&stream->lanes);
-    return done;
+    return failure->status == 0;
+}
+
+static bool
+open_stream(Stream *stream, const FabmNumbers *chunks, const FabmNumbers *streams, FabmFailure *failure)
+{
+    const FabmOptions *options = stream->session->options;
+    FabmExpect expect = input_values(stream->session);
+    uint64_t most = 0, lanes = 0, room;
+
+    for (int i = 0; i < chunks->count; i++)
+        most = chunks->values[i] > most ? chunks->values[i] : most;
+    for (int i = 0; i < streams->count; i++)
+        lanes = streams->values[i] > lanes ? streams->values[i] : lanes;
+    stream->bytes = options->sizes.count > 0 ? 4 * most : 256 << 20;
+    if (options->total.count > 0)
+        stream->bytes = options->total.values[0];
+    most = most < stream->bytes ? most : stream->bytes;
+    room = bytes_back(stream, most) > most ? bytes_back(stream, most) : most;
+    stream->in = fabm_pool_alloc(&stream->pool, FABM_PINNED, stream->bytes, failure);
+    if (failure->status == 0)
+        stream->out = fabm_pool_alloc(&stream->pool, FABM_PINNED, bytes_back(stream, stream->bytes), failure);
+    for (uint64_t i = 0; i < lanes && failure->status == 0; i++)
+        stream->buffers[i] = fabm_pool_alloc(&stream->pool, stream->gpu, room, failure);
+    for (uint64_t i = 0; failure->status == 0 && i < stream->bytes / sizeof(float); i++)
+        ((float *)stream->in)[i] = fabm_value(&expect, 0, i);
+    return failure->status == 0;
+}
+
+/* Bound by copies, and by the kernel or nearly; or the one kernel that is asked for. */
+static FabmNumbers
+kernels_of(const FabmOptions *options)
+{
+    FabmNumbers rounds = { { 1, 2047 }, 2 };
+
+    if (options->kernel_rate >= 0)
+        rounds = (FabmNumbers) { { options->kernel_rate > 0 ? 1 : 0 }, 1 };
+    return rounds;
 }
 
 static bool
 measure_streams(FabmSession *session, FabmSheet *sheet, const FabmGpu *info, FabmFailure *failure)
 {
-    static const int streams[] = { 1, 2, 3, 4, 8 };
-    static const uint32_t rounds[] = { 1, 2047 }; /* bound by copies; by the kernel, or nearly */
-    FabmNumbers chunks = fabm_sizes(session, 256 << 10, 64 << 20, 4);
+    static const FabmNumbers usual = { { 1, 2, 3, 4, 8 }, 5 };
+    const FabmNumbers *streams = session->options->streams.count > 0 ? &session->options->streams : &usual;
+    const FabmNumbers chunks = fabm_sizes(session, 256 << 10, 64 << 20, 4), rounds = kernels_of(session->options);
     Stream stream = { .session = session, .sheet = sheet, .gpu = session->gpus[0],
-                      .pool = { .backend = session->backend },
-                      .ctas = (uint32_t)(4 * info->multiprocessors), .bytes = 256 << 20 };
-    FabmExpect expect = input_values(session);
-    uint64_t most = 0;
+                      .pool = { .backend = session->backend }, .ctas = (uint32_t)(4 * info->multiprocessors) };
 
-    for (int i = 0; i < chunks.count; i++)
-        most = chunks.values[i] > most ? chunks.values[i] : most;
-    if (session->options->sizes.count > 0)
-        stream.bytes = 4 * most;
-    stream.in = fabm_pool_alloc(&stream.pool, FABM_PINNED, stream.bytes, failure);
-    stream.out = failure->status == 0 ? fabm_pool_alloc(&stream.pool, FABM_PINNED, stream.bytes, failure) : NULL;
-    for (int i = 0; i < MOST_STREAMS && failure->status == 0; i++)
-        stream.buffers[i] = fabm_pool_alloc(&stream.pool, stream.gpu, most, failure);
-    for (uint64_t i = 0; failure->status == 0 && i < stream.bytes / sizeof(float); i++)
-        ((float *)stream.in)[i] = fabm_value(&expect, 0, i);
-    for (int r = 0; r < 2; r++)
-        for (int c = 0; c < chunks.count; c++)
-            for (int s = 0; s < 5 && failure->status == 0; s++) {
-                stream.rounds = rounds[r];
-                stream.chunk = chunks.values[c];
-                /* Every chunk size and number of rounds is checked with the most streams but one. */
-                (void)measure_chunk(&stream, streams[s], s == 3, failure);
-            }
+    (void)open_stream(&stream, &chunks, streams, failure);
+    for (int r = 0; r < rounds.count; r++)
+        for (int c = 0; c < chunks.count && failure->status == 0; c++) {
+            stream.rounds = (uint32_t)rounds.values[r];
+            stream.chunk = chunks.values[c] < stream.bytes ? chunks.values[c] : stream.bytes;
+            (void)measure_chunk(&stream, streams, failure);
+        }
     fabm_pool_free(&stream.pool);
     return failure->status == 0;
 }
@@ -415,5 +502,15 @@ fabm_measure_pipeline(FabmSession *session, FabmFailure *failure)
     FabmGpu info;
 
     return session->backend->info(session->backend, session->gpus[0], &info, failure) &&
-           measure_streams(session, sheet, &info, failure) && measure_stages(session, sheet, &info, failure);
+           measure_streams(session, sheet, &info, failure);
+}
+
+bool
+fabm_measure_stages(FabmSession *session, FabmFailure *failure)
+{
+    FabmSheet *sheet = fabm_report_sheet(session->report, "stages", FABM_DEVICE);
+    FabmGpu info;
+
+    return session->backend->info(session->backend, session->gpus[0], &info, failure) &&
+           measure_stages(session, sheet, &info, failure);
 }

@@ -32,6 +32,8 @@ bool fabm_measure_collectives(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_gemm(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_overlap(FabmSession *session, FabmFailure *failure);
 bool fabm_measure_pipeline(FabmSession *session, FabmFailure *failure);
+bool fabm_measure_stages(FabmSession *session, FabmFailure *failure);
+bool fabm_measure_transfer(FabmSession *session, FabmFailure *failure);
 
 /* ------------------------------------------------------------------ timing */
 

@@ -44,6 +44,7 @@ def export(path, ranks, channels, collective="all_reduce", algorithm="ring"):
 def tests_run():
     """Every test but the links, whose thousands of round trips take minutes on host threads."""
     runs = (("--gpus=0", "launch"), ("--gpus=0", "--ctas=1,3", "--widths=16,4", "--threads=64", "rates"), ("pipeline",),
+            ("stages",), ("--pairs=0>1,1>1", "transfer"), ("--pairs=0>1,1>0", "--engine=kernel", "transfer"),
             ("--nccl", NCCL, "nccl"), ("--sizes=256K", "--cublaslt", CUBLASLT, "gemm"),
             ("--sizes=64K", "--ctas=0,2", "--threads=32", "--cublaslt", CUBLASLT, "overlap"))
     for arguments in runs:
@@ -75,6 +76,10 @@ def faults_are_sentences(folder):
     refuses(3, "GPU 0: its work failed", *QUICK, "--gpus=0", "launch", fault="broken")
     path = export(folder + "/pair", 2, 1)
     refuses(3, "GPU 0 cannot reach the memory of GPU 1", *QUICK, "--program", path, "program", fault="no-peer")
+    refuses(3, "GPU 0 cannot reach the memory of GPU 1", *QUICK, "--pairs=0>1", "--engine=kernel", "transfer",
+            fault="no-peer")
+    done = run(*QUICK, "--pairs=0>1", "transfer", fault="no-peer")
+    expect(done.returncode == 0, f"copies through the host: {done.stderr}")
     wide = export(folder + "/wide", 16, 2)
     refuses(2, "must run at once on GPU 0, which holds 16", *QUICK, "--gpus=0", "--program", wide, "program")
     listed = run("--list", fault="no-peer")

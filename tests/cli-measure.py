@@ -63,7 +63,7 @@ def files_are_read():
         expect(done.returncode == 0, f"all: {done.returncode} {done.stderr}")
         expect("h2d" in done.stdout and "GB/s" in done.stdout, "rows are printed")
         written = sorted(os.path.basename(name) for name in glob.glob(folder + "/*"))
-        for suffix in ("links", "matrix", "launch", "rates", "pipeline"):
+        for suffix in ("links", "matrix", "launch", "rates", "pipeline", "stages"):
             for ending in (".ini", ".csv"):
                 expect("test-machine-" + suffix + ending in written, f"{suffix}{ending} in {written}")
         expect(not [name for name in written if name.endswith(".tmp")], "nothing is left beside")
@@ -108,6 +108,16 @@ def programs_run():
     refuses(2, "which program?", "--fake=1", "program")
     done = run("--fake=1", "--program=/nowhere", "program")
     expect(done.returncode == 2 and "/nowhere: cannot be read" in done.stderr, f"no such program: {done.stderr}")
+
+
+def copies_begin_at_once():
+    done = run("--fake=3", "--repeats=1", "--warmup=0", "--sizes=4K,60000", "--pairs=0>1,1>0,2>0,2>2", "transfer")
+    expect(done.returncode == 0 and done.stdout.count("0>1 1>0 2>0 2>2") == 4, f"transfer: {done.stdout} {done.stderr}")
+    done = run("--fake=1", "--repeats=1", "--sizes=4K,60004", "--pairs=0>0,0>0", "--engine=kernel", "--ctas=3", "transfer")
+    expect(done.returncode == 0 and done.stdout.count("transfer         kernel") == 4, f"by kernel: {done.stderr}")
+    refuses(2, "must be pairs of GPUs such as 0>1,2>3", "--fake=1", "--pairs=0>0,", "transfer")
+    refuses(3, "GPU 2 is asked for, which is not among the 2", "--fake=2", "--pairs=0>2", "transfer")
+    refuses(3, "GPU 0 is asked for, which is not among the 1", "--fake=2", "--gpus=1", "--pairs=0>1", "transfer")
 
 
 def nccl_is_called_right():
@@ -199,7 +209,7 @@ def a_hang_ends():
            f"watchdog: {done.returncode} {done.stderr}")
 
 
-for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, nccl_is_called_right,
+for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, copies_begin_at_once, nccl_is_called_right,
               products_are_called_right, the_script_goes_on_where_it_stopped, ctrl_c_keeps_what_was_measured,
               a_hang_ends):
     check()

@@ -285,9 +285,37 @@ class Measure(Cli):
         self.refuses(r"no-such-program: cannot be run \(no such program\); build cuda-validate/ and name", "measure",
                      *LOOPBACK, "--sizes", "64K", "--program-path", "no-such-program", status=SYSTEM)
 
-    def test_what_cannot_be_exported_is_refused_before_anything_runs(self):
-        self.refuses(r"only a \[collective\] has channel programs", "measure", "--topology", "loopback-h200",
-                     "--transfer", "0>1", *self.program("#!/bin/sh\ntouch " + self.path("ran") + "\n"))
+    def real(self, *words):
+        """On host threads that stand for GPUs: the times mean nothing, the data are checked."""
+        return json.loads(self.prints("measure", *words, "--program-path", MEASURE, "--pass=--fake=4", "--pass=--repeats=1",
+                                      "--pass=--warmup=0", "--json"))
+
+    def test_a_pipeline_is_put_through_a_gpu(self):
+        pipeline = ("--set", "topology.name=dgx-h100", "--set", "pipeline.bytes=3M", "--set", "pipeline.sizes=256K,8M")
+        for more in (("--set", "pipeline.compute=1 GB/s"), ("--set", "pipeline.back=0.25", "--set", "pipeline.streams=3"),
+                     ("--set", "pipeline.back=0")):
+            document = self.real(*pipeline, *more)
+            self.assertEqual(document["collective"], "pipeline")
+            self.assertEqual([row["size_bytes"] for row in document["rows"]], [262144, 3145728])
+            self.assertTrue(all(row["measured_us"] > 0 for row in document["rows"]), document)
+            if "compute" in more[1]:
+                self.assertRegex(document["note"], r"^the kernel alone works at [0-9.]+( to [0-9.]+)? GB/s$")
+            else:
+                self.assertIsNone(document["note"])
+        self.refuses(r"\[pipeline\] gpus is 2, .*; gpus=1 is accepted", "measure", *pipeline, "--set", "pipeline.gpus=2")
+
+    def test_transfers_begin_at_once_on_gpus_and_on_virtual_ones(self):
+        for machine, flows in (("dgx-h100", "0>1 2>3 1>0"), ("loopback-h200", "0>1 6>7")):
+            document = self.real("--topology", machine, "--transfer", flows, "--sizes", "64K,1000000")
+            self.assertEqual([row["size_bytes"] for row in document["rows"]], [65536, 1000000])
+            self.assertTrue(all(row["measured_us"] > 0 for row in document["rows"]), document)
+        self.refuses(r"GPU 7 is asked for, which is not among the 4", "measure", "--topology", "dgx-h100", "--transfer",
+                     "0>7", "--sizes", "64K", "--program-path", MEASURE, "--pass=--fake=4", status=SYSTEM)
+
+    def test_what_is_not_run_on_gpus_is_refused_before_anything_runs(self):
+        words = self.program("#!/bin/sh\ntouch " + self.path("ran") + "\n")
+        self.refuses(r"has \[training\], .* a \[collective\], a \[transfer\] or a \[pipeline\] is", "measure",
+                     "train-sharded-70b", *words)
         self.refuses(r"needs a scenario", "measure")
         self.assertFalse(os.path.exists(self.path("ran")))
 

@@ -98,6 +98,11 @@ START_TEST(what_is_wrong_is_said_with_what_would_be_right)
     expect_refusal("--sizes=7", NULL, "multiple of 4");
     expect_refusal("--widths=5", NULL, "must be 4, 8 or 16");
     expect_refusal("--gpus=1,1", NULL, "appears twice");
+    expect_refusal("--streams=0", NULL, "must be from 1 to 64");
+    expect_refusal("--total=4K,8K", NULL, "one number of bytes");
+    expect_refusal("--back=-1", NULL, "number of 0 or more");
+    expect_refusal("--kernel-rate=fast", NULL, "number of 0 or more");
+    expect_refusal("--engine=dma", NULL, "must be copy or kernel");
     expect_refusal("--threads=33", NULL, "multiple of 32");
     expect_refusal("--fact=topology", NULL, "GROUP.KEY=VALUE");
     expect_refusal("--tag=a/b", NULL, "lower-case letters");

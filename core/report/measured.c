@@ -54,7 +54,8 @@ fab_report_measured(const FabMeasured *measured, FILE *out, GError **error)
 
     fprintf(out, "# fabricast %s\n# topology  %s: %s (plugin %s)\n", FAB_VERSION, result->topology,
             result->topology_title, result->plugin);
-    fprintf(out, "# scenario  %s: %s over %u ranks\n", result->name, result->collective, result->ranks);
+    fprintf(out, "# scenario  %s: %s over %u rank%s\n", result->name, result->collective, result->ranks,
+            result->ranks == 1 ? "" : "s");
     fprintf(out, "# measured  on %s by %s\n#\n", measured->gpu != NULL ? measured->gpu : "the GPUs here",
             measured->program);
     fprintf(out, "#%11s %11s %11s %11s %11s %8s\n", "size", "predicted", "measured", "low", "high", "error");
@@ -63,6 +64,8 @@ fab_report_measured(const FabMeasured *measured, FILE *out, GError **error)
         write_row(&g_array_index(measured->rows, FabMeasuredRow, i), out);
     fputs("#\n", out);
     write_mean(measured, out);
+    if (measured->note != NULL)
+        fprintf(out, "# note       %s\n", measured->note);
     if (measured->wrong != NULL)
         fprintf(out, "# wrong      %s\n", measured->wrong);
     return fab_stream_finish(out, error);
@@ -98,6 +101,7 @@ fab_report_measured_json(const FabMeasured *measured, FILE *out, GError **error)
     fprintf(out, ",\n \"ranks\": %u", measured->result->ranks);
     text_member(out, "program", measured->program);
     text_member(out, "gpu", measured->gpu);
+    text_member(out, "note", measured->note);
     text_member(out, "wrong", measured->wrong);
     fputs(",\n \"rows\": [", out);
     for (guint i = 0; i < measured->rows->len; i++) {

@@ -21,6 +21,7 @@ fab_measured_free(FabMeasured *measured)
     fab_result_free(measured->result);
     g_free(measured->program);
     g_free(measured->gpu);
+    g_free(measured->note);
     g_free(measured->wrong);
     g_array_unref(measured->rows);
     g_free(measured);
@@ -80,13 +81,24 @@ text_member(JsonObject *object, const char *name)
     return is_text ? json_node_get_string(node) : "";
 }
 
+/* Bytes that the row is about: of a pipeline those of its chunks, which its variant names. */
+static double
+size_of_row(JsonObject *row)
+{
+    const char *chunk = strstr(text_member(row, "variant"), "chunk ");
+
+    return strcmp(text_member(row, "test"), "pipeline") != 0 ? number_member(row, "size_bytes")
+           : chunk != NULL                                   ? g_ascii_strtod(chunk + strlen("chunk "), NULL)
+                                                             : NAN;
+}
+
 /* A row of a table says a time of one size. */
 static void
-take_row(FabMeasured *measured, JsonObject *row)
+take_row(FabMeasured *measured, const char *test, JsonObject *row)
 {
-    double size = number_member(row, "size_bytes"), time_us = number_member(row, "value");
+    double size = size_of_row(row), time_us = number_member(row, "value");
 
-    if (strcmp(text_member(row, "test"), "program") != 0 || strcmp(text_member(row, "metric"), "time") != 0 ||
+    if (strcmp(text_member(row, "test"), test) != 0 || strcmp(text_member(row, "metric"), "time") != 0 ||
         strcmp(text_member(row, "unit"), "us") != 0 || !(time_us > 0))
         return;
     for (guint i = 0; i < measured->rows->len; i++) {
@@ -102,8 +114,25 @@ take_row(FabMeasured *measured, JsonObject *row)
     }
 }
 
+/* How fast the kernel of a pipeline worked alone, over all chunks: what is asked for may be more than a GPU gives. */
+typedef struct {
+    double least, most; /* GB/s; most 0: not said */
+} KernelRate;
+
 static void
-take_table(FabMeasured *measured, JsonObject *table)
+take_kernel(KernelRate *kernel, JsonObject *row)
+{
+    double rate = number_member(row, "value");
+
+    if (strcmp(text_member(row, "test"), "kernel") != 0 || strcmp(text_member(row, "metric"), "rate") != 0 ||
+        !(rate > 0))
+        return;
+    kernel->least = kernel->most > 0 ? MIN(kernel->least, rate) : rate;
+    kernel->most = MAX(kernel->most, rate);
+}
+
+static void
+take_table(FabMeasured *measured, const char *test, JsonObject *table, KernelRate *kernel)
 {
     JsonArray *rows = array_member(table, "rows");
     JsonNode *system = json_object_get_member(table, "system");
@@ -112,15 +141,32 @@ take_table(FabMeasured *measured, JsonObject *table)
 
     if (measured->gpu == NULL && gpu[0] != '\0')
         measured->gpu = g_strdup(gpu);
-    for (guint i = 0; rows != NULL && i < json_array_get_length(rows); i++)
-        if (object_element(rows, i) != NULL)
-            take_row(measured, object_element(rows, i));
+    for (guint i = 0; rows != NULL && i < json_array_get_length(rows); i++) {
+        if (object_element(rows, i) == NULL)
+            continue;
+        take_row(measured, test, object_element(rows, i));
+        take_kernel(kernel, object_element(rows, i));
+    }
+}
+
+static void
+note_kernel(FabMeasured *measured, const KernelRate *kernel)
+{
+    char least[G_ASCII_DTOSTR_BUF_SIZE], most[G_ASCII_DTOSTR_BUF_SIZE];
+
+    if (kernel->most <= 0)
+        return;
+    g_ascii_formatd(least, sizeof least, "%.4g", kernel->least);
+    g_ascii_formatd(most, sizeof most, "%.4g", kernel->most);
+    measured->note = g_strdup_printf("the kernel alone works at %s%s%s GB/s", least, kernel->most > kernel->least
+                                     ? " to " : "", kernel->most > kernel->least ? most : "");
 }
 
 /* Its JSON: {"tables": [{"system": {"gpu"}, "rows": [{"test", "size_bytes", "metric", "value", "unit", ...}]}]}. */
 static bool
-read_output(FabMeasured *measured, const char *json, GError **error)
+read_output(FabMeasured *measured, const char *test, const char *json, GError **error)
 {
+    KernelRate kernel = { 0 };
     g_autoptr(JsonParser) parser = json_parser_new();
     JsonNode *root = NULL;
     JsonArray *tables;
@@ -136,12 +182,13 @@ read_output(FabMeasured *measured, const char *json, GError **error)
     tables = array_member(json_node_get_object(root), "tables");
     for (guint i = 0; tables != NULL && i < json_array_get_length(tables); i++)
         if (object_element(tables, i) != NULL)
-            take_table(measured, object_element(tables, i));
+            take_table(measured, test, object_element(tables, i), &kernel);
+    note_kernel(measured, &kernel);
     for (guint i = 0; i < measured->rows->len; i++)
         if (!isnan(g_array_index(measured->rows, FabMeasuredRow, i).measured_us))
             return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: measured none of the %u programs", measured->program,
-                measured->rows->len);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: measured none of the %u %s", measured->program,
+                measured->rows->len, strcmp(test, "program") == 0 ? "programs" : "sizes");
     return false;
 }
 
@@ -184,28 +231,107 @@ sentence_of(const char *messages, int status)
                                : g_strdup_printf("ended with status %d and said nothing", WEXITSTATUS(status));
 }
 
-/* Its command line. The array holds no text of its own. */
-static GPtrArray *
-command_line(const char *program, const char *path, const char *const *more)
+/* Its test that runs such a scenario, whose rows have the times. */
+static const char *
+test_of(const FabScenario *scenario)
 {
-    GPtrArray *words = g_ptr_array_new();
+    return scenario->kind == FAB_SCENARIO_PIPELINE   ? "pipeline"
+           : scenario->kind == FAB_SCENARIO_TRANSFER ? "transfer"
+                                                     : "program";
+}
 
-    g_ptr_array_add(words, (char *)program);
-    g_ptr_array_add(words, (char *)"program");
-    g_ptr_array_add(words, (char *)"--program");
-    g_ptr_array_add(words, (char *)path);
-    g_ptr_array_add(words, (char *)"--json");
+static void
+add_word(GPtrArray *words, const char *word)
+{
+    g_ptr_array_add(words, g_strdup(word));
+}
+
+static void
+add_number(GPtrArray *words, const char *option, double number)
+{
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+    add_word(words, option);
+    add_word(words, g_ascii_formatd(text, sizeof text, "%.10g", number));
+}
+
+static void
+add_sizes(GPtrArray *words, const FabScenario *scenario)
+{
+    GString *text = g_string_new(NULL);
+
+    for (uint32_t i = 0; i < scenario->size_count; i++) {
+        uint64_t size = scenario->sizes[i];
+        if (scenario->kind == FAB_SCENARIO_PIPELINE)
+            size = MIN(size, scenario->pipeline.bytes);
+        g_string_append_printf(text, "%s%" G_GUINT64_FORMAT, i > 0 ? "," : "", size);
+    }
+    add_word(words, "--sizes");
+    g_ptr_array_add(words, g_string_free(text, FALSE));
+}
+
+static void
+add_pipeline(GPtrArray *words, const FabCopyPipeline *pipeline)
+{
+    add_word(words, "--gpus");
+    add_word(words, "0");
+    add_word(words, "--total");
+    g_ptr_array_add(words, g_strdup_printf("%" G_GUINT64_FORMAT, pipeline->bytes));
+    add_word(words, "--streams");
+    g_ptr_array_add(words, g_strdup_printf("%u", pipeline->streams));
+    add_number(words, "--kernel-rate", pipeline->compute_rate * 1e-9);
+    add_number(words, "--back", pipeline->back);
+}
+
+/* Virtual GPUs are parts of GPU 0: each copies inside it, by a kernel that has its share of the CTAs. */
+static void
+add_pairs(GPtrArray *words, const FabScenario *scenario, const FabTopology *topology)
+{
+    bool virtual = topology->shared != FAB_VERTEX_NONE;
+    GString *text = g_string_new(NULL);
+
+    for (uint32_t i = 0; i < scenario->pair_count; i++)
+        g_string_append_printf(text, "%s%u>%u", i > 0 ? "," : "", virtual ? 0 : scenario->pairs[i].from,
+                               virtual ? 0 : scenario->pairs[i].to);
+    add_word(words, "--pairs");
+    g_ptr_array_add(words, g_string_free(text, FALSE));
+    add_word(words, "--engine");
+    add_word(words, virtual ? "kernel" : "copy");
+    if (virtual)
+        add_number(words, "--ctas",
+                   MAX(topology->vertices[topology->shared].memory->processors / topology->gpu_count, 1));
+}
+
+/* Its command line; `path` holds the programs of a collective. The array owns its texts and ends with a NULL. */
+static GPtrArray *
+command_line(const char *program, const FabScenario *scenario, const FabTopology *topology, const char *path,
+             const char *const *more)
+{
+    GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
+
+    add_word(words, program);
+    add_word(words, test_of(scenario));
+    if (scenario->kind == FAB_SCENARIO_COLLECTIVE) {
+        add_word(words, "--program");
+        add_word(words, path);
+    } else {
+        add_sizes(words, scenario);
+    }
+    if (scenario->kind == FAB_SCENARIO_PIPELINE)
+        add_pipeline(words, &scenario->pipeline);
+    else if (scenario->kind == FAB_SCENARIO_TRANSFER)
+        add_pairs(words, scenario, topology);
+    add_word(words, "--json");
     for (; more != NULL && *more != NULL; more++)
-        g_ptr_array_add(words, (char *)*more);
+        add_word(words, *more);
     g_ptr_array_add(words, NULL);
     return words;
 }
 
-/* Runs it on the file and takes what it found out. */
+/* Runs it and takes what it found out. */
 static bool
-run_program(FabMeasured *measured, const char *path, const char *const *more, GError **error)
+run_program(FabMeasured *measured, const char *test, GPtrArray *words, GError **error)
 {
-    g_autoptr(GPtrArray) words = command_line(measured->program, path, more);
     g_autofree char *output = NULL, *messages = NULL, *sentence = NULL;
     g_autoptr(GError) inner = NULL;
     int status, ended;
@@ -222,10 +348,10 @@ run_program(FabMeasured *measured, const char *path, const char *const *more, GE
     if (WIFEXITED(status) && WEXITSTATUS(status) == FAB_EXIT_DONE)
         ended = FAB_EXIT_DONE;
     if (ended == FAB_EXIT_DONE)
-        return read_output(measured, output, error);
+        return read_output(measured, test, output, error);
     if (ended == FAB_EXIT_NO) {
         measured->wrong = sentence_of(messages, status);
-        read_output(measured, output, NULL); /* what was right until then */
+        read_output(measured, test, output, NULL); /* what was right until then */
         return true;
     }
     sentence = sentence_of(messages, status);
@@ -234,22 +360,46 @@ run_program(FabMeasured *measured, const char *path, const char *const *more, GE
     return false;
 }
 
+static bool
+can_run(const FabScenario *scenario, GError **error)
+{
+    if (scenario->kind == FAB_SCENARIO_TRAINING || scenario->kind == FAB_SCENARIO_INFERENCE) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: has [%s], which is not run on GPUs; a [collective], a [transfer] or a [pipeline] is",
+                    scenario->path, scenario->kind == FAB_SCENARIO_TRAINING ? "training" : "inference");
+        return false;
+    }
+    if (scenario->kind != FAB_SCENARIO_PIPELINE || scenario->pipeline.gpus == 1)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: [pipeline] gpus is %u, but chunks are put through one GPU here; gpus=1 is accepted",
+                scenario->path, scenario->pipeline.gpus);
+    return false;
+}
+
 FabMeasured *
 fab_measured_run(const FabScenario *scenario, const char *program, const char *const *more, FabProgress progress,
                  void *user, GError **error)
 {
-    g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, error);
+    g_autoptr(FabTopology) topology = NULL;
     g_autoptr(FabMeasured) measured = NULL;
+    g_autoptr(GPtrArray) words = NULL;
     g_autofree char *path = NULL;
     FabResult *result;
     bool good;
 
-    path = topology != NULL ? write_programs(scenario, topology, error) : NULL;
-    if (path == NULL)
+    if (!can_run(scenario, error))
+        return NULL;
+    topology = fab_machine_load(scenario->topology, scenario->overrides, error);
+    if (topology == NULL)
+        return NULL;
+    if (scenario->kind == FAB_SCENARIO_COLLECTIVE && (path = write_programs(scenario, topology, error)) == NULL)
         return NULL;
     result = fab_run_on(scenario, topology, NULL, progress, user, error);
     measured = result != NULL ? measured_new(result, program) : NULL;
-    good = measured != NULL && run_program(measured, path, more, error);
-    unlink(path);
+    words = command_line(program, scenario, topology, path, more);
+    good = measured != NULL && run_program(measured, test_of(scenario), words, error);
+    if (path != NULL)
+        unlink(path);
     return good ? g_steal_pointer(&measured) : NULL;
 }

@@ -172,6 +172,17 @@ run_pairs(const Transfer *transfer, uint64_t size, FabFlowSet *flows, FabQueue *
     return last;
 }
 
+/* Of a kernel that copies inside one device; copy engines of GPUs have none that a scenario does not give. */
+static double
+launch_time(const Transfer *transfer)
+{
+    const FabTopology *topology = transfer->topology;
+
+    if (transfer->scenario->launch_s >= 0)
+        return transfer->scenario->launch_s;
+    return topology->shared != FAB_VERTEX_NONE ? topology->vertices[topology->shared].memory->launch_time : 0;
+}
+
 static FabResultRow *
 run_size(const Transfer *transfer, uint64_t size, GError **error)
 {
@@ -189,7 +200,7 @@ run_size(const Transfer *transfer, uint64_t size, GError **error)
     }
     row = fab_result_row_new();
     row->size_bytes = size;
-    row->time_ps = last + (scenario->launch_s > 0 ? fab_ps_from_seconds(scenario->launch_s) : 0);
+    row->time_ps = last + fab_ps_from_seconds(launch_time(transfer));
     row->algbw = (double)size * scenario->pair_count / ((double)row->time_ps * 1e-12);
     row->algorithm = g_strdup("transfer");
     row->protocol = g_strdup("-");
