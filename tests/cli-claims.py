@@ -1,22 +1,16 @@
 #!/usr/bin/env python3
-"""Runs compare, sweep, claims and explain as their pages say: good runs, and bad input against exit status and message.
+"""Runs compare, claims and explain as their pages say: good runs, and bad input against exit status and message.
 
 cli-claims.py PROGRAM SCENARIOS
 """
 
-import contextlib
 import csv
 import io
 import json
 import os
-import resource
-import shutil
-import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 PROGRAM, SCENARIOS = (os.path.abspath(path) for path in sys.argv[1:3])
@@ -79,192 +73,6 @@ class Compare(Case):
         self.refuses("exclude each other", "compare", *BRIDGES, "--csv", "--json")
         self.refuses("command line: .*gpu_hour.*not an amount with its currency", "compare", *BRIDGES, "--set",
                      "price.gpu_hour=2", "--set", "price.date=2025-11", "--set", "price.source=x")
-
-
-SWEEP = """[topology]
-name=dgx-h100
-[collective]
-operation=all_reduce
-sizes=1K;1M
-[sweep]
-topology.name=dgx-a100 | dgx-h100
-collective.ranks=2..8*2
-collective.algorithm=ring | nvls | tree
-"""
-LONG = """[topology]
-name=ws2-bridge-3090
-[collective]
-operation=all_reduce
-[sweep]
-collective.sizes=64..128000+64
-"""
-LONG_POINTS = 2000
-
-
-class Sweep(Case):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="fab-sweep-")
-        self.store = os.path.join(self.folder, "points.db")
-
-    def tearDown(self):
-        shutil.rmtree(self.folder)
-
-    def write(self, text):
-        path = os.path.join(self.folder, "sweep.ini")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        return path
-
-    def change(self, statement):
-        with contextlib.closing(sqlite3.connect(self.store, isolation_level=None)) as base:
-            base.execute(statement)
-
-    def points(self):
-        try:
-            with contextlib.closing(sqlite3.connect(self.store)) as base:
-                return [row[0] for row in base.execute("SELECT number FROM points ORDER BY rowid")]
-        except sqlite3.OperationalError:
-            return []
-
-    def test_a_grid_is_run_and_its_front_is_right(self):
-        data = json.loads(self.prints("sweep", self.write(SWEEP), "--json"))
-        rows = data["rows"]
-        self.assertEqual((data["points"], data["done"], data["refused"]), (18, 18, 3))
-        self.assertIn("nvls", data["first_refusal"])
-        self.assertEqual(len(rows), 2 * 15)
-        for row in rows:
-            beaten = any(other["size_bytes"] == row["size_bytes"] and other["seconds"] <= row["seconds"] and
-                         other["cost"] <= row["cost"] and other != row and
-                         (other["seconds"], other["cost"]) != (row["seconds"], row["cost"]) for other in rows)
-            self.assertEqual(row["front"], not beaten, row)
-
-    def test_prices_go_with_their_machines(self):
-        text = SWEEP.split("[sweep]")[0] + ("[price]\ndate=2025-11\nsource=x\n[sweep]\ntopology.name & price.gpu_hour="
-                                            "dgx-a100 & 0.10 USD/h | dgx-h100 & 9 USD/h\n")
-        rows = json.loads(self.prints("sweep", self.write(text), "--json"))["rows"]
-        self.assertEqual({row["cost_unit"] for row in rows}, {"USD"})
-        for row in rows:
-            each = 0.10 if "a100" in list(row["settings"].values())[0] else 9
-            self.assertAlmostEqual(row["cost"] / (row["seconds"] * 8 * each / 3600 * 1e12 / row["size_bytes"]), 1, 9)
-
-    def test_a_point_is_what_run_says(self):
-        data = json.loads(self.prints("sweep", self.write(SWEEP), "--json"))
-        row = next(row for row in data["rows"] if row["settings"] == {
-            "topology.name": "dgx-h100", "collective.ranks": "4", "collective.algorithm": "ring"} and
-                   row["size_bytes"] == 1 << 20)
-        alone = json.loads(self.prints("run", "--topology", "dgx-h100", "--collective", "all_reduce", "--ranks", "4",
-                                       "--algorithm", "ring", "--sizes", "1M", "--json"))
-        self.assertAlmostEqual(alone["results"][0]["rows"][0]["time_us"] / 1e6 / row["seconds"], 1, 12)
-
-    def test_threads_change_nothing(self):
-        path = self.write(SWEEP)
-        for form in ("--csv", "--json", "--all"):
-            self.assertEqual(self.prints("sweep", path, form, "--threads", "1"),
-                             self.prints("sweep", path, form, "--threads", "7"))
-
-    def test_a_sweep_that_is_killed_goes_on(self):
-        path = self.write(LONG)
-        whole = self.prints("sweep", path, "--csv")
-        before = []
-        for _ in range(2):
-            running = subprocess.Popen([PROGRAM, "sweep", path, "--store", self.store, "--csv"],
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            size = -1
-            while running.poll() is None and size < 600000:
-                time.sleep(0.01)
-                log = self.store + "-wal"
-                size = os.path.getsize(log) if os.path.exists(log) else -1
-            running.send_signal(signal.SIGKILL)
-            running.wait()
-            self.assertEqual(running.returncode, -signal.SIGKILL, "finished before it could be killed")
-            kept = self.points()
-            self.assertGreater(len(kept), len(before))
-            self.assertLess(len(kept), LONG_POINTS)
-            self.assertLessEqual(set(before), set(kept))
-            before = kept
-        self.assertEqual(self.prints("sweep", path, "--store", self.store, "--csv"), whole)
-        kept = self.points()
-        self.assertEqual((len(kept), len(set(kept))), (LONG_POINTS, LONG_POINTS))
-
-    def test_what_the_store_has_is_not_run_again(self):
-        path = self.write(SWEEP)
-        whole = self.prints("sweep", path, "--store", self.store, "--csv")
-        self.change("UPDATE rows SET seconds = 7 WHERE number = 5")
-        again = self.prints("sweep", path, "--store", self.store, "--csv")
-        self.assertNotEqual(again, whole)
-        self.assertIn(",7,", again)
-
-    def test_shares_of_many_processes_make_the_whole(self):
-        path = self.write(SWEEP)
-        parts = [subprocess.Popen([PROGRAM, "sweep", path, "--store", self.store, "--part", f"{i}/4"],
-                                  stdout=subprocess.DEVNULL) for i in range(1, 5)]
-        self.assertEqual([part.wait() for part in parts], [DONE] * 4)
-        self.assertEqual(sorted(self.points()), list(range(18)))
-        self.assertEqual(self.prints("sweep", path, "--store", self.store, "--csv"), self.prints("sweep", path, "--csv"))
-
-    def test_a_sample_is_the_same_each_time(self):
-        path = self.write(LONG + "random=40\nseed=3\n")
-        first = self.prints("sweep", path, "--csv")
-        self.assertEqual(first, self.prints("sweep", path, "--csv"))
-        self.assertEqual(first.count("\n"), 41)
-        self.assertNotEqual(first, self.prints("sweep", path, "--csv", "--set", "sweep.seed=4"))
-
-    def test_stores_of_something_else_are_refused(self):
-        path = self.write(SWEEP)
-        self.prints("sweep", path, "--store", self.store)
-        self.refuses("another scenario, or of this one before it was changed", "sweep", path, "--store", self.store,
-                     "--set", "collective.peer=sys")
-        self.change("UPDATE sweep SET version = '0.0.9'")
-        self.refuses("was written by fabricast 0.0.9", "sweep", path, "--store", self.store)
-        self.change("PRAGMA user_version = 99")
-        self.refuses("in the form of another version", "sweep", path, "--store", self.store)
-        with open(self.store, "wb") as file:
-            file.write(b"no database at all, but long enough to look like one " * 40)
-        self.refuses("is not a store that a sweep wrote", "sweep", path, "--store", self.store)
-        other = os.path.join(self.folder, "other.db")
-        with contextlib.closing(sqlite3.connect(other)) as base:
-            base.execute("CREATE TABLE mine (x)")
-        self.refuses("no sweep wrote", "sweep", path, "--store", other)
-        self.refuses("unable to open", "sweep", path, "--store", os.path.join(self.folder, "none", "x.db"))
-
-    def test_a_store_in_use_is_not_shared_by_chance(self):
-        path = self.write(SWEEP)
-        self.prints("sweep", path, "--store", self.store)
-        base = sqlite3.connect(self.store, isolation_level=None)
-        base.execute("BEGIN IMMEDIATE")
-        self.refuses("another sweep is writing into it", "sweep", path, "--store", self.store)
-        base.close()
-
-    def test_a_full_disk_ends_it_and_it_goes_on(self):
-        path = self.write(LONG)
-
-        def limit():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
-
-        done = fabricast("sweep", path, "--store", self.store, preexec_fn=limit)
-        self.assertEqual(done.returncode, SYSTEM, done.stderr)
-        self.assertRegex(done.stderr, "the store of the sweep cannot be used")
-        self.assertEqual(self.prints("sweep", path, "--store", self.store, "--csv").count("\n"), LONG_POINTS + 1)
-
-    def test_bad_sweeps_are_refused(self):
-        def refuses(pattern, text, *more):
-            self.refuses(pattern, "sweep", self.write(text), *more)
-
-        head = LONG.split("collective.sizes")[0]
-        refuses("needs a .sweep. with keys to vary", head)
-        refuses("is not a range", head + "collective.ranks=8..2\n")
-        refuses("is not a range", head + "collective.ranks=1..8*1\n")
-        refuses("is not a range", head + "collective.sizes=1..900000\n")
-        refuses("empty value", head + "collective.ranks=2||4\n")
-        refuses("ranks is not known; accepted", head + "ranks=2\n")
-        refuses("at most 1000000", head + "collective.root=0..1999\ncollective.ranks=1..1000\n")
-        refuses("did you mean", head + "collective.rnks=2|4\n")
-        refuses("no point of the sweep is possible", head + "collective.ranks=64|65\n")
-        refuses("no such file", head + "calibration.file=none.ini|nothing.ini\n")
-        refuses("--part is", LONG, "--part", "5/4")
-        refuses("--threads is", LONG, "--threads", "-1")
-        refuses("one currency", head + "price.gpu_hour=2 USD/h | 2 EUR/h\n" + "price.date=2025-11\nprice.source=x\n")
 
 
 class Claims(Case):

@@ -120,6 +120,16 @@ fab_file_close(FabFile *file)
     g_free(file);
 }
 
+static _Thread_local FabFileSeen watcher;
+static _Thread_local void *watcher_user;
+
+void
+fab_file_watch(FabFileSeen seen, void *user)
+{
+    watcher = seen;
+    watcher_user = user;
+}
+
 char *
 fab_file_read(const char *path, const char *wanted, size_t limit, size_t *length, GError **error)
 {
@@ -135,6 +145,8 @@ fab_file_read(const char *path, const char *wanted, size_t limit, size_t *length
         g_string_append_len(text, block, count);
     if (count < 0)
         return NULL;
+    if (watcher != NULL)
+        watcher(path, text->str, text->len, watcher_user);
     if (length != NULL)
         *length = text->len;
     return g_string_free(g_steal_pointer(&text), FALSE);

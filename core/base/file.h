@@ -19,6 +19,13 @@
  */
 char *fab_file_read(const char *path, const char *wanted, size_t limit, size_t *length, GError **error);
 
+/*
+ * Tells `seen` of every file that this thread reads whole from now on, before anybody looks at its contents; NULL ends
+ * it. For those who must know what a result depends on.
+ */
+typedef void (*FabFileSeen)(const char *path, const char *data, size_t length, void *user);
+void fab_file_watch(FabFileSeen seen, void *user);
+
 /* The same part by part, for files that need not be in memory at once. */
 typedef struct FabFile FabFile;
 

@@ -8,9 +8,10 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "report/sweep.h"
+#include "study/sweep-inputs.h"
 
 typedef struct {
-    gboolean json, csv, all, quiet;
+    gboolean json, csv, all, quiet, merge;
     gint threads;
     char **sets;
     char *path, *store, *part;
@@ -26,40 +27,107 @@ clear_options(Options *options)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
 
-/* "2/4": the second of four shares. */
-static bool
-parse_part(const Options *options, FabSweepSpec *spec, GError **error)
-{
-    g_auto(GStrv) sides = g_strsplit(options->part != NULL ? options->part : "1/1", "/", -1);
-    int64_t part = 0, parts = 0;
+/* ------------------------------------------------------------------ shares */
 
-    if (g_strv_length(sides) != 2 || !fab_parse_integer(sides[0], &part, NULL) ||
-        !fab_parse_integer(sides[1], &parts, NULL) || part < 1 || parts < part || parts > 1000000) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --part is \"%.60s\", must be a share such as 2/4",
-                    options->part);
+enum { MOST_PARTS = 1000000 };
+
+/* A variable that Slurm sets for the tasks of an array. */
+static bool
+slurm_number(const char *name, int64_t *number, GError **error)
+{
+    const char *text = g_getenv(name);
+
+    if (text != NULL && fab_parse_integer(text, number, NULL) && *number >= 0)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --part slurm is for tasks of a Slurm array, %s is "
+                "\"%.60s\"", name, text != NULL ? text : "not set");
+    return false;
+}
+
+/* Tasks may be counted from any number in any step; a list with gaps says nothing of the others. */
+static bool
+slurm_part(int64_t *part, int64_t *parts, GError **error)
+{
+    int64_t id, first, last, step = 1;
+
+    if (!slurm_number("SLURM_ARRAY_TASK_ID", &id, error) || !slurm_number("SLURM_ARRAY_TASK_COUNT", parts, error) ||
+        !slurm_number("SLURM_ARRAY_TASK_MIN", &first, error) || !slurm_number("SLURM_ARRAY_TASK_MAX", &last, error))
+        return false;
+    if (g_getenv("SLURM_ARRAY_TASK_STEP") != NULL && !slurm_number("SLURM_ARRAY_TASK_STEP", &step, error))
+        return false;
+    if (step < 1 || last < first || (last - first) / step + 1 != *parts || (id - first) % step != 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --part slurm needs an array without gaps, such "
+                    "as --array=1-8; for tasks of a list say which share each is: --part 3/8");
         return false;
     }
+    *part = (id - first) / step + 1;
+    return true;
+}
+
+/* "2/4": the second of four shares. */
+static bool
+parse_share(const char *text, int64_t *part, int64_t *parts, GError **error)
+{
+    g_auto(GStrv) sides = g_strsplit(text, "/", -1);
+
+    if (strcmp(text, "slurm") == 0)
+        return slurm_part(part, parts, error);
+    if (g_strv_length(sides) == 2 && fab_parse_integer(sides[0], part, NULL) &&
+        fab_parse_integer(sides[1], parts, NULL) && *part >= 1 && *parts >= *part && *parts <= MOST_PARTS)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --part is \"%.60s\", must be a share such as 2/4, or "
+                "slurm", text);
+    return false;
+}
+
+static bool
+set_share(const Options *options, FabSweepSpec *spec, GError **error)
+{
+    int64_t part = 1, parts = 1;
+
     if (options->threads < 0 || options->threads > 4096) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --threads is %d, must be between 0 and 4096",
                     options->threads);
         return false;
     }
+    if (options->part != NULL && !parse_share(options->part, &part, &parts, error))
+        return false;
     spec->part = (uint32_t)part;
     spec->parts = (uint32_t)parts;
     spec->threads = (uint32_t)options->threads;
     return true;
 }
 
+/* ------------------------------------------------------------------ filling the store */
+
 static bool
 run_points(const FabSweepSpec *spec, FabStore *store, bool quiet, GError **error)
 {
     FabProgressLine line;
+    uint64_t found = 0;
+    double seconds;
     bool good;
 
     fab_progress_init(&line, quiet);
-    good = fab_sweep_run(spec, store, line.enabled ? fab_progress_update : NULL, &line, error);
+    good = fab_sweep_run(spec, store, &found, line.enabled ? fab_progress_update : NULL, &line, error);
     fab_progress_clear(&line);
+    seconds = (double)(g_get_monotonic_time() - line.start_us) * 1e-6;
+    if (good && line.enabled && found > 0)
+        fprintf(stderr, "%" G_GUINT64_FORMAT " points in %.1f s, %.3g a second\n", found, seconds,
+                (double)found / seconds);
     return good;
+}
+
+/* Takes the points of the stores named on the command line; nothing is run. */
+static bool
+merge_stores(FabStore *store, GPtrArray *inputs, char *const *paths, GError **error)
+{
+    for (; *paths != NULL; paths++) {
+        uint64_t added;
+        if (!fab_store_merge(store, *paths, inputs, &added, error))
+            return false;
+    }
+    return true;
 }
 
 /* One currency, or none: costs of two cannot be put in order. */
@@ -106,6 +174,44 @@ write_report(const FabSweepSpec *spec, FabStore *store, const Options *options, 
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
 
+static bool
+check_options(const Options *options, int argc, GError **error)
+{
+    const char *wrong = options->json && options->csv ? "--json and --csv exclude each other"
+                        : options->store != NULL && options->store[0] == '\0'
+                            ? "--store is empty, must name a file such as points.db"
+                        : options->merge && argc < 3        ? "--merge needs stores after the scenario"
+                        : options->merge && options->part != NULL ? "--merge and --part exclude each other"
+                        : options->merge ? NULL
+                        : argc > 2       ? "a sweep takes one scenario; stores are joined with --merge"
+                                         : NULL;
+
+    if (wrong == NULL)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s", wrong);
+    return false;
+}
+
+static int
+sweep_or_merge(char **arguments, const Options *options, GError **error)
+{
+    FabSweepSpec spec = { .path = arguments[0], .sets = options->sets };
+    g_autoptr(FabSweep) sweep =
+        set_share(options, &spec, error) ? fab_sweep_load(spec.path, options->sets, error) : NULL;
+    g_autoptr(FabOutput) output = sweep != NULL ? fab_output_new(options->path, error) : NULL;
+    g_autoptr(GPtrArray) inputs = output != NULL ? fab_sweep_inputs(spec.path, spec.sets, sweep) : NULL;
+    g_autoptr(FabStore) store =
+        inputs != NULL ? fab_store_open(options->store, inputs, options->part != NULL, error) : NULL;
+
+    if (store == NULL)
+        return FAB_EXIT_INPUT;
+    spec.sweep = sweep;
+    if (options->merge ? !merge_stores(store, inputs, arguments + 1, error)
+                       : !run_points(&spec, store, options->quiet, error))
+        return FAB_EXIT_INPUT;
+    return write_report(&spec, store, options, output, error);
+}
+
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
@@ -114,7 +220,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.sets, "Any key of the scenario", "GROUP.KEY=VALUE" },
         { "store", 0, 0, G_OPTION_ARG_FILENAME, &options.store, "Keep what is found, and go on where it stopped",
           "FILE" },
-        { "part", 0, 0, G_OPTION_ARG_STRING, &options.part, "Run only a share of the points: 2/4", "I/N" },
+        { "part", 0, 0, G_OPTION_ARG_STRING, &options.part, "Run only a share of the points: 2/4, or slurm", "I/N" },
+        { "merge", 0, 0, G_OPTION_ARG_NONE, &options.merge, "Run nothing, join the stores after the scenario", NULL },
         { "threads", 0, 0, G_OPTION_ARG_INT, &options.threads, "Threads; default: one for each core", "N" },
         { "all", 0, 0, G_OPTION_ARG_NONE, &options.all, "Print all points, not only the front", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
@@ -123,34 +230,16 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "Show no progress", NULL },
         { 0 },
     };
-    g_autoptr(FabSweep) sweep = NULL;
-    g_autoptr(FabOutput) output = NULL;
-    g_autoptr(FabStore) store = NULL;
-    FabSweepSpec spec = { .sets = NULL };
 
     if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
-        !fab_cli_arguments(command, argc, argv, 1, 1, "a scenario", error))
+        !fab_cli_arguments(command, argc, argv, 1, G_MAXINT - 1, "a scenario", error))
         return FAB_EXIT_DONE;
-    if (options.json && options.csv) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --json and --csv exclude each other");
-        return FAB_EXIT_INPUT;
-    }
-    sweep = parse_part(&options, &spec, error) ? fab_sweep_load(argv[1], options.sets, error) : NULL;
-    output = sweep != NULL ? fab_output_new(options.path, error) : NULL;
-    if (output == NULL)
-        return FAB_EXIT_INPUT;
-    spec.path = argv[1];
-    spec.sets = options.sets;
-    spec.sweep = sweep;
-    store = fab_store_open(options.store, sweep->text, options.part != NULL, error);
-    if (store == NULL || !run_points(&spec, store, options.quiet, error))
-        return FAB_EXIT_INPUT;
-    return write_report(&spec, store, &options, output, error);
+    return check_options(&options, argc, error) ? sweep_or_merge(argv + 1, &options, error) : FAB_EXIT_INPUT;
 }
 
 const FabCommand fab_command_sweep = {
     .name = "sweep",
-    .usage = "SCENARIO",
+    .usage = "SCENARIO [--merge STORE...]",
     .summary = "Run a scenario at many points: grids, samples, the Pareto front of time and cost",
     .run = run,
 };

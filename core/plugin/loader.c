@@ -179,15 +179,22 @@ refuse_unknown(const char *name, char **folders, GError **error)
                 names[0] == NULL ? "; there are no plugins at all" : suggestion);
 }
 
+char *
+fab_plugin_find(const char *name)
+{
+    g_auto(GStrv) folders = fab_search_folders(&search, fab_path_plugins());
+
+    return name[0] != '\0' && strchr(name, '/') == NULL ? fab_search_find((const char *const *)folders, name, ".so")
+                                                        : NULL;
+}
+
 const FabTopologyPlugin *
 fab_plugin_load(const char *name, GError **error)
 {
-    g_auto(GStrv) folders = fab_search_folders(&search, fab_path_plugins());
-    g_autofree char *path = NULL;
+    g_autofree char *path = fab_plugin_find(name);
 
-    if (name[0] != '\0' && strchr(name, '/') == NULL)
-        path = fab_search_find((const char *const *)folders, name, ".so");
     if (path == NULL) {
+        g_auto(GStrv) folders = fab_search_folders(&search, fab_path_plugins());
         refuse_unknown(name, folders, error);
         return NULL;
     }

@@ -12,6 +12,9 @@
  */
 const FabTopologyPlugin *fab_plugin_load(const char *name, GError **error);
 
+/* The file of the plugin `name`, as fab_plugin_load() finds it; NULL: there is none. Owned by the caller. */
+char *fab_plugin_find(const char *name);
+
 /* Opens one file. For tests and `fabricast plugin info ./x.so`. */
 const FabTopologyPlugin *fab_plugin_load_file(const char *path, GError **error);
 

@@ -157,9 +157,9 @@ draw_sample(FabSweep *sweep)
 
 /* ------------------------------------------------------------------ the group */
 
-/* "a & b" as a and b, without blanks around them. */
-static char **
-split_together(const char *text)
+/* Without blanks around them. */
+char **
+fab_sweep_split(const char *text)
 {
     char **parts = g_strsplit(text, "&", -1);
 
@@ -172,7 +172,7 @@ split_together(const char *text)
 static bool
 check_axis(const FabSweepAxis *axis, FabKeyfile *file, GError **error)
 {
-    g_auto(GStrv) keys = split_together(axis->key);
+    g_auto(GStrv) keys = fab_sweep_split(axis->key);
 
     for (guint i = 0; keys[i] != NULL; i++) {
         if (strchr(keys[i], '.') != NULL && !g_str_has_prefix(keys[i], "sweep."))
@@ -183,7 +183,7 @@ check_axis(const FabSweepAxis *axis, FabKeyfile *file, GError **error)
         return false;
     }
     for (uint32_t i = 0; i < axis->count; i++) {
-        g_auto(GStrv) parts = split_together(axis->values[i]);
+        g_auto(GStrv) parts = fab_sweep_split(axis->values[i]);
         if (g_strv_length(parts) == g_strv_length(keys))
             continue;
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" has %u parts, must have one for each of %u keys, "
@@ -273,17 +273,34 @@ fab_sweep_value(const FabSweep *sweep, uint64_t point, uint32_t axis)
     return sweep->axes[axis].values[number % sweep->axes[axis].count];
 }
 
+static void
+add_settings(GPtrArray *settings, const FabSweepAxis *axis, const char *value)
+{
+    g_auto(GStrv) keys = fab_sweep_split(axis->key);
+    g_auto(GStrv) values = fab_sweep_split(value);
+
+    for (guint k = 0; keys[k] != NULL; k++)
+        g_ptr_array_add(settings, g_strconcat(keys[k], "=", values[k], NULL));
+}
+
 char **
 fab_sweep_settings(const FabSweep *sweep, uint64_t point)
 {
     GPtrArray *settings = g_ptr_array_new();
 
-    for (uint32_t i = 0; i < sweep->axis_count; i++) {
-        g_auto(GStrv) keys = split_together(sweep->axes[i].key);
-        g_auto(GStrv) values = split_together(fab_sweep_value(sweep, point, i));
-        for (guint k = 0; keys[k] != NULL; k++)
-            g_ptr_array_add(settings, g_strconcat(keys[k], "=", values[k], NULL));
-    }
+    for (uint32_t i = 0; i < sweep->axis_count; i++)
+        add_settings(settings, &sweep->axes[i], fab_sweep_value(sweep, point, i));
+    g_ptr_array_add(settings, NULL);
+    return (char **)g_ptr_array_free(settings, FALSE);
+}
+
+char **
+fab_sweep_settings_with(const FabSweep *sweep, uint32_t axis, uint32_t value)
+{
+    GPtrArray *settings = g_ptr_array_new();
+
+    for (uint32_t i = 0; i < sweep->axis_count; i++)
+        add_settings(settings, &sweep->axes[i], sweep->axes[i].values[i == axis ? value : 0]);
     g_ptr_array_add(settings, NULL);
     return (char **)g_ptr_array_free(settings, FALSE);
 }

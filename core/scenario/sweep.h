@@ -31,6 +31,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabSweep, fab_sweep_free)
 
 /* "group.key=value" of a point, one for each key, NULL-terminated; g_strfreev(). The last axis changes fastest. */
 char **fab_sweep_settings(const FabSweep *sweep, uint64_t point);
+/* The same of the grid's first combination with the value `value` of an axis in its place. */
+char **fab_sweep_settings_with(const FabSweep *sweep, uint32_t axis, uint32_t value);
+/* Keys of an axis, or the parts of a value: "a & b" as a and b. g_strfreev(). */
+char **fab_sweep_split(const char *text);
 /* Its value on an axis. Belongs to the sweep. */
 const char *fab_sweep_value(const FabSweep *sweep, uint64_t point, uint32_t axis);
 

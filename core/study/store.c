@@ -1,23 +1,18 @@
-#include "study/store.h"
+#include "study/store-private.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "fabricast-config.h"
 
 /* "Fabr": SQLite's application id, and the form of the tables. */
-enum { APPLICATION = 0x46616272, FORMAT = 1, PATIENCE_MS = 60000 };
-
-struct FabStore {
-    char *path;
-    sqlite3 *db;
-    sqlite3_stmt *add_point, *add_row;
-};
+enum { APPLICATION = 0x46616272, FORMAT = 2, PATIENCE_MS = 60000 };
 
 static const char tables[] =
-    "CREATE TABLE sweep (version TEXT NOT NULL, digest TEXT NOT NULL);"
+    "CREATE TABLE sweep (version TEXT NOT NULL);"
+    "CREATE TABLE inputs (name TEXT PRIMARY KEY, digest TEXT NOT NULL, text TEXT);"
     "CREATE TABLE points (number INTEGER PRIMARY KEY, refused TEXT);"
     "CREATE TABLE rows (number INTEGER NOT NULL, place INTEGER NOT NULL, size_bytes INTEGER NOT NULL,"
     " seconds REAL NOT NULL, low_s REAL, high_s REAL, work REAL NOT NULL, algbw REAL, gpus INTEGER NOT NULL,"
@@ -34,6 +29,17 @@ fab_store_row_free(FabStoreRow *row)
 }
 
 void
+fab_store_input_free(FabStoreInput *input)
+{
+    if (input == NULL)
+        return;
+    g_free(input->name);
+    g_free(input->digest);
+    g_free(input->text);
+    g_free(input);
+}
+
+void
 fab_store_close(FabStore *store)
 {
     if (store == NULL)
@@ -45,34 +51,51 @@ fab_store_close(FabStore *store)
     g_free(store);
 }
 
-/* What SQLite says is wrong, as ours. */
-static bool
-fail(const FabStore *store, GError **error)
+/* ------------------------------------------------------------------ what goes wrong */
+
+/* SQLITE_IOERR stands for what the system said; only writes and room fail for reasons that can be put right. */
+static const char *
+say_what(int code)
 {
-    int code = sqlite3_errcode(store->db);
+    switch (code) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "another sweep is writing into it; wait for that, or share the points with --part";
+    case SQLITE_NOTADB:
+        return "is not a store that a sweep wrote";
+    case SQLITE_CORRUPT:
+        return "is damaged; name another store";
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+        return "cannot be written any further; what is in it is kept: make room and start the sweep again";
+    case SQLITE_READONLY:
+        return "cannot be written";
+    default:
+        return "the store of the sweep cannot be used";
+    }
+}
+
+bool
+fab_store_fail(const FabStore *store, const char *path, GError **error)
+{
+    int code = sqlite3_errcode(store->db) & 0xff, system = sqlite3_system_errno(store->db);
     bool input = code == SQLITE_NOTADB || code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_BUSY ||
                  code == SQLITE_ERROR || code == SQLITE_CORRUPT || code == SQLITE_LOCKED;
+    const char *reason = code == SQLITE_IOERR && system != 0 ? g_strerror(system) : sqlite3_errmsg(store->db);
 
-    g_set_error(error, FAB_ERROR, input ? FAB_ERROR_FILE : FAB_ERROR_SYSTEM, "%s: %s%s", store->path,
-                code == SQLITE_BUSY     ? "another sweep is writing into it; wait for that, or share the points with "
-                                          "--part: "
-                : code == SQLITE_NOTADB ? "is not a store that a sweep wrote: "
-                                        : "the store of the sweep cannot be used: ",
-                sqlite3_errmsg(store->db));
+    g_set_error(error, FAB_ERROR, input ? FAB_ERROR_FILE : FAB_ERROR_SYSTEM, "%s: %s (%s)", path, say_what(code),
+                reason);
     return false;
 }
 
-static bool
-execute(FabStore *store, const char *sql, GError **error)
+bool
+fab_store_execute(FabStore *store, const char *sql, GError **error)
 {
-    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK || fail(store, error);
+    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK || fab_store_fail(store, store->path, error);
 }
 
-/* ------------------------------------------------------------------ opening */
-
-/* The number that a statement yields; -1 with an error. */
-static int64_t
-ask(FabStore *store, const char *sql, GError **error)
+int64_t
+fab_store_ask(FabStore *store, const char *path, const char *sql, GError **error)
 {
     sqlite3_stmt *statement = NULL;
     int64_t number = -1;
@@ -81,95 +104,204 @@ ask(FabStore *store, const char *sql, GError **error)
         sqlite3_step(statement) == SQLITE_ROW)
         number = sqlite3_column_int64(statement, 0);
     else
-        fail(store, error);
+        fab_store_fail(store, path, error);
     sqlite3_finalize(statement);
     return number;
 }
 
-static bool
-create(FabStore *store, const char *digest, GError **error)
+bool
+fab_store_check_file(const char *path, GError **error)
 {
-    g_autofree char *ids = g_strdup_printf("PRAGMA application_id = %d; PRAGMA user_version = %d; %s INSERT INTO sweep "
-                                           "VALUES ('%s', '%s');", APPLICATION, FORMAT, tables, FAB_VERSION, digest);
+    struct stat facts;
 
-    return execute(store, ids, error);
+    if (path[0] == '\0') {
+        g_set_error_literal(error, FAB_ERROR, FAB_ERROR_VALUE, "a store has no name; name a file, such as points.db");
+        return false;
+    }
+    if (stat(path, &facts) != 0 || S_ISREG(facts.st_mode))
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is %s, a store is a file on a disk", path,
+                S_ISDIR(facts.st_mode)    ? "a folder"
+                : S_ISFIFO(facts.st_mode) ? "a pipe"
+                                          : "a device");
+    return false;
 }
 
-/* Of the same form, the same program, the same points. */
-static bool
-check(FabStore *store, const char *digest, GError **error)
-{
-    sqlite3_stmt *statement = NULL;
-    g_autofree char *version = NULL, *stored = NULL;
+/* ------------------------------------------------------------------ whose points they are */
 
-    if (sqlite3_prepare_v2(store->db, "SELECT version, digest FROM sweep", -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW) {
-        version = g_strdup((const char *)sqlite3_column_text(statement, 0));
-        stored = g_strdup((const char *)sqlite3_column_text(statement, 1));
+/* The first line that one text has and the other has not; *line is NULL in the one that ends there. */
+static void
+first_difference(const char *there, const char *here, char **line_there, char **line_here)
+{
+    g_auto(GStrv) old = g_strsplit(there, "\n", -1), new = g_strsplit(here, "\n", -1);
+    guint i = 0;
+
+    while (old[i] != NULL && new[i] != NULL && strcmp(old[i], new[i]) == 0)
+        i++;
+    *line_there = g_strdup(old[i] != NULL && old[i][0] != '\0' ? old[i] : "nothing");
+    *line_here = g_strdup(new[i] != NULL && new[i][0] != '\0' ? new[i] : "nothing");
+}
+
+/* One of the inputs is not what it was: its name, and of a scenario the line. */
+static void
+refuse_input(const char *path, const FabStoreInput *input, const char *old_text, GError **error)
+{
+    g_autofree char *there = NULL, *here = NULL;
+
+    if (input->text == NULL || old_text == NULL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: %s has changed since its points were found; name another "
+                    "store", path, input->name);
+        return;
+    }
+    first_difference(old_text, input->text, &there, &here);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: holds the points of another scenario, or of this one before it "
+                "was changed: \"%.60s\" there is \"%.60s\" here; name another store", path, there, here);
+}
+
+/* Every input of today is that of the store. */
+static bool
+check_inputs(FabStore *store, const char *schema, const char *path, GPtrArray *inputs, GError **error)
+{
+    g_autofree char *sql = g_strdup_printf("SELECT digest, text FROM %s.inputs WHERE name = ?", schema);
+    sqlite3_stmt *statement = NULL;
+    bool good = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK ||
+                fab_store_fail(store, path, error);
+
+    for (guint i = 0; i < inputs->len && good; i++) {
+        const FabStoreInput *input = inputs->pdata[i];
+        sqlite3_bind_text(statement, 1, input->name, -1, SQLITE_TRANSIENT);
+        if (sqlite3_step(statement) != SQLITE_ROW ||
+            strcmp((const char *)sqlite3_column_text(statement, 0), input->digest) != 0) {
+            refuse_input(path, input, (const char *)sqlite3_column_text(statement, 1), error);
+            good = false;
+        }
+        sqlite3_reset(statement);
     }
     sqlite3_finalize(statement);
-    if (stored == NULL)
-        return fail(store, error);
-    if (strcmp(version, FAB_VERSION) == 0 && strcmp(stored, digest) == 0)
+    return good;
+}
+
+static bool
+check_version(FabStore *store, const char *schema, const char *path, GError **error)
+{
+    g_autofree char *sql = g_strdup_printf("SELECT version FROM %s.sweep", schema);
+    g_autofree char *version = NULL;
+    sqlite3_stmt *statement = NULL;
+
+    if (sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+        version = g_strdup((const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    if (version == NULL)
+        return fab_store_fail(store, path, error);
+    if (strcmp(version, FAB_VERSION) == 0)
         return true;
-    if (strcmp(version, FAB_VERSION) != 0)
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: was written by fabricast %s, this is %s; name another store",
-                    store->path, version, FAB_VERSION);
-    else
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: holds the points of another scenario, or of this one before "
-                    "it was changed; name another store", store->path);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: was written by fabricast %s, this is %s; name another store",
+                path, version, FAB_VERSION);
     return false;
+}
+
+bool
+fab_store_check(FabStore *store, const char *schema, const char *path, GPtrArray *inputs, GError **error)
+{
+    g_autofree char *ask_application = g_strdup_printf("PRAGMA %s.application_id", schema);
+    g_autofree char *ask_format = g_strdup_printf("PRAGMA %s.user_version", schema);
+    int64_t application = fab_store_ask(store, path, ask_application, error);
+    int64_t format = application >= 0 ? fab_store_ask(store, path, ask_format, error) : -1;
+
+    if (format < 0)
+        return false;
+    if (application == APPLICATION && format == FORMAT)
+        return check_version(store, schema, path, error) && check_inputs(store, schema, path, inputs, error);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is %s; name another store", path,
+                application != APPLICATION ? "a database that no sweep wrote"
+                                           : "a store in the form of another version");
+    return false;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static void
+bind_text(sqlite3_stmt *statement, int place, const char *text)
+{
+    if (text != NULL)
+        sqlite3_bind_text(statement, place, text, -1, SQLITE_TRANSIENT);
+    else
+        sqlite3_bind_null(statement, place);
+}
+
+static bool
+step_once(FabStore *store, sqlite3_stmt *statement, GError **error)
+{
+    bool good = sqlite3_step(statement) == SQLITE_DONE || fab_store_fail(store, store->path, error);
+
+    sqlite3_reset(statement);
+    return good;
+}
+
+static bool
+create(FabStore *store, GPtrArray *inputs, GError **error)
+{
+    g_autofree char *sql = g_strdup_printf("PRAGMA application_id = %d; PRAGMA user_version = %d; %s INSERT INTO sweep "
+                                           "VALUES ('%s');", APPLICATION, FORMAT, tables, FAB_VERSION);
+    sqlite3_stmt *statement = NULL;
+    bool good = fab_store_execute(store, sql, error) &&
+                (sqlite3_prepare_v2(store->db, "INSERT INTO inputs VALUES (?, ?, ?)", -1, &statement, NULL) ==
+                     SQLITE_OK || fab_store_fail(store, store->path, error));
+
+    for (guint i = 0; i < inputs->len && good; i++) {
+        const FabStoreInput *input = inputs->pdata[i];
+        bind_text(statement, 1, input->name);
+        bind_text(statement, 2, input->digest);
+        bind_text(statement, 3, input->text);
+        good = step_once(store, statement, error);
+    }
+    sqlite3_finalize(statement);
+    return good;
 }
 
 /* In one transaction, so that two processes do not both create the tables. */
 static bool
-prepare(FabStore *store, const char *digest, GError **error)
+prepare(FabStore *store, GPtrArray *inputs, GError **error)
 {
-    int64_t application, format, objects;
-    bool good;
+    int64_t application, objects;
 
-    if (!execute(store, "BEGIN IMMEDIATE", error))
+    if (!fab_store_execute(store, "BEGIN IMMEDIATE", error))
         return false;
-    application = ask(store, "PRAGMA application_id", error);
-    format = application >= 0 ? ask(store, "PRAGMA user_version", error) : -1;
-    objects = format >= 0 ? ask(store, "SELECT count(*) FROM sqlite_master", error) : -1;
+    application = fab_store_ask(store, store->path, "PRAGMA application_id", error);
+    objects = application >= 0 ? fab_store_ask(store, store->path, "SELECT count(*) FROM sqlite_master", error) : -1;
     if (objects < 0)
         return false;
-    if (objects == 0 && application == 0) {
-        good = create(store, digest, error);
-    } else if (application != APPLICATION || format != FORMAT) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is %s; name another store", store->path,
-                    application != APPLICATION ? "a database that no sweep wrote"
-                                               : "a store in the form of another version");
+    if (objects == 0 && application == 0 ? !create(store, inputs, error)
+                                         : !fab_store_check(store, "main", store->path, inputs, error))
         return false;
-    } else {
-        good = check(store, digest, error);
-    }
-    return good && execute(store, "COMMIT", error);
+    return fab_store_execute(store, "COMMIT", error);
 }
 
 FabStore *
-fab_store_open(const char *path, const char *text, bool shared, GError **error)
+fab_store_open(const char *path, GPtrArray *inputs, bool shared, GError **error)
 {
     g_autoptr(FabStore) store = g_new0(FabStore, 1);
-    g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+    /* A name that starts with ':' would mean something else to SQLite. */
+    g_autofree char *plain = path != NULL ? g_strconcat(path[0] == ':' ? "./" : "", path, NULL) : g_strdup(":memory:");
     static const char add_point[] = "INSERT INTO points VALUES (?, ?)";
     static const char add_row[] = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
     store->path = g_strdup(path != NULL ? path : "memory");
-    if (sqlite3_open(path != NULL ? path : ":memory:", &store->db) != SQLITE_OK) {
-        fail(store, error);
+    if (path != NULL && !fab_store_check_file(path, error))
+        return NULL;
+    if (sqlite3_open(plain, &store->db) != SQLITE_OK) {
+        fab_store_fail(store, store->path, error);
         return NULL;
     }
     sqlite3_busy_timeout(store->db, shared ? PATIENCE_MS : 0);
     /* A write-ahead log survives a kill at any moment. */
-    if ((!shared && !execute(store, "PRAGMA locking_mode = EXCLUSIVE", error)) ||
-        !execute(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;", error) ||
-        !prepare(store, digest, error))
+    if ((!shared && !fab_store_execute(store, "PRAGMA locking_mode = EXCLUSIVE", error)) ||
+        !fab_store_execute(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;", error) ||
+        !prepare(store, inputs, error))
         return NULL;
     if (sqlite3_prepare_v2(store->db, add_point, -1, &store->add_point, NULL) != SQLITE_OK ||
         sqlite3_prepare_v2(store->db, add_row, -1, &store->add_row, NULL) != SQLITE_OK) {
-        fail(store, error);
+        fab_store_fail(store, store->path, error);
         return NULL;
     }
     return g_steal_pointer(&store);
@@ -193,25 +325,7 @@ fab_store_done(FabStore *store, bool *done, uint64_t points, uint64_t *count, GE
         code = SQLITE_OK;
     }
     sqlite3_finalize(statement);
-    return code == SQLITE_DONE || fail(store, error);
-}
-
-static bool
-step_once(FabStore *store, sqlite3_stmt *statement, GError **error)
-{
-    bool good = sqlite3_step(statement) == SQLITE_DONE || fail(store, error);
-
-    sqlite3_reset(statement);
-    return good;
-}
-
-static void
-bind_text(sqlite3_stmt *statement, int place, const char *text)
-{
-    if (text != NULL)
-        sqlite3_bind_text(statement, place, text, -1, SQLITE_TRANSIENT);
-    else
-        sqlite3_bind_null(statement, place);
+    return code == SQLITE_DONE || fab_store_fail(store, store->path, error);
 }
 
 static bool
@@ -236,7 +350,7 @@ add_row(FabStore *store, uint64_t point, guint place, const FabStoreRow *row, GE
 bool
 fab_store_add(FabStore *store, uint64_t point, GPtrArray *rows, const char *refused, GError **error)
 {
-    bool good = execute(store, "BEGIN IMMEDIATE", error);
+    bool good = fab_store_execute(store, "BEGIN IMMEDIATE", error);
 
     if (!good)
         return false;
@@ -245,7 +359,7 @@ fab_store_add(FabStore *store, uint64_t point, GPtrArray *rows, const char *refu
     good = step_once(store, store->add_point, error);
     for (guint i = 0; rows != NULL && i < rows->len && good; i++)
         good = add_row(store, point, i, rows->pdata[i], error);
-    if (good && execute(store, "COMMIT", error))
+    if (good && fab_store_execute(store, "COMMIT", error))
         return true;
     sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     return false;
@@ -287,7 +401,7 @@ fab_store_rows(FabStore *store, GError **error)
         code = SQLITE_OK;
     }
     sqlite3_finalize(statement);
-    return code == SQLITE_DONE || fail(store, error) ? g_steal_pointer(&rows) : NULL;
+    return code == SQLITE_DONE || fab_store_fail(store, store->path, error) ? g_steal_pointer(&rows) : NULL;
 }
 
 bool
@@ -305,5 +419,5 @@ fab_store_refused(FabStore *store, uint64_t *count, char **first, GError **error
         code = SQLITE_OK;
     }
     sqlite3_finalize(statement);
-    return code == SQLITE_DONE || fail(store, error);
+    return code == SQLITE_DONE || fab_store_fail(store, store->path, error);
 }

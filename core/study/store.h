@@ -22,11 +22,20 @@ typedef struct {
     char *currency, *binding;
 } FabStoreRow;
 
+/* Something that the points depend on: "machine dgx-h100", and the checksum of what it is today. */
+typedef struct {
+    char *name, *digest;
+    char *text; /* of a scenario, so that a change of it can be shown; else NULL */
+} FabStoreInput;
+
+void fab_store_input_free(FabStoreInput *input);
+
 /*
- * `path` NULL: in memory. `text` is what the points depend on: a store of another text, or of another version, is
- * refused. `shared`: other processes write into it too; else it is this one's until it is closed. Owned by the caller.
+ * `path` NULL: in memory. `inputs` (FabStoreInput) are what the points depend on: a store of other ones, or of another
+ * version, is refused with the name of what is different. `shared`: other processes write into it too; else it is this
+ * one's until it is closed. Owned by the caller.
  */
-FabStore *fab_store_open(const char *path, const char *text, bool shared, GError **error);
+FabStore *fab_store_open(const char *path, GPtrArray *inputs, bool shared, GError **error);
 void fab_store_close(FabStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabStore, fab_store_close)
 
@@ -35,6 +44,12 @@ bool fab_store_done(FabStore *store, bool *done, uint64_t points, uint64_t *coun
 
 /* Adds a point that is not there yet: its rows (FabStoreRow), or why it could not be run. */
 bool fab_store_add(FabStore *store, uint64_t point, GPtrArray *rows, const char *refused, GError **error);
+
+/*
+ * Adds the points of the store `path` that are not there yet, all or none; how many in *added. Refuses a store of other
+ * inputs, or one in which a point of both came out differently.
+ */
+bool fab_store_merge(FabStore *store, const char *path, GPtrArray *inputs, uint64_t *added, GError **error);
 
 /* All rows, by point and in the order they were added. FabStoreRow; owned by the caller. */
 GPtrArray *fab_store_rows(FabStore *store, GError **error);

@@ -1,72 +1,42 @@
 #include "study/sweep.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "study/outcome.h"
+#include "study/crew.h"
 
-/* What a worker hands to the thread that writes. */
-typedef struct {
-    uint64_t point;
-    GPtrArray *rows; /* FabStoreRow; NULL: refused */
-    GError *error;   /* why */
-} Found;
+/* How long a look at the threads may take. */
+enum { PATIENCE_US = 1000000 };
 
-typedef struct {
+struct FabSweepQueue {
     const FabSweepSpec *spec;
     bool *done;
-    GMutex lock;
-    uint64_t next;      /* under the lock */
-    bool stopped;       /* under the lock */
-    GAsyncQueue *found; /* Found */
-} Crew;
+    uint64_t next, before, written;
+    gint64 start_us;
+};
 
-/* ------------------------------------------------------------------ one point */
+/* ------------------------------------------------------------------ which points, and where they go */
 
-static GPtrArray *
-rows_of(const FabOutcome *outcome)
+FabSweepQueue *
+fab_sweep_queue_new(const FabSweepSpec *spec, FabStore *store, GError **error)
 {
-    GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)fab_store_row_free);
+    g_autoptr(FabSweepQueue) queue = g_new0(FabSweepQueue, 1);
 
-    for (guint i = 0; i < outcome->rows->len; i++) {
-        const FabOutcomeRow *from = outcome->rows->pdata[i];
-        FabStoreRow *row = g_new0(FabStoreRow, 1);
-        row->size_bytes = from->size_bytes;
-        row->seconds = from->seconds;
-        row->low_s = from->low_s;
-        row->high_s = from->high_s;
-        row->work = from->work;
-        row->algbw = from->algbw;
-        row->gpus = outcome->gpus;
-        row->fits = outcome->fits;
-        row->cost = outcome->per_second * from->seconds;
-        row->currency = outcome->per_second > 0 ? g_strdup(outcome->currency) : NULL;
-        row->binding = g_strdup(from->binding);
-        g_ptr_array_add(rows, row);
-    }
-    return rows;
+    queue->spec = spec;
+    queue->done = g_new0(bool, spec->sweep->points);
+    queue->start_us = g_get_monotonic_time();
+    return fab_store_done(store, queue->done, spec->sweep->points, &queue->before, error) ? g_steal_pointer(&queue)
+                                                                                        : NULL;
 }
 
-static GPtrArray *
-run_point(const FabSweepSpec *spec, uint64_t point, GError **error)
+void
+fab_sweep_queue_free(FabSweepQueue *queue)
 {
-    g_auto(GStrv) settings = fab_sweep_settings(spec->sweep, point);
-    g_autoptr(GPtrArray) sets = g_ptr_array_new();
-    g_autoptr(FabScenario) scenario = NULL;
-    g_autoptr(FabOutcome) outcome = NULL;
-
-    for (guint i = 0; spec->sets != NULL && spec->sets[i] != NULL; i++)
-        g_ptr_array_add(sets, spec->sets[i]);
-    for (guint i = 0; settings[i] != NULL; i++)
-        g_ptr_array_add(sets, settings[i]);
-    g_ptr_array_add(sets, NULL);
-    scenario = fab_scenario_load(spec->path, (char *const *)sets->pdata, error);
-    outcome = scenario != NULL ? fab_outcome_new(scenario, NULL, NULL, NULL, error) : NULL;
-    return outcome != NULL ? rows_of(outcome) : NULL;
+    if (queue == NULL)
+        return;
+    g_free(queue->done);
+    g_free(queue);
 }
-
-/* ------------------------------------------------------------------ workers */
 
 static bool
 is_ours(const FabSweepSpec *spec, uint64_t point)
@@ -74,112 +44,71 @@ is_ours(const FabSweepSpec *spec, uint64_t point)
     return spec->parts == 0 || point % spec->parts == spec->part - 1;
 }
 
-static bool
-take_point(Crew *crew, uint64_t *point)
+bool
+fab_sweep_queue_next(FabSweepQueue *queue, uint64_t *point)
 {
-    const FabSweep *sweep = crew->spec->sweep;
-    bool any;
+    const FabSweepSpec *spec = queue->spec;
 
-    g_mutex_lock(&crew->lock);
-    while (crew->next < sweep->points && (crew->done[crew->next] || !is_ours(crew->spec, crew->next)))
-        crew->next++;
-    any = crew->next < sweep->points && !crew->stopped;
-    *point = crew->next;
-    crew->next += any;
-    g_mutex_unlock(&crew->lock);
-    return any;
-}
-
-/* A Found without rows and error says that the worker is at its end. */
-static gpointer
-work(gpointer data)
-{
-    Crew *crew = data;
-    uint64_t point;
-
-    while (take_point(crew, &point)) {
-        Found *found = g_new0(Found, 1);
-        found->point = point;
-        found->rows = run_point(crew->spec, point, &found->error);
-        g_async_queue_push(crew->found, found);
-    }
-    g_async_queue_push(crew->found, g_new0(Found, 1));
-    return NULL;
-}
-
-static void
-found_free(Found *found)
-{
-    g_clear_pointer(&found->rows, g_ptr_array_unref);
-    g_clear_error(&found->error);
-    g_free(found);
-}
-
-static void
-stop(Crew *crew)
-{
-    g_mutex_lock(&crew->lock);
-    crew->stopped = true;
-    g_mutex_unlock(&crew->lock);
+    while (queue->next < spec->sweep->points && (queue->done[queue->next] || !is_ours(spec, queue->next)))
+        queue->next++;
+    if (queue->next >= spec->sweep->points)
+        return false;
+    *point = queue->next++;
+    return true;
 }
 
 /* A point that its scenario does not allow is a finding; a file that is missing, or a machine that failed, is not. */
-static bool
-write_found(FabStore *store, Found *found, GError **error)
+bool
+fab_sweep_queue_write(FabSweepQueue *queue, FabStore *store, FabFound *found, GError **error)
 {
     if (found->error != NULL && !g_error_matches(found->error, FAB_ERROR, FAB_ERROR_VALUE)) {
         g_propagate_error(error, g_steal_pointer(&found->error));
         return false;
     }
-    return fab_store_add(store, found->point, found->rows, found->error != NULL ? found->error->message : NULL, error);
+    if (!fab_store_add(store, found->point, found->rows, found->error != NULL ? found->error->message : NULL, error))
+        return false;
+    queue->written++;
+    return true;
 }
 
-static bool
-collect(Crew *crew, FabStore *store, uint32_t threads, uint64_t before, FabProgress progress, void *user,
-        GError **error)
+void
+fab_sweep_queue_report(const FabSweepQueue *queue, FabProgress progress, void *user)
 {
-    double all = (double)MAX(crew->spec->sweep->points, 1);
-    bool good = true;
+    double seconds = (double)(g_get_monotonic_time() - queue->start_us) * 1e-6;
+    double points = (double)MAX(queue->spec->sweep->points, 1);
+    char what[64], rate[G_ASCII_DTOSTR_BUF_SIZE];
 
-    while (threads > 0) {
-        Found *found = g_async_queue_pop(crew->found);
-        bool end = found->rows == NULL && found->error == NULL;
-        threads -= end;
-        if (!end && good) {
-            good = write_found(store, found, error);
-            before++;
-        }
-        if (!good)
-            stop(crew);
-        if (progress != NULL)
-            progress((double)before / all, "points", user);
-        found_free(found);
-    }
-    return good;
+    if (progress == NULL)
+        return;
+    g_ascii_formatd(rate, sizeof rate, "%.3g", seconds > 0 ? (double)queue->written / seconds : 0);
+    g_snprintf(what, sizeof what, "points, %s a second", rate);
+    progress((double)(queue->before + queue->written) / points, what, user);
 }
+
+/* ------------------------------------------------------------------ one process */
 
 bool
-fab_sweep_run(const FabSweepSpec *spec, FabStore *store, FabProgress progress, void *user, GError **error)
+fab_sweep_run(const FabSweepSpec *spec, FabStore *store, uint64_t *found_points, FabProgress progress, void *user,
+              GError **error)
 {
-    uint32_t threads = spec->threads > 0 ? spec->threads : g_get_num_processors();
-    g_autofree GThread **workers = g_new0(GThread *, threads);
-    g_autofree bool *done = g_new0(bool, spec->sweep->points);
-    Crew crew = { .spec = spec, .done = done };
-    uint64_t before;
-    bool good;
+    g_autoptr(FabSweepQueue) queue = fab_sweep_queue_new(spec, store, error);
+    g_autoptr(FabCrew) crew = queue != NULL ? fab_crew_new(spec) : NULL;
+    uint64_t point, running = 0;
 
-    if (!fab_store_done(store, done, spec->sweep->points, &before, error))
+    if (crew == NULL)
         return false;
-    g_mutex_init(&crew.lock);
-    crew.found = g_async_queue_new();
-    for (uint32_t i = 0; i < threads; i++)
-        workers[i] = g_thread_new("sweep", work, &crew);
-    good = collect(&crew, store, threads, before, progress, user, error);
-    for (uint32_t i = 0; i < threads; i++)
-        g_thread_join(workers[i]);
-    g_async_queue_unref(crew.found);
-    g_mutex_clear(&crew.lock);
-    return good;
+    do {
+        g_autoptr(FabFound) found = NULL;
+        for (; running < fab_crew_appetite(crew) && fab_sweep_queue_next(queue, &point); running++)
+            fab_crew_give(crew, point);
+        found = running > 0 ? fab_crew_take(crew, PATIENCE_US) : NULL;
+        if (found != NULL && !fab_sweep_queue_write(queue, store, found, error))
+            return false;
+        running -= found != NULL;
+        fab_sweep_queue_report(queue, progress, user);
+    } while (running > 0);
+    *found_points = queue->written;
+    return true;
 }
 
 /* ------------------------------------------------------------------ Pareto front */
