@@ -236,6 +236,13 @@ outputs_ready(FabEngine *engine, FabStreamRun *stream)
     return true;
 }
 
+/* How many times as long everything takes that the rank's own kernels do. */
+static double
+pace_of(const FabEngine *engine, const FabStreamRun *stream)
+{
+    return engine->spec->pace != NULL ? engine->spec->pace[stream->at.rank] : 1;
+}
+
 /* Time that the stream is busy with the slice beside moving its bytes. */
 static int64_t
 overhead(const FabEngine *engine, const FabStreamRun *stream)
@@ -246,7 +253,9 @@ overhead(const FabEngine *engine, const FabStreamRun *stream)
 
     if (stream->step.flags & FAB_STEP_IN_SWITCH)
         full = execution->in_switch_ps;
-    return stream->bytes == 0 ? MIN(execution->empty_ps, full) : full;
+    if (stream->bytes == 0)
+        full = MIN(execution->empty_ps, full);
+    return engine->spec->pace != NULL ? (int64_t)((double)full * pace_of(engine, stream)) : full;
 }
 
 /* A rank's kernel is at work from its first slice on, or from the first that is on its way to it. */
@@ -279,7 +288,7 @@ static void
 slice_start(FabEngine *engine, FabStreamRun *stream)
 {
     const FabExecution *execution = engine->execution;
-    double share = channel_share(engine, stream);
+    double share = channel_share(engine, stream) / pace_of(engine, stream);
     double rate = engine->copy_rate[stream->at.role] * share, bytes = (double)stream->bytes;
     const FabRoute *route = stream->bytes > 0 ? step_route(engine, stream) : NULL;
     int64_t busy;

@@ -52,6 +52,7 @@ typedef struct {
     const FabProgram *program;
     const uint32_t *gpus; /* GPU of each rank */
     FabExecution execution;
+    const double *pace;     /* of each rank: its kernels take so many times as long; NULL: 1 */
     FabSharedAccess shared; /* `used` false: every GPU has a memory of its own, which never limits */
 } FabEngineSpec;
 

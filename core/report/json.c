@@ -78,6 +78,36 @@ write_row(FILE *out, const FabResultRow *row)
 }
 
 static void
+write_times(FILE *out, const char *name, const int64_t *time_ps, guint count)
+{
+    fprintf(out, "\"%s\": [", name);
+    for (guint i = 0; i < count && time_ps != NULL; i++) {
+        g_autofree char *time_us = fab_stream_microseconds(time_ps[i]);
+        fprintf(out, "%s%s", i > 0 ? ", " : "", time_us);
+    }
+    fputs("]", out);
+}
+
+/* Only where there are any: times by row, without any fault and with each alone. */
+static void
+write_faults(FILE *out, const FabResult *result)
+{
+    if (result->faults->len == 0)
+        return;
+    fputs("],\n      ", out);
+    write_times(out, "healthy_us", result->healthy_ps, result->rows->len);
+    fputs(",\n      \"faults\": [", out);
+    for (guint i = 0; i < result->faults->len; i++) {
+        const FabResultFault *fault = result->faults->pdata[i];
+        fputs(i > 0 ? ",\n                 {" : "{", out);
+        text_member(out, "name", fault->name);
+        text_member(out, "what", fault->what);
+        write_times(out, "alone_us", fault->alone_ps, result->rows->len);
+        fputs("}", out);
+    }
+}
+
+static void
 write_result(FILE *out, const FabResult *result)
 {
     fputs("    {", out);
@@ -98,6 +128,7 @@ write_result(FILE *out, const FabResult *result)
         fputs(i > 0 ? ", " : "", out);
         fab_stream_json_text(out, result->notes->pdata[i]);
     }
+    write_faults(out, result);
     fputs("],\n      \"rows\": [", out);
     for (guint i = 0; i < result->rows->len; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);

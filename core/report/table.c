@@ -255,6 +255,42 @@ write_bindings(FILE *out, const FabResult *result)
         fprintf(out, "# bound by  (%u more changes at the sizes before; --json names all)\n", skipped);
 }
 
+/* One row of the account of faults: a size, its time without, its time with, and how much more that is. */
+static void
+write_fault_row(FILE *out, const FabResultRow *row, int64_t healthy_ps, int64_t with_ps)
+{
+    char healthy[G_ASCII_DTOSTR_BUF_SIZE], with[G_ASCII_DTOSTR_BUF_SIZE], more[G_ASCII_DTOSTR_BUF_SIZE];
+    double share = healthy_ps > 0 ? (double)(with_ps - healthy_ps) / (double)healthy_ps : 0;
+
+    fprintf(out, "#%11" G_GUINT64_FORMAT " %12s %12s %11s\n", row->size_bytes,
+            fit((double)healthy_ps / 1e6, 1e9, healthy), fit((double)with_ps / 1e6, 1e9, with),
+            fit(share * 100, 1e5, more));
+}
+
+/* What every fault costs alone, then all of them. */
+static void
+write_faults(FILE *out, const FabResult *result)
+{
+    if (result->faults->len == 0 || result->healthy_ps == NULL)
+        return;
+    fprintf(out, "#\n#%11s %12s %12s %11s\n#%11s %12s %12s %11s\n", "size", "healthy", "with it", "more", "(B)",
+            "(us)", "(us)", "(%)");
+    for (guint f = 0; f < result->faults->len; f++) {
+        const FabResultFault *fault = result->faults->pdata[f];
+        g_autofree char *text = g_strdup_printf("%s: %s", fault->name, fault->what);
+        write_folded(out, "# fault     ", text);
+        for (guint i = 0; i < result->rows->len && fault->alone_ps != NULL; i++)
+            write_fault_row(out, result->rows->pdata[i], result->healthy_ps[i], fault->alone_ps[i]);
+    }
+    if (result->faults->len == 1)
+        return;
+    write_folded(out, "# faults    ", "all of them, as in the table above");
+    for (guint i = 0; i < result->rows->len; i++) {
+        const FabResultRow *row = result->rows->pdata[i];
+        write_fault_row(out, row, result->healthy_ps[i], row->time_ps);
+    }
+}
+
 bool
 fab_report_table(const FabResult *result, FILE *out, GError **error)
 {
@@ -269,5 +305,6 @@ fab_report_table(const FabResult *result, FILE *out, GError **error)
     write_bindings(out, result);
     if (result->interval != NULL)
         write_folded(out, "# interval  ", result->interval);
+    write_faults(out, result);
     return fab_stream_finish(out, error);
 }

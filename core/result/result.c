@@ -31,6 +31,28 @@ fab_result_row_free(FabResultRow *row)
     g_free(row);
 }
 
+static void
+free_fault(gpointer data)
+{
+    FabResultFault *fault = data;
+
+    g_free(fault->name);
+    g_free(fault->what);
+    g_free(fault->alone_ps);
+    g_free(fault);
+}
+
+FabResultFault *
+fab_result_add_fault(FabResult *result, const char *name, const char *what)
+{
+    FabResultFault *fault = g_new0(FabResultFault, 1);
+
+    fault->name = g_strdup(name);
+    fault->what = g_strdup(what);
+    g_ptr_array_add(result->faults, fault);
+    return fault;
+}
+
 FabResult *
 fab_result_new(void)
 {
@@ -39,6 +61,7 @@ fab_result_new(void)
     result->root = -1;
     result->notes = g_ptr_array_new_with_free_func(g_free);
     result->rows = g_ptr_array_new_with_free_func((GDestroyNotify)fab_result_row_free);
+    result->faults = g_ptr_array_new_with_free_func(free_fault);
     return result;
 }
 
@@ -49,6 +72,8 @@ fab_result_free(FabResult *result)
         return;
     g_clear_pointer(&result->notes, g_ptr_array_unref);
     g_clear_pointer(&result->rows, g_ptr_array_unref);
+    g_clear_pointer(&result->faults, g_ptr_array_unref);
+    g_free(result->healthy_ps);
     g_free(result->name);
     g_free(result->topology);
     g_free(result->topology_title);

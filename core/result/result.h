@@ -29,6 +29,12 @@ typedef struct {
     uint64_t steps, slices; /* primitives and slices simulated */
 } FabResultRow;
 
+/* Something that is wrong with the machine, and what it would cost alone. */
+typedef struct {
+    char *name, *what;   /* "uplink"; "link-rate at Leaf 0 - Spine 1, 50 % left" */
+    int64_t *alone_ps;   /* time of each row with this fault only; NULL: not run */
+} FabResultFault;
+
 typedef struct {
     char *name;            /* of the scenario */
     char *topology, *topology_title, *plugin;
@@ -42,11 +48,16 @@ typedef struct {
     char *interval;        /* what the intervals rest on, or why there is none */
     bool guessed;          /* an interval is a guess: nobody measured such a machine */
     GPtrArray *rows;       /* FabResultRow */
+    GPtrArray *faults;     /* FabResultFault; the rows are with all of them */
+    int64_t *healthy_ps;   /* time of each row without any; NULL: not run */
 } FabResult;
 
 FabResult *fab_result_new(void);
 void fab_result_free(FabResult *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabResult, fab_result_free)
+
+/* Adds a fault; its texts are copied. */
+FabResultFault *fab_result_add_fault(FabResult *result, const char *name, const char *what);
 
 FabResultRow *fab_result_row_new(void);
 void fab_result_row_free(FabResultRow *row);

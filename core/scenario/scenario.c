@@ -7,6 +7,7 @@
 #include "base/keyfile.h"
 #include "base/units.h"
 #include "scenario/find.h"
+#include "scenario/sets.h"
 
 enum { MAX_RANKS = 1 << 20, MAX_PAIRS = 1 << 16, MAX_CHANNELS = 1024, MAX_SLOTS = UINT16_MAX };
 enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
@@ -411,6 +412,7 @@ check_words(FabKeyfile *file, GError **error)
     for (guint i = 0; fab_copy_pipeline_keys[i] != NULL; i++)
         fab_keyfile_accept(file, GROUP_PIPELINE, fab_copy_pipeline_keys[i]);
     fab_training_accept(file);
+    fab_faults_accept(file);
     fab_keyfile_accept_group(file, "sweep"); /* sweep.c reads it */
     for (guint i = 0; fab_price_keys[i] != NULL; i++)
         fab_keyfile_accept(file, "price", fab_price_keys[i]);
@@ -467,6 +469,36 @@ read_work(FabKeyfile *file, FabScenario *scenario, GError **error)
     return read_collective(file, scenario, error);
 }
 
+/* What the work of a scenario cannot have. */
+static bool
+check_faults(const FabScenario *scenario, GError **error)
+{
+    bool copies = scenario->kind == FAB_SCENARIO_TRANSFER;
+
+    for (guint i = 0; i < scenario->faults->len; i++) {
+        const FabFault *fault = scenario->faults->pdata[i];
+        if (scenario->kind == FAB_SCENARIO_COLLECTIVE || (copies && fault->kind != FAB_FAULT_SLOW_GPU))
+            continue;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] %s", scenario->path, fault->group,
+                    copies ? "kind is slow-gpu, which changes nothing: copies of [transfer] run no kernels"
+                           : "belongs to a scenario with [collective] or [transfer]");
+        return false;
+    }
+    return true;
+}
+
+static bool
+read_faults(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    GPtrArray *faults = fab_faults_read(file, error);
+
+    if (faults == NULL)
+        return false;
+    g_ptr_array_unref(scenario->faults);
+    scenario->faults = faults;
+    return check_faults(scenario, error);
+}
+
 static FabScenario *
 read_scenario(FabKeyfile *file, GError **error)
 {
@@ -476,65 +508,12 @@ read_scenario(FabKeyfile *file, GError **error)
     scenario->path = g_strdup(fab_keyfile_path(file));
     scenario->name = name != NULL ? g_strdup(name) : fab_scenario_name_of(scenario->path);
     scenario->title = g_strdup(fab_keyfile_get(file, "scenario", "title"));
+    scenario->faults = g_ptr_array_new();
     scenario->overrides = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     if (!check_words(file, error) || !check_work(file, error) || !read_topology(file, scenario, error) ||
         !read_calibration(file, scenario, error) || !fab_price_read(file, &scenario->price, &scenario->power, error))
         return NULL;
-    return read_work(file, scenario, error) ? g_steal_pointer(&scenario) : NULL;
-}
-
-/* ------------------------------------------------------------------ values from the command line */
-
-static bool
-is_word(const char *text)
-{
-    return text[0] != '\0' && strspn(text, G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_-") == strlen(text);
-}
-
-/* Parameters of a cluster's nodes have a point of their own: node.gpu. */
-static bool
-is_key(const char *group, const char *text)
-{
-    g_auto(GStrv) words = g_strsplit(text, ".", 2);
-
-    return g_strv_length(words) == 2 && strcmp(group, "topology") == 0 ? is_word(words[0]) && is_word(words[1])
-                                                                            : is_word(text);
-}
-
-/* "group.key=value"; without a group the key belongs to what the scenario runs. */
-static bool
-apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
-{
-    g_auto(GStrv) sides = g_strsplit(set, "=", 2);
-    g_auto(GStrv) words = g_strsplit(sides[0] != NULL ? sides[0] : "", ".", 2);
-    bool grouped = g_strv_length(words) == 2;
-    const char *group = fab_keyfile_has_group(file, GROUP_TRANSFER)    ? GROUP_TRANSFER
-                        : fab_keyfile_has_group(file, GROUP_TRAINING)  ? GROUP_TRAINING
-                        : fab_keyfile_has_group(file, GROUP_INFERENCE) ? GROUP_INFERENCE
-                        : fab_keyfile_has_group(file, GROUP_PIPELINE)  ? GROUP_PIPELINE
-                                                                       : GROUP_COLLECTIVE;
-
-    if (!g_utf8_validate(set, -1, NULL) || g_strv_length(sides) != 2 || words[0] == NULL || !is_word(words[0]) ||
-        (grouped && !is_key(words[0], words[1]))) {
-        g_autofree char *shown = g_utf8_make_valid(set, -1);
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: \"%.60s\" is not group.key=value", shown);
-        return false;
-    }
-    if (grouped == with_group)
-        fab_keyfile_set(file, grouped ? words[0] : group, words[grouped ? 1 : 0], sides[1]);
-    return true;
-}
-
-static bool
-apply_sets(FabKeyfile *file, char *const *sets, GError **error)
-{
-    for (int with_group = 1; with_group >= 0; with_group--) {
-        for (guint i = 0; sets != NULL && sets[i] != NULL; i++) {
-            if (!apply_set(file, sets[i], with_group != 0, error))
-                return false;
-        }
-    }
-    return true;
+    return read_work(file, scenario, error) && read_faults(file, scenario, error) ? g_steal_pointer(&scenario) : NULL;
 }
 
 /* ------------------------------------------------------------------ public */
@@ -545,7 +524,7 @@ fab_scenario_open(const char *path, char *const *sets, GError **error)
     g_autofree char *found = fab_scenario_find(path, error);
     g_autoptr(FabKeyfile) file = found != NULL ? fab_keyfile_load(found, error) : NULL;
 
-    return file != NULL && apply_sets(file, sets, error) ? g_steal_pointer(&file) : NULL;
+    return file != NULL && fab_scenario_apply_sets(file, sets, error) ? g_steal_pointer(&file) : NULL;
 }
 
 FabScenario *
@@ -561,7 +540,7 @@ fab_scenario_from_sets(char *const *sets, GError **error)
 {
     g_autoptr(FabKeyfile) file = fab_keyfile_parse("command line", "", error);
 
-    if (file == NULL || !apply_sets(file, sets, error))
+    if (file == NULL || !fab_scenario_apply_sets(file, sets, error))
         return NULL;
     return read_scenario(file, error);
 }
@@ -589,6 +568,7 @@ fab_scenario_free(FabScenario *scenario)
     g_free(scenario->pairs);
     fab_model_free(scenario->model);
     fab_training_free(scenario->training);
+    g_clear_pointer(&scenario->faults, g_ptr_array_unref);
     fab_price_free(scenario->price);
     fab_power_free(scenario->power);
     g_free(scenario->sizes);

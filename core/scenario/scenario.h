@@ -14,6 +14,7 @@
 #include "scenario/model.h"
 #include "scenario/nccl-settings.h"
 #include "scenario/copy-pipeline.h"
+#include "scenario/fault.h"
 #include "scenario/price.h"
 #include "scenario/training.h"
 
@@ -62,6 +63,7 @@ typedef struct {
     /* [model], [parallel] and [training] or [inference] */
     FabModel *model;
     FabTraining *training;
+    GPtrArray *faults; /* FabFault: [fault NAME]; never NULL */
     FabPrice *price;   /* [price] and [power]; NULL: not given */
     FabPower *power;
     /* collective, transfer; of a pipeline's chunks */

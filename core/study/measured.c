@@ -363,6 +363,12 @@ run_program(FabMeasured *measured, const char *test, GPtrArray *words, GError **
 static bool
 can_run(const FabScenario *scenario, GError **error)
 {
+    if (scenario->faults->len > 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [%s] cannot be made on the GPUs here; leave it out to measure", scenario->path,
+                    ((const FabFault *)scenario->faults->pdata[0])->group);
+        return false;
+    }
     if (scenario->kind == FAB_SCENARIO_TRAINING || scenario->kind == FAB_SCENARIO_INFERENCE) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s: has [%s], which is not run on GPUs; a [collective], a [transfer] or a [pipeline] is",

@@ -4,6 +4,7 @@
 
 #include "collective/choice.h"
 #include "engine/engine.h"
+#include "study/fault.h"
 #include "study/run.h"
 
 typedef struct {
@@ -16,6 +17,8 @@ typedef struct {
     FabWishes wishes;
     FabRouter *router;
     FabMachineFacts facts;
+    FabFaultPlan *faults; /* of the scenario; NULL: none. `topology` is what they leave */
+    double *pace;         /* of each rank; NULL: 1 */
 } FabRun;
 
 /* `constants` NULL: those shipped. The caller clears it, also after an error. */

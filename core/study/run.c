@@ -24,6 +24,8 @@ fab_run_clear(FabRun *run)
 {
     fab_machine_facts_clear(&run->facts);
     fab_router_free(run->router);
+    fab_fault_plan_free(run->faults);
+    g_free(run->pace);
     g_free(run->gpus);
 }
 
@@ -125,6 +127,24 @@ fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t
     return true;
 }
 
+/* From here on the machine is what its faults leave of it. */
+static bool
+resolve_faults(FabRun *run, GError **error)
+{
+    if (run->scenario->faults->len == 0)
+        return true;
+    run->faults = fab_fault_plan_new(run->scenario, run->topology, run->gpus, run->ranks, error);
+    if (run->faults == NULL)
+        return false;
+    run->topology = run->faults->topology;
+    if (run->faults->pace != NULL) {
+        run->pace = g_new(double, run->ranks);
+        for (uint32_t i = 0; i < run->ranks; i++)
+            run->pace[i] = run->faults->pace[run->gpus[i]];
+    }
+    return true;
+}
+
 bool
 fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
              GError **error)
@@ -135,9 +155,10 @@ fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topolo
     *run = (FabRun) { .scenario = scenario, .topology = topology,
                       .constants = constants != NULL ? constants : fab_constants_shipped() };
     if (!index_of(scenario, "operation", scenario->operation, fab_collective_names, &collective, error) ||
-        !resolve_ranks(run, error) || !resolve_wishes(run, error) ||
+        !resolve_ranks(run, error) || !resolve_wishes(run, error) || !resolve_faults(run, error) ||
         !fab_run_rules(scenario, topology, run->ranks, &rules, error))
         return false;
+    topology = run->topology;
     run->collective = (FabCollective)collective;
     run->router = fab_router_new(topology, &rules);
     if (!fab_machine_facts(run->router, topology, run->gpus, run->ranks, scenario->nccl, &run->facts, error))
@@ -250,7 +271,8 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
                  GError **error)
 {
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
-    FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program };
+    FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program,
+                           .pace = run->pace };
 
     if (run->topology->shared != FAB_VERTEX_NONE)
         fab_shared_costs(&spec, run->scenario->launch_s);
@@ -441,6 +463,21 @@ overlay_name(const FabOverlay *overlay)
     return overlay->title != NULL ? g_strdup_printf("%s: %s", overlay->path, overlay->title) : g_strdup(overlay->path);
 }
 
+/* Copies on what the faults leave. */
+static FabResult *
+run_transfer(const FabScenario *scenario, const FabTopology *topology, GError **error)
+{
+    g_autoptr(FabFaultPlan) plan = NULL;
+
+    if (scenario->faults->len > 0) {
+        plan = fab_fault_plan_new(scenario, topology, NULL, 0, error);
+        if (plan == NULL)
+            return NULL;
+        topology = plan->topology;
+    }
+    return fab_transfer_run(scenario, topology, error);
+}
+
 FabResult *
 fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
            FabProgress progress, void *user, GError **error)
@@ -460,7 +497,7 @@ fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabCo
             return NULL;
         constants = &overlay->constants;
     }
-    result = scenario->kind == FAB_SCENARIO_TRANSFER ? fab_transfer_run(scenario, topology, error)
+    result = scenario->kind == FAB_SCENARIO_TRANSFER ? run_transfer(scenario, topology, error)
              : scenario->kind == FAB_SCENARIO_PIPELINE
                  ? fab_copy_pipeline_run(scenario, topology, error)
                  : run_collective(scenario, topology, constants, progress, user, error);
@@ -477,6 +514,10 @@ FabResult *
 fab_run(const FabScenario *scenario, FabProgress progress, void *user, GError **error)
 {
     g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, error);
+    g_autoptr(FabResult) result = NULL;
 
-    return topology != NULL ? fab_run_on(scenario, topology, NULL, progress, user, error) : NULL;
+    if (topology == NULL)
+        return NULL;
+    result = fab_run_on(scenario, topology, NULL, progress, user, error);
+    return result != NULL && fab_fault_costs(scenario, topology, result, error) ? g_steal_pointer(&result) : NULL;
 }

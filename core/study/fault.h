@@ -1,0 +1,26 @@
+/* The faults of a scenario on its machine: what is left of it, and what each fault costs. docs/faults.md. */
+#ifndef FAB_STUDY_FAULT_H
+#define FAB_STUDY_FAULT_H
+
+#include "scenario/scenario.h"
+#include "study/run.h"
+#include "topology/topology.h"
+
+typedef struct {
+    FabTopology *topology; /* what is left; its numbers are those of the machine */
+    double *pace;          /* of each GPU: kernels take so many times as long; NULL: 1 */
+} FabFaultPlan;
+
+/*
+ * The machine with the scenario's faults, for work on `count` GPUs (indices). An error for a place that the machine
+ * does not have, and for faults that cut one of these GPUs off. Owned by the caller.
+ */
+FabFaultPlan *fab_fault_plan_new(const FabScenario *scenario, const FabTopology *topology, const uint32_t *gpus,
+                                 uint32_t count, GError **error);
+void fab_fault_plan_free(FabFaultPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabFaultPlan, fab_fault_plan_free)
+
+/* Adds to a result what the machine without faults would take, and with each alone. */
+bool fab_fault_costs(const FabScenario *scenario, const FabTopology *topology, FabResult *result, GError **error);
+
+#endif

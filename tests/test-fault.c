@@ -1,0 +1,297 @@
+/* Faults of a machine: what scenarios may say of them, what is left of the machine, what they cost. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "study/fault.h"
+#include "study/run.h"
+#include "topology/degrade.h"
+#include "topology/machine.h"
+#include "topology/route.h"
+
+enum { MOST_SETS = 24 };
+
+/* "group.key=value" texts separated by "|". */
+static FabScenario *
+scenario_of(const char *text, GError **error)
+{
+    g_auto(GStrv) sets = g_strsplit(text, "|", MOST_SETS);
+
+    return fab_scenario_from_sets(sets, error);
+}
+
+static FabResult *
+try_run(const char *text, GError **error)
+{
+    g_autoptr(FabScenario) scenario = scenario_of(text, error);
+
+    return scenario != NULL ? fab_run(scenario, NULL, NULL, error) : NULL;
+}
+
+static FabResult *
+run(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    FabResult *result = try_run(text, &error);
+
+    ck_assert_msg(result != NULL, "%s: %s", text, error != NULL ? error->message : "no message");
+    return result;
+}
+
+static int64_t
+time_of(const char *text)
+{
+    g_autoptr(FabResult) result = run(text);
+
+    return ((const FabResultRow *)result->rows->pdata[0])->time_ps;
+}
+
+static int64_t
+first_row(const FabResult *result)
+{
+    return ((const FabResultRow *)result->rows->pdata[0])->time_ps;
+}
+
+#define TWO_NODES "topology.name=superpod-h100|topology.nodes=2|collective.operation=all_reduce|collective.sizes=8M"
+#define ONE_NODE "topology.name=dgx-h100|collective.operation=all_reduce|collective.sizes=8M|collective.algorithm=ring"
+
+/* ------------------------------------------------------------------ what is left of the machine */
+
+START_TEST(a_degraded_machine_keeps_its_numbers)
+{
+    g_autoptr(FabTopology) whole = fab_machine_load("dgx-h100", NULL, NULL), left = NULL;
+    g_autofree double *share = g_new(double, whole->link_count);
+
+    for (uint32_t i = 0; i < whole->link_count; i++)
+        share[i] = i == 0 ? 0 : i == 1 ? 0.5 : 1;
+    left = fab_topology_degraded(whole, share);
+    ck_assert_uint_eq(left->link_count, whole->link_count);
+    ck_assert_uint_eq(left->resource_count, whole->resource_count);
+    for (uint32_t i = 0; i < whole->link_count; i++)
+        ck_assert_uint_eq(left->links[i].resource[0], whole->links[i].resource[0]);
+    ck_assert_double_eq_tol(fab_link_rate(&left->links[1]), fab_link_rate(&whole->links[1]) / 2, 1);
+    ck_assert_double_eq_tol(left->resources[left->links[1].resource[1]].capacity,
+                            whole->resources[whole->links[1].resource[1]].capacity / 2, 1);
+    for (FabVertex v = 0; v < left->vertex_count; v++) {
+        uint32_t count;
+        const uint32_t *links = fab_topology_links_at(left, v, &count);
+        for (uint32_t i = 0; i < count; i++) {
+            ck_assert_uint_ne(links[i], 0);
+            ck_assert(left->links[links[i]].a == v || left->links[links[i]].b == v);
+        }
+    }
+}
+END_TEST
+
+START_TEST(without_nvlink_a_gpu_goes_over_pcie)
+{
+    g_autoptr(FabScenario) scenario = scenario_of(ONE_NODE "|fault.kind=link-down|fault.at=GPU 3 - NVSwitch", NULL);
+    g_autoptr(FabTopology) topology = fab_machine_load("dgx-h100", NULL, NULL);
+    g_autoptr(FabFaultPlan) plan = fab_fault_plan_new(scenario, topology, NULL, 0, NULL);
+
+    ck_assert_uint_eq(fab_path_nvlinks(plan->topology, plan->topology->gpus[3], plan->topology->gpus[0]), 0);
+    ck_assert_uint_eq(fab_path_nvlinks(plan->topology, plan->topology->gpus[2], plan->topology->gpus[0]), 18);
+    ck_assert_int_gt(time_of(ONE_NODE "|fault.kind=link-down|fault.at=GPU 3 - NVSwitch"), 2 * time_of(ONE_NODE));
+}
+END_TEST
+
+START_TEST(chips_of_an_nvswitch_take_whole_links_of_every_gpu)
+{
+    g_autoptr(FabScenario) scenario = scenario_of(ONE_NODE "|fault.kind=nvswitch-plane|fault.at=NVSwitch", NULL);
+    g_autoptr(FabTopology) topology = fab_machine_load("dgx-h100", NULL, NULL);
+    g_autoptr(FabFaultPlan) plan = fab_fault_plan_new(scenario, topology, NULL, 0, NULL);
+
+    for (uint32_t i = 1; i < 8; i++) /* 18 links over four chips: 4 or 5 on each */
+        ck_assert_uint_eq(fab_path_nvlinks(plan->topology, plan->topology->gpus[0], plan->topology->gpus[i]), 13);
+    ck_assert_int_gt(time_of(ONE_NODE "|fault.kind=nvswitch-plane|fault.at=NVSwitch"), time_of(ONE_NODE));
+}
+END_TEST
+
+START_TEST(a_nic_that_is_down_costs_what_a_machine_without_its_cable_takes)
+{
+    ck_assert_int_eq(time_of(TWO_NODES "|fault.kind=nic-down|fault.at=Node 1 NIC 5"),
+                     time_of(TWO_NODES "|topology.down=Node 1 NIC 5"));
+    ck_assert_int_eq(time_of(TWO_NODES "|fault.kind=link-rate|fault.at=Node 1 NIC 5 - Leaf 5|fault.rate=0.5"),
+                     time_of(TWO_NODES "|topology.down=Node 1 NIC 5|topology.down_rate=0.5"));
+}
+END_TEST
+
+START_TEST(a_leaf_that_is_down_takes_its_rail_away)
+{
+    ck_assert_int_eq(time_of(TWO_NODES "|fault.kind=switch-down|fault.at=Leaf 3"),
+                     time_of(TWO_NODES "|fault.kind=nic-down|fault.at=Node 0 NIC 3, Node 1 NIC 3"));
+}
+END_TEST
+
+START_TEST(one_of_several_cables_between_two_switches_can_fail)
+{
+    g_autoptr(GHashTable) params = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(FabTopology) topology = fab_machine_load("superpod-h100", params, NULL);
+    g_autoptr(FabScenario) one = scenario_of(TWO_NODES "|fault.kind=link-down|fault.at=Leaf 0 - Spine 1 #8", NULL);
+    g_autoptr(FabScenario) all = scenario_of(TWO_NODES "|fault.kind=link-down|fault.at=Leaf 0 - Spine 1", NULL);
+    g_autoptr(FabScenario) none = scenario_of(TWO_NODES "|fault.kind=link-down|fault.at=Leaf 0 - Spine 1 #9", NULL);
+    g_autoptr(FabFaultPlan) without_one = fab_fault_plan_new(one, topology, NULL, 0, NULL);
+    g_autoptr(FabFaultPlan) without_all = fab_fault_plan_new(all, topology, NULL, 0, NULL);
+    g_autoptr(GError) error = NULL;
+    uint32_t links[3] = { 0 };
+
+    for (FabVertex v = 0; v < topology->vertex_count; v++) {
+        uint32_t count[3];
+        if (strcmp(topology->vertices[v].name, "Leaf 0") != 0)
+            continue;
+        fab_topology_links_at(topology, v, &count[0]);
+        fab_topology_links_at(without_one->topology, v, &count[1]);
+        fab_topology_links_at(without_all->topology, v, &count[2]);
+        memcpy(links, count, sizeof links);
+    }
+    ck_assert_uint_eq(links[1], links[0] - 1);
+    ck_assert_uint_eq(links[2], links[0] - 8);
+    ck_assert_ptr_null(fab_fault_plan_new(none, topology, NULL, 0, &error));
+    ck_assert_msg(strstr(error->message, "only 8 links from Leaf 0 to Spine 1") != NULL, "%s", error->message);
+}
+END_TEST
+
+START_TEST(a_node_with_a_fault_inside_is_not_taken_for_a_healthy_one)
+{
+    g_autofree char *second = g_strconcat(TWO_NODES, "|collective.algorithm=ring|fault.kind=link-rate|fault.rate=0.5|"
+                                          "fault.at=Node 1 GPU 2 - Node 1 NVSwitch", NULL);
+
+    ck_assert_int_gt(time_of(second), time_of(TWO_NODES "|collective.algorithm=ring"));
+}
+END_TEST
+
+/* ------------------------------------------------------------------ slow GPUs */
+
+START_TEST(a_gpu_that_is_not_slower_changes_nothing)
+{
+    ck_assert_int_eq(time_of(ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 5|fault.factor=1"), time_of(ONE_NODE));
+}
+END_TEST
+
+START_TEST(all_ranks_wait_for_the_slowest)
+{
+    int64_t healthy = time_of(ONE_NODE);
+    int64_t one = time_of(ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 5|fault.factor=2");
+    int64_t all = time_of(ONE_NODE "|fault.kind=slow-gpu|fault.factor=2|"
+                          "fault.at=GPU 0, GPU 1, GPU 2, GPU 3, GPU 4, GPU 5, GPU 6, GPU 7");
+
+    ck_assert_int_gt(one, healthy * 11 / 10);
+    ck_assert_int_ge(all, one);
+    ck_assert_int_lt(all, 2 * healthy + healthy / 100); /* latencies of links stay */
+}
+END_TEST
+
+/* ------------------------------------------------------------------ what each costs */
+
+START_TEST(costs_are_told_for_each_fault_alone_and_for_all)
+{
+    g_autoptr(FabResult) both = run(TWO_NODES "|fault nic.kind=nic-down|fault nic.at=Node 0 NIC 1|"
+                                    "fault slow.kind=slow-gpu|fault slow.at=Node 1 GPU 3|fault slow.factor=2");
+    const FabResultFault *nic = both->faults->pdata[0], *slow = both->faults->pdata[1];
+
+    ck_assert_uint_eq(both->faults->len, 2);
+    ck_assert_str_eq(nic->name, "nic");
+    ck_assert_str_eq(nic->what, "nic-down at Node 0 NIC 1");
+    ck_assert_str_eq(slow->what, "slow-gpu at Node 1 GPU 3, 2 times as long");
+    ck_assert_int_eq(both->healthy_ps[0], time_of(TWO_NODES));
+    ck_assert_int_eq(nic->alone_ps[0], time_of(TWO_NODES "|fault.kind=nic-down|fault.at=Node 0 NIC 1"));
+    ck_assert_int_eq(slow->alone_ps[0],
+                     time_of(TWO_NODES "|fault.kind=slow-gpu|fault.at=Node 1 GPU 3|fault.factor=2"));
+    ck_assert_int_ge(first_row(both), nic->alone_ps[0]);
+}
+END_TEST
+
+START_TEST(copies_have_faults_too)
+{
+    const char *copies = "topology.name=superpod-h100|topology.nodes=2|transfer.flows=0>8|transfer.sizes=64M";
+    g_autofree char *half = g_strconcat(copies, "|fault.kind=link-rate|fault.at=Node 0 NIC 0 - Leaf 0|fault.rate=0.5",
+                                        NULL);
+    double ratio = (double)time_of(half) / (double)time_of(copies);
+
+    ck_assert_double_eq_tol(ratio, 2, 0.01);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ what is refused */
+
+static const struct {
+    const char *text, *pattern;
+} refused[] = {
+    { ONE_NODE "|fault.at=GPU 3", "\\[fault\\] needs kind, one of link-down, " },
+    { ONE_NODE "|fault.kind=slow-gpus|fault.at=GPU 3", "kind is \"slow-gpus\".*did you mean slow-gpu" },
+    { ONE_NODE "|fault.kind=slow-gpu|fault.factor=2", "needs at, where it is.*at=GPU 3" },
+    { ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 3", "needs factor" },
+    { ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 3|fault.factor=0.5", "factor is 0.5, must be between 1 and 1000" },
+    { ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 9|fault.factor=2",
+      "at: \"GPU 9\" is not a GPU of dgx-h100, such as" },
+    { ONE_NODE "|fault.kind=slow-gpu|fault.at=NVSwitch|fault.factor=2", "\"NVSwitch\" is not a GPU" },
+    { ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2|fault.rate=0.5",
+      "rate: belongs to kind=link-rate, here it is slow-gpu" },
+    { ONE_NODE "|fault.kind=link-rate|fault.at=GPU 1 - NVSwitch", "needs rate" },
+    { ONE_NODE "|fault.kind=link-rate|fault.at=GPU 1 - NVSwitch|fault.rate=1.5", "must be between 0.001 and 0.999" },
+    { ONE_NODE "|fault.kind=link-down|fault.at=GPU 1", "\"GPU 1\" is not a link such as" },
+    { ONE_NODE "|fault.kind=link-down|fault.at=GPU 1 - GPU 2", "has 0 links from GPU 1 to GPU 2" },
+    { ONE_NODE "|fault.kind=nic-down|fault.at=NIC 1", "is not a NIC with a cable to a network of dgx-h100, which has" },
+    { ONE_NODE "|fault.kind=nvswitch-plane|fault.at=NVSwitch|fault.chips=4", "has 4 chips, chips must be less" },
+    { ONE_NODE "|fault.kind=nvswitch-plane|fault.at=NVSwitch|fault.speed=4", "unknown key speed" },
+    { ONE_NODE "|faults.kind=nic-down", "unknown group \\[faults\\]; did you mean fault" },
+    { "topology.name=dgx-h100|transfer.flows=0>1|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2",
+      "copies of \\[transfer\\] run no kernels" },
+    { "topology.name=dgx-h100|pipeline.bytes=1G|fault.kind=link-down|fault.at=GPU 1 - NVSwitch",
+      "belongs to a scenario with \\[collective\\]" },
+    { TWO_NODES "|fault.kind=nic-down|fault.at=Node 1 NIC 0, Node 1 NIC 1, Node 1 NIC 2, Node 1 NIC 3, "
+      "Node 1 NIC 4, Node 1 NIC 5, Node 1 NIC 6, Node 1 NIC 7",
+      "\\[fault\\] nic-down at .* leaves no way from Node 0 GPU 0 to Node 1 GPU 0" },
+};
+
+START_TEST(a_fault_that_cannot_be_is_refused_in_one_sentence)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabResult) result = try_run(refused[_i].text, &error);
+
+    ck_assert_msg(result == NULL, "accepted: %s", refused[_i].text);
+    ck_assert_msg(g_regex_match_simple(refused[_i].pattern, error->message, 0, 0), "\"%s\" does not match %s",
+                  error->message, refused[_i].pattern);
+    ck_assert_int_eq(fab_error_exit_status(error), FAB_EXIT_INPUT);
+    ck_assert_ptr_null(strchr(error->message, '\n'));
+}
+END_TEST
+
+START_TEST(gpus_that_do_no_work_may_be_cut_off)
+{
+    g_autofree char *four = g_strconcat(TWO_NODES, "|collective.ranks=4|fault.kind=switch-down|fault.at=Leaf 0, "
+                                        "Leaf 1, Leaf 2, Leaf 3, Leaf 4, Leaf 5, Leaf 6, Leaf 7", NULL);
+
+    ck_assert_int_eq(time_of(four), time_of(TWO_NODES "|collective.ranks=4"));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("fault");
+    TCase *tests = tcase_create("fault");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, a_degraded_machine_keeps_its_numbers);
+    tcase_add_test(tests, without_nvlink_a_gpu_goes_over_pcie);
+    tcase_add_test(tests, chips_of_an_nvswitch_take_whole_links_of_every_gpu);
+    tcase_add_test(tests, a_nic_that_is_down_costs_what_a_machine_without_its_cable_takes);
+    tcase_add_test(tests, a_leaf_that_is_down_takes_its_rail_away);
+    tcase_add_test(tests, one_of_several_cables_between_two_switches_can_fail);
+    tcase_add_test(tests, a_node_with_a_fault_inside_is_not_taken_for_a_healthy_one);
+    tcase_add_test(tests, a_gpu_that_is_not_slower_changes_nothing);
+    tcase_add_test(tests, all_ranks_wait_for_the_slowest);
+    tcase_add_test(tests, costs_are_told_for_each_fault_alone_and_for_all);
+    tcase_add_test(tests, copies_have_faults_too);
+    tcase_add_loop_test(tests, a_fault_that_cannot_be_is_refused_in_one_sentence, 0, G_N_ELEMENTS(refused));
+    tcase_add_test(tests, gpus_that_do_no_work_may_be_cut_off);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
