@@ -23,6 +23,7 @@ MAY_INCLUDE = {
     "report": ["base", "include", "scenario", "topology", "workload", "result", "measure", "study"],
 }
 MAY_INCLUDE["cli"] = list(MAY_INCLUDE)
+MAY_INCLUDE["mpi"] = ["base", "study"]
 
 # Headers that a plugin may use: the C11 library and the plugin ABI.
 LIBC = {"assert.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdarg.h", "stdbool.h",

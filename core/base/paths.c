@@ -27,6 +27,12 @@ fab_path_plugins(void)
 }
 
 const char *
+fab_path_modules(void)
+{
+    return in_build_tree() ? FAB_BUILD_DIR "/core/mpi" : FAB_INSTALL_MODULES;
+}
+
+const char *
 fab_path_topologies(void)
 {
     return in_build_tree() ? FAB_SOURCE_DIR "/topologies" : FAB_INSTALL_DATA "/topologies";

@@ -2,6 +2,9 @@
 #ifndef FAB_BASE_PATHS_H
 #define FAB_BASE_PATHS_H
 
+/* Folder of modules that the program opens when it needs them. Static. */
+const char *fab_path_modules(void);
+
 /* Folder of plugins, of the catalogue, of scenarios, of the open set of measurements. Static. */
 const char *fab_path_plugins(void);
 const char *fab_path_topologies(void);

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "report/sweep.h"
 #include "study/sweep-inputs.h"
+#include "study/sweep-ranks.h"
 
 typedef struct {
     gboolean json, csv, all, quiet, merge;
@@ -100,16 +101,41 @@ set_share(const Options *options, FabSweepSpec *spec, GError **error)
 
 /* ------------------------------------------------------------------ filling the store */
 
-static bool
-run_points(const FabSweepSpec *spec, FabStore *store, bool quiet, GError **error)
+/* What one process knows of a sweep; of several only rank 0 has a store and an output. */
+typedef struct {
+    const Options *options;
+    FabRanks *ranks; /* NULL: one process */
+    FabSweepSpec spec;
+    FabSweep *sweep;
+    GPtrArray *inputs;
+    FabOutput *output;
+    FabStore *store;
+} Plan;
+
+static void
+plan_clear(Plan *plan)
 {
+    fab_store_close(plan->store);
+    fab_output_free(plan->output);
+    g_clear_pointer(&plan->inputs, g_ptr_array_unref);
+    fab_sweep_free(plan->sweep);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Plan, plan_clear)
+
+static bool
+run_points(const Plan *plan, GError **error)
+{
+    FabProgress progress;
     FabProgressLine line;
     uint64_t found = 0;
     double seconds;
     bool good;
 
-    fab_progress_init(&line, quiet);
-    good = fab_sweep_run(spec, store, &found, line.enabled ? fab_progress_update : NULL, &line, error);
+    fab_progress_init(&line, plan->options->quiet);
+    progress = line.enabled ? fab_progress_update : NULL;
+    good = plan->ranks != NULL ? fab_sweep_lead(plan->ranks, &plan->spec, plan->inputs, plan->store, &found, progress,
+                                                &line, error)
+                               : fab_sweep_run(&plan->spec, plan->store, &found, progress, &line, error);
     fab_progress_clear(&line);
     seconds = (double)(g_get_monotonic_time() - line.start_us) * 1e-6;
     if (good && line.enabled && found > 0)
@@ -175,16 +201,18 @@ write_report(const FabSweepSpec *spec, FabStore *store, const Options *options, 
 }
 
 static bool
-check_options(const Options *options, int argc, GError **error)
+check_options(const Plan *plan, int argc, GError **error)
 {
-    const char *wrong = options->json && options->csv ? "--json and --csv exclude each other"
-                        : options->store != NULL && options->store[0] == '\0'
-                            ? "--store is empty, must name a file such as points.db"
-                        : options->merge && argc < 3        ? "--merge needs stores after the scenario"
-                        : options->merge && options->part != NULL ? "--merge and --part exclude each other"
-                        : options->merge ? NULL
-                        : argc > 2       ? "a sweep takes one scenario; stores are joined with --merge"
-                                         : NULL;
+    const Options *options = plan->options;
+    const char *wrong =
+        options->json && options->csv                           ? "--json and --csv exclude each other"
+        : options->store != NULL && options->store[0] == '\0' ? "--store is empty, must name a file such as points.db"
+        : options->merge && argc < 3                            ? "--merge needs stores after the scenario"
+        : options->merge && options->part != NULL               ? "--merge and --part exclude each other"
+        : options->merge && plan->ranks != NULL                 ? "--merge is work for one process"
+        : options->part != NULL && plan->ranks != NULL ? "--part is not for processes that share the points already"
+        : argc > 2 && !options->merge                  ? "a sweep takes one scenario; stores are joined with --merge"
+                                                       : NULL;
 
     if (wrong == NULL)
         return true;
@@ -192,30 +220,58 @@ check_options(const Options *options, int argc, GError **error)
     return false;
 }
 
-static int
-sweep_or_merge(char **arguments, const Options *options, GError **error)
+static bool
+prepare(Plan *plan, int argc, char **argv, GError **error)
 {
-    FabSweepSpec spec = { .path = arguments[0], .sets = options->sets };
-    g_autoptr(FabSweep) sweep =
-        set_share(options, &spec, error) ? fab_sweep_load(spec.path, options->sets, error) : NULL;
-    g_autoptr(FabOutput) output = sweep != NULL ? fab_output_new(options->path, error) : NULL;
-    g_autoptr(GPtrArray) inputs = output != NULL ? fab_sweep_inputs(spec.path, spec.sets, sweep) : NULL;
-    g_autoptr(FabStore) store =
-        inputs != NULL ? fab_store_open(options->store, inputs, options->part != NULL, error) : NULL;
+    const Options *options = plan->options;
+    bool writes = plan->ranks == NULL || plan->ranks->rank == 0;
 
-    if (store == NULL)
-        return FAB_EXIT_INPUT;
-    spec.sweep = sweep;
-    if (options->merge ? !merge_stores(store, inputs, arguments + 1, error)
-                       : !run_points(&spec, store, options->quiet, error))
-        return FAB_EXIT_INPUT;
-    return write_report(&spec, store, options, output, error);
+    if (!check_options(plan, argc, error) || !set_share(options, &plan->spec, error))
+        return false;
+    if (plan->ranks != NULL && plan->spec.threads == 0)
+        plan->spec.threads = fab_ranks_threads(plan->ranks);
+    plan->spec.path = argv[1];
+    plan->spec.sets = options->sets;
+    plan->spec.sweep = plan->sweep = fab_sweep_load(argv[1], options->sets, error);
+    if (plan->sweep == NULL || (writes && (plan->output = fab_output_new(options->path, error)) == NULL))
+        return false;
+    plan->inputs = fab_sweep_inputs(argv[1], options->sets, plan->sweep);
+    if (writes)
+        plan->store = fab_store_open(options->store, plan->inputs, options->part != NULL, error);
+    return !writes || plan->store != NULL;
+}
+
+/* One process, or rank 0 of several, whose others end with it in any case. */
+static int
+lead(Plan *plan, int argc, char **argv, GError **error)
+{
+    bool good = prepare(plan, argc, argv, error);
+
+    if (!good && plan->ranks != NULL)
+        fab_sweep_call_off(plan->ranks);
+    good = good && (plan->options->merge ? merge_stores(plan->store, plan->inputs, argv + 2, error)
+                                         : run_points(plan, error));
+    if (plan->ranks != NULL)
+        plan->ranks->finish(plan->ranks);
+    return good ? write_report(&plan->spec, plan->store, plan->options, plan->output, error) : FAB_EXIT_INPUT;
+}
+
+/* What goes wrong is rank 0's to say. */
+static void
+follow(Plan *plan, int argc, char **argv)
+{
+    g_autoptr(GError) trouble = NULL;
+
+    prepare(plan, argc, argv, &trouble);
+    fab_sweep_follow(plan->ranks, &plan->spec, plan->inputs, trouble);
+    plan->ranks->finish(plan->ranks);
 }
 
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
     g_auto(Options) options = { .sets = NULL };
+    g_auto(Plan) plan = { .options = &options };
     const GOptionEntry entries[] = {
         { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.sets, "Any key of the scenario", "GROUP.KEY=VALUE" },
         { "store", 0, 0, G_OPTION_ARG_FILENAME, &options.store, "Keep what is found, and go on where it stopped",
@@ -234,7 +290,12 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 1, G_MAXINT - 1, "a scenario", error))
         return FAB_EXIT_DONE;
-    return check_options(&options, argc, error) ? sweep_or_merge(argv + 1, &options, error) : FAB_EXIT_INPUT;
+    if (!fab_ranks_find(&plan.ranks, error))
+        return FAB_EXIT_INPUT;
+    if (plan.ranks == NULL || plan.ranks->rank == 0)
+        return lead(&plan, argc, argv, error);
+    follow(&plan, argc, argv);
+    return FAB_EXIT_DONE;
 }
 
 const FabCommand fab_command_sweep = {

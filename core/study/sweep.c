@@ -71,6 +71,12 @@ fab_sweep_queue_write(FabSweepQueue *queue, FabStore *store, FabFound *found, GE
     return true;
 }
 
+uint64_t
+fab_sweep_queue_written(const FabSweepQueue *queue)
+{
+    return queue->written;
+}
+
 void
 fab_sweep_queue_report(const FabSweepQueue *queue, FabProgress progress, void *user)
 {

@@ -33,6 +33,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabSweepQueue, fab_sweep_queue_free)
 bool fab_sweep_queue_next(FabSweepQueue *queue, uint64_t *point);
 /* Puts a point into the store; its error, unless it is that the scenario does not allow the point, is the caller's. */
 bool fab_sweep_queue_write(FabSweepQueue *queue, FabStore *store, FabFound *found, GError **error);
+/* How many were put there. */
+uint64_t fab_sweep_queue_written(const FabSweepQueue *queue);
 void fab_sweep_queue_report(const FabSweepQueue *queue, FabProgress progress, void *user);
 
 /*
