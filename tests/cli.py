@@ -675,10 +675,11 @@ class Output(Cli):
             self.assertEqual((running.returncode, message), (-signal.SIGINT, b""), words)
             self.assertEqual(os.listdir(self.folder), [])
 
-    def test_folders_of_plots_are_looked_at_before_the_work(self):
+    def test_folders_of_plots_that_cannot_be_made(self):
+        measurement = os.path.join(os.path.dirname(os.path.dirname(DATA)), "measurements",
+                                   "aic-a100-nccl2.27.3-all-gather-2gpu.ini")
         plain = self.write("plain", "x")
-        broken = self.write("broken.ini", "no measurement")
-        self.refuses(INPUT, r"--plots: the folder .*plain/x cannot be made: Not a directory", "validate", broken,
+        self.refuses(INPUT, r"--plots: the folder .*plain/x cannot be made: Not a directory", "validate", measurement,
                      "--plots", os.path.join(plain, "x"))
 
     def test_files_that_cannot_be_written(self):
