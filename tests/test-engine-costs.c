@@ -347,6 +347,96 @@ START_TEST(a_rank_that_starts_late_stays_less_long)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ the machine changes */
+
+enum { MOST_CHANGES = 4 };
+
+/* Rank 0 sends a piece, which takes 1 us, to rank 1 while the machine changes; FAB_CHANGE_WAYS leads over `other`. */
+static int64_t
+time_with(const char *fabric, const char *other, const FabEngineChange *changes, uint32_t count,
+          const FabExecution *execution)
+{
+    static const uint32_t gpus[] = { 0, 1 };
+    Script script = { 0 };
+    g_autoptr(FabProgram) program = copy_new(&script, 1, 1);
+    g_autoptr(FabTopology) topology = fabric_new(fabric);
+    g_autoptr(FabTopology) later = fabric_new(other != NULL ? other : fabric);
+    g_autoptr(FabRouter) router = fab_router_new(topology, &(FabRouteRules) { FAB_PATH_PXB, true });
+    g_autoptr(FabRouter) ways = fab_router_new(later, &(FabRouteRules) { FAB_PATH_PXB, other == NULL });
+    FabEngineChange filled[MOST_CHANGES];
+    FabEngineSpec spec = { .topology = topology, .router = router, .program = program, .gpus = gpus,
+                           .execution = *execution, .changes = filled, .change_count = count };
+    FabEngineReport report;
+    g_autoptr(GError) error = NULL;
+    int64_t time_ps;
+
+    for (uint32_t i = 0; i < count; i++) {
+        filled[i] = changes[i];
+        filled[i].router = ways;
+    }
+    ck_assert_msg(fab_engine_run(&spec, &report, &error), "%s", error != NULL ? error->message : "");
+    time_ps = report.time_ps;
+    fab_engine_report_clear(&report);
+    return time_ps;
+}
+
+START_TEST(a_transfer_waits_while_its_link_has_no_capacity)
+{
+    FabExecution execution = free_execution();
+    FabEngineChange gone[] = { { 400 * NS, FAB_CHANGE_CAPACITY, 0, 0, NULL },
+                               { 2 * US, FAB_CHANGE_CAPACITY, 0, 50e9, NULL } };
+
+    ck_assert_int_eq(time_with(PAIR, NULL, gone, 2, &execution), 2 * US + 600 * NS + 100 * NS);
+}
+END_TEST
+
+START_TEST(a_transfer_goes_on_at_what_its_link_keeps)
+{
+    FabExecution execution = free_execution();
+    FabEngineChange half[] = { { 500 * NS, FAB_CHANGE_CAPACITY, 0, 25e9, NULL } };
+    FabEngineChange first[] = { { 0, FAB_CHANGE_CAPACITY, 0, 25e9, NULL } };
+
+    ck_assert_int_eq(time_with(PAIR, NULL, half, 1, &execution), 500 * NS + US + 100 * NS);
+    ck_assert_int_eq(time_with(PAIR, NULL, first, 1, &execution), 2 * US + 100 * NS);
+}
+END_TEST
+
+START_TEST(what_waits_goes_on_over_other_ways)
+{
+    const char *fabric = "g0-g1:nvlink:50 g0-s0:pcie:25 g1-s0:pcie:25";
+    FabExecution execution = free_execution();
+    FabEngineChange changes[] = { { 400 * NS, FAB_CHANGE_CAPACITY, 0, 0, NULL },
+                                  { 3 * US, FAB_CHANGE_WAYS, 0, 0, NULL } };
+
+    /* 30,000 B are left, which PCIe carries in 1.2 us, and two links of 200 ns */
+    ck_assert_int_eq(time_with(fabric, fabric, changes, 2, &execution), 3 * US + 1200 * NS + 400 * NS);
+}
+END_TEST
+
+START_TEST(a_transfer_that_still_moves_keeps_its_way)
+{
+    const char *fabric = "g0-g1:nvlink:50 g0-s0:pcie:25 g1-s0:pcie:25";
+    FabExecution execution = free_execution();
+    FabEngineChange changes[] = { { 400 * NS, FAB_CHANGE_WAYS, 0, 0, NULL } };
+
+    ck_assert_int_eq(time_with(fabric, fabric, changes, 1, &execution), US + 400 * NS); /* its flag takes the new one */
+}
+END_TEST
+
+START_TEST(a_slow_rank_takes_longer_for_what_its_kernel_does)
+{
+    FabExecution execution = { .step_ps = 300 * NS, .local_ps = 200 * NS, .latency_ps = 400 * NS, .send_rate = 25e9,
+                               .copy_rate = 100e9, .wire = 1 };
+    FabEngineChange sender[] = { { 0, FAB_CHANGE_PACE, 0, 2, NULL } };
+    FabEngineChange receiver[] = { { 0, FAB_CHANGE_PACE, 1, 2, NULL } };
+    int64_t healthy = (2 * US + 300 * NS) + (400 + 100) * NS + (500 + 200) * NS;
+
+    ck_assert_int_eq(time_with(PAIR, NULL, NULL, 0, &execution), healthy);
+    ck_assert_int_eq(time_with(PAIR, NULL, sender, 1, &execution), healthy + 2 * US + 300 * NS);
+    ck_assert_int_eq(time_with(PAIR, NULL, receiver, 1, &execution), healthy + 500 * NS + 200 * NS);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -371,6 +461,11 @@ main(void)
     tcase_add_test(tcase, the_kernel_of_a_receiver_stays_from_the_first_byte_on);
     tcase_add_test(tcase, a_rank_that_ends_early_does_not_shorten_the_interval);
     tcase_add_test(tcase, a_rank_that_starts_late_stays_less_long);
+    tcase_add_test(tcase, a_transfer_waits_while_its_link_has_no_capacity);
+    tcase_add_test(tcase, a_transfer_goes_on_at_what_its_link_keeps);
+    tcase_add_test(tcase, what_waits_goes_on_over_other_ways);
+    tcase_add_test(tcase, a_transfer_that_still_moves_keeps_its_way);
+    tcase_add_test(tcase, a_slow_rank_takes_longer_for_what_its_kernel_does);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

@@ -183,6 +183,94 @@ START_TEST(all_ranks_wait_for_the_slowest)
 }
 END_TEST
 
+START_TEST(jitter_is_drawn_by_its_seed)
+{
+    int64_t healthy = time_of(ONE_NODE), first = time_of(ONE_NODE "|fault.kind=jitter|fault.delay=20 us");
+
+    ck_assert_int_gt(first, healthy);
+    ck_assert_int_eq(time_of(ONE_NODE "|fault.kind=jitter|fault.delay=20 us|fault.seed=0"), first);
+    ck_assert_int_ne(time_of(ONE_NODE "|fault.kind=jitter|fault.delay=20 us|fault.seed=1"), first);
+    ck_assert_int_gt(time_of(ONE_NODE "|fault.kind=jitter|fault.spread=0.1"), healthy);
+}
+END_TEST
+
+START_TEST(the_latest_of_many_is_late_by_what_its_distribution_says)
+{
+    g_autoptr(FabTopology) topology = fab_machine_load("dgx-h100", NULL, NULL);
+    double sum = 0, worst = 0;
+
+    for (int seed = 0; seed < 400; seed++) {
+        g_autofree char *text = g_strdup_printf(ONE_NODE "|fault.kind=jitter|fault.delay=20 us|fault.seed=%d", seed);
+        g_autoptr(FabScenario) scenario = scenario_of(text, NULL);
+        g_autoptr(FabFaultPlan) plan = fab_fault_plan_new(scenario, topology, NULL, 0, NULL);
+        int64_t latest = 0;
+        for (uint32_t i = 0; i < 8; i++) {
+            sum += (double)plan->late_ps[i] * 1e-6;
+            latest = MAX(latest, plan->late_ps[i]);
+        }
+        worst += (double)latest * 1e-6;
+    }
+    ck_assert_double_eq_tol(sum / 3200, 20, 1.5);            /* the mean; its error is 20 / sqrt(3200) = 0.35 */
+    ck_assert_double_eq_tol(worst / 400, 20 * 2.717857, 5);  /* 1 + 1/2 + ... + 1/8 means */
+}
+END_TEST
+
+/* ------------------------------------------------------------------ faults that begin and end */
+
+#define NIC_RATE "|fault.kind=link-rate|fault.at=Node 0 NIC 0 - Leaf 0|fault.rate=0.5"
+#define COPY "topology.name=superpod-h100|topology.nodes=2|transfer.flows=0>8|transfer.sizes=64M"
+
+START_TEST(a_fault_that_lasts_longer_than_the_run_costs_what_one_of_the_whole_run_costs)
+{
+    ck_assert_int_eq(time_of(COPY NIC_RATE "|fault.start=0 us|fault.end=1 s"), time_of(COPY NIC_RATE));
+    ck_assert_int_eq(time_of(COPY NIC_RATE "|fault.start=1 s"), time_of(COPY));
+    ck_assert_int_eq(time_of(TWO_NODES NIC_RATE "|fault.start=1 s"), time_of(TWO_NODES));
+    ck_assert_int_eq(time_of(ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2|fault.start=0 us"),
+                     time_of(ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2"));
+}
+END_TEST
+
+START_TEST(what_a_link_does_not_carry_for_a_while_it_carries_afterwards)
+{
+    int64_t healthy = time_of(COPY), us = 1000000;
+
+    ck_assert_int_eq(time_of(COPY "|fault.kind=nic-down|fault.at=Node 0 NIC 0|fault.start=100 us|fault.end=350 us"),
+                     healthy + 250 * us);
+    /* half of the rate for 200 us loses 100 us; rates are rounded to picoseconds */
+    ck_assert_int_le(llabs(time_of(COPY NIC_RATE "|fault.start=100 us|fault.end=300 us") - (healthy + 100 * us)), 2);
+}
+END_TEST
+
+START_TEST(a_collective_waits_for_a_link_and_goes_on)
+{
+    const char *gap =
+        TWO_NODES "|collective.algorithm=ring|fault.kind=nic-down|fault.at=Node 0 NIC 0|fault.start=20 us";
+    g_autofree char *ends = g_strconcat(gap, "|fault.end=2 ms", NULL);
+    g_autofree char *found = g_strconcat(gap, "|fault.end=2 ms|fault.detection=100 us", NULL);
+    g_autofree char *never = g_strconcat(gap, "|fault.detection=100 us", NULL);
+    int64_t healthy = time_of(TWO_NODES "|collective.algorithm=ring"), ms = 1000000000;
+
+    ck_assert_int_gt(time_of(ends), 2 * ms);
+    ck_assert_int_lt(time_of(ends), healthy + 2 * ms);
+    ck_assert_int_gt(time_of(found), healthy);
+    ck_assert_int_lt(time_of(found), time_of(ends));
+    ck_assert_int_eq(time_of(never), time_of(found)); /* it was over before the end */
+}
+END_TEST
+
+START_TEST(faults_may_overlap)
+{
+    g_autofree char *both = g_strconcat(COPY, "|fault a.kind=link-rate|fault a.at=Node 0 NIC 0 - Leaf 0|"
+                                        "fault a.rate=0.5|fault a.start=100 us|fault a.end=300 us|fault b.kind=link-rate|"
+                                        "fault b.at=Node 0 NIC 0 - Leaf 0|fault b.rate=0.5|fault b.start=200 us|"
+                                        "fault b.end=400 us", NULL);
+    int64_t us = 1000000;
+
+    /* 50 us lost alone, 75 together, 50 alone */
+    ck_assert_int_le(llabs(time_of(both) - (time_of(COPY) + 175 * us)), 4);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ what each costs */
 
 START_TEST(costs_are_told_for_each_fault_alone_and_for_all)
@@ -236,9 +324,22 @@ static const struct {
     { ONE_NODE "|fault.kind=nic-down|fault.at=NIC 1", "is not a NIC with a cable to a network of dgx-h100, which has" },
     { ONE_NODE "|fault.kind=nvswitch-plane|fault.at=NVSwitch|fault.chips=4", "has 4 chips, chips must be less" },
     { ONE_NODE "|fault.kind=nvswitch-plane|fault.at=NVSwitch|fault.speed=4", "unknown key speed" },
+    { ONE_NODE "|fault.kind=jitter", "needs delay, by which kernels begin late on average" },
+    { ONE_NODE "|fault.kind=jitter|fault.delay=20", "delay: .*20" },
+    { ONE_NODE "|fault.kind=jitter|fault.delay=20 us|fault.start=1 us", "jitter is drawn once for a call" },
+    { ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2|fault.seed=1", "seed: belongs to kind=jitter" },
+    { ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2|fault.start=2 us|fault.end=1 us",
+      "end is not after start" },
+    { ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2|fault.start=2 us|fault.detection=1 us",
+      "detection belongs to link-down, switch-down and nic-down with a start" },
+    { TWO_NODES "|fault.kind=nic-down|fault.at=Node 1 NIC 5|fault.start=2 us", "needs end, or detection" },
+    { COPY "|fault.kind=nic-down|fault.at=Node 1 NIC 5|fault.start=2 us|fault.detection=1 us",
+      "a copy of \\[transfer\\] has one way; give end" },
+    { TWO_NODES "|fault.kind=switch-down|fault.start=1 us|fault.detection=1 us|fault.at=Leaf 0, Leaf 1, Leaf 2, "
+      "Leaf 3, Leaf 4, Leaf 5, Leaf 6, Leaf 7", "leaves no way from Node 0 GPU 0 to Node 1 GPU 0" },
     { ONE_NODE "|faults.kind=nic-down", "unknown group \\[faults\\]; did you mean fault" },
     { "topology.name=dgx-h100|transfer.flows=0>1|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2",
-      "copies of \\[transfer\\] run no kernels" },
+      "is about kernels, and copies of \\[transfer\\] run none" },
     { "topology.name=dgx-h100|pipeline.bytes=1G|fault.kind=link-down|fault.at=GPU 1 - NVSwitch",
       "belongs to a scenario with \\[collective\\]" },
     { TWO_NODES "|fault.kind=nic-down|fault.at=Node 1 NIC 0, Node 1 NIC 1, Node 1 NIC 2, Node 1 NIC 3, "
@@ -286,6 +387,12 @@ main(void)
     tcase_add_test(tests, a_node_with_a_fault_inside_is_not_taken_for_a_healthy_one);
     tcase_add_test(tests, a_gpu_that_is_not_slower_changes_nothing);
     tcase_add_test(tests, all_ranks_wait_for_the_slowest);
+    tcase_add_test(tests, jitter_is_drawn_by_its_seed);
+    tcase_add_test(tests, the_latest_of_many_is_late_by_what_its_distribution_says);
+    tcase_add_test(tests, a_fault_that_lasts_longer_than_the_run_costs_what_one_of_the_whole_run_costs);
+    tcase_add_test(tests, what_a_link_does_not_carry_for_a_while_it_carries_afterwards);
+    tcase_add_test(tests, a_collective_waits_for_a_link_and_goes_on);
+    tcase_add_test(tests, faults_may_overlap);
     tcase_add_test(tests, costs_are_told_for_each_fault_alone_and_for_all);
     tcase_add_test(tests, copies_have_faults_too);
     tcase_add_loop_test(tests, a_fault_that_cannot_be_is_refused_in_one_sentence, 0, G_N_ELEMENTS(refused));

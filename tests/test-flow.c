@@ -221,8 +221,13 @@ START_TEST(random_load_is_always_max_min_fair)
             double limit = g_rand_boolean(random) ? INFINITY : g_rand_double_range(random, 0.1, 3) * GB;
             fab_flow_start(fixture.flows, now, route, g_rand_int_range(random, 1, 50) * 1e5, limit, started++);
         }
+        for (int k = _i % 2 * 2; k > 0; k--) /* also to nothing, and back */
+            fab_flow_set_capacity(fixture.flows, (uint32_t)g_rand_int_range(random, 0, RESOURCES),
+                                  g_rand_int_range(random, 0, 20) * GB);
         fab_flow_share(fixture.flows, now);
         assert_max_min(&fixture);
+        if (now >= FAB_FLOW_LONGEST_PS / 2)
+            break;
         if (!fab_queue_pop(fixture.queue, &when, &data))
             continue;
         ck_assert_int_ge(when, now);
@@ -232,6 +237,8 @@ START_TEST(random_load_is_always_max_min_fair)
                 ended++;
         }
     }
+    for (uint32_t i = 0; i < RESOURCES && _i % 2 != 0; i++)
+        fab_flow_set_capacity(fixture.flows, i, 5 * GB);
     fab_flow_share(fixture.flows, now);
     while (fab_queue_pop(fixture.queue, &when, &data)) {
         if (fab_flow_complete(fixture.flows, when, data & ~MARK)) {
@@ -244,6 +251,38 @@ START_TEST(random_load_is_always_max_min_fair)
     ck_assert_uint_eq(started, ended);
     ck_assert_uint_eq(fab_flow_active(fixture.flows), 0);
     g_rand_free(random);
+    fixture_clear(&fixture);
+}
+END_TEST
+
+START_TEST(what_waits_is_taken_out_with_what_it_has_left)
+{
+    const double capacity[] = { 10 * GB, 10 * GB };
+    const uint32_t first[] = { 0 }, second[] = { 1 };
+    Fixture fixture;
+    const FabRoute *stalled, *other;
+    double bytes, limit;
+    uint32_t tag, ended;
+
+    fixture_init(&fixture, capacity, 2);
+    stalled = route_of(&fixture, 1, first, NULL);
+    other = route_of(&fixture, 1, second, NULL);
+    fab_flow_start(fixture.flows, 0, stalled, 1e6, 4 * GB, 1);
+    fab_flow_start(fixture.flows, 0, stalled, 1e6, 4 * GB, 2);
+    fab_flow_start(fixture.flows, 0, other, 1e6, INFINITY, 3);
+    fab_flow_share(fixture.flows, 0);
+    ck_assert(!fab_flow_take_waiting(fixture.flows, 10, &bytes, &limit));
+    fab_flow_set_capacity(fixture.flows, 0, 0);
+    ck_assert(fab_flow_take_waiting(fixture.flows, 50000000, &bytes, &limit)); /* 50 us at 4 GB/s */
+    ck_assert_double_eq_tol(bytes, 8e5, 1);
+    ck_assert_double_eq_tol(limit, 4 * GB, 1);
+    ck_assert(fab_flow_take_tag(fixture.flows, &tag));
+    ck_assert(fab_flow_take_tag(fixture.flows, &tag));
+    ck_assert(!fab_flow_take_tag(fixture.flows, &tag));
+    ck_assert(!fab_flow_take_waiting(fixture.flows, 50000000, &bytes, &limit));
+    fab_flow_share(fixture.flows, 50000000);
+    ck_assert_int_eq(next_end(&fixture, &ended), 100000000);
+    ck_assert_double_eq_tol(fab_flow_carried(fixture.flows)[0], 4e5, 1);
     fixture_clear(&fixture);
 }
 END_TEST
@@ -262,7 +301,8 @@ main(void)
     tcase_add_test(tcase, weights_are_bytes_used_for_each_byte_of_payload);
     tcase_add_test(tcase, what_a_limited_flow_leaves_goes_to_the_others);
     tcase_add_test(tcase, identical_flows_are_one_with_a_multiplicity);
-    tcase_add_loop_test(tcase, random_load_is_always_max_min_fair, 0, 25);
+    tcase_add_loop_test(tcase, random_load_is_always_max_min_fair, 0, 50);
+    tcase_add_test(tcase, what_waits_is_taken_out_with_what_it_has_left);
     suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

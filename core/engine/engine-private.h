@@ -22,6 +22,11 @@ typedef struct {
     bool sending;                /* there is one */
 } FabConnection;
 
+/* Whom a connection joins: what is needed to find its ways anew. */
+typedef struct {
+    uint32_t from, to, channel; /* GPUs */
+} FabConnectionEnds;
+
 typedef struct {
     FabStream at;
     FabStreamState state;
@@ -38,6 +43,9 @@ typedef struct {
     const FabEngineSpec *spec;
     const FabProgram *program;
     const FabExecution *execution;
+    FabRouter *router;   /* the spec's, until ways change */
+    double *pace;        /* of each rank; NULL: 1 */
+    FabConnectionEnds *ends; /* NULL: ways do not change */
     FabQueue *queue;
     FabFlowSet *flows;
     FabStreamRun *streams;
@@ -76,6 +84,23 @@ bool fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, c
 void fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end);
 void fab_engine_message_start(FabEngine *engine, uint32_t id);
 void fab_engine_message_sent(FabEngine *engine, uint32_t id);
+
+/* change.c: what the spec's changes need, before anything starts; change `number`, at its time. */
+void fab_engine_changes_init(FabEngine *engine);
+void fab_engine_changes_clear(FabEngine *engine);
+void fab_engine_change(FabEngine *engine, uint32_t number);
+
+/* engine.c: everything that the stream's step uses, NULL when it stays in its GPU's memory; its bytes have gone. */
+const FabRoute *fab_engine_step_route(FabEngine *engine, const FabStreamRun *stream);
+void fab_engine_slice_moved(FabEngine *engine, FabStreamRun *stream);
+
+/* Remembers whom a connection joins. */
+static inline void
+fab_engine_note_ends(FabEngine *engine, uint32_t connection, uint32_t from, uint32_t to, uint32_t channel)
+{
+    if (engine->ends != NULL)
+        engine->ends[connection] = (FabConnectionEnds) { from, to, channel };
+}
 
 /* Starts the accesses of a slice to the memory that all ranks share. */
 void fab_engine_access(FabEngine *engine, FabStreamRun *stream);

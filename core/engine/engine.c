@@ -25,6 +25,7 @@ engine_clear(FabEngine *engine)
     g_free(engine->proxy_free);
     g_free(engine->messages);
     g_free(engine->multicast);
+    fab_engine_changes_clear(engine);
     g_free(engine->began);
     g_free(engine->ended);
 }
@@ -52,7 +53,8 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
     const FabTopology *topology = spec->topology;
     g_autofree double *capacity = g_new(double, topology->resource_count);
 
-    *engine = (FabEngine) { .spec = spec, .program = spec->program, .execution = &spec->execution, .report = report };
+    *engine = (FabEngine) { .spec = spec, .program = spec->program, .execution = &spec->execution, .report = report,
+                           .router = spec->router };
     for (uint32_t i = 0; i < topology->resource_count; i++)
         capacity[i] = topology->resources[i].capacity;
     engine->queue = fab_queue_new();
@@ -75,6 +77,7 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
     for (uint32_t rank = 0; rank < spec->program->ranks; rank++)
         engine->began[rank] = INT64_MAX;
     streams_init(engine);
+    fab_engine_changes_init(engine);
 }
 
 /* ------------------------------------------------------------------ routes */
@@ -85,9 +88,10 @@ push_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
     FabConnection *connection = &engine->connections[end->connection];
     const uint32_t *gpus = engine->spec->gpus;
 
+    fab_engine_note_ends(engine, end->connection, gpus[stream->at.rank], gpus[end->peer], stream->at.channel);
     if (connection->push == NULL && engine->error == NULL)
         connection->push =
-            fab_router_push_flow(engine->spec->router, gpus[stream->at.rank], gpus[end->peer], stream->at.channel,
+            fab_router_push_flow(engine->router, gpus[stream->at.rank], gpus[end->peer], stream->at.channel,
                                  &engine->error);
     return connection->push;
 }
@@ -98,9 +102,10 @@ pull_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
     FabConnection *connection = &engine->connections[end->connection];
     const uint32_t *gpus = engine->spec->gpus;
 
+    fab_engine_note_ends(engine, end->connection, gpus[end->peer], gpus[stream->at.rank], stream->at.channel);
     if (connection->pull == NULL && engine->error == NULL)
         connection->pull =
-            fab_router_pull(engine->spec->router, gpus[end->peer], gpus[stream->at.rank], &engine->error);
+            fab_router_pull(engine->router, gpus[end->peer], gpus[stream->at.rank], &engine->error);
     return connection->pull;
 }
 
@@ -119,14 +124,14 @@ multicast_route(FabEngine *engine, const FabStreamRun *stream)
         first--;
     while (end < engine->program->ranks && fab_topology_node_of(topology, gpus[end]) == node)
         end++;
-    engine->multicast[node] = fab_router_multicast(engine->spec->router, gpus + first, end - first,
+    engine->multicast[node] = fab_router_multicast(engine->router, gpus + first, end - first,
                                                    engine->execution->in_switch_weight, &engine->error);
     return engine->multicast[node];
 }
 
 /* Everything that this step's transfer uses; NULL when it stays in this GPU's memory or after an error. */
-static const FabRoute *
-step_route(FabEngine *engine, const FabStreamRun *stream)
+const FabRoute *
+fab_engine_step_route(FabEngine *engine, const FabStreamRun *stream)
 {
     const FabStep *step = &stream->step;
     const FabRoute *routes[UNION_ENDS];
@@ -155,7 +160,7 @@ step_route(FabEngine *engine, const FabStreamRun *stream)
     }
     if (count == 0 || engine->error != NULL)
         return NULL;
-    return count == 1 ? routes[0] : fab_router_union(engine->spec->router, routes, count);
+    return count == 1 ? routes[0] : fab_router_union(engine->router, routes, count);
 }
 
 /*
@@ -179,7 +184,7 @@ post_latency(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
         return latency;
     if (connection->pull == NULL)
         connection->pull =
-            fab_router_pull(engine->spec->router, gpus[stream->at.rank], gpus[end->peer], &engine->error);
+            fab_router_pull(engine->router, gpus[stream->at.rank], gpus[end->peer], &engine->error);
     return latency + connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
 }
 
@@ -240,7 +245,7 @@ outputs_ready(FabEngine *engine, FabStreamRun *stream)
 static double
 pace_of(const FabEngine *engine, const FabStreamRun *stream)
 {
-    return engine->spec->pace != NULL ? engine->spec->pace[stream->at.rank] : 1;
+    return engine->pace != NULL ? engine->pace[stream->at.rank] : 1;
 }
 
 /* Time that the stream is busy with the slice beside moving its bytes. */
@@ -255,7 +260,7 @@ overhead(const FabEngine *engine, const FabStreamRun *stream)
         full = execution->in_switch_ps;
     if (stream->bytes == 0)
         full = MIN(execution->empty_ps, full);
-    return engine->spec->pace != NULL ? (int64_t)((double)full * pace_of(engine, stream)) : full;
+    return engine->pace != NULL ? (int64_t)((double)full * pace_of(engine, stream)) : full;
 }
 
 /* A rank's kernel is at work from its first slice on, or from the first that is on its way to it. */
@@ -290,7 +295,7 @@ slice_start(FabEngine *engine, FabStreamRun *stream)
     const FabExecution *execution = engine->execution;
     double share = channel_share(engine, stream) / pace_of(engine, stream);
     double rate = engine->copy_rate[stream->at.role] * share, bytes = (double)stream->bytes;
-    const FabRoute *route = stream->bytes > 0 ? step_route(engine, stream) : NULL;
+    const FabRoute *route = stream->bytes > 0 ? fab_engine_step_route(engine, stream) : NULL;
     int64_t busy;
 
     engine->report->slices++;
@@ -426,8 +431,8 @@ stream_run(FabEngine *engine, FabStreamRun *stream)
 }
 
 /* The bytes of a slice have gone over the fabric. */
-static void
-slice_moved(FabEngine *engine, FabStreamRun *stream)
+void
+fab_engine_slice_moved(FabEngine *engine, FabStreamRun *stream)
 {
     int64_t busy = overhead(engine, stream);
 
@@ -446,6 +451,10 @@ handle(FabEngine *engine, uint32_t data)
     uint32_t tag;
 
     engine->report->events++;
+    if (!(data & FLOW_MARK) && data >= engine->stream_count + engine->program->connections) {
+        fab_engine_change(engine, data - engine->stream_count - engine->program->connections);
+        return;
+    }
     if (!(data & FLOW_MARK) && data >= engine->stream_count) {
         fab_engine_message_start(engine, data - engine->stream_count);
         return;
@@ -458,7 +467,7 @@ handle(FabEngine *engine, uint32_t data)
         return;
     while (fab_flow_take_tag(engine->flows, &tag)) {
         if (tag < engine->stream_count)
-            slice_moved(engine, &engine->streams[tag]);
+            fab_engine_slice_moved(engine, &engine->streams[tag]);
         else
             fab_engine_message_sent(engine, tag - engine->stream_count);
     }
@@ -509,6 +518,8 @@ start(FabEngine *engine)
 {
     for (uint32_t i = 0; i < engine->stream_count; i++) {
         int64_t when = engine->streams[i].at.channel * engine->execution->stagger_ps;
+        if (engine->spec->late_ps != NULL)
+            when += engine->spec->late_ps[engine->streams[i].at.rank];
         if (when > 0)
             fab_queue_push(engine->queue, when, i);
         else

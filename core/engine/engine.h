@@ -46,6 +46,21 @@ typedef struct {
     double slot_read, slot_write; /* the same of FIFO slots */
 } FabSharedAccess;
 
+/* What changes of the machine during a run. */
+typedef enum {
+    FAB_CHANGE_CAPACITY, /* a resource has another capacity */
+    FAB_CHANGE_PACE,     /* a rank's kernels take so many times as long, from their next slices on */
+    FAB_CHANGE_WAYS      /* data takes the ways of another router; what waits for a resource without capacity, too */
+} FabChangeKind;
+
+typedef struct {
+    int64_t when_ps;   /* from the start of the call */
+    FabChangeKind kind;
+    uint32_t number;   /* of the resource, of the rank */
+    double value;      /* B/s; times as long */
+    FabRouter *router; /* of a topology with the same numbers */
+} FabEngineChange;
+
 typedef struct {
     const FabTopology *topology;
     FabRouter *router;
@@ -53,6 +68,9 @@ typedef struct {
     const uint32_t *gpus; /* GPU of each rank */
     FabExecution execution;
     const double *pace;     /* of each rank: its kernels take so many times as long; NULL: 1 */
+    const int64_t *late_ps; /* of each rank: it begins so much later; NULL: 0 */
+    const FabEngineChange *changes; /* ascending in time */
+    uint32_t change_count;
     FabSharedAccess shared; /* `used` false: every GPU has a memory of its own, which never limits */
 } FabEngineSpec;
 

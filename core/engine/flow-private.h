@@ -67,6 +67,8 @@ struct FabFlowSet {
     uint32_t arrived_count, arrived_room;
     uint32_t *dirty;
     uint32_t dirty_count, dirty_room;
+    uint32_t *changed; /* resources whose capacity is another one since the last solve */
+    uint32_t changed_count, changed_room;
     uint32_t *part; /* flows being solved */
     uint32_t part_count, part_room;
     uint32_t *part_resources;

@@ -8,6 +8,9 @@
 
 #define NONE FAB_FLOW_NONE
 
+/* B/s that may seem to pass a resource without capacity. */
+#define ROUNDING 1e-3
+
 FabFlowSet *
 fab_flow_set_new(const double *capacity, uint32_t count, FabQueue *queue, uint32_t mark)
 {
@@ -40,6 +43,7 @@ fab_flow_set_free(FabFlowSet *set)
     g_free(set->latest);
     g_free(set->arrived);
     g_free(set->dirty);
+    g_free(set->changed);
     g_free(set->part);
     g_free(set->part_resources);
     g_free(set->heap);
@@ -205,6 +209,25 @@ fab_flow_start(FabFlowSet *set, int64_t now, const FabRoute *route, double bytes
     set->arrived[set->arrived_count++] = number;
 }
 
+/* A flow that has moved so many bytes leaves the set. */
+static void
+take_out(FabFlowSet *set, int64_t now, uint32_t number, double moved)
+{
+    Flow *flow = &set->flows[number];
+
+    detach(set, number);
+    for (uint32_t i = 0; i < flow->route->count; i++)
+        set->carried[flow->route->uses[i].resource] += flow->route->uses[i].weight * moved * flow->multiplicity;
+    if (flow->bottleneck == FAB_FLOW_LIMIT)
+        flow->limited_ps += (double)(now - flow->updated);
+    set->limited_ps += flow->limited_ps * flow->multiplicity;
+    set->active -= flow->multiplicity;
+    set->ended_tag = flow->tag;
+    flow->active = false;
+    flow->next_free = set->free_flow;
+    set->free_flow = number;
+}
+
 bool
 fab_flow_complete(FabFlowSet *set, int64_t now, uint32_t number)
 {
@@ -217,17 +240,45 @@ fab_flow_complete(FabFlowSet *set, int64_t now, uint32_t number)
         fab_queue_push(set->queue, flow->finish, set->mark | number);
         return false;
     }
-    detach(set, number);
-    for (uint32_t i = 0; i < flow->route->count; i++)
-        set->carried[flow->route->uses[i].resource] += flow->route->uses[i].weight * flow->bytes * flow->multiplicity;
-    if (flow->bottleneck == FAB_FLOW_LIMIT)
-        flow->limited_ps += (double)(now - flow->updated);
-    set->limited_ps += flow->limited_ps * flow->multiplicity;
-    set->active -= flow->multiplicity;
-    set->ended_tag = flow->tag;
-    flow->active = false;
-    flow->next_free = set->free_flow;
-    set->free_flow = number;
+    take_out(set, now, number, flow->bytes);
+    return true;
+}
+
+void
+fab_flow_set_capacity(FabFlowSet *set, uint32_t resource, double capacity)
+{
+    set->resources[resource].capacity = capacity / FAB_PS;
+    if (set->changed_count == set->changed_room) {
+        set->changed_room = set->changed_room == 0 ? 64 : set->changed_room * 2;
+        set->changed = g_renew(uint32_t, set->changed, set->changed_room);
+    }
+    set->changed[set->changed_count++] = resource;
+}
+
+static bool
+waits(const FabFlowSet *set, const Flow *flow)
+{
+    for (uint32_t i = 0; flow->active && i < flow->route->count; i++) {
+        if (set->resources[flow->route->uses[i].resource].capacity <= 0)
+            return true;
+    }
+    return false;
+}
+
+bool
+fab_flow_take_waiting(FabFlowSet *set, int64_t now, double *bytes, double *limit)
+{
+    uint32_t number = 0;
+    Flow *flow;
+
+    while (number < set->flow_count && !waits(set, &set->flows[number]))
+        number++;
+    if (number == set->flow_count)
+        return false;
+    flow = &set->flows[number];
+    *bytes = MAX(flow->remaining - flow->rate * (double)(now - flow->updated), 0);
+    *limit = flow->limit * FAB_PS;
+    take_out(set, now, number, flow->bytes - *bytes);
     return true;
 }
 
@@ -337,7 +388,7 @@ fab_flow_check(const FabFlowSet *set, GError **error)
         double load = 0;
         for (uint32_t k = 0; k < resource->count; k++)
             load += load_of(set, resource->members[k]);
-        if (load > resource->capacity * (1 + FAB_FLOW_TOLERANCE)) {
+        if (load > resource->capacity * (1 + FAB_FLOW_TOLERANCE) + ROUNDING / FAB_PS) {
             g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "resource %u carries %g of %g B/s", r, load * FAB_PS,
                         resource->capacity * FAB_PS);
             return false;

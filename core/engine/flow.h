@@ -33,6 +33,18 @@ void fab_flow_set_free(FabFlowSet *flows);
  */
 void fab_flow_start(FabFlowSet *flows, int64_t now, const FabRoute *route, double bytes, double limit, uint32_t tag);
 
+/*
+ * Gives a resource another capacity in B/s from the next share on; with 0 what passes it waits. Times of 0 rates do not
+ * end: see FAB_FLOW_LONGEST_PS.
+ */
+void fab_flow_set_capacity(FabFlowSet *flows, uint32_t resource, double capacity);
+
+/*
+ * Takes out one transfer that passes a resource without capacity; fab_flow_take_tag() returns its tags. `bytes` are
+ * those that each of them has left, `limit` its own in B/s. False: there is none. Not between a start and its share.
+ */
+bool fab_flow_take_waiting(FabFlowSet *flows, int64_t now, double *bytes, double *limit);
+
 /* Solves for the rates after all changes of instant `now`, and plans completions. */
 void fab_flow_share(FabFlowSet *flows, int64_t now);
 

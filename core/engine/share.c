@@ -354,6 +354,12 @@ collect(FabFlowSet *set, int64_t now)
             part_add_held(set, route->uses[k].resource);
     }
     set->arrived_count = 0;
+    for (uint32_t i = 0; i < set->changed_count; i++) {
+        const FlowResource *resource = &set->resources[set->changed[i]];
+        for (uint32_t k = 0; k < resource->count; k++)
+            part_add(set, resource->members[k].flow);
+    }
+    set->changed_count = 0;
 }
 
 void

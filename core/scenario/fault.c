@@ -1,5 +1,6 @@
 #include "scenario/fault.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -10,9 +11,10 @@ enum { MOST_FAULTS = 256, MOST_CHIPS = 64 };
 #define GROUP "fault"
 
 const char *const fab_fault_kind_names[] = { "link-down", "link-rate", "nvswitch-plane", "switch-down", "nic-down",
-                                             "slow-gpu", NULL };
+                                             "slow-gpu", "jitter", NULL };
 
-static const char *const keys[] = { "kind", "at", "rate", "chips", "factor", NULL };
+static const char *const keys[] = { "kind", "at", "rate", "chips", "factor", "delay", "spread", "seed",
+                                    "start", "end", "detection", NULL };
 
 /* Keys that belong to one kind. */
 static const struct {
@@ -20,6 +22,7 @@ static const struct {
     FabFaultKind kind;
 } own_keys[] = {
     { "rate", FAB_FAULT_LINK_RATE }, { "chips", FAB_FAULT_NVSWITCH_PLANE }, { "factor", FAB_FAULT_SLOW_GPU },
+    { "delay", FAB_FAULT_JITTER },   { "spread", FAB_FAULT_JITTER },          { "seed", FAB_FAULT_JITTER },
 };
 
 static void
@@ -89,7 +92,7 @@ static bool
 read_places(FabKeyfile *file, FabFault *fault, GError **error)
 {
     static const char *const examples[] = { "Node 0 NIC 5 - Leaf 5", "Leaf 0 - Spine 1", "NVSwitch", "Leaf 3",
-                                            "Node 0 NIC 5", "GPU 3" };
+                                            "Node 0 NIC 5", "GPU 3", "GPU 3" };
     const char *text = fab_keyfile_get(file, fault->group, "at");
     g_auto(GStrv) parts = g_strsplit(text != NULL ? text : "", ",", -1);
     g_autoptr(GPtrArray) places = g_ptr_array_new_with_free_func(g_free);
@@ -98,6 +101,8 @@ read_places(FabKeyfile *file, FabFault *fault, GError **error)
         if (g_strstrip(parts[i])[0] != '\0')
             g_ptr_array_add(places, g_strdup(parts[i]));
     }
+    if (places->len == 0 && text == NULL && fault->kind == FAB_FAULT_JITTER)
+        return true;
     if (places->len == 0) {
         g_autofree char *what = g_strdup_printf("at, where it is, as `fabricast topology show` names it: at=%s",
                                                 examples[fault->kind]);
@@ -127,9 +132,71 @@ read_degree(FabKeyfile *file, FabFault *fault, GError **error)
 }
 
 static bool
+read_jitter(FabKeyfile *file, FabFault *fault, GError **error)
+{
+    int64_t seed = 0;
+
+    if (!fab_keyfile_get_quantity(file, fault->group, "delay", "s", 0, 10, &fault->delay_s, error) ||
+        !fab_keyfile_get_quantity(file, fault->group, "spread", "", 0, 10, &fault->spread, error) ||
+        !fab_keyfile_get_integer(file, fault->group, "seed", 0, UINT32_MAX, &seed, error))
+        return false;
+    fault->seed = (uint32_t)seed;
+    if (fault->kind != FAB_FAULT_JITTER || fault->delay_s > 0 || fault->spread > 0)
+        return true;
+    return need(file, fault, "delay, by which kernels begin late on average (delay=20 us), or spread, of their clocks "
+                "(spread=0.02)", error);
+}
+
+bool
+fab_fault_is_loss(const FabFault *fault)
+{
+    return fault->kind == FAB_FAULT_LINK_DOWN || fault->kind == FAB_FAULT_SWITCH_DOWN ||
+           fault->kind == FAB_FAULT_NIC_DOWN;
+}
+
+/* What is lost for ever and never noticed would be waited for without end. */
+static bool
+check_times(const FabKeyfile *file, const FabFault *fault, bool ends, GError **error)
+{
+    if (fault->timed && fault->kind == FAB_FAULT_JITTER)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [%s] has start or end, but jitter is drawn once for a call; leave them out",
+                    fab_keyfile_path(file), fault->group);
+    else if (fault->end_s <= fault->start_s)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] end is not after start", fab_keyfile_path(file),
+                    fault->group);
+    else if (fault->detection_s >= 0 && (!fab_fault_is_loss(fault) || !fault->timed))
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [%s] detection belongs to link-down, switch-down and nic-down with a start during the run",
+                    fab_keyfile_path(file), fault->group);
+    else if (fault->timed && fab_fault_is_loss(fault) && !ends && fault->detection_s < 0)
+        return need(file, fault, "end, or detection, after which data goes round it: what it carries would wait for "
+                    "ever", error);
+    else
+        return true;
+    return false;
+}
+
+static bool
+read_times(FabKeyfile *file, FabFault *fault, GError **error)
+{
+    double most = 1e6;
+    bool ends = fab_keyfile_get(file, fault->group, "end") != NULL;
+
+    fault->timed = ends || fab_keyfile_get(file, fault->group, "start") != NULL;
+    fault->end_s = INFINITY;
+    fault->detection_s = -1;
+    return fab_keyfile_get_quantity(file, fault->group, "start", "s", 0, most, &fault->start_s, error) &&
+           fab_keyfile_get_quantity(file, fault->group, "end", "s", 0, most, &fault->end_s, error) &&
+           fab_keyfile_get_quantity(file, fault->group, "detection", "s", 0, most, &fault->detection_s, error) &&
+           check_times(file, fault, ends, error);
+}
+
+static bool
 read_fault(FabKeyfile *file, FabFault *fault, GError **error)
 {
-    return read_kind(file, fault, error) && read_places(file, fault, error) && read_degree(file, fault, error);
+    return read_kind(file, fault, error) && read_places(file, fault, error) && read_degree(file, fault, error) &&
+           read_jitter(file, fault, error) && read_times(file, fault, error);
 }
 
 GPtrArray *
@@ -157,6 +224,26 @@ fab_faults_read(FabKeyfile *file, GError **error)
     return g_steal_pointer(&faults);
 }
 
+static void
+describe_time(GString *text, const char *before, double seconds)
+{
+    g_autofree char *time = fab_format_time(fab_ps_from_seconds(seconds));
+
+    g_string_append_printf(text, "%s%s", before, time);
+}
+
+static void
+describe_times(GString *text, const FabFault *fault)
+{
+    if (!fault->timed)
+        return;
+    describe_time(text, ", from ", fault->start_s);
+    if (isfinite(fault->end_s))
+        describe_time(text, " to ", fault->end_s);
+    if (fault->detection_s >= 0)
+        describe_time(text, ", gone round after ", fault->detection_s);
+}
+
 char *
 fab_fault_describe(const FabFault *fault)
 {
@@ -173,5 +260,13 @@ fab_fault_describe(const FabFault *fault)
     if (fault->kind == FAB_FAULT_SLOW_GPU)
         g_string_append_printf(text, ", %s times as long", g_ascii_formatd(number, sizeof number, "%.4g",
                                                                          fault->factor));
+    if (fault->delay_s > 0)
+        describe_time(text, ", late by ", fault->delay_s);
+    if (fault->spread > 0)
+        g_string_append_printf(text, ", slower by %s %%",
+                               g_ascii_formatd(number, sizeof number, "%.4g", fault->spread * 100));
+    if (fault->kind == FAB_FAULT_JITTER)
+        g_string_append_printf(text, ", seed %u", fault->seed);
+    describe_times(text, fault);
     return g_string_free(text, FALSE);
 }

@@ -11,6 +11,7 @@ typedef enum {
     FAB_FAULT_SWITCH_DOWN,    /* a switch with all its links */
     FAB_FAULT_NIC_DOWN,       /* a NIC with its cables */
     FAB_FAULT_SLOW_GPU,       /* kernels take longer */
+    FAB_FAULT_JITTER,         /* kernels begin late and are slow by chance */
 } FabFaultKind;
 
 /* Their words, NULL-terminated. */
@@ -20,10 +21,16 @@ typedef struct {
     char *name;         /* of the group; "fault" where it has none */
     char *group;        /* as in the file: "fault", "fault NAME" */
     FabFaultKind kind;
-    char **at;          /* vertices, or links as "Leaf 0 - Spine 1"; NULL-terminated */
+    char **at;          /* vertices, or links as "Leaf 0 - Spine 1"; NULL-terminated; of jitter NULL: all GPUs */
     double rate;        /* link-rate: share that is left, 0..1 */
     uint32_t chips;     /* nvswitch-plane: how many are gone */
     double factor;      /* slow-gpu: kernels take so many times as long */
+    double delay_s;     /* jitter: mean of an exponential distribution */
+    double spread;      /* jitter: standard deviation of a normal one, of which the slower half counts */
+    uint32_t seed;
+    double start_s, end_s; /* from the start of a call; end INFINITY: not in the run */
+    double detection_s; /* after its start, until data goes round it; negative: never */
+    bool timed;         /* it begins or ends during the run: NCCL started without it */
 } FabFault;
 
 /*
@@ -34,6 +41,9 @@ GPtrArray *fab_faults_read(FabKeyfile *file, GError **error);
 
 /* Declares the groups and their keys, so that a misspelt one is found. */
 void fab_faults_accept(FabKeyfile *file);
+
+/* Whether nothing passes what has this fault. */
+bool fab_fault_is_loss(const FabFault *fault);
 
 /* "link-rate at Leaf 0 - Spine 1, 50 % left". Owned by the caller. */
 char *fab_fault_describe(const FabFault *fault);

@@ -477,11 +477,16 @@ check_faults(const FabScenario *scenario, GError **error)
 
     for (guint i = 0; i < scenario->faults->len; i++) {
         const FabFault *fault = scenario->faults->pdata[i];
-        if (scenario->kind == FAB_SCENARIO_COLLECTIVE || (copies && fault->kind != FAB_FAULT_SLOW_GPU))
+        const char *wrong = NULL;
+        if (!copies && scenario->kind != FAB_SCENARIO_COLLECTIVE)
+            wrong = "belongs to a scenario with [collective] or [transfer]";
+        else if (copies && (fault->kind == FAB_FAULT_SLOW_GPU || fault->kind == FAB_FAULT_JITTER))
+            wrong = "is about kernels, and copies of [transfer] run none";
+        else if (copies && fault->detection_s >= 0)
+            wrong = "has detection, but a copy of [transfer] has one way; give end";
+        if (wrong == NULL)
             continue;
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] %s", scenario->path, fault->group,
-                    copies ? "kind is slow-gpu, which changes nothing: copies of [transfer] run no kernels"
-                           : "belongs to a scenario with [collective] or [transfer]");
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] %s", scenario->path, fault->group, wrong);
         return false;
     }
     return true;

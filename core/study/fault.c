@@ -1,18 +1,12 @@
-#include "study/fault.h"
+#include "study/fault-private.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "topology/degrade.h"
-
-typedef struct {
-    const FabScenario *scenario;
-    const FabTopology *topology;
-    const FabFault *fault;
-    double *share; /* of each link */
-} Placing;
 
 void
 fab_fault_plan_free(FabFaultPlan *plan)
@@ -21,15 +15,19 @@ fab_fault_plan_free(FabFaultPlan *plan)
         return;
     fab_topology_free(plan->topology);
     g_free(plan->pace);
+    g_free(plan->late_ps);
+    g_clear_pointer(&plan->routers, g_ptr_array_unref);
+    g_clear_pointer(&plan->stages, g_ptr_array_unref);
+    g_clear_pointer(&plan->changes, g_array_unref);
     g_free(plan);
 }
 
 /* ------------------------------------------------------------------ places */
 
-static bool refuse(const Placing *placing, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static bool refuse(const FabPlacing *placing, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 static bool
-refuse(const Placing *placing, GError **error, const char *format, ...)
+refuse(const FabPlacing *placing, GError **error, const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list args;
@@ -58,7 +56,7 @@ has_cable(const FabTopology *topology, FabVertex vertex)
 
 /* Whether such a vertex can have this fault. */
 static bool
-fits(const Placing *placing, FabVertex vertex)
+fits(const FabPlacing *placing, FabVertex vertex)
 {
     FabVertexKind kind = placing->topology->vertices[vertex].kind;
 
@@ -70,6 +68,7 @@ fits(const Placing *placing, FabVertex vertex)
     case FAB_FAULT_NIC_DOWN:
         return kind == FAB_VERTEX_NIC && has_cable(placing->topology, vertex);
     case FAB_FAULT_SLOW_GPU:
+    case FAB_FAULT_JITTER:
         return kind == FAB_VERTEX_GPU;
     default:
         return true;
@@ -78,11 +77,11 @@ fits(const Placing *placing, FabVertex vertex)
 
 /* The vertex of that name, or FAB_VERTEX_NONE with an error that offers the nearest one that would do. */
 static FabVertex
-find_vertex(const Placing *placing, const char *name, GError **error)
+find_vertex(const FabPlacing *placing, const char *name, GError **error)
 {
     static const char *const wanted[] = { "something with links", "something with links", "an NVSwitch",
                                           "a switch of NVLink or of a network", "a NIC with a cable to a network",
-                                          "a GPU" };
+                                          "a GPU", "a GPU" };
     const FabTopology *topology = placing->topology;
     g_autoptr(GPtrArray) names = g_ptr_array_new();
     const char *nearest;
@@ -103,7 +102,7 @@ find_vertex(const Placing *placing, const char *name, GError **error)
 
 /* "Leaf 0 - Spine 1": all links between the two; "Leaf 0 - Spine 1 #2": the second of them. */
 static bool
-mark_link(const Placing *placing, const char *place, double share, GError **error)
+mark_link(const FabPlacing *placing, const char *place, double share, GError **error)
 {
     const FabTopology *topology = placing->topology;
     g_auto(GStrv) ends = g_strsplit(place, " - ", 2);
@@ -144,7 +143,7 @@ share_of_lanes(const FabTopologyLink *link, uint32_t chips, uint32_t lost)
 }
 
 static bool
-mark_vertex(const Placing *placing, FabVertex vertex, GError **error)
+mark_vertex(const FabPlacing *placing, FabVertex vertex, GError **error)
 {
     const FabTopology *topology = placing->topology;
     const FabFault *fault = placing->fault;
@@ -165,38 +164,67 @@ mark_vertex(const Placing *placing, FabVertex vertex, GError **error)
     return true;
 }
 
-static bool
-mark_slow(FabFaultPlan *plan, const Placing *placing, FabVertex vertex)
+/*
+ * Kernels begin late by an exponential draw and are slower by the upper half of a normal one. Every GPU draws, so that
+ * one keeps its luck whichever others are named.
+ */
+static void
+mark_jitter(const FabPlacing *placing, const bool *chosen)
 {
-    const FabTopology *topology = placing->topology;
+    const FabFault *fault = placing->fault;
+    GRand *random = g_rand_new_with_seed(fault->seed);
 
-    if (plan->pace == NULL) {
-        plan->pace = g_new(double, topology->gpu_count);
-        for (uint32_t i = 0; i < topology->gpu_count; i++)
-            plan->pace[i] = 1;
+    for (uint32_t i = 0; i < placing->topology->gpu_count; i++) {
+        double late = -log(1 - g_rand_double(random)) * fault->delay_s;
+        double normal = sqrt(-2 * log(1 - g_rand_double(random))) * cos(2 * G_PI * g_rand_double(random));
+        if (!chosen[i])
+            continue;
+        placing->late_ps[i] += fab_ps_from_seconds(late);
+        placing->pace[i] *= 1 + fault->spread * fabs(normal);
     }
-    plan->pace[topology->vertices[vertex].number] *= placing->fault->factor;
-    return true;
+    g_rand_free(random);
 }
 
 static bool
-place(FabFaultPlan *plan, const Placing *placing, GError **error)
+place_on_gpus(const FabPlacing *placing, GError **error)
 {
     const FabFault *fault = placing->fault;
+    const FabTopology *topology = placing->topology;
+    g_autofree bool *chosen = g_new(bool, topology->gpu_count);
 
+    for (uint32_t i = 0; i < topology->gpu_count; i++)
+        chosen[i] = fault->at == NULL;
+    for (guint i = 0; fault->at != NULL && fault->at[i] != NULL; i++) {
+        FabVertex vertex = find_vertex(placing, fault->at[i], error);
+        if (vertex == FAB_VERTEX_NONE)
+            return false;
+        chosen[topology->vertices[vertex].number] = true;
+    }
+    if (fault->kind == FAB_FAULT_JITTER)
+        mark_jitter(placing, chosen);
+    for (uint32_t i = 0; i < topology->gpu_count && fault->kind == FAB_FAULT_SLOW_GPU; i++)
+        placing->pace[i] *= chosen[i] ? fault->factor : 1;
+    return true;
+}
+
+bool
+fab_fault_place(const FabPlacing *placing, GError **error)
+{
+    const FabFault *fault = placing->fault;
+    bool links = fault->kind == FAB_FAULT_LINK_DOWN || fault->kind == FAB_FAULT_LINK_RATE;
+
+    if (placing->topology->shared != FAB_VERTEX_NONE)
+        return refuse(placing, error, "virtual GPUs of one device have no faults");
+    if (fault->kind == FAB_FAULT_SLOW_GPU || fault->kind == FAB_FAULT_JITTER)
+        return place_on_gpus(placing, error);
     for (guint i = 0; fault->at[i] != NULL; i++) {
-        bool good;
-        FabVertex vertex = FAB_VERTEX_NONE;
-        if (fault->kind == FAB_FAULT_LINK_DOWN || fault->kind == FAB_FAULT_LINK_RATE) {
-            good = mark_link(placing, fault->at[i], fault->kind == FAB_FAULT_LINK_DOWN ? 0 : fault->rate, error);
-        } else {
-            vertex = find_vertex(placing, fault->at[i], error);
-            good = vertex != FAB_VERTEX_NONE;
-        }
-        if (good && vertex != FAB_VERTEX_NONE)
-            good = fault->kind == FAB_FAULT_SLOW_GPU ? mark_slow(plan, placing, vertex)
-                                                     : mark_vertex(placing, vertex, error);
-        if (!good)
+        FabVertex vertex;
+        if (links && !mark_link(placing, fault->at[i], fault->kind == FAB_FAULT_LINK_DOWN ? 0 : fault->rate, error))
+            return false;
+        if (links)
+            continue;
+        vertex = find_vertex(placing, fault->at[i], error);
+        if (vertex == FAB_VERTEX_NONE || !mark_vertex(placing, vertex, error))
             return false;
     }
     return true;
@@ -204,12 +232,12 @@ place(FabFaultPlan *plan, const Placing *placing, GError **error)
 
 /* ------------------------------------------------------------------ the plan */
 
-/* Names the fault that, with those before it, leaves a GPU without a way. */
-static bool
-check_joined(const Placing *placing, const FabTopology *left, const uint32_t *gpus, uint32_t count, GError **error)
+bool
+fab_fault_check_joined(const FabPlacing *placing, const FabTopology *left, const uint32_t *gpus, uint32_t count,
+                       GError **error)
 {
     const FabTopology *topology = placing->topology;
-    uint32_t lost = fab_topology_cut_off(left, gpus, count);
+    uint32_t lost = count > 0 ? fab_topology_cut_off(left, gpus, count) : UINT32_MAX;
     g_autofree char *what = NULL;
 
     if (lost == UINT32_MAX)
@@ -218,9 +246,39 @@ check_joined(const Placing *placing, const FabTopology *left, const uint32_t *gp
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                 "%s: [%s] %s%s leaves no way from %s to %s; leave the fault out, or let the work do without these GPUs",
                 placing->scenario->path, placing->fault->group, what,
-                placing->fault == placing->scenario->faults->pdata[0] ? "" : ", after the faults before it,",
+                placing->fault == placing->scenario->faults->pdata[0] ? "" : ", with the faults before it,",
                 topology->vertices[topology->gpus[gpus[0]]].name, topology->vertices[topology->gpus[lost]].name);
     return false;
+}
+
+/* Faults of the whole run: what is left, of links and of the pace of GPUs. */
+static bool
+place_lasting(FabFaultPlan *plan, FabPlacing *placing, const uint32_t *gpus, uint32_t count, GError **error)
+{
+    const FabScenario *scenario = placing->scenario;
+    bool paces = false;
+
+    for (guint i = 0; i < scenario->faults->len; i++) {
+        FabTopology *left;
+        placing->fault = scenario->faults->pdata[i];
+        paces = paces || placing->fault->kind == FAB_FAULT_SLOW_GPU || placing->fault->kind == FAB_FAULT_JITTER;
+        if (placing->fault->timed)
+            continue;
+        if (!fab_fault_place(placing, error))
+            return false;
+        left = fab_topology_degraded(placing->topology, placing->share);
+        if (!fab_fault_check_joined(placing, left, gpus, count, error)) {
+            fab_topology_free(left);
+            return false;
+        }
+        g_clear_pointer(&plan->topology, fab_topology_free);
+        plan->topology = left;
+    }
+    if (plan->topology == NULL)
+        plan->topology = fab_topology_degraded(placing->topology, placing->share);
+    plan->pace = paces ? g_memdup2(placing->pace, placing->topology->gpu_count * sizeof(double)) : NULL;
+    plan->late_ps = paces ? g_memdup2(placing->late_ps, placing->topology->gpu_count * sizeof(int64_t)) : NULL;
+    return true;
 }
 
 FabFaultPlan *
@@ -228,25 +286,21 @@ fab_fault_plan_new(const FabScenario *scenario, const FabTopology *topology, con
                    GError **error)
 {
     g_autoptr(FabFaultPlan) plan = g_new0(FabFaultPlan, 1);
-    Placing placing = { .scenario = scenario, .topology = topology };
-    g_autofree double *share = g_new(double, topology->link_count);
+    g_autofree double *share = g_new(double, topology->link_count + 1), *pace = g_new(double, topology->gpu_count);
+    g_autofree int64_t *late_ps = g_new0(int64_t, topology->gpu_count);
+    FabPlacing placing = { .scenario = scenario, .topology = topology, .share = share, .pace = pace,
+                           .late_ps = late_ps };
 
+    plan->changes = g_array_new(FALSE, FALSE, sizeof(FabEngineChange));
+    plan->stages = g_ptr_array_new_with_free_func((GDestroyNotify)fab_topology_free);
+    plan->routers = g_ptr_array_new_with_free_func((GDestroyNotify)fab_router_free);
     for (uint32_t i = 0; i < topology->link_count; i++)
         share[i] = 1;
-    placing.share = share;
-    for (guint i = 0; i < scenario->faults->len; i++) {
-        placing.fault = scenario->faults->pdata[i];
-        if (topology->shared != FAB_VERTEX_NONE) {
-            refuse(&placing, error, "virtual GPUs of one device have no faults");
-            return NULL;
-        }
-        if (!place(plan, &placing, error))
-            return NULL;
-        g_clear_pointer(&plan->topology, fab_topology_free);
-        plan->topology = fab_topology_degraded(topology, share);
-        if (count > 0 && !check_joined(&placing, plan->topology, gpus, count, error))
-            return NULL;
-    }
+    for (uint32_t i = 0; i < topology->gpu_count; i++)
+        pace[i] = 1;
+    if (!place_lasting(plan, &placing, gpus, count, error) ||
+        !fab_fault_plan_times(plan, scenario, topology, gpus, count, error))
+        return NULL;
     return g_steal_pointer(&plan);
 }
 

@@ -2,13 +2,18 @@
 #ifndef FAB_STUDY_FAULT_H
 #define FAB_STUDY_FAULT_H
 
+#include "engine/engine.h"
 #include "scenario/scenario.h"
 #include "study/run.h"
 #include "topology/topology.h"
 
 typedef struct {
-    FabTopology *topology; /* what is left; its numbers are those of the machine */
+    FabTopology *topology; /* what faults of the whole run leave; its numbers are those of the machine */
     double *pace;          /* of each GPU: kernels take so many times as long; NULL: 1 */
+    int64_t *late_ps;      /* of each GPU: kernels begin so much later; NULL: 0 */
+    GArray *changes;       /* FabEngineChange of faults that begin or end during the run; paces are of GPUs, and */
+    GPtrArray *stages;     /* FabTopology: ways are those of stage `number` */
+    GPtrArray *routers;    /* of the stages, once asked for */
 } FabFaultPlan;
 
 /*
@@ -19,6 +24,13 @@ FabFaultPlan *fab_fault_plan_new(const FabScenario *scenario, const FabTopology 
                                  uint32_t count, GError **error);
 void fab_fault_plan_free(FabFaultPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabFaultPlan, fab_fault_plan_free)
+
+/*
+ * The changes of a run whose rank i is GPU gpus[i], where routers follow `rules`; once for a plan, to which they
+ * belong. *count: ranks, then changes.
+ */
+const FabEngineChange *fab_fault_plan_changes(FabFaultPlan *plan, const FabRouteRules *rules, const uint32_t *gpus,
+                                              uint32_t *count);
 
 /* Adds to a result what the machine without faults would take, and with each alone. */
 bool fab_fault_costs(const FabScenario *scenario, const FabTopology *topology, FabResult *result, GError **error);

@@ -19,6 +19,9 @@ typedef struct {
     FabMachineFacts facts;
     FabFaultPlan *faults; /* of the scenario; NULL: none. `topology` is what they leave */
     double *pace;         /* of each rank; NULL: 1 */
+    int64_t *late_ps;     /* of each rank; NULL: 0 */
+    const FabEngineChange *changes;
+    uint32_t change_count;
 } FabRun;
 
 /* `constants` NULL: those shipped. The caller clears it, also after an error. */

@@ -26,6 +26,7 @@ fab_run_clear(FabRun *run)
     fab_router_free(run->router);
     fab_fault_plan_free(run->faults);
     g_free(run->pace);
+    g_free(run->late_ps);
     g_free(run->gpus);
 }
 
@@ -137,10 +138,13 @@ resolve_faults(FabRun *run, GError **error)
     if (run->faults == NULL)
         return false;
     run->topology = run->faults->topology;
-    if (run->faults->pace != NULL) {
-        run->pace = g_new(double, run->ranks);
-        for (uint32_t i = 0; i < run->ranks; i++)
-            run->pace[i] = run->faults->pace[run->gpus[i]];
+    if (run->faults->pace == NULL)
+        return true;
+    run->pace = g_new(double, run->ranks);
+    run->late_ps = g_new(int64_t, run->ranks);
+    for (uint32_t i = 0; i < run->ranks; i++) {
+        run->pace[i] = run->faults->pace[run->gpus[i]];
+        run->late_ps[i] = run->faults->late_ps[run->gpus[i]];
     }
     return true;
 }
@@ -161,6 +165,10 @@ fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topolo
     topology = run->topology;
     run->collective = (FabCollective)collective;
     run->router = fab_router_new(topology, &rules);
+    if (run->faults != NULL) {
+        run->change_count = run->ranks;
+        run->changes = fab_fault_plan_changes(run->faults, &rules, run->gpus, &run->change_count);
+    }
     if (!fab_machine_facts(run->router, topology, run->gpus, run->ranks, scenario->nccl, &run->facts, error))
         return false;
     if (scenario->settings.graph_file != NULL && run->ranks > 1 &&
@@ -272,7 +280,8 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
 {
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program,
-                           .pace = run->pace };
+                           .pace = run->pace, .late_ps = run->late_ps, .changes = run->changes,
+                           .change_count = run->change_count };
 
     if (run->topology->shared != FAB_VERTEX_NONE)
         fab_shared_costs(&spec, run->scenario->launch_s);
@@ -469,13 +478,13 @@ run_transfer(const FabScenario *scenario, const FabTopology *topology, GError **
 {
     g_autoptr(FabFaultPlan) plan = NULL;
 
-    if (scenario->faults->len > 0) {
-        plan = fab_fault_plan_new(scenario, topology, NULL, 0, error);
-        if (plan == NULL)
-            return NULL;
-        topology = plan->topology;
-    }
-    return fab_transfer_run(scenario, topology, error);
+    if (scenario->faults->len == 0)
+        return fab_transfer_run(scenario, topology, NULL, 0, error);
+    plan = fab_fault_plan_new(scenario, topology, NULL, 0, error);
+    if (plan == NULL)
+        return NULL;
+    return fab_transfer_run(scenario, plan->topology, (const FabEngineChange *)(void *)plan->changes->data,
+                            plan->changes->len, error);
 }
 
 FabResult *

@@ -24,6 +24,8 @@ typedef struct {
     FabRouter *router;
     const FabRoute **routes; /* of each pair */
     double *capacity;
+    const FabEngineChange *changes;
+    uint32_t change_count;
 } Transfer;
 
 static bool
@@ -147,6 +149,15 @@ collapse_writes(Transfer *transfer)
     }
 }
 
+/* Ports that are derated stay so: the change counts as a share of what the machine states. */
+static void
+change_capacity(const Transfer *transfer, FabFlowSet *flows, const FabEngineChange *change)
+{
+    double stated = transfer->topology->resources[change->number].capacity;
+
+    fab_flow_set_capacity(flows, change->number, transfer->capacity[change->number] * change->value / stated);
+}
+
 /* Runs all pairs to the end; the time of the last one, or -1 with an error. */
 static int64_t
 run_pairs(const Transfer *transfer, uint64_t size, FabFlowSet *flows, FabQueue *queue, GError **error)
@@ -155,6 +166,8 @@ run_pairs(const Transfer *transfer, uint64_t size, FabFlowSet *flows, FabQueue *
     int64_t when, last = 0;
     uint32_t data, pair, left = scenario->pair_count;
 
+    for (uint32_t i = 0; i < transfer->change_count; i++)
+        fab_queue_push(queue, transfer->changes[i].when_ps, i);
     for (uint32_t i = 0; i < scenario->pair_count; i++)
         fab_flow_start(flows, 0, transfer->routes[i], (double)size, INFINITY, i);
     fab_flow_share(flows, 0);
@@ -163,7 +176,9 @@ run_pairs(const Transfer *transfer, uint64_t size, FabFlowSet *flows, FabQueue *
             fab_flow_too_long("the transfer", error);
             return -1;
         }
-        if (fab_flow_complete(flows, when, data & ~FLOW_MARK)) {
+        if (!(data & FLOW_MARK)) {
+            change_capacity(transfer, flows, &transfer->changes[data]);
+        } else if (fab_flow_complete(flows, when, data & ~FLOW_MARK)) {
             for (; fab_flow_take_tag(flows, &pair); left--)
                 last = MAX(last, when + transfer->routes[pair]->latency_ps);
         }
@@ -216,9 +231,11 @@ run_size(const Transfer *transfer, uint64_t size, GError **error)
 }
 
 FabResult *
-fab_transfer_run(const FabScenario *scenario, const FabTopology *topology, GError **error)
+fab_transfer_run(const FabScenario *scenario, const FabTopology *topology, const FabEngineChange *changes,
+                 uint32_t change_count, GError **error)
 {
-    Transfer transfer = { .scenario = scenario, .topology = topology };
+    Transfer transfer = { .scenario = scenario, .topology = topology, .changes = changes,
+                          .change_count = change_count };
     g_autoptr(FabResult) result = fab_run_result_new(scenario, topology);
     FabRouteRules rules;
     bool good;
