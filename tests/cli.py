@@ -532,6 +532,32 @@ class Training(Cli):
         self.refuses(INPUT, "run them apart", "run", path, self.scenario())
         self.refuses(INPUT, "--gantt is for one training step", "run", path, "--gantt", "x.svg")
 
+    def test_a_step_is_exported_checked_and_replayed(self):
+        path = self.write("s.ini", self.STEP + "[parallel]\ntp=2\n")
+        prefix = os.path.join(self.folder, "t")
+        options = ("--set", "model.layers=2", "--set", "gpus=2", "--set", "global_batch=2")
+        for form, suffix in (((), "et"), (("--json",), "json")):
+            self.assertRegex(self.prints("chakra", "export", path, *options, "-o", prefix, *form), r"2 ranks, \d+ nodes")
+            self.assertRegex(self.prints("chakra", "check", prefix), r"2 ranks, \d+ nodes, \d+ collectives")
+            replay = self.write("r.ini", "[topology]\nname=dgx-h100\n[trace]\nfiles=t\n")
+            row = json.loads(self.prints("run", replay, "--json"))["results"][0]["rows"][0]
+            step = json.loads(self.prints("run", path, *options, "--json"))["results"][0]["step_s"]
+            self.assertAlmostEqual(row["time_us"] / 1e6 / step, 1, delta=0.1)
+            self.assertTrue(row["uses"])
+            drawing, loads = os.path.join(self.folder, "x.svg"), self.write("l.json", self.prints("run", replay, "--json"))
+            self.prints("topology", "diagram", "dgx-h100", "--load", loads, "-o", drawing)
+            with open(drawing, encoding="utf-8") as file:
+                self.assertIn("Utilisation of links: trace", file.read())
+            self.prints("compare", replay, replay)
+            self.prints("explain", replay)
+            self.refuses(INPUT, r"has \[trace\], only a \[collective\]", "program", "export", replay)
+            for rank in range(2):
+                os.unlink(f"{prefix}.{rank}.{suffix}")
+        self.refuses(INPUT, r"neither such a file nor .*t\.0\.et", "run", replay)
+        self.refuses(INPUT, "needs -o PREFIX", "chakra", "export", path)
+        self.refuses(INPUT, r"has no \[training\]", "chakra", "export", replay, "-o", prefix)
+        self.refuses(INPUT, "needs files", "run", self.write("n.ini", "[topology]\nname=dgx-h100\n[trace]\nprecision=fp8\n"))
+
     def test_models_are_listed_and_shown(self):
         self.assertIn("llama-3-405b", self.prints("model", "list"))
         shown = self.prints("model", "show", "mixtral-8x7b", "--sequence", "4096")

@@ -16,7 +16,8 @@ static const FabCommand *const table[] = { &fab_command_run, &fab_command_topolo
                                           &fab_command_import, &fab_command_validate, &fab_command_calibrate,
                                           &fab_command_memory, &fab_command_model, &fab_command_program,
                                           &fab_command_measure, &fab_command_compare, &fab_command_sweep,
-                                          &fab_command_claims, &fab_command_explain };
+                                          &fab_command_claims, &fab_command_explain,
+                                          &fab_command_chakra };
 
 /* The table as one array, which ends with an empty entry. */
 static void

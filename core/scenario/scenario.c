@@ -7,9 +7,10 @@
 #include "base/keyfile.h"
 #include "base/units.h"
 #include "scenario/find.h"
+#include "scenario/flows.h"
 #include "scenario/sets.h"
 
-enum { MAX_RANKS = 1 << 20, MAX_PAIRS = 1 << 16, MAX_CHANNELS = 1024, MAX_SLOTS = UINT16_MAX };
+enum { MAX_RANKS = FAB_MOST_GPUS, MAX_CHANNELS = 1024, MAX_SLOTS = UINT16_MAX };
 enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 
 #define GROUP_COLLECTIVE "collective"
@@ -17,6 +18,10 @@ enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 #define GROUP_TRAINING "training"
 #define GROUP_INFERENCE "inference"
 #define GROUP_PIPELINE "pipeline"
+#define GROUP_TRACE "trace"
+
+static const char *const work_groups[] = { GROUP_TRANSFER, GROUP_TRAINING, GROUP_INFERENCE, GROUP_PIPELINE, GROUP_TRACE,
+                                           GROUP_COLLECTIVE, NULL };
 
 /* A sweep that was not asked for: from where latency rules to where bandwidth does. */
 #define DEFAULT_SIZES "8:8G"
@@ -140,22 +145,6 @@ read_datatype(FabKeyfile *file, FabScenario *scenario, GError **error)
     return false;
 }
 
-/* One GPU index of a list. */
-static bool
-parse_gpu(const char *text, uint32_t *gpu, GError **error)
-{
-    int64_t number;
-
-    if (!fab_parse_integer(text, &number, error))
-        return false;
-    if (number < 0 || number >= MAX_RANKS) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "GPU %.60s does not exist, GPUs are counted from 0", text);
-        return false;
-    }
-    *gpu = (uint32_t)number;
-    return true;
-}
-
 static bool
 parse_rank_list(char **parts, FabScenario *scenario, GError **error)
 {
@@ -164,7 +153,7 @@ parse_rank_list(char **parts, FabScenario *scenario, GError **error)
     scenario->rank_count = g_strv_length(parts);
     scenario->ranks = g_new(uint32_t, scenario->rank_count);
     for (uint32_t i = 0; i < scenario->rank_count; i++) {
-        if (!parse_gpu(parts[i], &scenario->ranks[i], error))
+        if (!fab_parse_gpu(parts[i], &scenario->ranks[i], error))
             return false;
         if (!g_hash_table_add(seen, GUINT_TO_POINTER(scenario->ranks[i] + 1))) {
             g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "GPU %u appears twice, each rank needs its own GPU",
@@ -191,61 +180,6 @@ read_ranks(FabKeyfile *file, FabScenario *scenario, GError **error)
     if (!fine)
         fab_keyfile_prefix_error(file, GROUP_COLLECTIVE, "ranks", error);
     return fine;
-}
-
-/* ------------------------------------------------------------------ [transfer] flows */
-
-static bool
-add_pair(GArray *pairs, uint32_t from, uint32_t to, GError **error)
-{
-    FabTransferPair pair = { from, to };
-
-    if (pairs->len == MAX_PAIRS) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "has more than %d flows", MAX_PAIRS);
-        return false;
-    }
-    g_array_append_val(pairs, pair);
-    return true;
-}
-
-/* "0>1", or "0<>1" for both directions at once. */
-static bool
-parse_flow(const char *text, GArray *pairs, GError **error)
-{
-    bool both = strstr(text, "<>") != NULL;
-    g_auto(GStrv) ends = g_strsplit(text, both ? "<>" : ">", -1);
-    uint32_t from, to;
-
-    if (g_strv_length(ends) != 2) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" is not a flow such as 0>1 or, both ways, 0<>1", text);
-        return false;
-    }
-    if (!parse_gpu(ends[0], &from, error) || !parse_gpu(ends[1], &to, error))
-        return false;
-    if (from == to) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" ends where it starts, a flow joins two GPUs", text);
-        return false;
-    }
-    return add_pair(pairs, from, to, error) && (!both || add_pair(pairs, to, from, error));
-}
-
-static bool
-parse_flows(const char *text, FabScenario *scenario, GError **error)
-{
-    g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(FabTransferPair));
-    g_auto(GStrv) parts = g_strsplit_set(text, " \t,;", -1);
-
-    for (guint i = 0; parts[i] != NULL; i++) {
-        if (parts[i][0] != '\0' && !parse_flow(parts[i], pairs, error))
-            return false;
-    }
-    if (pairs->len == 0) {
-        g_set_error_literal(error, FAB_ERROR, FAB_ERROR_VALUE, "names no flow, a flow is written 0>1");
-        return false;
-    }
-    scenario->pair_count = pairs->len;
-    scenario->pairs = (FabTransferPair *)g_array_free(g_steal_pointer(&pairs), FALSE);
-    return true;
 }
 
 /* ------------------------------------------------------------------ groups */
@@ -343,7 +277,7 @@ read_transfer(FabKeyfile *file, FabScenario *scenario, GError **error)
                     scenario->path);
         return false;
     }
-    if (!parse_flows(flows, scenario, error)) {
+    if (!fab_parse_flows(flows, scenario, error)) {
         fab_keyfile_prefix_error(file, GROUP_TRANSFER, "flows", error);
         return false;
     }
@@ -394,6 +328,13 @@ read_calibration(FabKeyfile *file, FabScenario *scenario, GError **error)
     return true;
 }
 
+static void
+accept_all(FabKeyfile *file, const char *group, const char *const *keys)
+{
+    for (; *keys != NULL; keys++)
+        fab_keyfile_accept(file, group, *keys);
+}
+
 /* Declares all that a scenario may say, so that a misspelt group or key is found before anything is missed. */
 static bool
 check_words(FabKeyfile *file, GError **error)
@@ -403,36 +344,31 @@ check_words(FabKeyfile *file, GError **error)
     fab_keyfile_accept(file, "topology", "name");
     fab_keyfile_accept_group(file, "topology");
     fab_keyfile_accept(file, "calibration", "file");
-    for (guint i = 0; collective_keys[i] != NULL; i++)
-        fab_keyfile_accept(file, GROUP_COLLECTIVE, collective_keys[i]);
-    for (guint i = 0; fab_nccl_setting_keys[i] != NULL; i++)
-        fab_keyfile_accept(file, GROUP_COLLECTIVE, fab_nccl_setting_keys[i]);
-    for (guint i = 0; transfer_keys[i] != NULL; i++)
-        fab_keyfile_accept(file, GROUP_TRANSFER, transfer_keys[i]);
-    for (guint i = 0; fab_copy_pipeline_keys[i] != NULL; i++)
-        fab_keyfile_accept(file, GROUP_PIPELINE, fab_copy_pipeline_keys[i]);
+    accept_all(file, GROUP_COLLECTIVE, collective_keys);
+    accept_all(file, GROUP_COLLECTIVE, fab_nccl_setting_keys);
+    accept_all(file, GROUP_TRANSFER, transfer_keys);
+    accept_all(file, GROUP_PIPELINE, fab_copy_pipeline_keys);
+    accept_all(file, GROUP_TRACE, fab_trace_keys);
     fab_training_accept(file);
     fab_faults_accept(file);
     fab_keyfile_accept_group(file, "sweep"); /* sweep.c reads it */
-    for (guint i = 0; fab_price_keys[i] != NULL; i++)
-        fab_keyfile_accept(file, "price", fab_price_keys[i]);
-    for (guint i = 0; fab_power_keys[i] != NULL; i++)
-        fab_keyfile_accept(file, "power", fab_power_keys[i]);
+    accept_all(file, "price", fab_price_keys);
+    accept_all(file, "power", fab_power_keys);
     return fab_keyfile_finish(file, error);
 }
 
 static bool
 check_work(const FabKeyfile *file, GError **error)
 {
-    int things = fab_keyfile_has_group(file, GROUP_COLLECTIVE) + fab_keyfile_has_group(file, GROUP_TRANSFER) +
-                 fab_keyfile_has_group(file, GROUP_TRAINING) + fab_keyfile_has_group(file, GROUP_PIPELINE) +
-                 fab_keyfile_has_group(file, GROUP_INFERENCE);
+    int things = 0;
 
+    for (guint i = 0; work_groups[i] != NULL; i++)
+        things += fab_keyfile_has_group(file, work_groups[i]);
     if (things == 1)
         return fab_training_check_groups(file, error);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                 "%s: says %s to run, a scenario has exactly one of [collective], [transfer], [pipeline], "
-                "[training] and [inference]",
+                "[training], [inference] and [trace]",
                 fab_keyfile_path(file), things > 1 ? "two things" : "nothing");
     return false;
 }
@@ -464,6 +400,10 @@ read_work(FabKeyfile *file, FabScenario *scenario, GError **error)
         scenario->kind = FAB_SCENARIO_PIPELINE;
         return fab_copy_pipeline_read(file, &scenario->pipeline, error) &&
                read_sizes(file, GROUP_PIPELINE, scenario, error);
+    }
+    if (fab_keyfile_has_group(file, GROUP_TRACE)) {
+        scenario->kind = FAB_SCENARIO_TRACE;
+        return fab_trace_wish_read(file, &scenario->trace, error);
     }
     scenario->kind = FAB_SCENARIO_COLLECTIVE;
     return read_collective(file, scenario, error);
@@ -571,6 +511,7 @@ fab_scenario_free(FabScenario *scenario)
     g_free(scenario->timing);
     g_free(scenario->settings.graph_file);
     g_free(scenario->pairs);
+    g_free(scenario->trace.files);
     fab_model_free(scenario->model);
     fab_training_free(scenario->training);
     g_clear_pointer(&scenario->faults, g_ptr_array_unref);

@@ -1,7 +1,7 @@
 /*
  * What to run, as plain data read from a scenario file and the command line: the machine, overrides, and a
- * collective sweep, a set of transfers, a copy pipeline or a training step. Names are checked against files only, not
- * against the machine.
+ * collective sweep, a set of transfers, a copy pipeline, a training step or an execution trace. Names are checked
+ * against files only, not against the machine.
  */
 #ifndef FAB_SCENARIO_SCENARIO_H
 #define FAB_SCENARIO_SCENARIO_H
@@ -16,10 +16,11 @@
 #include "scenario/copy-pipeline.h"
 #include "scenario/fault.h"
 #include "scenario/price.h"
+#include "scenario/trace.h"
 #include "scenario/training.h"
 
 typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER, FAB_SCENARIO_TRAINING,
-               FAB_SCENARIO_PIPELINE, FAB_SCENARIO_INFERENCE } FabScenarioKind;
+               FAB_SCENARIO_PIPELINE, FAB_SCENARIO_INFERENCE, FAB_SCENARIO_TRACE } FabScenarioKind;
 
 /* [transfer]: simultaneous copies between GPUs. */
 typedef struct {
@@ -64,6 +65,7 @@ typedef struct {
     FabModel *model;
     FabTraining *training;
     GPtrArray *faults; /* FabFault: [fault NAME]; never NULL */
+    FabTraceWish trace;       /* [trace] */
     FabPrice *price;   /* [price] and [power]; NULL: not given */
     FabPower *power;
     /* collective, transfer; of a pipeline's chunks */

@@ -38,6 +38,7 @@ apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
                         : fab_keyfile_has_group(file, "training")  ? "training"
                         : fab_keyfile_has_group(file, "inference") ? "inference"
                         : fab_keyfile_has_group(file, "pipeline")  ? "pipeline"
+                        : fab_keyfile_has_group(file, "trace")     ? "trace"
                                                                        : "collective";
 
     if (!g_utf8_validate(set, -1, NULL) || g_strv_length(sides) != 2 || words[0] == NULL ||

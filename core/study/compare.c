@@ -59,7 +59,8 @@ kind_name(FabScenarioKind kind)
            : kind == FAB_SCENARIO_TRAINING ? "a training step"
            : kind == FAB_SCENARIO_INFERENCE ? "inference"
            : kind == FAB_SCENARIO_TRANSFER ? "a set of copies"
-                                           : "a copy pipeline";
+           : kind == FAB_SCENARIO_TRACE ? "an execution trace"
+                                        : "a copy pipeline";
 }
 
 /* Compared are only runs of the same work: before anything is run. */
@@ -133,7 +134,7 @@ find_sizes(FabComparison *comparison, GPtrArray *scenarios, GError **error)
     const FabScenario *first = scenarios->pdata[0];
     uint64_t none = 0;
 
-    if (fab_outcome_counts_tokens(first->kind))
+    if (fab_outcome_counts_tokens(first->kind) || first->kind == FAB_SCENARIO_TRACE)
         g_array_append_val(comparison->sizes, none);
     for (uint32_t i = 0; i < first->size_count; i++) {
         bool all = true;

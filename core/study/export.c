@@ -78,6 +78,7 @@ fab_export_each(const FabScenario *scenario, const FabTopology *topology, FabPro
                     "%s: has [%s], only a [collective] has channel programs", scenario->path,
                     scenario->kind == FAB_SCENARIO_TRAINING   ? "training"
                     : scenario->kind == FAB_SCENARIO_PIPELINE ? "pipeline"
+                    : scenario->kind == FAB_SCENARIO_TRACE    ? "trace"
                                                               : "transfer");
         return false;
     }

@@ -107,11 +107,11 @@ take_result(FabOutcome *outcome, const FabResult *result, const FabTopology *top
     for (guint i = 0; i < result->rows->len; i++) {
         const FabResultRow *from = result->rows->pdata[i];
         FabOutcomeRow *row = row_new(outcome);
-        row->size_bytes = from->size_bytes;
+        row->size_bytes = outcome->kind == FAB_SCENARIO_TRACE ? 0 : from->size_bytes; /* a trace has one of its own */
         row->seconds = (double)from->time_ps * 1e-12;
         row->low_s = (double)from->low_ps * 1e-12;
         row->high_s = (double)from->high_ps * 1e-12;
-        row->work = row->seconds * from->algbw; /* the size; of a pipeline all its chunks */
+        row->work = MAX(row->seconds * from->algbw, 1); /* the size; of a pipeline all its chunks */
         row->algbw = from->algbw;
         row->busbw = from->busbw;
         row->binding = g_strdup(from->binding);

@@ -208,6 +208,13 @@ layer_pass(Builder *builder, bool experts)
     return pass;
 }
 
+/* On one GPU. */
+static double
+logits_parameters(const FabPassSpec *spec)
+{
+    return (double)spec->model->hidden * spec->model->vocab / spec->training->tp;
+}
+
 /* Logits and loss. */
 static FabPassParts
 logits_pass(Builder *builder)
@@ -227,8 +234,7 @@ logits_pass(Builder *builder)
                                              : cost(builder, FAB_ALL_REDUCE, group, builder->payload);
     add_host(pass.forward, spec->rates->stack->host_ends_s / 2);
     add_host(pass.backward, spec->rates->stack->host_ends_s / 2);
-    add_shards(builder, (double)spec->model->hidden * spec->model->vocab / spec->training->tp, pass.forward,
-               pass.backward);
+    add_shards(builder, logits_parameters(spec), pass.forward, pass.backward);
     return pass;
 }
 
@@ -261,21 +267,37 @@ hop_seconds(Builder *builder)
 }
 
 bool
-fab_pass_times(const FabPassSpec *spec, FabPassParts *passes, double *hop_s, GError **error)
+fab_pass_pieces(const FabPassSpec *spec, FabPassPieces *pieces, GError **error)
 {
     const FabTraining *training = spec->training;
     bool wide = training->precision == FAB_PRECISION_FP32 || training->precision == FAB_PRECISION_TF32;
     Builder builder = { .spec = spec, .error = error, .width = wide ? 4 : 2,
                         .tokens = (double)training->micro_batch * training->sequence / training->cp };
-    FabPassParts dense, routed = { .weights = 0 }, logits;
+
+    *pieces = (FabPassPieces) { .width = builder.width, .tokens = builder.tokens };
+    builder.payload = pieces->payload = builder.width * builder.tokens * spec->model->hidden;
+    pieces->dense = layer_pass(&builder, false);
+    pieces->dense_parameters = layer_parameters(&builder, false);
+    if (spec->model->experts > 0) {
+        pieces->routed = layer_pass(&builder, true);
+        pieces->routed_parameters = layer_parameters(&builder, true);
+    }
+    pieces->logits = logits_pass(&builder);
+    pieces->logits_parameters = logits_parameters(spec);
+    pieces->hop_s = hop_seconds(&builder);
+    return !builder.failed;
+}
+
+bool
+fab_pass_times(const FabPassSpec *spec, FabPassParts *passes, double *hop_s, GError **error)
+{
+    const FabTraining *training = spec->training;
+    FabPassPieces pieces;
     double hop, shown = spec->rates->stack->hop_exposed;
 
-    builder.payload = builder.width * builder.tokens * spec->model->hidden;
-    dense = layer_pass(&builder, false);
-    if (spec->model->experts > 0)
-        routed = layer_pass(&builder, true);
-    logits = logits_pass(&builder);
-    hop = hop_seconds(&builder);
+    if (!fab_pass_pieces(spec, &pieces, error))
+        return false;
+    hop = pieces.hop_s;
     for (uint32_t stage = 0; stage < training->pp; stage++) {
         for (uint32_t chunk = 0; chunk < training->chunks; chunk++) {
             FabPassParts *pass = &passes[stage * training->chunks + chunk];
@@ -284,10 +306,10 @@ fab_pass_times(const FabPassSpec *spec, FabPassParts *passes, double *hop_s, GEr
             uint32_t with = 0;
             for (uint32_t i = first; i < first + count; i++)
                 with += fab_layer_has_experts(spec->model, i);
-            add_pass(pass, &routed, with);
-            add_pass(pass, &dense, count - with);
+            add_pass(pass, &pieces.routed, with);
+            add_pass(pass, &pieces.dense, count - with);
             if (position == last)
-                add_pass(pass, &logits, 1);
+                add_pass(pass, &pieces.logits, 1);
             if (position > 0)
                 pass->forward[FAB_TIME_HOP] += shown * hop;
             if (position < last)
@@ -295,5 +317,5 @@ fab_pass_times(const FabPassSpec *spec, FabPassParts *passes, double *hop_s, GEr
         }
     }
     *hop_s = (1 - shown) * hop;
-    return !builder.failed;
+    return true;
 }

@@ -12,6 +12,7 @@
 #include "study/interval.h"
 #include "study/copy-pipeline.h"
 #include "study/shared.h"
+#include "study/trace-run.h"
 #include "study/transfer.h"
 #include "study/work.h"
 #include "topology/machine.h"
@@ -509,6 +510,7 @@ fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabCo
     result = scenario->kind == FAB_SCENARIO_TRANSFER ? run_transfer(scenario, topology, error)
              : scenario->kind == FAB_SCENARIO_PIPELINE
                  ? fab_copy_pipeline_run(scenario, topology, error)
+             : scenario->kind == FAB_SCENARIO_TRACE ? fab_trace_result(scenario, topology, constants, error)
                  : run_collective(scenario, topology, constants, progress, user, error);
     if (result != NULL && overlay != NULL && copies)
         g_ptr_array_add(result->notes, g_strdup("the calibration changes nothing: copies use none of its constants"));
