@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "study/fault.h"
 #include "study/run.h"
+#include "study/training-step.h"
 #include "topology/degrade.h"
 #include "topology/machine.h"
 #include "topology/route.h"
@@ -261,9 +262,9 @@ END_TEST
 START_TEST(faults_may_overlap)
 {
     g_autofree char *both = g_strconcat(COPY, "|fault a.kind=link-rate|fault a.at=Node 0 NIC 0 - Leaf 0|"
-                                        "fault a.rate=0.5|fault a.start=100 us|fault a.end=300 us|fault b.kind=link-rate|"
-                                        "fault b.at=Node 0 NIC 0 - Leaf 0|fault b.rate=0.5|fault b.start=200 us|"
-                                        "fault b.end=400 us", NULL);
+                                        "fault a.rate=0.5|fault a.start=100 us|fault a.end=300 us|"
+                                        "fault b.kind=link-rate|fault b.at=Node 0 NIC 0 - Leaf 0|"
+                                        "fault b.rate=0.5|fault b.start=200 us|fault b.end=400 us", NULL);
     int64_t us = 1000000;
 
     /* 50 us lost alone, 75 together, 50 alone */
@@ -299,6 +300,96 @@ START_TEST(copies_have_faults_too)
     double ratio = (double)time_of(half) / (double)time_of(copies);
 
     ck_assert_double_eq_tol(ratio, 2, 0.01);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ training steps */
+
+#define STEP "topology.name=dgx-h100|model.preset=gpt-3-5b|parallel.tp=8|training.nodes=4|training.global_batch=64"
+#define ON_CLUSTER "topology.name=superpod-h100|topology.nodes=4|model.preset=gpt-3-5b|parallel.tp=8|" \
+                   "training.global_batch=64|training.overlap=no"
+
+static FabTrainingStep *
+step_of(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabScenario) scenario = scenario_of(text, &error);
+    FabTrainingStep *step = scenario != NULL ? fab_training_step_new(scenario, NULL, NULL, &error) : NULL;
+
+    ck_assert_msg(step != NULL && fab_training_step_costs(step, scenario, NULL, &error), "%s: %s", text,
+                  error != NULL ? error->message : "no message");
+    return step;
+}
+
+START_TEST(a_slow_gpu_slows_the_kernels_of_its_stage)
+{
+    g_autoptr(FabTrainingStep) healthy = step_of(STEP);
+    g_autoptr(FabTrainingStep) slow = step_of(STEP "|fault.kind=slow-gpu|fault.at=GPU 6|fault.factor=1.5");
+
+    ck_assert_double_eq_tol(slow->parts[FAB_TIME_MATRIX] / healthy->parts[FAB_TIME_MATRIX], 1.5, 1e-6);
+    ck_assert_double_eq_tol(slow->parts[FAB_TIME_TENSOR], healthy->parts[FAB_TIME_TENSOR], 1e-9);
+    ck_assert_double_gt(slow->seconds, healthy->seconds * 1.2);
+    ck_assert_double_eq_tol(slow->healthy, healthy->seconds, 1e-12);
+}
+END_TEST
+
+START_TEST(a_slow_gpu_of_a_pipeline_holds_its_stage_back)
+{
+    g_autofree char *piped = g_strconcat(STEP, "|parallel.pp=4", NULL);
+    g_autofree char *one = g_strconcat(piped, "|fault.kind=slow-gpu|fault.at=GPU 6|fault.factor=3", NULL);
+    g_autoptr(FabTrainingStep) healthy = step_of(piped), slow = step_of(one);
+
+    ck_assert_uint_eq(slow->stage, 0); /* GPU 6 is of the first machine, which is the first stage */
+    ck_assert_double_gt(slow->seconds, healthy->seconds * 1.5);
+    ck_assert_double_gt(slow->parts[FAB_TIME_BUBBLE], 0);
+}
+END_TEST
+
+START_TEST(an_nvswitch_without_a_chip_slows_tensor_parallel_collectives)
+{
+    g_autoptr(FabTrainingStep) healthy = step_of(STEP);
+    g_autoptr(FabTrainingStep) left = step_of(STEP "|fault.kind=nvswitch-plane|fault.at=NVSwitch");
+
+    ck_assert_double_gt(left->parts[FAB_TIME_TENSOR], healthy->parts[FAB_TIME_TENSOR]);
+    ck_assert_double_eq_tol(left->parts[FAB_TIME_MATRIX], healthy->parts[FAB_TIME_MATRIX], 1e-9);
+}
+END_TEST
+
+START_TEST(a_machine_with_a_nic_less_holds_all_replicas_back)
+{
+    const char *apart = STEP "|training.overlap=no";
+    g_autofree char *lost = g_strconcat(apart, "|fault.kind=nic-down|fault.at=NIC 2, NIC 5", NULL);
+    g_autoptr(FabTrainingStep) healthy = step_of(apart), left = step_of(lost);
+
+    ck_assert_double_gt(left->parts[FAB_TIME_DATA], healthy->parts[FAB_TIME_DATA] * 1.2);
+    ck_assert_double_lt(left->parts[FAB_TIME_DATA], healthy->parts[FAB_TIME_DATA] * 8 / 6 + 1e-6);
+}
+END_TEST
+
+START_TEST(a_fault_on_any_machine_of_a_cluster_counts)
+{
+    g_autoptr(FabTrainingStep) healthy = step_of(ON_CLUSTER);
+    g_autoptr(FabTrainingStep) nic = step_of(ON_CLUSTER "|fault.kind=nic-down|fault.at=Node 2 NIC 3");
+    g_autoptr(FabTrainingStep) link =
+        step_of(ON_CLUSTER "|fault.kind=link-rate|fault.at=Node 3 GPU 1 - Node 3 NVSwitch|fault.rate=0.25");
+
+    ck_assert_double_gt(nic->parts[FAB_TIME_DATA], healthy->parts[FAB_TIME_DATA] * 1.05);
+    ck_assert_double_gt(link->parts[FAB_TIME_TENSOR], healthy->parts[FAB_TIME_TENSOR] * 1.2);
+}
+END_TEST
+
+START_TEST(costs_of_a_step_are_told_for_each_fault)
+{
+    g_autoptr(FabTrainingStep) both = step_of(STEP "|fault a.kind=slow-gpu|fault a.at=GPU 6|fault a.factor=1.5|"
+                                              "fault b.kind=jitter|fault b.spread=0.1");
+    g_autoptr(FabTrainingStep) slow = step_of(STEP "|fault.kind=slow-gpu|fault.at=GPU 6|fault.factor=1.5");
+    const FabStepFault *first = both->faults->pdata[0], *second = both->faults->pdata[1];
+
+    ck_assert_uint_eq(both->faults->len, 2);
+    ck_assert_str_eq(first->name, "a");
+    ck_assert_double_eq_tol(first->seconds, slow->seconds, 1e-12);
+    ck_assert_double_gt(second->seconds, both->healthy);
+    ck_assert_double_ge(both->seconds, first->seconds);
 }
 END_TEST
 
@@ -341,7 +432,10 @@ static const struct {
     { "topology.name=dgx-h100|transfer.flows=0>1|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2",
       "is about kernels, and copies of \\[transfer\\] run none" },
     { "topology.name=dgx-h100|pipeline.bytes=1G|fault.kind=link-down|fault.at=GPU 1 - NVSwitch",
-      "belongs to a scenario with \\[collective\\]" },
+      "belongs to a scenario with \\[collective\\], \\[transfer\\] or \\[training\\]" },
+    { STEP "|fault.kind=jitter|fault.delay=2 us", "has delay, which is that of a single call" },
+    { STEP "|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2|fault.end=2 us",
+      "a step of \\[training\\] has its faults from its first pass to its last" },
     { TWO_NODES "|fault.kind=nic-down|fault.at=Node 1 NIC 0, Node 1 NIC 1, Node 1 NIC 2, Node 1 NIC 3, "
       "Node 1 NIC 4, Node 1 NIC 5, Node 1 NIC 6, Node 1 NIC 7",
       "\\[fault\\] nic-down at .* leaves no way from Node 0 GPU 0 to Node 1 GPU 0" },
@@ -395,6 +489,12 @@ main(void)
     tcase_add_test(tests, faults_may_overlap);
     tcase_add_test(tests, costs_are_told_for_each_fault_alone_and_for_all);
     tcase_add_test(tests, copies_have_faults_too);
+    tcase_add_test(tests, a_slow_gpu_slows_the_kernels_of_its_stage);
+    tcase_add_test(tests, a_slow_gpu_of_a_pipeline_holds_its_stage_back);
+    tcase_add_test(tests, an_nvswitch_without_a_chip_slows_tensor_parallel_collectives);
+    tcase_add_test(tests, a_machine_with_a_nic_less_holds_all_replicas_back);
+    tcase_add_test(tests, a_fault_on_any_machine_of_a_cluster_counts);
+    tcase_add_test(tests, costs_of_a_step_are_told_for_each_fault);
     tcase_add_loop_test(tests, a_fault_that_cannot_be_is_refused_in_one_sentence, 0, G_N_ELEMENTS(refused));
     tcase_add_test(tests, gpus_that_do_no_work_may_be_cut_off);
     srunner_run_all(runner, CK_NORMAL);

@@ -112,11 +112,12 @@ run_steps(const Options *options, GPtrArray *scenarios, FabOutput *output, GErro
 
     for (guint i = 0; i < scenarios->len && !fab_output_closed(output); i++) {
         FabTrainingStep *step = fab_training_step_new(scenarios->pdata[i], NULL, NULL, error);
-        if (step == NULL) {
+        if (step != NULL)
+            g_ptr_array_add(steps, step);
+        if (step == NULL || !fab_training_step_costs(step, scenarios->pdata[i], NULL, error)) {
             fab_scenario_options_blame(&options->scenario, scenarios->pdata[i], error);
             return false;
         }
-        g_ptr_array_add(steps, step);
         if (options->csv)
             fab_report_training_step_csv(step, i == 0, out);
         else if (!options->json)

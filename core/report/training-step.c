@@ -54,6 +54,34 @@ print_head(const FabTrainingStep *step, FILE *out)
     print_memory(footprint, out);
 }
 
+static void
+print_fault(const char *name, const char *what, double seconds, double healthy, FILE *out)
+{
+    g_autofree char *time = time_text(seconds);
+    Number more;
+
+    fprintf(out, "  %14s  %8s %% more   %s: %s\n", time, fab_stream_fixed(100 * (seconds / healthy - 1), 2, more), name,
+            what);
+}
+
+static void
+print_faults(const FabTrainingStep *step, FILE *out)
+{
+    g_autofree char *healthy = NULL;
+
+    if (step->faults == NULL || step->faults->len == 0)
+        return;
+    healthy = time_text(step->healthy);
+    fprintf(out, "# what faults cost: the step without any, with each alone%s\n  %14s                    healthy\n",
+            step->faults->len > 1 ? ", with all" : "", healthy);
+    for (guint i = 0; i < step->faults->len; i++) {
+        const FabStepFault *fault = step->faults->pdata[i];
+        print_fault(fault->name, fault->what, fault->seconds, step->healthy, out);
+    }
+    if (step->faults->len > 1)
+        print_fault("faults", "all of them, as above", step->seconds, step->healthy, out);
+}
+
 void
 fab_report_training_step(const FabTrainingStep *step, FILE *out)
 {
@@ -74,6 +102,7 @@ fab_report_training_step(const FabTrainingStep *step, FILE *out)
             fprintf(out, "  %-17s %14s  %6s %%\n", fab_time_part_names[i], part,
                     fab_stream_fixed(100 * step->parts[i] / step->seconds, 2, first));
     }
+    print_faults(step, out);
 }
 
 /* ------------------------------------------------------------------ for programs */
@@ -132,6 +161,26 @@ fab_report_training_step_csv(const FabTrainingStep *step, bool header, FILE *out
     fputs("\r\n", out);
 }
 
+/* Only where there are any. */
+static void
+write_faults(const FabTrainingStep *step, FILE *out)
+{
+    Number text;
+
+    if (step->faults == NULL || step->faults->len == 0)
+        return;
+    fprintf(out, ",\n      \"healthy_s\": %s,\n      \"faults\": [", fab_stream_number(step->healthy, text));
+    for (guint i = 0; i < step->faults->len; i++) {
+        const FabStepFault *fault = step->faults->pdata[i];
+        fprintf(out, "%s{\"name\": ", i > 0 ? ", " : "");
+        fab_stream_json_text(out, fault->name);
+        fputs(", \"what\": ", out);
+        fab_stream_json_text(out, fault->what);
+        fprintf(out, ", \"alone_s\": %s}", fab_stream_number(fault->seconds, text));
+    }
+    fputs("]", out);
+}
+
 static void
 write_step(const FabTrainingStep *step, FILE *out)
 {
@@ -155,7 +204,9 @@ write_step(const FabTrainingStep *step, FILE *out)
     for (int i = 0; i < FAB_TIME_PARTS; i++)
         fprintf(out, "%s\"%s\": %s", i > 0 ? ", " : "", fab_time_part_names[i],
                 fab_stream_number(step->parts[i], text));
-    fputs(" }\n    }", out);
+    fputs(" }", out);
+    write_faults(step, out);
+    fputs("\n    }", out);
 }
 
 void

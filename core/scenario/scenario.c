@@ -418,8 +418,12 @@ check_faults(const FabScenario *scenario, GError **error)
     for (guint i = 0; i < scenario->faults->len; i++) {
         const FabFault *fault = scenario->faults->pdata[i];
         const char *wrong = NULL;
-        if (!copies && scenario->kind != FAB_SCENARIO_COLLECTIVE)
-            wrong = "belongs to a scenario with [collective] or [transfer]";
+        if (!copies && scenario->kind != FAB_SCENARIO_COLLECTIVE && scenario->kind != FAB_SCENARIO_TRAINING)
+            wrong = "belongs to a scenario with [collective], [transfer] or [training]";
+        else if (scenario->kind == FAB_SCENARIO_TRAINING && fault->timed)
+            wrong = "has start or end, but a step of [training] has its faults from its first pass to its last";
+        else if (scenario->kind == FAB_SCENARIO_TRAINING && fault->delay_s > 0)
+            wrong = "has delay, which is that of a single call; of a step of [training] give spread";
         else if (copies && (fault->kind == FAB_FAULT_SLOW_GPU || fault->kind == FAB_FAULT_JITTER))
             wrong = "is about kernels, and copies of [transfer] run none";
         else if (copies && fault->detection_s >= 0)

@@ -12,6 +12,7 @@ typedef struct {
     double *share;    /* of each link: what is left of its rate; multiplied into */
     double *pace;     /* of each GPU, the same */
     int64_t *late_ps; /* of each GPU; added to */
+    double *nic;      /* of each vertex: what is left of a NIC; NULL: NICs without cables are refused */
 } FabPlacing;
 
 /* fault.c: marks what the fault does. An error for a place that the machine does not have. */
@@ -19,6 +20,9 @@ bool fab_fault_place(const FabPlacing *placing, GError **error);
 /* An error that names the fault where `left` has no way between two of the GPUs. */
 bool fab_fault_check_joined(const FabPlacing *placing, const FabTopology *left, const uint32_t *gpus, uint32_t count,
                             GError **error);
+
+/* A plan of what was marked, for faults that none of them begins or ends during the run. */
+FabFaultPlan *fab_fault_plan_of_marks(const FabPlacing *placing, const uint32_t *gpus, uint32_t count, GError **error);
 
 /* fault-time.c: fills changes and stages of a plan whose topology is ready. */
 bool fab_fault_plan_times(FabFaultPlan *plan, const FabScenario *scenario, const FabTopology *topology,

@@ -66,7 +66,7 @@ fits(const FabPlacing *placing, FabVertex vertex)
     case FAB_FAULT_SWITCH_DOWN:
         return kind == FAB_VERTEX_NVSWITCH || kind == FAB_VERTEX_NET_SWITCH;
     case FAB_FAULT_NIC_DOWN:
-        return kind == FAB_VERTEX_NIC && has_cable(placing->topology, vertex);
+        return kind == FAB_VERTEX_NIC && (placing->nic != NULL || has_cable(placing->topology, vertex));
     case FAB_FAULT_SLOW_GPU:
     case FAB_FAULT_JITTER:
         return kind == FAB_VERTEX_GPU;
@@ -153,6 +153,8 @@ mark_vertex(const FabPlacing *placing, FabVertex vertex, GError **error)
     if (fault->kind == FAB_FAULT_NVSWITCH_PLANE && fault->chips >= chips)
         return refuse(placing, error, "%s has %u chip%s, chips must be less; all of them at once are kind=switch-down",
                       topology->vertices[vertex].name, chips, chips == 1 ? "" : "s");
+    if (fault->kind == FAB_FAULT_NIC_DOWN && placing->nic != NULL)
+        placing->nic[vertex] = 0;
     for (uint32_t i = 0; i < count; i++) {
         const FabTopologyLink *link = &topology->links[links[i]];
         bool cable = link->medium == FAB_MEDIUM_INFINIBAND || link->medium == FAB_MEDIUM_ETHERNET;
@@ -279,6 +281,15 @@ place_lasting(FabFaultPlan *plan, FabPlacing *placing, const uint32_t *gpus, uin
     plan->pace = paces ? g_memdup2(placing->pace, placing->topology->gpu_count * sizeof(double)) : NULL;
     plan->late_ps = paces ? g_memdup2(placing->late_ps, placing->topology->gpu_count * sizeof(int64_t)) : NULL;
     return true;
+}
+
+FabFaultPlan *
+fab_fault_plan_of_marks(const FabPlacing *placing, const uint32_t *gpus, uint32_t count, GError **error)
+{
+    g_autoptr(FabFaultPlan) plan = g_new0(FabFaultPlan, 1);
+
+    plan->topology = fab_topology_degraded(placing->topology, placing->share);
+    return fab_fault_check_joined(placing, plan->topology, gpus, count, error) ? g_steal_pointer(&plan) : NULL;
 }
 
 FabFaultPlan *

@@ -22,6 +22,7 @@
 typedef struct {
     FabCollective collective;
     FabGroup group;
+    uint32_t first; /* GPU of its first rank */
     uint64_t bytes;
 } Key;
 
@@ -32,6 +33,8 @@ struct FabGroupTimes {
     uint32_t domain;   /* GPUs that NVLink joins to the first one, or else those of its box */
     GHashTable *known; /* Key -> double, seconds */
     double factor;
+    GArray *others;    /* uint32_t: GPUs whose groups may be slower; NULL: all are alike */
+    double network;    /* share of its adapters that the worst machine has */
     FabSpread spread;
     GHashTable *staged; /* FabGroup as text: those that go through host memory */
 };
@@ -41,7 +44,8 @@ hash_key(gconstpointer pointer)
 {
     const Key *key = pointer;
 
-    return (guint)(key->bytes * 2654435761u ^ key->bytes >> 32 ^ key->group.size << 20 ^ key->group.stride << 8) ^
+    return (guint)((key->bytes + key->first) * 2654435761u ^ key->bytes >> 32 ^ key->group.size << 20 ^
+                   key->group.stride << 8) ^
            (guint)key->collective;
 }
 
@@ -51,7 +55,7 @@ same_key(gconstpointer a, gconstpointer b)
     const Key *x = a, *y = b;
 
     return x->collective == y->collective && x->group.size == y->group.size && x->group.stride == y->group.stride &&
-           x->bytes == y->bytes;
+           x->first == y->first && x->bytes == y->bytes;
 }
 
 /* "HDR InfiniBand 200 Gb/s": the plugins put an adapter's rate at the end of its model. */
@@ -109,7 +113,7 @@ fab_group_times_new(const FabTopology *topology, double nic_rate)
 
     times->topology = topology;
     times->domain = find_domain(topology);
-    times->factor = 1;
+    times->factor = times->network = 1;
     times->spread = (FabSpread) { 1, 1, false };
     times->known = g_hash_table_new_full(hash_key, same_key, g_free, g_free);
     times->staged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -133,6 +137,7 @@ fab_group_times_free(FabGroupTimes *times)
         return;
     g_hash_table_unref(times->known);
     g_hash_table_unref(times->staged);
+    g_clear_pointer(&times->others, g_array_unref);
     g_free(times);
 }
 
@@ -150,18 +155,18 @@ fab_group_network_rate(const FabGroupTimes *times, FabGroup group)
     double inside = fab_group_members_inside(times, group);
     double adapters = inside * times->nics / times->topology->gpu_count;
 
-    return adapters * times->nic_rate * NETWORK_SHARE;
+    return adapters * times->nic_rate * times->network * NETWORK_SHARE;
 }
 
 /* ------------------------------------------------------------------ inside a machine */
 
 static char *
-rank_list(FabGroup group)
+rank_list(FabGroup group, uint32_t first)
 {
     GString *text = g_string_new(NULL);
 
     for (uint32_t i = 0; i < group.size; i++)
-        g_string_append_printf(text, "%s%u", i > 0 ? "," : "", i * group.stride);
+        g_string_append_printf(text, "%s%u", i > 0 ? "," : "", first + i * group.stride);
     return g_string_free(text, FALSE);
 }
 
@@ -190,9 +195,10 @@ fab_group_is_staged(const FabGroupTimes *times, FabGroup group)
 }
 
 static double
-run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint64_t bytes, GError **error)
+run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint32_t first, uint64_t bytes,
+           GError **error)
 {
-    g_autofree char *ranks = rank_list(group);
+    g_autofree char *ranks = rank_list(group, first);
     g_autofree char *name = g_strconcat("topology.name=", times->topology->name, NULL);
     g_autofree char *operation = g_strconcat("collective.operation=", fab_collective_names[collective], NULL);
     g_autofree char *list = g_strconcat("collective.ranks=", ranks, NULL);
@@ -217,19 +223,39 @@ run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint6
 }
 
 static double
-seconds_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error)
+seconds_from(FabGroupTimes *times, FabCollective collective, FabGroup group, uint32_t first, double bytes,
+             GError **error)
 {
     double whole = fmax(bytes, 1), run = fmin(whole, LARGEST_BYTES);
-    Key key = { collective, group, (uint64_t)run };
+    Key key = { collective, group, first, (uint64_t)run };
     double *known = g_hash_table_lookup(times->known, &key), seconds;
 
     if (known != NULL)
         return *known * whole / run;
-    seconds = run_inside(times, collective, group, key.bytes, error);
+    seconds = run_inside(times, collective, group, first, key.bytes, error);
     if (seconds < 0)
         return -1;
     g_hash_table_insert(times->known, g_memdup2(&key, sizeof key), g_memdup2(&seconds, sizeof seconds));
     return seconds * whole / run;
+}
+
+/* The slowest of the groups that are looked at. */
+static double
+seconds_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error)
+{
+    uint64_t block = (uint64_t)group.size * group.stride;
+    double longest = seconds_from(times, collective, group, 0, bytes, error);
+
+    for (guint i = 0; times->others != NULL && i < times->others->len && longest >= 0; i++) {
+        uint32_t gpu = g_array_index(times->others, uint32_t, i);
+        uint64_t first = gpu / block * block + gpu % group.stride;
+        double seconds;
+        if (first == 0 || first + block - group.stride >= times->topology->gpu_count)
+            continue;
+        seconds = seconds_from(times, collective, group, (uint32_t)first, bytes, error);
+        longest = seconds < 0 ? seconds : fmax(longest, seconds);
+    }
+    return longest;
 }
 
 /* ------------------------------------------------------------------ between machines */
@@ -268,6 +294,13 @@ seconds_between(FabGroupTimes *times, FabCollective collective, FabGroup group, 
     if (inside > 1)
         near = seconds_inside(times, collective, local, bytes, error);
     return near < 0 ? -1 : fmax(far, near) + steps * NETWORK_LATENCY_S;
+}
+
+void
+fab_group_times_look_at(FabGroupTimes *times, const uint32_t *gpus, uint32_t count, double network)
+{
+    times->others = g_array_append_vals(g_array_new(FALSE, FALSE, sizeof *gpus), gpus, count);
+    times->network = network;
 }
 
 void

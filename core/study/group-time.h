@@ -35,6 +35,12 @@ double fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGrou
  */
 bool fab_group_is_staged(const FabGroupTimes *times, FabGroup group);
 
+/*
+ * From now on a time is the longest among the group that GPU 0 is in and those that these GPUs (indices) are in, and
+ * one machine has only the share `network` of its adapters: parts of the machine are slower than others.
+ */
+void fab_group_times_look_at(FabGroupTimes *times, const uint32_t *gpus, uint32_t count, double network);
+
 /* Every time that is asked for from now on is multiplied by `factor`: 1 unless this says otherwise. */
 void fab_group_times_scale(FabGroupTimes *times, double factor);
 

@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "study/group-time.h"
 #include "study/pass-time.h"
+#include "study/training-fault.h"
 #include "topology/gpu.h"
 #include "topology/machine.h"
 #include "workload/parameters.h"
@@ -26,6 +27,7 @@ fab_training_step_free(FabTrainingStep *step)
         return;
     fab_footprint_free(step->footprint);
     fab_graph_free(step->pipeline);
+    g_clear_pointer(&step->faults, g_ptr_array_unref);
     g_free(step);
 }
 
@@ -283,8 +285,37 @@ check_size(const FabTraining *training, uint32_t micros, const char *where, GErr
     return false;
 }
 
+/* Stages that have a fault take the times that it leaves them; the others wait for them in the pipeline. */
 static bool
-predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times, const char *where, GError **error)
+hit_passes(const FabStepFaults *faults, const FabPassSpec *healthy, FabPassParts *passes, double *hop_s,
+           GError **error)
+{
+    static const FabTimePart kernels[] = { FAB_TIME_MATRIX, FAB_TIME_ATTENTION, FAB_TIME_MEMORY };
+    uint32_t stages = healthy->training->pp, chunks = healthy->training->chunks;
+    g_autofree FabPassParts *slow = g_new0(FabPassParts, stages * chunks);
+    FabPassSpec spec = *healthy;
+    double hop = 0;
+
+    spec.times = faults->times;
+    if (faults->any && !fab_pass_times(&spec, slow, &hop, error))
+        return false;
+    *hop_s = fmax(*hop_s, hop);
+    for (uint32_t i = 0; i < stages * chunks; i++) {
+        double pace = faults->pace[i / chunks];
+        if (faults->slow[i / chunks])
+            passes[i] = slow[i];
+        for (gsize k = 0; k < G_N_ELEMENTS(kernels); k++) {
+            passes[i].forward[kernels[k]] *= pace;
+            passes[i].backward[kernels[k]] *= pace;
+        }
+        passes[i].weights *= pace;
+    }
+    return true;
+}
+
+static bool
+predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times, const FabStepFaults *faults,
+        const char *where, GError **error)
 {
     const FabTraining *training = step->footprint->training;
     FabGpuRates rates;
@@ -294,7 +325,9 @@ predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times
 
     step->micros = fab_training_micros(training);
     if (!check_size(training, step->micros, where, error) ||
-        !fab_training_rates(training, topology, where, &rates, error) || !fab_pass_times(&spec, passes, &hop_s, error))
+        !fab_training_rates(training, topology, where, &rates, error) ||
+        !fab_pass_times(&spec, passes, &hop_s, error) ||
+        (faults != NULL && !hit_passes(faults, &spec, passes, &hop_s, error)))
         return false;
     step->stack = rates.stack;
     step->fitted = fab_stack_is_fitted(rates.stack,
@@ -302,9 +335,11 @@ predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times
     if (!run_pipeline(step, passes, hop_s, error))
         return false;
     account_pipeline(step, passes);
-    if (!account_replicas(step, times, passes, error))
+    if (!account_replicas(step, faults != NULL && faults->any ? faults->times : times, passes, error))
         return false;
     account_optimiser(step, &rates);
+    if (faults != NULL)
+        step->parts[FAB_TIME_OPTIMISER] *= faults->pace[step->stage];
     summarise(step, &rates);
     set_interval(step);
     return true;
@@ -315,6 +350,7 @@ fab_training_step_new(const FabScenario *scenario, const FabTopology *topology, 
 {
     g_autoptr(FabTopology) built = NULL;
     g_autoptr(FabGroupTimes) own = NULL;
+    g_autoptr(FabStepFaults) faults = NULL;
     g_autoptr(FabTrainingStep) step = g_new0(FabTrainingStep, 1);
 
     if (topology == NULL) {
@@ -328,5 +364,69 @@ fab_training_step_new(const FabScenario *scenario, const FabTopology *topology, 
         own = fab_group_times_new(topology, scenario->training->nic_rate);
         times = own;
     }
-    return predict(step, topology, times, scenario->path, error) ? g_steal_pointer(&step) : NULL;
+    if (scenario->faults->len > 0) {
+        faults = fab_step_faults_new(scenario, step->footprint->training, topology, error);
+        if (faults == NULL)
+            return NULL;
+    }
+    return predict(step, topology, times, faults, scenario->path, error) ? g_steal_pointer(&step) : NULL;
+}
+
+/* ------------------------------------------------------------------ what faults cost */
+
+static void
+free_fault(void *pointer)
+{
+    FabStepFault *fault = pointer;
+
+    g_free(fault->name);
+    g_free(fault->what);
+    g_free(fault);
+}
+
+/* The step with one of the faults, or none; negative with an error. */
+static double
+seconds_with(const FabScenario *scenario, const FabTopology *topology, FabGroupTimes *times, FabFault *fault,
+             GError **error)
+{
+    g_autoptr(GPtrArray) faults = g_ptr_array_new();
+    g_autoptr(FabTrainingStep) step = NULL;
+    FabScenario other = *scenario;
+
+    if (fault != NULL)
+        g_ptr_array_add(faults, fault);
+    other.faults = faults;
+    step = fab_training_step_new(&other, topology, times, error);
+    return step != NULL ? step->seconds : -1;
+}
+
+bool
+fab_training_step_costs(FabTrainingStep *step, const FabScenario *scenario, const FabTopology *topology,
+                        GError **error)
+{
+    g_autoptr(FabTopology) built = NULL;
+    g_autoptr(FabGroupTimes) times = NULL;
+
+    if (scenario->faults->len == 0)
+        return true;
+    if (topology == NULL) {
+        built = fab_machine_load(scenario->topology, scenario->overrides, error);
+        topology = built;
+    }
+    if (topology == NULL)
+        return false;
+    times = fab_group_times_new(topology, scenario->training->nic_rate);
+    step->faults = g_ptr_array_new_with_free_func(free_fault);
+    step->healthy = seconds_with(scenario, topology, times, NULL, error);
+    for (guint i = 0; i < scenario->faults->len && step->healthy > 0; i++) {
+        FabFault *fault = scenario->faults->pdata[i];
+        FabStepFault *cost = g_new0(FabStepFault, 1);
+        cost->name = g_strdup(fault->name);
+        cost->what = fab_fault_describe(fault);
+        g_ptr_array_add(step->faults, cost);
+        cost->seconds = seconds_with(scenario, topology, times, fault, error);
+        if (cost->seconds < 0)
+            return false;
+    }
+    return step->healthy > 0;
 }

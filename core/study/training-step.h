@@ -43,7 +43,15 @@ typedef struct {
     bool fitted;               /* the stack's constants were fitted on such GPUs */
     bool host_bound;
     FabGraph *pipeline;        /* passes by stage, for traces; streams as in schedule.h */
+    GPtrArray *faults;         /* FabStepFault: of the scenario; NULL: not asked for, or none */
+    double healthy;            /* seconds without any; 0: not asked for */
 } FabTrainingStep;
+
+/* Something that is wrong with the machines, and the step with it alone. */
+typedef struct {
+    char *name, *what;
+    double seconds;
+} FabStepFault;
 
 /* Rates of the machine's GPUs in the step's precision, and the constants of its stack. */
 bool fab_training_rates(const FabTraining *training, const FabTopology *topology, const char *where,
@@ -55,6 +63,9 @@ struct FabGroupTimes;
 /* `topology` NULL: built from the scenario; `times` NULL: new ones. Owned by the caller. */
 FabTrainingStep *fab_training_step_new(const FabScenario *scenario, const FabTopology *topology,
                                        struct FabGroupTimes *times, GError **error);
+/* Fills in what each of the scenario's faults costs. `topology` NULL: built from the scenario. */
+bool fab_training_step_costs(FabTrainingStep *step, const FabScenario *scenario, const FabTopology *topology,
+                             GError **error);
 void fab_training_step_free(FabTrainingStep *step);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabTrainingStep, fab_training_step_free)
 
