@@ -164,13 +164,16 @@ load_kernels(int gpu, FabmFailure *failure)
         return true;
     for (int kind = 0; kind < FABM_KERNELS; kind++) {
         FabmLaunch launch = { .kind = (FabmKernelKind)kind };
+        /* Of moves there are twelve: widths, sources, destinations; of programs one for each protocol. */
+        uint32_t variants = kind == FABM_KERNEL_MOVE ? 12 : kind == FABM_KERNEL_PROGRAM ? 3 : 1;
 
-        /* A move has twelve kernels: widths, sources, destinations. Of other kinds each is the same. */
-        for (uint32_t variant = 0; variant < (kind == FABM_KERNEL_MOVE ? 12u : 1u); variant++) {
+        for (uint32_t variant = 0; variant < variants; variant++) {
             if (kind == FABM_KERNEL_MOVE) {
                 launch.as.move.width = 4u << variant % 3;
                 launch.as.move.sources = 1 + variant / 3 % 2;
                 launch.as.move.destinations = 1 + variant / 6;
+            } else if (kind == FABM_KERNEL_PROGRAM) {
+                launch.as.program.protocol = variant;
             }
             if (!good(cudaFuncGetAttributes(&attributes, fabm_kernel_address(&launch)), gpu,
                       "a kernel cannot be loaded: the program was built for other GPUs, or by a newer toolkit than the "
@@ -292,13 +295,13 @@ put_set(FabmQueue *queue, void *memory, uint8_t byte, uint64_t bytes, FabmFailur
            good(cudaMemsetAsync(memory, byte, bytes, queue->stream), queue->gpu, "memory was not set", failure);
 }
 
-/* Bytes of shared memory that the kernel asks for: its tables of connections, and a flag for each role. */
+/* Bytes of shared memory that the kernel asks for: its tables of connections, and two words for each role. */
 static size_t
 shared_bytes(const FabmLaunch *launch)
 {
     if (launch->kind != FABM_KERNEL_PROGRAM)
         return 0;
-    return launch->as.program.roles * (launch->as.program.ends_most * sizeof(FabmEndState) + sizeof(uint32_t));
+    return launch->as.program.roles * (launch->as.program.ends_most * sizeof(FabmEndState) + 2 * sizeof(uint32_t));
 }
 
 /* CTAs of these kernels wait for each other, so all of them must be on the GPU at once. */

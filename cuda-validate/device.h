@@ -32,6 +32,19 @@ fabm_store_release(uint64_t *counter, uint64_t value)
     asm volatile("st.release.sys.global.u64 [%0], %1;" : : "l"(counter), "l"(value) : "memory");
 }
 
+/* What other threads wrote before a barrier becomes visible to whoever sees what this thread stores next. */
+__device__ __forceinline__ void
+fabm_publish(void)
+{
+    asm volatile("fence.acq_rel.sys;" : : : "memory");
+}
+
+__device__ __forceinline__ void
+fabm_store_counter(uint64_t *counter, uint64_t value)
+{
+    asm volatile("st.relaxed.sys.global.u64 [%0], %1;" : : "l"(counter), "l"(value) : "memory");
+}
+
 __device__ __forceinline__ uint64_t
 fabm_load_plain(const uint64_t *word)
 {
@@ -111,7 +124,53 @@ fabm_load_word<uint8_t>(const uint8_t *from)
     return *(const volatile uint8_t *)from;
 }
 
+template <>
+__device__ __forceinline__ uint64_t
+fabm_load_word<uint64_t>(const uint8_t *from)
+{
+    return *(const volatile uint64_t *)from;
+}
+
+/* ------------------------------------------------------------------ lines of 128 bytes */
+
+enum { FABM_LANES = 8 }; /* threads of a line, with 16 bytes each */
+
+/*
+ * One access of a warp to whole aligned lines goes to memory in one piece, and over NVLink too: whoever sees the flag
+ * in the last 8 bytes sees the line. NCCL's LL128 is built on the same.
+ */
+__device__ __forceinline__ bool
+fabm_load_line(const uint64_t *from, uint64_t flag, uint32_t part, bool mine, uint64_t *words)
+{
+    words[0] = words[1] = 0;
+    __syncwarp();
+    if (mine)
+        fabm_load_pair(from, &words[0], &words[1]);
+    return __all_sync(0xffffffffu, !mine || part != FABM_LANES - 1 || words[1] == flag) != 0;
+}
+
+__device__ __forceinline__ void
+fabm_store_line(uint64_t *to, uint32_t, bool mine, const uint64_t *words)
+{
+    __syncwarp();
+    if (mine)
+        fabm_store_pair(to, words[0], words[1]);
+}
+
+__device__ __forceinline__ bool
+fabm_any(bool value)
+{
+    return __any_sync(0xffffffffu, value) != 0;
+}
+
 /* ------------------------------------------------------------------ teams */
+
+/* A word of shared memory that several threads may set at once: any of them wins. */
+__device__ __forceinline__ void
+fabm_raise(volatile uint32_t *word, uint32_t value)
+{
+    *word = value;
+}
 
 /* A role: some warps of a CTA, with a barrier of their own. */
 typedef struct {

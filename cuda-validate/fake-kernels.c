@@ -32,10 +32,99 @@ fabm_load_acquire(const uint64_t *counter)
     return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
 }
 
+/* The store says it all here. */
 static inline void
-fabm_store_release(uint64_t *counter, uint64_t value)
+fabm_publish(void)
+{
+}
+
+static inline void
+fabm_store_counter(uint64_t *counter, uint64_t value)
 {
     __atomic_store_n(counter, value, __ATOMIC_RELEASE);
+}
+
+static inline void
+fabm_raise(volatile uint32_t *word, uint32_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+static inline bool
+fabm_any(bool value)
+{
+    return value;
+}
+
+/* Each half carries its own flag, so that no order is needed. */
+static inline void
+fabm_load_pair(const void *from, uint64_t *a, uint64_t *b)
+{
+    *a = __atomic_load_n((const uint64_t *)from, __ATOMIC_RELAXED);
+    *b = __atomic_load_n((const uint64_t *)from + 1, __ATOMIC_RELAXED);
+}
+
+static inline void
+fabm_store_pair(void *to, uint64_t a, uint64_t b)
+{
+    __atomic_store_n((uint64_t *)to, a, __ATOMIC_RELAXED);
+    __atomic_store_n((uint64_t *)to + 1, b, __ATOMIC_RELAXED);
+}
+
+/* One thread moves a line, its flag last. */
+enum { FABM_LANES = 1, LINE_FLAG = 15 };
+
+static inline bool
+fabm_load_line(const uint64_t *from, uint64_t flag, uint32_t part, bool mine, uint64_t *words)
+{
+    (void)part;
+    if (!mine)
+        return true;
+    if (__atomic_load_n(&from[LINE_FLAG], __ATOMIC_ACQUIRE) != flag)
+        return false;
+    for (int w = 0; w < LINE_FLAG; w++)
+        words[w] = from[w];
+    return true;
+}
+
+static inline void
+fabm_store_line(uint64_t *to, uint32_t part, bool mine, const uint64_t *words)
+{
+    (void)part;
+    if (!mine)
+        return;
+    for (int w = 0; w < LINE_FLAG; w++)
+        to[w] = words[w];
+    __atomic_store_n(&to[LINE_FLAG], words[LINE_FLAG], __ATOMIC_RELEASE);
+}
+
+static inline uint64_t
+fabm_get(const uint8_t *from, uint32_t bytes)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, from, bytes);
+    return word;
+}
+
+static inline void
+fabm_put(uint8_t *to, uint32_t bytes, uint64_t word)
+{
+    memcpy(to, &word, bytes);
+}
+
+static inline uint64_t
+fabm_reduce_pair(uint32_t reduction, uint64_t a, uint64_t b)
+{
+    float x[2], y[2];
+    uint64_t word;
+
+    memcpy(x, &a, sizeof x);
+    memcpy(y, &b, sizeof y);
+    for (int i = 0; i < 2; i++)
+        x[i] = fabm_reduce(reduction, x[i], y[i]);
+    memcpy(&word, x, sizeof word);
+    return word;
 }
 
 static uint64_t
@@ -95,7 +184,7 @@ fabm_given_up(const FabmProgramRun *run, FabmWait *wait)
 typedef struct {
     pthread_barrier_t barrier;
     FabmEndState *states;
-    uint32_t stopped;
+    uint32_t stops[FABM_STOPS];
 } Common;
 
 typedef struct {
@@ -112,8 +201,8 @@ play(void *data)
     const FabmTeam team = { player->index, TEAM, TEAM - 1, &player->common->barrier };
     uint32_t rank = player->lane / (run->channels * run->roles);
 
-    fabm_interpret(run, &run->lanes[player->lane], &run->memory[rank], &run->stalls[player->lane],
-                   player->common->states, &player->common->stopped, &team);
+    fabm_interpret(run, (FabmProtocol)run->protocol, &run->lanes[player->lane], &run->memory[rank],
+                   &run->stalls[player->lane], player->common->states, player->common->stops, &team);
     return NULL;
 }
 

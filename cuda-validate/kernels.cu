@@ -2,9 +2,9 @@
  * The kernels. Host code, which launches them, is C (cuda.c) and knows them by address only.
  *
  * Memory that two streams of a program share is ordered by one counter each: the writer's team passes a barrier and
- * one thread stores the counter with release semantics at system scope; one thread of the reader's team loads it with
+ * one thread of it a fence at system scope, and stores the counter; one thread of the reader's team loads it with
  * acquire semantics and passes a barrier. Both are cumulative over the barrier (PTX ISA, memory consistency model), on
- * one GPU as over NVLink and PCIe.
+ * one GPU as over NVLink and PCIe. With LL and LL128 the flag comes in the same access as the data.
  */
 #include <device.h>
 
@@ -347,6 +347,45 @@ fabm_transfer(uint32_t reduction, uint8_t *const *targets, uint32_t target_count
     transfer_any<uint8_t>(reduction, targets, target_count, sources, source_count, words * 4, (uint32_t)bytes, team);
 }
 
+/* At most 8 bytes of a buffer, at any address that is a multiple of the element. */
+FABM_CODE uint64_t
+fabm_get(const uint8_t *from, uint32_t bytes)
+{
+    uint64_t word = 0;
+
+    if (bytes == 8 && (uint64_t)from % 8 == 0)
+        return fabm_load_word<uint64_t>(from);
+    if (((uint64_t)from | bytes) % 4 == 0) {
+        for (uint32_t i = 0; i < bytes; i += 4)
+            word |= (uint64_t)fabm_load_word<uint32_t>(from + i) << 8 * i;
+        return word;
+    }
+    for (uint32_t i = 0; i < bytes; i++)
+        word |= (uint64_t)fabm_load_word<uint8_t>(from + i) << 8 * i;
+    return word;
+}
+
+FABM_CODE void
+fabm_put(uint8_t *to, uint32_t bytes, uint64_t word)
+{
+    if (bytes == 8 && (uint64_t)to % 8 == 0) {
+        *(uint64_t *)to = word;
+    } else if (((uint64_t)to | bytes) % 4 == 0) {
+        for (uint32_t i = 0; i < bytes; i += 4)
+            *(uint32_t *)(to + i) = (uint32_t)(word >> 8 * i);
+    } else {
+        for (uint32_t i = 0; i < bytes; i++)
+            to[i] = (uint8_t)(word >> 8 * i);
+    }
+}
+
+FABM_CODE uint64_t
+fabm_reduce_pair(uint32_t reduction, uint64_t a, uint64_t b)
+{
+    return reduce_words(reduction, (uint32_t)a, (uint32_t)b) |
+           (uint64_t)reduce_words(reduction, (uint32_t)(a >> 32), (uint32_t)(b >> 32)) << 32;
+}
+
 #include "interpret.h"
 
 FABM_CODE bool
@@ -355,13 +394,14 @@ fabm_given_up(const FabmProgramRun *run, FabmWait *wait)
     return waited_too_long(&wait->looks, &wait->began, run->patience_ns, run->stop);
 }
 
-/* Roles share the CTA's threads in order; its shared memory holds a table of connections for each, and a flag. */
+/* Roles share the CTA's threads in order; its shared memory holds a table of connections for each, and two words. */
+template <FabmProtocol PROTOCOL>
 __global__ void __launch_bounds__(FABM_PROGRAM_THREADS, 1)
 program_kernel(const __grid_constant__ FabmProgramRun run)
 {
     FABM_SHARED_MEMORY(shared);
     FabmEndState *states = (FabmEndState *)shared;
-    uint32_t *stopped = (uint32_t *)(states + (uint64_t)run.roles * run.ends_most);
+    uint32_t *stops = (uint32_t *)(states + (uint64_t)run.roles * run.ends_most);
     const uint32_t rank = blockIdx.x / run.channels;
     uint32_t role = 0, first = 0, place;
 
@@ -372,8 +412,8 @@ program_kernel(const __grid_constant__ FabmProgramRun run)
     place = blockIdx.x * run.roles + role;
     const FabmTeam team = { threadIdx.x - first, run.role_threads[role], 31, role + 1 };
 
-    fabm_interpret(&run, &run.lanes[place], &run.memory[rank], &run.stalls[place],
-                   states + (uint64_t)role * run.ends_most, &stopped[role], &team);
+    fabm_interpret(&run, PROTOCOL, &run.lanes[place], &run.memory[rank], &run.stalls[place],
+                   states + (uint64_t)role * run.ends_most, &stops[FABM_STOPS * role], &team);
 }
 
 /* ------------------------------------------------------------------ addresses */
@@ -404,7 +444,9 @@ fabm_kernel_address(const FabmLaunch *launch)
     case FABM_KERNEL_WORK:
         return (const void *)work_kernel;
     case FABM_KERNEL_PROGRAM:
-        return (const void *)program_kernel;
+        return launch->as.program.protocol == FABM_LL      ? (const void *)program_kernel<FABM_LL>
+               : launch->as.program.protocol == FABM_LL128 ? (const void *)program_kernel<FABM_LL128>
+                                                           : (const void *)program_kernel<FABM_SIMPLE>;
     default:
         return (const void *)empty_kernel;
     }

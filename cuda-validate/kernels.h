@@ -111,6 +111,14 @@ enum { FABM_ROLES = 4, FABM_ENDS = 4, FABM_PROGRAM_THREADS = 640 };
 
 typedef enum { FABM_NONE, FABM_INPUT, FABM_OUTPUT, FABM_SCRATCH } FabmBuffer;
 
+/*
+ * How the flags of a slot travel. SIMPLE: a counter beside the data. LL: lines of 16 bytes, 4 of data and a flag of 4,
+ * twice. LL128: lines of 128 bytes, 120 of data and a flag of 8, which a warp stores at once.
+ */
+typedef enum { FABM_SIMPLE, FABM_LL, FABM_LL128 } FabmProtocol;
+
+enum { FABM_LL_LINE = 16, FABM_LL_DATA = 8, FABM_LL128_LINE = 128, FABM_LL128_DATA = 120 };
+
 /* One step of a stream. `ends` are places in the stream's table: receives from 0 on, sends from FABM_ENDS on. */
 typedef struct {
     uint64_t bytes, src_offset, dst_offset;
@@ -164,6 +172,8 @@ typedef struct {
     uint32_t channels, roles;
     uint32_t role_threads[FABM_ROLES]; /* multiples of 32 */
     uint32_t slots, reduction;
+    uint32_t protocol;        /* FabmProtocol */
+    uint32_t group;           /* slices between two looks for free slots, where flags travel with the data */
     uint32_t ends_most;       /* longest table of a lane */
     uint64_t slice, stride;   /* bytes of a slot at most; from slot to slot */
     FabmStall *stalls;        /* host memory: one for each lane of this GPU */

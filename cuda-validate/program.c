@@ -167,6 +167,8 @@ static const char *const collectives[] = { "all_reduce", "all_gather", "reduce_s
                                            "alltoall",   "sendrecv",   "gather",         "scatter",   "barrier", NULL };
 static const char *const reductions[] = { "sum", "prod", "max", "min", "none", NULL };
 
+static const char *const protocols[] = { "simple", "ll", "ll128", NULL }; /* FabmProtocol */
+
 static int
 find_word(const char *const *words, const char *word)
 {
@@ -207,7 +209,7 @@ read_call(FabmProgramFile *file, FabmProgram *program, FabmFailure *failure)
 {
     FabmExpect *expect = &program->expect;
     uint32_t in_place;
-    int collective, reduction;
+    int collective, reduction, protocol;
 
     if (!need_name(file, "program", program->name, sizeof program->name, failure) ||
         !need_name(file, "collective", program->collective, sizeof program->collective, failure))
@@ -219,9 +221,10 @@ read_call(FabmProgramFile *file, FabmProgram *program, FabmFailure *failure)
     if (!need_name(file, "algorithm", program->algorithm, sizeof program->algorithm, failure) ||
         !need_name(file, "protocol", program->protocol, sizeof program->protocol, failure))
         return false;
-    if (strcmp(program->protocol, "simple") != 0)
-        return fabm_fail(failure, FABM_EXIT_INPUT, "%s: line %u: protocol %s, this program runs simple alone: export "
-                         "with protocol = simple", file->path, file->line, program->protocol);
+    protocol = find_word(protocols, program->protocol);
+    if (protocol < 0)
+        return refuse(file, "names a protocol that is none of simple, ll and ll128", failure);
+    program->protocol_kind = (FabmProtocol)protocol;
     if (!need_name(file, "datatype", program->datatype, sizeof program->datatype, failure) ||
         !need_name(file, "reduction", program->reduction, sizeof program->reduction, failure))
         return false;

@@ -22,6 +22,7 @@ typedef struct {
 typedef struct {
     char name[256], collective[32], algorithm[64], protocol[16], datatype[32], reduction[16];
     FabmExpect expect; /* what must come out, in elements of `word` bytes; its seed is left to the caller */
+    FabmProtocol protocol_kind;
     uint32_t word;
     uint64_t size; /* bytes, as nccl-tests counts them */
     uint64_t input, output, scratch, slice;

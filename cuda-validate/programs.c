@@ -40,14 +40,16 @@ bus_factor(const FabmProgram *program)
 static void
 report_collective(FabmSession *session, const FabmProgram *program, const FabmSummary *us)
 {
+    static const char *const protocols[] = { "Simple", "LL", "LL128" };
     FabmSheet *sheet;
     char suffix[200], algorithm[64];
     double factor = bus_factor(program);
 
     if (factor == 0 || program->size == 0)
         return;
-    snprintf(suffix, sizeof suffix, "program-%s-%s-r%u-c%u", program->collective, program->algorithm, program->ranks,
-             program->channels);
+    snprintf(suffix, sizeof suffix, "program-%s-%s%s%s-r%u-c%u", program->collective, program->algorithm,
+             program->protocol_kind == FABM_SIMPLE ? "" : "-",
+             program->protocol_kind == FABM_SIMPLE ? "" : program->protocol, program->ranks, program->channels);
     dashed(suffix);
     snprintf(algorithm, sizeof algorithm, "%s", program->algorithm);
     if (algorithm[0] >= 'a' && algorithm[0] <= 'z')
@@ -56,7 +58,7 @@ report_collective(FabmSession *session, const FabmProgram *program, const FabmSu
     fabm_sheet_fact(sheet, "system", "ranks", "%u", program->ranks);
     fabm_sheet_fact(sheet, "run", "collective", "%s", program->collective);
     fabm_sheet_fact(sheet, "run", "algo", "%s", algorithm);
-    fabm_sheet_fact(sheet, "run", "proto", "Simple");
+    fabm_sheet_fact(sheet, "run", "proto", "%s", protocols[program->protocol_kind]);
     fabm_sheet_fact(sheet, "run", "channels", "%u", program->channels);
     fabm_sheet_fact(sheet, "run", "dtype", "%s", program->datatype);
     if (program->expect.reduction != FABM_NO_REDUCTION)
@@ -70,15 +72,16 @@ time_program(FabmSession *session, FabmSheet *sheet, const FabmProgram *program,
 {
     FabmParty party = fabm_runner_party(runner);
     FabmSummary us;
-    char variant[160];
+    char variant[200];
 
     /* Twice: the second run finds the counters where the first one left them. Once more after the timed ones. */
     if (!fabm_runner_check(runner, failure) || !fabm_runner_check(runner, failure) ||
         !fabm_time_party(session, &party, &us, failure) || !fabm_runner_finished(runner, failure) ||
         !fabm_runner_check(runner, failure))
         return false;
-    snprintf(variant, sizeof variant, "%s %s, %u ranks, %u channels", program->collective, program->algorithm,
-             program->ranks, program->channels);
+    snprintf(variant, sizeof variant, "%s %s%s%s, %u ranks, %u channels", program->collective, program->algorithm,
+             program->protocol_kind == FABM_SIMPLE ? "" : " ",
+             program->protocol_kind == FABM_SIMPLE ? "" : program->protocol, program->ranks, program->channels);
     fabm_report_time(sheet, (FabmRow) { .test = "program", .variant = variant, .gpus = fabm_runner_gpus(runner),
                                         .ctas = (int64_t)program->ranks * program->channels,
                                         .bytes = (int64_t)program->size }, &us,

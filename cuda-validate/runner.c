@@ -7,6 +7,7 @@
 #include "pattern.h"
 
 enum { LINE = 128 }; /* counters have a line of their own, so that polls do not disturb each other */
+enum { GROUPS = 8 }; /* of a connection's slots: so often slots of lines are freed, as NCCL has 8 steps in flight */
 
 /* What one GPU holds. */
 typedef struct {
@@ -95,13 +96,27 @@ buffer_bytes(const FabmProgram *program, int buffer)
     return buffer == FABM_INPUT ? program->input : buffer == FABM_OUTPUT ? program->output : program->scratch;
 }
 
+/* Bytes of one slot: data, or lines of data and flags. */
+static uint64_t
+slot_bytes(const FabmProgram *program)
+{
+    switch (program->protocol_kind) {
+    case FABM_LL:
+        return round_up(program->slice, FABM_LL_DATA) / FABM_LL_DATA * FABM_LL_LINE;
+    case FABM_LL128:
+        return round_up(program->slice, FABM_LL128_DATA) / FABM_LL128_DATA * FABM_LL128_LINE;
+    default:
+        return program->slice;
+    }
+}
+
 /* Slots lie with the receiver, one connection after the other. */
 static void
 place_slots(FabmRunner *runner, uint64_t *totals)
 {
     const FabmProgram *program = runner->program;
 
-    runner->slot_stride = round_up(program->slice, LINE);
+    runner->slot_stride = round_up(slot_bytes(program), LINE);
     runner->slot_places = fabm_new(program->connection_count, sizeof *runner->slot_places);
     for (uint32_t i = 0; i < program->connection_count; i++) {
         Share *share = share_of(runner, program->connections[i].receiver.rank);
@@ -132,7 +147,9 @@ allocate(FabmRunner *runner, FabmFailure *failure)
             share->slots = fabm_pool_alloc(&runner->pool, share->gpu, slot_totals[i], failure);
         if (failure->status == 0)
             share->counters = fabm_pool_alloc(&runner->pool, share->gpu, lines, failure);
+        /* No counter and no flag has counted yet. */
         if (failure->status == 0 && (!backend->set(share->queue, share->counters, 0, lines, failure) ||
+                                     !backend->set(share->queue, share->slots, 0, slot_totals[i], failure) ||
                                      !backend->drain(share->queue, failure)))
             return false;
     }
@@ -213,6 +230,8 @@ make_launch(FabmRunner *runner, Share *share, const FabmLane *lanes, const FabmO
                            .roles = program->roles,
                            .slots = program->slots,
                            .reduction = (uint32_t)program->expect.reduction,
+                           .protocol = (uint32_t)program->protocol_kind,
+                           .group = program->slots >= GROUPS ? program->slots / GROUPS : 1,
                            .ends_most = program->ends_most,
                            .slice = program->slice,
                            .stride = runner->slot_stride,

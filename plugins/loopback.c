@@ -15,7 +15,8 @@
  * - times: a load takes 281 clocks from the cache and 690 from memory (GH200, https://github.com/markdewing/AI_kernels,
  *   latency), at 1.98 GHz 0.14 and 0.35 us. A flag is seen after a store and one and a half polls: 0.35 us. A slice
  *   costs a poll, the first load, a fence that waits for the last store, two barriers: 0.9 us; without bytes a poll, a
- *   fence with nothing to wait for, two barriers: 0.4 us. launch: an assumption.
+ *   fence with nothing to wait for, two barriers: 0.4 us; of LL and LL128 a load from memory: 0.35 us, since threads
+ *   wait for their own lines and nothing is fenced. launch: an assumption.
  */
 static const FabParamSpec params[] = {
     FAB_TEXT("gpu", NULL, "model of the GPU that all ranks share, such as h200-sxm"),
@@ -28,6 +29,8 @@ static const FabParamSpec params[] = {
     FAB_INTEGER("sms", "0", 0, 100000, "SMs, one set for all ranks; 0: those of the model"),
     FAB_RATE("sm_rate", "82 GB/s", "what one SM reads and writes, together"),
     NUMBER("slice_time", "s", "0.9 us", 0, 1e-3, "a CTA is busy for it at every slice, beside moving the bytes"),
+    NUMBER("line_time", "s", "0.35 us", 0, 1e-3,
+           "the same with protocols LL and LL128, whose flags travel with the data; 0: slice_time"),
     NUMBER("empty_time", "s", "0.4 us", 0, 1e-3, "the same for a slice without bytes"),
     NUMBER("flag_latency", "s", "0.35 us", 0, 1e-3, "until the other end of a connection sees a flag"),
     NUMBER("launch", "s", "3 us", 0, 1e-3, "a call beside what its CTAs do"),
@@ -51,6 +54,7 @@ add_memory(const FabHost *host, FabBuilder *builder, const FabGpuModel *model)
         .empty_time = host->number(builder, "empty_time"),
         .flag_latency = host->number(builder, "flag_latency"),
         .launch_time = host->number(builder, "launch"),
+        .line_time = host->number(builder, "line_time"),
     };
 
     snprintf(label, sizeof label, "%.80s, %.0f GB/s", model->name, memory.bandwidth / 1e9);

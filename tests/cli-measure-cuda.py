@@ -33,9 +33,10 @@ def refuses(status, sentence, *arguments, fault=""):
            f"{fault} {' '.join(arguments)}: {done.returncode} {done.stderr!r}, wanted {status} and {sentence!r}")
 
 
-def export(path, ranks, channels, collective="all_reduce", algorithm="ring"):
+def export(path, ranks, channels, collective="all_reduce", algorithm="ring", protocol="simple"):
     done = subprocess.run([FABRICAST, "program", "export", "--topology=loopback-h200", f"--set=topology.gpus={ranks}",
-                           "--collective", collective, "--algorithm", algorithm, "--protocol=simple", "--sizes=4K,20004",
+                           "--collective", collective, "--algorithm", algorithm, "--protocol", protocol,
+                           "--sizes=4K,20004" if protocol == "simple" else "--sizes=2004",
                            f"--channels={channels}", "--output", path], capture_output=True, text=True, check=False)
     expect(done.returncode == 0, f"export: {done.stderr}")
     return path
@@ -59,6 +60,14 @@ def programs_run(folder):
             done = run(*QUICK, "--gpus", gpus, "--program", path, "--output", folder, "program")
             expect(done.returncode == 0 and f"{collective} {algorithm}, {ranks} ranks" in done.stdout,
                    f"{collective} {algorithm} on {gpus}: {done.returncode} {done.stderr}")
+    for protocol in ("ll", "ll128"):
+        path = export(f"{folder}/{protocol}", 2, 1, protocol=protocol)
+        for gpus in ("0", "0,1"):
+            done = run(*QUICK, "--gpus", gpus, "--program", path, "--output", folder, "program")
+            expect(done.returncode == 0 and f"all_reduce ring {protocol}, 2 ranks" in done.stdout,
+                   f"{protocol} on {gpus}: {done.returncode} {done.stderr}")
+    with open(folder + "/host-gpu-x2-program-all-reduce-ring-ll128-r2-c1.ini", encoding="utf-8") as file:
+        expect("proto=LL128\n" in file.read(), "the protocol is in the key file")
     with open(folder + "/host-gpu-x2-programs.ini", encoding="utf-8") as file:
         keys = file.read()
     for line in ("gpu=Host GPU", "cuda_version=13.0", "grade=A", "gpus_per_node=2"):

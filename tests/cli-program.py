@@ -249,12 +249,13 @@ class Measure(Cli):
         # On host threads that stand for a GPU: the times mean nothing, the results are checked.
         for words in (("all_reduce", "ring"), ("all_reduce", "tree"), ("all_gather", "ring"), ("alltoall", "pairwise"),
                       ("reduce_scatter", "halving-doubling"), ("broadcast", "ring"), ("sendrecv", "pairwise")):
-            text = self.prints("measure", "--topology", "loopback-h200", "--set", "topology.gpus=4", "--collective",
-                               words[0], "--algorithm", words[1], "--channels", "2", "--sizes", "16K", "--program-path",
-                               MEASURE, "--pass=--fake=1", "--pass=--repeats=1", "--pass=--warmup=0", "--json")
-            document = json.loads(text)
-            self.assertIsNone(document["wrong"], words)
-            self.assertGreater(document["rows"][0]["measured_us"], 0, words)
+            for protocol in ("simple", "ll", "ll128"):
+                document = self.real("--topology", "loopback-h200", "--set", "topology.gpus=4", "--collective", words[0],
+                                     "--algorithm", words[1], "--protocol", protocol, "--channels", "2", "--sizes",
+                                     "16K,30004", "--pass=--gpus=0")
+                self.assertIsNone(document["wrong"], words)
+                for row in document["rows"]:
+                    self.assertGreater(row["measured_us"], 0, words + (protocol,))
 
     def test_a_size_without_a_time_has_none(self):
         text = self.measure(*self.program(PRETENDER.replace("print(", "del rows[0]\nprint(")))

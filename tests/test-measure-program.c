@@ -178,36 +178,87 @@ END_TEST
 
 START_TEST(what_this_program_does_not_run_is_refused)
 {
-    expect_refusal("protocol simple", "protocol ll", "this program runs simple alone");
+    expect_refusal("protocol simple", "protocol LL", "none of simple, ll and ll128");
     expect_refusal("datatype float 4", "datatype bfloat16 2", "this program reduces float alone");
 }
 END_TEST
 
+static const char *const protocols[] = { "protocol simple", "protocol ll", "protocol ll128" };
+
+enum { PROTOCOLS = sizeof protocols / sizeof protocols[0] };
+
+static void
+run_on_gpus(const char *protocol, int gpus)
+{
+    FabmProgram *program;
+    FabmRunner *runner;
+    FabmParty party;
+    FabmSummary us;
+
+    open_session(gpus);
+    write_program("protocol simple", protocol);
+    program = read_program();
+    runner = fabm_runner_new(&session, program, 10, &failure);
+    ck_assert_msg(runner != NULL, "%s", failure.text);
+    ck_assert_str_eq(fabm_runner_gpus(runner), gpus == 1 ? "0" : "0+1");
+    /* Again on the same counters. */
+    for (int i = 0; i < 2; i++)
+        ck_assert_msg(fabm_runner_check(runner, &failure), "%s: %s", protocol, failure.text);
+    party = fabm_runner_party(runner);
+    ck_assert_msg(fabm_time_party(&session, &party, &us, &failure), "%s", failure.text);
+    ck_assert(us.median > 0);
+    ck_assert(fabm_runner_finished(runner, &failure));
+    fabm_runner_free(runner);
+    fabm_program_free(program);
+    close_session();
+}
+
 START_TEST(ranks_share_gpus_or_have_their_own_and_the_sum_is_right)
 {
-    for (int gpus = 1; gpus <= 3; gpus++) {
-        FabmProgram *program;
-        FabmRunner *runner;
-        FabmParty party;
-        FabmSummary us;
+    for (int p = 0; p < PROTOCOLS; p++)
+        for (int gpus = 1; gpus <= (p == 0 ? 3 : 2); gpus++)
+            run_on_gpus(protocols[p], gpus);
+}
+END_TEST
 
-        open_session(gpus);
-        write_program(NULL, NULL);
-        program = read_program();
-        runner = fabm_runner_new(&session, program, 10, &failure);
-        ck_assert_msg(runner != NULL, "%s", failure.text);
-        ck_assert_str_eq(fabm_runner_gpus(runner), gpus == 1 ? "0" : "0+1");
-        /* Again and again on the same counters. */
-        for (int i = 0; i < 5; i++)
-            ck_assert_msg(fabm_runner_check(runner, &failure), "%s", failure.text);
-        party = fabm_runner_party(runner);
-        ck_assert_msg(fabm_time_party(&session, &party, &us, &failure), "%s", failure.text);
-        ck_assert(us.median > 0);
-        ck_assert(fabm_runner_finished(runner, &failure));
-        fabm_runner_free(runner);
-        fabm_program_free(program);
-        close_session();
-    }
+/* Runs what was written so many times, each with a check. */
+static void
+check_often(int times)
+{
+    FabmProgram *program = read_program();
+    FabmRunner *runner;
+
+    ck_assert_msg(program != NULL, "%s", failure.text);
+    open_session(1);
+    runner = fabm_runner_new(&session, program, 10, &failure);
+    ck_assert_msg(runner != NULL, "%s", failure.text);
+    for (int i = 0; i < times; i++)
+        ck_assert_msg(fabm_runner_check(runner, &failure), "%s", failure.text);
+    fabm_runner_free(runner);
+    fabm_program_free(program);
+    close_session();
+}
+
+/* Lines have 8 or 120 bytes of data, slices any number of floats; slots are taken in groups and end in the midst. */
+START_TEST(slices_need_not_be_whole_lines_nor_slots_whole_groups)
+{
+    static const char *const slices[] = { "slice 12", "slice 124", "slice 244", "slice 256" };
+    static const char *const slots[] = { "slots 19", "slots 3", "slots 1", "slots 16" };
+
+    for (int p = 1; p < PROTOCOLS; p++)
+        for (int i = 0; i < 4; i++) {
+            FILE *file;
+
+            write_program(NULL, NULL);
+            file = fopen(path, "w");
+            for (int k = 0; k < LINES; k++)
+                fprintf(file, "%s\n", strcmp(exchange[k], "slice 64") == 0          ? slices[i]
+                                      : strcmp(exchange[k], "slots 2") == 0         ? slots[i]
+                                      : strcmp(exchange[k], "protocol simple") == 0 ? protocols[p]
+                                                                                    : exchange[k]);
+            fclose(file);
+            check_often(1);
+        }
 }
 END_TEST
 
@@ -224,26 +275,21 @@ START_TEST(connections_may_change_their_place_in_a_step)
         "step 128 - 0 o 128 1 0 1", "stream 1 0 0 3", "step 128 i 0 - 0 0 1 1", "step 128 i 128 o 128 1 1 0 1",
         "step 128 - 0 o 0 1 0 0", "end",
     };
-    FabmProgram *program;
-    FabmRunner *runner;
-    FILE *file;
 
-    open_session(1);
-    write_program(NULL, NULL);
-    file = fopen(path, "w");
-    for (int i = 0; strcmp(exchange[i], "roles 2") != 0; i++)
-        fprintf(file, "%s\n", strcmp(exchange[i], "slots 2") == 0 ? "slots 4" : exchange[i]);
-    for (size_t i = 0; i < sizeof tail / sizeof tail[0]; i++)
-        fprintf(file, "%s\n", tail[i]);
-    fclose(file);
-    program = read_program();
-    ck_assert_msg(program != NULL, "%s", failure.text);
-    runner = fabm_runner_new(&session, program, 10, &failure);
-    for (int i = 0; i < 20; i++)
-        ck_assert_msg(fabm_runner_check(runner, &failure), "%s", failure.text);
-    fabm_runner_free(runner);
-    fabm_program_free(program);
-    close_session();
+    for (int p = 0; p < PROTOCOLS; p++) {
+        FILE *file;
+
+        write_program(NULL, NULL);
+        file = fopen(path, "w");
+        for (int i = 0; strcmp(exchange[i], "roles 2") != 0; i++)
+            fprintf(file, "%s\n", strcmp(exchange[i], "slots 2") == 0           ? "slots 4"
+                                  : strcmp(exchange[i], "protocol simple") == 0 ? protocols[p]
+                                                                                : exchange[i]);
+        for (size_t i = 0; i < sizeof tail / sizeof tail[0]; i++)
+            fprintf(file, "%s\n", tail[i]);
+        fclose(file);
+        check_often(p == 0 ? 20 : 2);
+    }
 }
 END_TEST
 
@@ -273,27 +319,35 @@ START_TEST(wrong_data_are_found)
 }
 END_TEST
 
-START_TEST(a_program_that_waits_for_ever_is_given_up_and_says_where)
+/* Changes one stream of the program so that another one waits for ever; what is said then. */
+static void
+expect_hang(const char *protocol, const char *slots, uint32_t lane, const char *sentence)
 {
     FabmProgram *program;
     FabmRunner *runner;
 
     open_session(2);
-    write_program(NULL, NULL);
+    write_changed("protocol simple", protocol, "slots 2", slots);
     program = read_program();
     ck_assert_ptr_nonnull(program);
-    /* The receiving stream of rank 0 waits for a slice that is never sent: the sender of rank 1 has no step. */
-    ck_assert_uint_eq(program->ops[2].sends, 1);
-    program->lanes[2].ops = 0;
-    runner = fabm_runner_new(&session, program, 0.2, &failure);
+    program->lanes[lane].ops = 0;
+    runner = fabm_runner_new(&session, program, 1, &failure);
     ck_assert(!fabm_runner_check(runner, &failure));
     ck_assert_int_eq(failure.status, FABM_EXIT_MACHINE);
-    ck_assert_msg(strstr(failure.text, "pair: hangs: after 0.2 s") != NULL, "%s", failure.text);
-    ck_assert_msg(strstr(failure.text, "rank 0 channel 0 role 1 in step 0, to receive from connection 1") != NULL, "%s",
-                  failure.text);
+    ck_assert_msg(strstr(failure.text, "pair: hangs: after 1 s") != NULL, "%s", failure.text);
+    ck_assert_msg(strstr(failure.text, sentence) != NULL, "%s", failure.text);
     fabm_runner_free(runner);
     fabm_program_free(program);
     close_session();
+}
+
+START_TEST(a_program_that_waits_for_ever_is_given_up_and_says_where)
+{
+    /* The receiving stream of rank 0 waits for a slice that is never sent: the sender of rank 1 has no step. */
+    for (int p = 0; p < PROTOCOLS; p++)
+        expect_hang(protocols[p], "slots 2", 2, "rank 0 channel 0 role 1 in step 0, to receive from connection 1");
+    /* The sending one waits for a slot that nobody frees. */
+    expect_hang("protocol ll", "slots 2", 3, "rank 0 channel 0 role 0 in step 0, to send on connection 0");
 }
 END_TEST
 
@@ -353,11 +407,13 @@ main(void)
     SRunner *runner;
     int failed;
 
+    tcase_set_timeout(tcase, 60); /* hundreds of threads take turns where kernels run on the host */
     tcase_add_test(tcase, a_program_is_read_as_its_page_says);
     tcase_add_test(tcase, several_programs_follow_each_other);
     tcase_add_test(tcase, what_the_format_forbids_is_refused_by_line);
     tcase_add_test(tcase, what_this_program_does_not_run_is_refused);
     tcase_add_test(tcase, ranks_share_gpus_or_have_their_own_and_the_sum_is_right);
+    tcase_add_test(tcase, slices_need_not_be_whole_lines_nor_slots_whole_groups);
     tcase_add_test(tcase, connections_may_change_their_place_in_a_step);
     tcase_add_test(tcase, wrong_data_are_found);
     tcase_add_test(tcase, a_program_that_waits_for_ever_is_given_up_and_says_where);

@@ -141,6 +141,42 @@ START_TEST(more_ctas_than_sms_share_them)
 }
 END_TEST
 
+START_TEST(flags_among_the_data_are_read_and_written_too)
+{
+    static const char *const protocols[] = { "protocol=simple", "protocol=ll", "protocol=ll128" };
+    static const double weights[] = { 1, 2, 16.0 / 15 };
+
+    for (int i = 0; i < 3; i++) {
+        g_autoptr(FabResult) result = run((const char *const[]) { IDEAL, "topology.sm_rate=2000 GB/s",
+                                                                  "topology.line_time=0 s", "operation=alltoall",
+                                                                  "sizes=1M", protocols[i], NULL });
+        /* Each rank copies 1/8; 7/8 are read, stored into a slot, read there and written. */
+        double bytes = 8 * 1048576.0 * (2 + 7 * (2 + 2 * weights[i])) / 8;
+        const FabResultUse *cache = use_of(result, "memory cache");
+
+        ck_assert_ptr_nonnull(cache);
+        ck_assert_double_eq_tol(cache->bytes / bytes, 1, 1e-9);
+    }
+}
+END_TEST
+
+START_TEST(slices_of_lines_take_their_own_time)
+{
+    const char *sets[] = { IDEAL, "topology.gpus=2", "operation=broadcast", "algorithm=ring", "channels=1", "sizes=4",
+                           "protocol=simple", "topology.line_time=7 us", NULL };
+    double time[2];
+
+    for (int i = 0; i < 2; i++) {
+        g_autoptr(FabResult) result = NULL;
+
+        sets[10] = i == 0 ? "protocol=simple" : "protocol=ll128";
+        result = run(sets);
+        time[i] = seconds(result);
+    }
+    ck_assert_double_eq_tol(time[1] - time[0], 2 * 7e-6, 1e-9); /* one slice of the root, one of the other */
+}
+END_TEST
+
 START_TEST(a_call_takes_rings_simple_and_the_channels_that_the_sms_hold)
 {
     static const struct {
@@ -269,6 +305,8 @@ main(void)
     tcase_add_test(tests, reads_and_writes_of_all_ranks_load_one_memory);
     tcase_add_test(tests, what_the_cache_holds_never_reaches_the_memory);
     tcase_add_test(tests, more_ctas_than_sms_share_them);
+    tcase_add_test(tests, flags_among_the_data_are_read_and_written_too);
+    tcase_add_test(tests, slices_of_lines_take_their_own_time);
     tcase_add_test(tests, a_call_takes_rings_simple_and_the_channels_that_the_sms_hold);
     tcase_add_test(tests, a_copy_between_virtual_gpus_reads_and_writes_the_memory);
     tcase_add_test(tests, virtual_gpus_are_one_device_to_each_other);

@@ -9,10 +9,11 @@ make_route(FabEngine *engine, const FabStreamRun *stream)
 {
     const FabSharedAccess *shared = &engine->spec->shared;
     const FabStep *step = &stream->step;
-    double reads = (step->src != FAB_BUFFER_NONE) + step->recv_count;
-    double writes = (step->dst != FAB_BUFFER_NONE) + step->send_count;
+    double received = step->recv_count * shared->slot_weight, sent = step->send_count * shared->slot_weight;
+    double reads = (step->src != FAB_BUFFER_NONE) + received;
+    double writes = (step->dst != FAB_BUFFER_NONE) + sent;
     double far = ((step->src != FAB_BUFFER_NONE) + (step->dst != FAB_BUFFER_NONE)) * shared->buffer +
-                 step->recv_count * shared->slot_read + step->send_count * shared->slot_write;
+                 received * shared->slot_read + sent * shared->slot_write;
 
     return fab_router_access(engine->spec->router, engine->spec->gpus[stream->at.rank], far / (reads + writes),
                              reads / (reads + writes));
@@ -40,8 +41,8 @@ void
 fab_engine_access(FabEngine *engine, FabStreamRun *stream)
 {
     const FabStep *step = &stream->step;
-    double accesses = (step->src != FAB_BUFFER_NONE) + (step->dst != FAB_BUFFER_NONE) + step->recv_count +
-                      step->send_count;
+    double accesses = (step->src != FAB_BUFFER_NONE) + (step->dst != FAB_BUFFER_NONE) +
+                      (step->recv_count + step->send_count) * engine->spec->shared.slot_weight;
 
     stream->state = STREAM_MOVING;
     fab_flow_start(engine->flows, engine->now, route_of(engine, stream), (double)stream->bytes * accesses,

@@ -27,19 +27,29 @@ outside(double bytes, const FabMemorySpec *memory)
     return bytes > memory->cache_bytes ? 1 - memory->cache_bytes / bytes : 0;
 }
 
+/* Bytes of a slot for each byte of payload: LL has 8 of 16 bytes, LL128 120 of 128. */
+static double
+slot_weight(FabProtocol protocol)
+{
+    return protocol == FAB_PROTOCOL_LL ? 2 : protocol == FAB_PROTOCOL_LL128 ? 16.0 / 15 : 1;
+}
+
 void
-fab_shared_costs(FabEngineSpec *spec, double launch_s)
+fab_shared_costs(FabEngineSpec *spec, FabProtocol protocol, double launch_s)
 {
     const FabMemorySpec *memory = spec->topology->vertices[spec->topology->shared].memory;
     const FabProgram *program = spec->program;
+    bool lines = protocol != FAB_PROTOCOL_SIMPLE && memory->line_time > 0;
+    double weight = slot_weight(protocol), slot = slice_bytes(program) * weight;
     double ctas = (double)program->ranks * program->channels, connections = program->connections;
     double buffers = (double)program->ranks *
                      (double)(program->input_bytes + program->output_bytes + program->scratch_bytes);
+    int64_t slice_ps = fab_ps_from_seconds(lines ? memory->line_time : memory->slice_time);
 
     spec->execution = (FabExecution) {
         .launch_ps = fab_ps_from_seconds(launch_s >= 0 ? launch_s : memory->launch_time),
-        .step_ps = fab_ps_from_seconds(memory->slice_time),
-        .local_ps = fab_ps_from_seconds(memory->slice_time),
+        .step_ps = slice_ps,
+        .local_ps = slice_ps,
         .empty_ps = fab_ps_from_seconds(memory->empty_time),
         .latency_ps = fab_ps_from_seconds(memory->flag_latency),
         .wire = 1,
@@ -48,8 +58,9 @@ fab_shared_costs(FabEngineSpec *spec, double launch_s)
         .used = true,
         .access_rate = memory->processor_rate * MIN(1, memory->processors / ctas),
         .buffer = outside(buffers, memory),
-        .slot_read = outside(connections * SLICES_BETWEEN * slice_bytes(program), memory),
-        .slot_write = outside(connections * program->slots * slice_bytes(program), memory),
+        .slot_read = outside(connections * SLICES_BETWEEN * slot, memory),
+        .slot_write = outside(connections * program->slots * slot, memory),
+        .slot_weight = weight,
     };
 }
 

@@ -280,7 +280,7 @@ check_memory(FabBuilder *builder, const FabVertexSpec *spec, FabMemorySpec *memo
     if (memory->processors == 0 || memory->processors > COUNT_MAX)
         return record(builder, "%s has %u SMs, must be between 1 and %d", spec->name, memory->processors, COUNT_MAX);
     if (!is_latency(memory->slice_time) || !is_latency(memory->empty_time) || !is_latency(memory->flag_latency) ||
-        !is_latency(memory->launch_time))
+        !is_latency(memory->launch_time) || !is_latency(memory->line_time))
         return record(builder, "%s has a time that is not between 0 and 1 s", spec->name);
     return true;
 }

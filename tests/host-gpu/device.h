@@ -27,11 +27,16 @@ enum { FABM_LOOKS = 16 }; /* each is slow here */
 
 enum { HOST_WARP = 32 };
 
-/* The barriers of a CTA, and what its one warp exchanges; kernels whose warps talk have one warp. */
+/* A warp's barrier, and what its threads exchange. */
+typedef struct {
+    pthread_barrier_t barrier;
+    uint32_t values[HOST_WARP];
+} HostWarp;
+
 typedef struct {
     uint64_t *shared;
-    pthread_barrier_t roles[FABM_ROLES], warp;
-    uint32_t values[HOST_WARP];
+    pthread_barrier_t roles[FABM_ROLES];
+    HostWarp *warps;
 } HostCta;
 
 typedef struct {
@@ -41,18 +46,25 @@ typedef struct {
 static thread_local HostCta *host_cta;
 static thread_local HostIndex threadIdx, blockIdx, blockDim, gridDim;
 
+static inline HostWarp *
+host_warp(void)
+{
+    return &host_cta->warps[threadIdx.x / HOST_WARP];
+}
+
 /* The value of every thread of the warp; they are kept until all have read them. */
 static inline uint32_t
 host_exchange(uint32_t value, bool (*fold)(uint32_t, uint32_t), uint32_t lane)
 {
+    HostWarp *warp = host_warp();
     uint32_t result;
 
-    host_cta->values[threadIdx.x] = value;
-    pthread_barrier_wait(&host_cta->warp);
-    result = host_cta->values[lane];
+    warp->values[threadIdx.x % HOST_WARP] = value;
+    pthread_barrier_wait(&warp->barrier);
+    result = warp->values[lane];
     for (int i = 0; fold != nullptr && i < HOST_WARP; i++)
-        result = fold(result, host_cta->values[i]);
-    pthread_barrier_wait(&host_cta->warp);
+        result = fold(result, warp->values[i]);
+    pthread_barrier_wait(&warp->barrier);
     return result;
 }
 
@@ -89,7 +101,7 @@ __shfl_sync(uint32_t, uint32_t value, int lane)
 static inline void
 __syncwarp(void)
 {
-    pthread_barrier_wait(&host_cta->warp);
+    pthread_barrier_wait(&host_warp()->barrier);
 }
 
 /* ------------------------------------------------------------------ counters and flags */
@@ -107,6 +119,18 @@ static inline void
 fabm_store_release(uint64_t *counter, uint64_t value)
 {
     __atomic_store_n(counter, value, __ATOMIC_RELEASE);
+}
+
+/* The store of the counter says it all here. */
+static inline void
+fabm_publish(void)
+{
+}
+
+static inline void
+fabm_store_counter(uint64_t *counter, uint64_t value)
+{
+    fabm_store_release(counter, value);
 }
 
 static inline uint64_t
@@ -127,6 +151,7 @@ fabm_load_pair(const void *from, uint64_t *a, uint64_t *b)
 {
     *a = fabm_load_plain((const uint64_t *)from);
     *b = fabm_load_plain((const uint64_t *)from + 1);
+    sched_yield(); /* whoever polls lets others run */
 }
 
 static inline void
@@ -213,7 +238,50 @@ fabm_load_word(const uint8_t *from)
     return *(const Word *)from;
 }
 
+/* ------------------------------------------------------------------ lines of 128 bytes */
+
+enum { FABM_LANES = 8 };
+
+/* A warp's access to a line is many here: the flag is stored last and read first. */
+static inline bool
+fabm_load_line(const uint64_t *from, uint64_t flag, uint32_t part, bool mine, uint64_t *words)
+{
+    bool last = part == FABM_LANES - 1;
+
+    if (!__all_sync(0xffffffffu, !mine || !last || fabm_load_acquire(&from[1]) == flag))
+        return false;
+    if (mine)
+        fabm_load_pair(from, &words[0], &words[1]);
+    return true;
+}
+
+static inline void
+fabm_store_line(uint64_t *to, uint32_t part, bool mine, const uint64_t *words)
+{
+    bool last = part == FABM_LANES - 1;
+
+    if (mine)
+        fabm_store_plain(&to[0], words[0]);
+    if (mine && !last)
+        fabm_store_plain(&to[1], words[1]);
+    __syncwarp();
+    if (mine && last)
+        fabm_store_release(&to[1], words[1]);
+}
+
+static inline bool
+fabm_any(bool value)
+{
+    return __any_sync(0xffffffffu, value);
+}
+
 /* ------------------------------------------------------------------ teams */
+
+static inline void
+fabm_raise(volatile uint32_t *word, uint32_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
 
 typedef struct {
     uint32_t index, size, mask, barrier;

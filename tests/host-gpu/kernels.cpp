@@ -66,7 +66,12 @@ run_thread(void *data)
         work_kernel(launch->as.work);
         break;
     case FABM_KERNEL_PROGRAM:
-        program_kernel(launch->as.program);
+        if (launch->as.program.protocol == FABM_LL)
+            program_kernel<FABM_LL>(launch->as.program);
+        else if (launch->as.program.protocol == FABM_LL128)
+            program_kernel<FABM_LL128>(launch->as.program);
+        else
+            program_kernel<FABM_SIMPLE>(launch->as.program);
         break;
     default:
         empty_kernel();
@@ -79,13 +84,15 @@ run_thread(void *data)
 static void
 open_cta(HostCta *cta, const FabmLaunch *launch)
 {
-    size_t bytes = 8;
+    size_t bytes = 8, warps = launch->threads / HOST_WARP + 1;
 
-    pthread_barrier_init(&cta->warp, nullptr, HOST_WARP);
+    cta->warps = (HostWarp *)calloc(warps, sizeof *cta->warps);
+    for (size_t i = 0; i < warps; i++)
+        pthread_barrier_init(&cta->warps[i].barrier, nullptr, HOST_WARP);
     if (launch->kind == FABM_KERNEL_PROGRAM) {
         const FabmProgramRun *run = &launch->as.program;
 
-        bytes = run->roles * (run->ends_most * sizeof(FabmEndState) + sizeof(uint32_t));
+        bytes = run->roles * (run->ends_most * sizeof(FabmEndState) + FABM_STOPS * sizeof(uint32_t));
         for (uint32_t i = 0; i < run->roles; i++)
             pthread_barrier_init(&cta->roles[i], nullptr, run->role_threads[i]);
     }
@@ -96,7 +103,9 @@ open_cta(HostCta *cta, const FabmLaunch *launch)
 static void
 close_cta(HostCta *cta, const FabmLaunch *launch)
 {
-    pthread_barrier_destroy(&cta->warp);
+    for (size_t i = 0; i < launch->threads / HOST_WARP + 1; i++)
+        pthread_barrier_destroy(&cta->warps[i].barrier);
+    free(cta->warps);
     for (uint32_t i = 0; launch->kind == FABM_KERNEL_PROGRAM && i < launch->as.program.roles; i++)
         pthread_barrier_destroy(&cta->roles[i]);
     free(cta->shared);

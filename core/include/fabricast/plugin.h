@@ -105,6 +105,7 @@ typedef struct {
     double empty_time;       /* s for a slice without bytes */
     double flag_latency;     /* s until the other end of a connection sees what was told */
     double launch_time;      /* s of a call beside its CTAs */
+    double line_time;        /* s for a slice whose flags travel with its data (LL, LL128); 0: slice_time */
 } FabMemorySpec;
 
 /* Zero means: unknown or not applicable, unless a comment says otherwise. */
