@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "topology/cables.h"
 #include "topology/route.h"
 
 /* NICs that a GPU drives. */
@@ -15,8 +16,7 @@ struct FabNetworkWays {
     const FabTopology *topology;
     FabWalk *walk;         /* the router's */
     Nearest *nearest;      /* of each GPU */
-    uint32_t *distance;    /* of each vertex to `target`, in cables; UINT32_MAX: none */
-    FabVertex target;      /* FAB_VERTEX_NONE before the first search */
+    FabCables *cables;
     FabVertex *queue;
     double *share;         /* of each vertex, while a flow is spread */
     uint32_t *taken;       /* flows placed on each direction of each link: [2 * link + direction] */
@@ -43,19 +43,13 @@ distance_between(FabNetworkWays *ways, FabVertex gpu, FabVertex nic, GArray *hop
 }
 
 static bool
-is_cable(const FabTopologyLink *link)
-{
-    return link->medium == FAB_MEDIUM_INFINIBAND || link->medium == FAB_MEDIUM_ETHERNET;
-}
-
-static bool
 has_cable(const FabTopology *topology, FabVertex nic)
 {
     uint32_t count;
     const uint32_t *links = fab_topology_links_at(topology, nic, &count);
 
     for (uint32_t i = 0; i < count; i++) {
-        if (is_cable(&topology->links[links[i]]))
+        if (fab_is_cable(&topology->links[links[i]]))
             return true;
     }
     return false;
@@ -187,9 +181,8 @@ fab_network_ways_new(const FabTopology *topology, FabWalk *walk)
 
     ways->topology = topology;
     ways->walk = walk;
-    ways->target = FAB_VERTEX_NONE;
+    ways->cables = fab_cables_new(topology);
     ways->nearest = g_new0(Nearest, topology->gpu_count);
-    ways->distance = g_new(uint32_t, topology->vertex_count);
     ways->queue = g_new(FabVertex, topology->vertex_count);
     ways->share = g_new0(double, topology->vertex_count);
     ways->taken = g_new0(uint32_t, 2 * (gsize)topology->link_count);
@@ -208,7 +201,7 @@ fab_network_ways_free(FabNetworkWays *ways)
     for (uint32_t i = 0; i < ways->topology->gpu_count; i++)
         g_free(ways->nearest[i].nics);
     g_free(ways->nearest);
-    g_free(ways->distance);
+    fab_cables_free(ways->cables);
     g_free(ways->queue);
     g_free(ways->share);
     g_free(ways->taken);
@@ -230,55 +223,10 @@ fab_network_is_direct(const FabNetworkWays *ways, uint32_t gpu)
 
 /* ------------------------------------------------------------------ cables */
 
-/* Distances of all switches and NICs to `target`; nothing passes through a NIC. */
-static void
-search_to(FabNetworkWays *ways, FabVertex target)
-{
-    const FabTopology *topology = ways->topology;
-    uint32_t reached = 1;
-
-    if (ways->target == target)
-        return;
-    memset(ways->distance, 0xff, topology->vertex_count * sizeof *ways->distance);
-    ways->target = target;
-    ways->distance[target] = 0;
-    ways->queue[0] = target;
-    for (uint32_t head = 0; head < reached; head++) {
-        FabVertex vertex = ways->queue[head];
-        uint32_t count;
-        const uint32_t *links = fab_topology_links_at(topology, vertex, &count);
-        if (vertex != target && topology->vertices[vertex].kind == FAB_VERTEX_NIC)
-            continue;
-        for (uint32_t i = 0; i < count; i++) {
-            FabVertex next = fab_link_other_end(&topology->links[links[i]], vertex);
-            if (!is_cable(&topology->links[links[i]]) || ways->distance[next] != UINT32_MAX)
-                continue;
-            ways->distance[next] = ways->distance[vertex] + 1;
-            ways->queue[reached++] = next;
-        }
-    }
-}
-
 static uint32_t
 direction_of(const FabTopologyLink *link, FabVertex from)
 {
     return link->a == from ? 0 : 1;
-}
-
-/* The `nth` cable from `vertex` that leads one step nearer, or UINT32_MAX. */
-static uint32_t
-nearer_cable(const FabNetworkWays *ways, FabVertex vertex, uint32_t nth)
-{
-    uint32_t count;
-    const uint32_t *links = fab_topology_links_at(ways->topology, vertex, &count);
-
-    for (uint32_t i = 0; i < count && vertex != ways->target; i++) {
-        const FabTopologyLink *link = &ways->topology->links[links[i]];
-        uint32_t distance = ways->distance[fab_link_other_end(link, vertex)];
-        if (is_cable(link) && distance == ways->distance[vertex] - 1 && nth-- == 0)
-            return links[i];
-    }
-    return UINT32_MAX;
 }
 
 /* Mixes bits so that any change of the input changes about half of the output. */
@@ -296,18 +244,17 @@ mix(uint64_t value)
 static uint32_t
 choose_cable(const FabNetworkWays *ways, FabVertex vertex, uint64_t label)
 {
-    uint32_t count = 0, best = UINT32_MAX, cable;
+    uint32_t count, best = UINT32_MAX;
+    const uint32_t *cables = fab_cables_nearer(ways->cables, vertex, &count);
     double least = 0;
 
-    while (nearer_cable(ways, vertex, count) != UINT32_MAX)
-        count++;
     if (ways->topology->network.routing == FAB_ROUTING_STATIC)
-        return nearer_cable(ways, vertex, (uint32_t)(mix(label ^ mix(vertex)) % count));
-    for (uint32_t nth = 0; (cable = nearer_cable(ways, vertex, nth)) != UINT32_MAX; nth++) {
-        const FabTopologyLink *link = &ways->topology->links[cable];
-        double load = ways->taken[2 * cable + direction_of(link, vertex)] / fab_link_rate(link);
+        return cables[mix(label ^ mix(vertex)) % count];
+    for (uint32_t i = 0; i < count; i++) {
+        const FabTopologyLink *link = &ways->topology->links[cables[i]];
+        double load = ways->taken[2 * cables[i] + direction_of(link, vertex)] / fab_link_rate(link);
         if (best == UINT32_MAX || load < least) {
-            best = cable;
+            best = cables[i];
             least = load;
         }
     }
@@ -345,13 +292,14 @@ take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, 
     for (uint32_t head = 0; head < reached; head++) { /* nearer and nearer, so that a switch has got all of its share */
         FabVertex vertex = ways->queue[head];
         double total = 0;
-        uint32_t cable;
-        for (uint32_t nth = 0; (cable = nearer_cable(ways, vertex, nth)) != UINT32_MAX; nth++)
-            total += fab_link_rate(&topology->links[cable]);
-        for (uint32_t nth = 0; (cable = nearer_cable(ways, vertex, nth)) != UINT32_MAX; nth++) {
-            const FabTopologyLink *link = &topology->links[cable];
+        uint32_t count;
+        const uint32_t *cables = fab_cables_nearer(ways->cables, vertex, &count);
+        for (uint32_t i = 0; i < count; i++)
+            total += fab_link_rate(&topology->links[cables[i]]);
+        for (uint32_t i = 0; i < count; i++) {
+            const FabTopologyLink *link = &topology->links[cables[i]];
             FabVertex next = fab_link_other_end(link, vertex);
-            FabHop hop = { .link = cable, .direction = direction_of(link, vertex),
+            FabHop hop = { .link = cables[i], .direction = direction_of(link, vertex),
                            .share = ways->share[vertex] * fab_link_rate(link) / total };
             g_array_append_val(hops, hop);
             if (ways->share[next] == 0)
@@ -360,7 +308,8 @@ take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, 
         }
     }
     for (FabVertex vertex = from; vertex != to;) {
-        const FabTopologyLink *link = &topology->links[nearer_cable(ways, vertex, 0)];
+        uint32_t count;
+        const FabTopologyLink *link = &topology->links[*fab_cables_nearer(ways->cables, vertex, &count)];
         latency_ps += link->latency_ps;
         vertex = fab_link_other_end(link, vertex);
     }
@@ -372,8 +321,8 @@ take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, 
 int64_t
 fab_network_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops)
 {
-    search_to(ways, to);
-    if (ways->distance[from] == UINT32_MAX)
+    fab_cables_aim(ways->cables, to);
+    if (fab_cables_distance(ways->cables, from) == UINT32_MAX)
         return -1;
     return ways->topology->network.routing == FAB_ROUTING_SPRAY ? take_all_ways(ways, from, to, share, hops)
                                                                 : take_one_way(ways, from, to, flow, share, hops);
