@@ -20,6 +20,7 @@ typedef struct {
     uint32_t rank;               /* that sends, once it has sent to another node */
     uint32_t batch;              /* slices of the message on its way */
     bool sending;                /* there is one */
+    bool placed, remote;         /* whether it is known that it leads to another node, and whether it does */
 } FabConnection;
 
 /* Whom a connection joins: what is needed to find its ways anew. */

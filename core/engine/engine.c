@@ -4,12 +4,16 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/large.h"
 #include "base/units.h"
 
 /* Events carry 31 bits of number and one of kind. */
 #define FLOW_MARK UINT32_C(0x80000000)
 
 enum { UNION_ENDS = 2 * FAB_STEP_ENDS };
+
+/* Events taken at once; how many events ahead their memory is asked for. */
+enum { BATCH = 64, FETCH_SECOND = 6, FETCH_LAST = 12, LINE = 64 };
 
 /* ------------------------------------------------------------------ set-up */
 
@@ -18,12 +22,12 @@ engine_clear(FabEngine *engine)
 {
     fab_flow_set_free(engine->flows);
     fab_queue_free(engine->queue);
-    g_free(engine->streams);
-    g_free(engine->connections);
-    g_free(engine->slots);
+    fab_large_free(engine->streams);
+    fab_large_free(engine->connections);
+    fab_large_free(engine->slots);
+    fab_large_free(engine->messages);
     g_free(engine->accesses);
     g_free(engine->proxy_free);
-    g_free(engine->messages);
     g_free(engine->multicast);
     fab_engine_changes_clear(engine);
     g_free(engine->began);
@@ -37,7 +41,7 @@ streams_init(FabEngine *engine)
     uint32_t number = 0;
 
     engine->stream_count = program->ranks * program->channels * program->roles;
-    engine->streams = g_new0(FabStreamRun, engine->stream_count);
+    engine->streams = fab_large_new(engine->stream_count, sizeof *engine->streams);
     for (uint32_t rank = 0; rank < program->ranks; rank++) {
         for (uint32_t channel = 0; channel < program->channels; channel++) {
             for (uint32_t role = 0; role < program->roles; role++)
@@ -63,14 +67,15 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
         engine->send_rate[role] = spec->execution.send_rate * spec->program->role_share[role];
         engine->copy_rate[role] = spec->execution.copy_rate * spec->program->role_share[role];
     }
-    engine->connections = g_new(FabConnection, spec->program->connections);
+    engine->connections = fab_large_new(spec->program->connections, sizeof *engine->connections);
     for (uint32_t i = 0; i < spec->program->connections; i++)
-        engine->connections[i] = (FabConnection) { .receiver = FAB_ENGINE_NOBODY, .sender = FAB_ENGINE_NOBODY };
-    engine->slots = g_new0(int64_t, (gsize)spec->program->connections * spec->program->slots);
+        engine->connections[i].receiver = engine->connections[i].sender = FAB_ENGINE_NOBODY;
+    engine->slots = fab_large_new((gsize)spec->program->connections * spec->program->slots, sizeof *engine->slots);
     if (topology->node_count > 0)
         engine->proxy_free = g_new0(int64_t, spec->program->ranks);
     if (topology->node_count > 0)
-        engine->messages = g_new0(uint64_t, (gsize)spec->program->connections * spec->program->slots);
+        engine->messages =
+            fab_large_new((gsize)spec->program->connections * spec->program->slots, sizeof *engine->messages);
     engine->multicast = g_new0(const FabRoute *, MAX(topology->node_count, 1));
     engine->began = g_new(int64_t, spec->program->ranks);
     engine->ended = g_new0(int64_t, spec->program->ranks);
@@ -490,12 +495,53 @@ check_instant(FabEngine *engine)
 
 #endif
 
+/*
+ * What an event will touch lies anywhere in hundreds of megabytes. Events that are pending for this instant come before
+ * all that are added to it, so that some can be taken from the queue at once and their memory asked for beforehand:
+ * first what they name, then what that names.
+ */
+static inline void
+fetch_lines(const void *at, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch((const char *)at + i, 1);
+}
+
+static void
+fetch_first(const FabEngine *engine, uint32_t data)
+{
+    if (data & FLOW_MARK)
+        fab_flow_fetch(engine->flows, data & ~FLOW_MARK);
+    else if (data < engine->stream_count)
+        fetch_lines(&engine->streams[data], sizeof *engine->streams);
+    else
+        fetch_lines(&engine->connections[data - engine->stream_count], sizeof *engine->connections);
+}
+
+static void
+fetch_second(const FabEngine *engine, uint32_t data)
+{
+    const FabStreamRun *stream;
+
+    if (data & FLOW_MARK) {
+        fab_flow_fetch_uses(engine->flows, data & ~FLOW_MARK);
+        return;
+    }
+    if (data >= engine->stream_count)
+        return;
+    stream = &engine->streams[data];
+    for (uint32_t i = 0; i < MIN(stream->step.recv_count, FAB_STEP_ENDS); i++)
+        fetch_lines(&engine->connections[stream->step.recv[i].connection], sizeof *engine->connections);
+    for (uint32_t i = 0; i < MIN(stream->step.send_count, FAB_STEP_ENDS); i++)
+        fetch_lines(&engine->connections[stream->step.send[i].connection], sizeof *engine->connections);
+}
+
 /* Time moves in one place. Rates are solved once an instant, after all its events. */
 static void
 loop(FabEngine *engine)
 {
     int64_t when;
-    uint32_t data;
+    uint32_t batch[BATCH];
 
     while (engine->error == NULL && fab_queue_peek(engine->queue, &when)) {
         g_assert(when >= engine->now);
@@ -504,9 +550,20 @@ loop(FabEngine *engine)
             break;
         }
         engine->now = when;
-        while (fab_queue_peek(engine->queue, &when) && when == engine->now) {
-            fab_queue_pop(engine->queue, &when, &data);
-            handle(engine, data);
+        for (;;) {
+            uint32_t count = 0;
+            while (count < BATCH && fab_queue_peek(engine->queue, &when) && when == engine->now)
+                fab_queue_pop(engine->queue, &when, &batch[count++]);
+            if (count == 0)
+                break;
+            for (uint32_t i = 0; i < count + FETCH_LAST; i++) {
+                if (i < count)
+                    fetch_first(engine, batch[i]);
+                if (i >= FETCH_SECOND && i - FETCH_SECOND < count)
+                    fetch_second(engine, batch[i - FETCH_SECOND]);
+                if (i >= FETCH_LAST)
+                    handle(engine, batch[i - FETCH_LAST]);
+            }
         }
         fab_flow_share(engine->flows, engine->now);
         check_instant(engine);

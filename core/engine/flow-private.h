@@ -31,6 +31,8 @@ typedef struct {
     double level;      /* rate at which it filled; < 0: it did not */
 } FlowResource;
 
+enum { FLOW_NEAR = 16 };
+
 typedef struct {
     const FabRoute *route;
     double bytes, remaining, limit, rate, new_rate, limited_ps;
@@ -38,8 +40,9 @@ typedef struct {
     uint32_t cap_at;     /* which of them */
     int64_t start, updated, finish, planned; /* planned: time of the one event that counts */
     uint32_t multiplicity, bottleneck, new_bottleneck, tag, next_free, room;
-    uint32_t *position; /* in the members of each resource of the route */
     bool active, in_part, settled;
+    uint32_t near[FLOW_NEAR]; /* its position in the members of each resource of the route, */
+    uint32_t *far;            /* instead when `room`, the longest route so far, is more than that */
 } Flow;
 
 typedef struct {
@@ -55,6 +58,8 @@ struct FabFlowSet {
     FabQueue *queue;
     uint32_t mark;
     FlowResource *resources;
+    GPtrArray *blocks; /* that members of resources lie in; the last one is filled up to block_used */
+    uint32_t block_used, block_room;
     double *carried;
     uint32_t resource_count;
     Flow *flows;
@@ -78,6 +83,12 @@ struct FabFlowSet {
     uint64_t active, started;
     double limited_ps;
 };
+
+static inline uint32_t *
+fab_flow_positions(Flow *flow)
+{
+    return flow->room > FLOW_NEAR ? flow->far : flow->near;
+}
 
 void fab_flow_set_rate(FabFlowSet *set, int64_t now, uint32_t flow, double rate, uint32_t bottleneck);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/large.h"
 #include "engine/flow-private.h"
 
 #define NONE FAB_FLOW_NONE
@@ -19,7 +20,8 @@ fab_flow_set_new(const double *capacity, uint32_t count, FabQueue *queue, uint32
     set->queue = queue;
     set->mark = mark;
     set->resource_count = count;
-    set->resources = g_new0(FlowResource, count);
+    set->resources = fab_large_new(count, sizeof *set->resources);
+    set->blocks = g_ptr_array_new_with_free_func(fab_large_free);
     set->carried = g_new0(double, count);
     for (uint32_t i = 0; i < count; i++)
         set->resources[i].capacity = capacity[i] / FAB_PS;
@@ -32,13 +34,12 @@ fab_flow_set_free(FabFlowSet *set)
 {
     if (set == NULL)
         return;
-    for (uint32_t i = 0; i < set->resource_count; i++)
-        g_free(set->resources[i].members);
     for (uint32_t i = 0; i < set->flow_count; i++)
-        g_free(set->flows[i].position);
-    g_free(set->resources);
+        g_free(set->flows[i].far);
+    fab_large_free(set->resources);
+    g_ptr_array_unref(set->blocks);
     g_free(set->carried);
-    g_free(set->flows);
+    fab_large_free(set->flows);
     g_free(set->tags);
     g_free(set->latest);
     g_free(set->arrived);
@@ -79,7 +80,7 @@ flow_new(FabFlowSet *set, const FabRoute *route)
     } else {
         if (set->flow_count == set->flow_room) {
             set->flow_room = set->flow_room == 0 ? 64 : set->flow_room * 2;
-            set->flows = g_renew(Flow, set->flows, set->flow_room);
+            set->flows = fab_large_grow(set->flows, set->flow_count, set->flow_room, sizeof *set->flows);
         }
         number = set->flow_count++;
         memset(&set->flows[number], 0, sizeof(Flow));
@@ -87,24 +88,45 @@ flow_new(FabFlowSet *set, const FabRoute *route)
     flow = &set->flows[number];
     if (flow->room < route->count) {
         flow->room = route->count;
-        flow->position = g_renew(uint32_t, flow->position, flow->room);
+        if (flow->room > FLOW_NEAR)
+            flow->far = g_renew(uint32_t, flow->far, flow->room);
     }
     flow->route = route;
     return number;
+}
+
+/* Room for twice as many members. What they had stays unused: all such rests together are less than what is used. */
+static void
+make_room(FabFlowSet *set, FlowResource *resource)
+{
+    enum { FIRST = 4, BLOCK = 1 << 18 };
+    uint32_t room = resource->room == 0 ? FIRST : resource->room * 2;
+    FlowMember *members;
+
+    if (set->block_room - set->block_used < room) {
+        set->block_room = MAX(room, MIN(BLOCK, set->block_room == 0 ? FIRST * 64 : set->block_room * 2));
+        set->block_used = 0;
+        g_ptr_array_add(set->blocks, fab_large_new(set->block_room, sizeof *members));
+    }
+    members = (FlowMember *)set->blocks->pdata[set->blocks->len - 1] + set->block_used;
+    set->block_used += room;
+    if (resource->count > 0)
+        memcpy(members, resource->members, resource->count * sizeof *members);
+    resource->members = members;
+    resource->room = room;
 }
 
 static void
 attach(FabFlowSet *set, uint32_t number)
 {
     Flow *flow = &set->flows[number];
+    uint32_t *position = fab_flow_positions(flow);
 
     for (uint32_t i = 0; i < flow->route->count; i++) {
         FlowResource *resource = &set->resources[flow->route->uses[i].resource];
-        if (resource->count == resource->room) {
-            resource->room = resource->room == 0 ? 4 : resource->room * 2;
-            resource->members = g_renew(FlowMember, resource->members, resource->room);
-        }
-        flow->position[i] = resource->count;
+        if (resource->count == resource->room)
+            make_room(set, resource);
+        position[i] = resource->count;
         resource->members[resource->count++] = (FlowMember) { .flow = number, .use = i };
     }
 }
@@ -135,6 +157,7 @@ static void
 detach(FabFlowSet *set, uint32_t number)
 {
     Flow *flow = &set->flows[number];
+    const uint32_t *position = fab_flow_positions(flow);
 
     if (flow->bottleneck < set->resource_count)
         set->resources[flow->bottleneck].held--;
@@ -144,8 +167,8 @@ detach(FabFlowSet *set, uint32_t number)
         FlowMember last = resource->members[--resource->count];
         resource->load -= load_of(set, (FlowMember) { .flow = number, .use = i });
         if (last.flow != number) {
-            resource->members[flow->position[i]] = last;
-            set->flows[last.flow].position[last.use] = flow->position[i];
+            resource->members[position[i]] = last;
+            fab_flow_positions(&set->flows[last.flow])[last.use] = position[i];
         }
         if (resource->count <= 1)
             resource->load = resource->count == 0 ? 0 : load_of(set, resource->members[0]);
@@ -280,6 +303,30 @@ fab_flow_take_waiting(FabFlowSet *set, int64_t now, double *bytes, double *limit
     *limit = flow->limit * FAB_PS;
     take_out(set, now, number, flow->bytes - *bytes);
     return true;
+}
+
+static inline void
+fetch_lines(const void *at, size_t bytes)
+{
+    enum { LINE = 64 };
+
+    for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch((const char *)at + i, 1);
+}
+
+void
+fab_flow_fetch(const FabFlowSet *set, uint32_t number)
+{
+    fetch_lines(&set->flows[number], sizeof *set->flows);
+}
+
+void
+fab_flow_fetch_uses(const FabFlowSet *set, uint32_t number)
+{
+    const Flow *flow = &set->flows[number];
+
+    for (uint32_t i = 0; i < MIN(flow->route->count, FLOW_NEAR); i++)
+        fetch_lines(&set->resources[flow->route->uses[i].resource], sizeof *set->resources);
 }
 
 bool

@@ -13,9 +13,17 @@ fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, const 
 {
     const FabTopology *topology = engine->spec->topology;
     const uint32_t *gpus = engine->spec->gpus;
+    FabConnection *connection;
 
-    return engine->messages != NULL && fab_topology_node_of(topology, gpus[stream->at.rank]) !=
-                                           fab_topology_node_of(topology, gpus[end->peer]);
+    if (engine->messages == NULL)
+        return false;
+    connection = &engine->connections[end->connection];
+    if (!connection->placed) {
+        connection->placed = true;
+        connection->remote = fab_topology_node_of(topology, gpus[stream->at.rank]) !=
+                             fab_topology_node_of(topology, gpus[end->peer]);
+    }
+    return connection->remote;
 }
 
 /* The receiver sees the slices of a message. */
