@@ -13,4 +13,14 @@ gpointer fab_large_new(gsize count, gsize size);
 gpointer fab_large_grow(gpointer array, gsize used, gsize count, gsize size);
 void fab_large_free(gpointer array);
 
+/* Asks for memory that is read and written soon. */
+static inline void
+fab_fetch(gconstpointer at, gsize bytes)
+{
+    enum { LINE = 64 };
+
+    for (gsize i = 0; i < bytes; i += LINE)
+        __builtin_prefetch((const char *)at + i, 1);
+}
+
 #endif

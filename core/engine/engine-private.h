@@ -67,6 +67,9 @@ typedef struct {
 
 #define FAB_ENGINE_NOBODY UINT32_MAX
 
+/* Events carry 31 bits of number and one of kind: those of flows have this one. */
+#define FAB_ENGINE_FLOW_MARK UINT32_C(0x80000000)
+
 /* The time of slice number `slice` of a connection. */
 static inline int64_t *
 fab_engine_slot(FabEngine *engine, uint32_t connection, uint32_t slice)
@@ -102,6 +105,10 @@ fab_engine_note_ends(FabEngine *engine, uint32_t connection, uint32_t from, uint
     if (engine->ends != NULL)
         engine->ends[connection] = (FabConnectionEnds) { from, to, channel };
 }
+
+/* fetch.c: asks for the memory of events of later instants; of those behind `next`, which is about to be handled. */
+void fab_engine_fetch_soon(const FabEngine *engine);
+void fab_engine_fetch(const FabEngine *engine, const uint32_t *events, uint32_t count, uint32_t next);
 
 /* Starts the accesses of a slice to the memory that all ranks share. */
 void fab_engine_access(FabEngine *engine, FabStreamRun *stream);

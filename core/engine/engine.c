@@ -7,13 +7,10 @@
 #include "base/large.h"
 #include "base/units.h"
 
-/* Events carry 31 bits of number and one of kind. */
-#define FLOW_MARK UINT32_C(0x80000000)
-
 enum { UNION_ENDS = 2 * FAB_STEP_ENDS };
 
-/* Events taken at once; how many events ahead their memory is asked for. */
-enum { BATCH = 64, FETCH_SECOND = 6, FETCH_LAST = 12, LINE = 64 };
+/* Events of an instant that are taken from the queue at once. */
+enum { BATCH = 64 };
 
 /* ------------------------------------------------------------------ set-up */
 
@@ -62,7 +59,7 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
     for (uint32_t i = 0; i < topology->resource_count; i++)
         capacity[i] = topology->resources[i].capacity;
     engine->queue = fab_queue_new();
-    engine->flows = fab_flow_set_new(capacity, topology->resource_count, engine->queue, FLOW_MARK);
+    engine->flows = fab_flow_set_new(capacity, topology->resource_count, engine->queue, FAB_ENGINE_FLOW_MARK);
     for (uint32_t role = 0; role < spec->program->roles; role++) {
         engine->send_rate[role] = spec->execution.send_rate * spec->program->role_share[role];
         engine->copy_rate[role] = spec->execution.copy_rate * spec->program->role_share[role];
@@ -456,19 +453,19 @@ handle(FabEngine *engine, uint32_t data)
     uint32_t tag;
 
     engine->report->events++;
-    if (!(data & FLOW_MARK) && data >= engine->stream_count + engine->program->connections) {
+    if (!(data & FAB_ENGINE_FLOW_MARK) && data >= engine->stream_count + engine->program->connections) {
         fab_engine_change(engine, data - engine->stream_count - engine->program->connections);
         return;
     }
-    if (!(data & FLOW_MARK) && data >= engine->stream_count) {
+    if (!(data & FAB_ENGINE_FLOW_MARK) && data >= engine->stream_count) {
         fab_engine_message_start(engine, data - engine->stream_count);
         return;
     }
-    if (!(data & FLOW_MARK)) {
+    if (!(data & FAB_ENGINE_FLOW_MARK)) {
         stream_run(engine, &engine->streams[data]);
         return;
     }
-    if (!fab_flow_complete(engine->flows, engine->now, data & ~FLOW_MARK))
+    if (!fab_flow_complete(engine->flows, engine->now, data & ~FAB_ENGINE_FLOW_MARK))
         return;
     while (fab_flow_take_tag(engine->flows, &tag)) {
         if (tag < engine->stream_count)
@@ -495,47 +492,6 @@ check_instant(FabEngine *engine)
 
 #endif
 
-/*
- * What an event will touch lies anywhere in hundreds of megabytes. Events that are pending for this instant come before
- * all that are added to it, so that some can be taken from the queue at once and their memory asked for beforehand:
- * first what they name, then what that names.
- */
-static inline void
-fetch_lines(const void *at, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += LINE)
-        __builtin_prefetch((const char *)at + i, 1);
-}
-
-static void
-fetch_first(const FabEngine *engine, uint32_t data)
-{
-    if (data & FLOW_MARK)
-        fab_flow_fetch(engine->flows, data & ~FLOW_MARK);
-    else if (data < engine->stream_count)
-        fetch_lines(&engine->streams[data], sizeof *engine->streams);
-    else
-        fetch_lines(&engine->connections[data - engine->stream_count], sizeof *engine->connections);
-}
-
-static void
-fetch_second(const FabEngine *engine, uint32_t data)
-{
-    const FabStreamRun *stream;
-
-    if (data & FLOW_MARK) {
-        fab_flow_fetch_uses(engine->flows, data & ~FLOW_MARK);
-        return;
-    }
-    if (data >= engine->stream_count)
-        return;
-    stream = &engine->streams[data];
-    for (uint32_t i = 0; i < MIN(stream->step.recv_count, FAB_STEP_ENDS); i++)
-        fetch_lines(&engine->connections[stream->step.recv[i].connection], sizeof *engine->connections);
-    for (uint32_t i = 0; i < MIN(stream->step.send_count, FAB_STEP_ENDS); i++)
-        fetch_lines(&engine->connections[stream->step.send[i].connection], sizeof *engine->connections);
-}
-
 /* Time moves in one place. Rates are solved once an instant, after all its events. */
 static void
 loop(FabEngine *engine)
@@ -550,19 +506,16 @@ loop(FabEngine *engine)
             break;
         }
         engine->now = when;
+        fab_engine_fetch_soon(engine);
         for (;;) {
             uint32_t count = 0;
             while (count < BATCH && fab_queue_peek(engine->queue, &when) && when == engine->now)
                 fab_queue_pop(engine->queue, &when, &batch[count++]);
             if (count == 0)
                 break;
-            for (uint32_t i = 0; i < count + FETCH_LAST; i++) {
-                if (i < count)
-                    fetch_first(engine, batch[i]);
-                if (i >= FETCH_SECOND && i - FETCH_SECOND < count)
-                    fetch_second(engine, batch[i - FETCH_SECOND]);
-                if (i >= FETCH_LAST)
-                    handle(engine, batch[i - FETCH_LAST]);
+            for (uint32_t i = 0; i < count; i++) {
+                fab_engine_fetch(engine, batch, count, i);
+                handle(engine, batch[i]);
             }
         }
         fab_flow_share(engine->flows, engine->now);

@@ -305,19 +305,19 @@ fab_flow_take_waiting(FabFlowSet *set, int64_t now, double *bytes, double *limit
     return true;
 }
 
-static inline void
-fetch_lines(const void *at, size_t bytes)
-{
-    enum { LINE = 64 };
-
-    for (size_t i = 0; i < bytes; i += LINE)
-        __builtin_prefetch((const char *)at + i, 1);
-}
-
 void
 fab_flow_fetch(const FabFlowSet *set, uint32_t number)
 {
-    fetch_lines(&set->flows[number], sizeof *set->flows);
+    fab_fetch(&set->flows[number], sizeof *set->flows);
+}
+
+void
+fab_flow_fetch_route(const FabFlowSet *set, uint32_t number)
+{
+    const Flow *flow = &set->flows[number];
+
+    fab_fetch(flow->route, sizeof *flow->route + FLOW_NEAR / 2 * sizeof *flow->route->uses);
+    fab_fetch(&set->tags[flow->tag], sizeof *set->tags);
 }
 
 void
@@ -326,7 +326,13 @@ fab_flow_fetch_uses(const FabFlowSet *set, uint32_t number)
     const Flow *flow = &set->flows[number];
 
     for (uint32_t i = 0; i < MIN(flow->route->count, FLOW_NEAR); i++)
-        fetch_lines(&set->resources[flow->route->uses[i].resource], sizeof *set->resources);
+        fab_fetch(&set->resources[flow->route->uses[i].resource], sizeof *set->resources);
+}
+
+uint32_t
+fab_flow_first_tag(const FabFlowSet *set, uint32_t number)
+{
+    return set->tags[set->flows[number].tag].tag;
 }
 
 bool

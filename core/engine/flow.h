@@ -55,9 +55,14 @@ void fab_flow_share(FabFlowSet *flows, int64_t now);
 bool fab_flow_complete(FabFlowSet *flows, int64_t now, uint32_t flow);
 bool fab_flow_take_tag(FabFlowSet *flows, uint32_t *tag);
 
-/* Asks for the memory that fab_flow_complete() will touch: what the number names, then what that names. */
+/*
+ * Asks for the memory that fab_flow_complete() will touch: the flow, then its route, then the resources of that and
+ * what fab_flow_first_tag(), the tag that comes first then, is read from. A flow that has ended may be asked for.
+ */
 void fab_flow_fetch(const FabFlowSet *flows, uint32_t flow);
+void fab_flow_fetch_route(const FabFlowSet *flows, uint32_t flow);
 void fab_flow_fetch_uses(const FabFlowSet *flows, uint32_t flow);
+uint32_t fab_flow_first_tag(const FabFlowSet *flows, uint32_t flow);
 
 /* Bytes (weights included) that each resource has carried in ended flows. Belongs to the set. */
 const double *fab_flow_carried(const FabFlowSet *flows);

@@ -3,7 +3,9 @@
 #include <glib.h>
 #include <stdlib.h>
 
-enum { ARITY = 4, RECENT = 256 };
+#include "base/large.h"
+
+enum { ARITY = 4, RECENT = 256, PAD = ARITY - 1 };
 #define NONE UINT32_MAX
 
 /* Time and order as one number: one comparison without a branch. */
@@ -30,7 +32,7 @@ typedef struct {
 } Recent;
 
 struct FabQueue {
-    Entry *heap;
+    Entry *block, *heap; /* the heap begins so that the children of an entry lie in one line of the cache */
     size_t count, room, pending;
     uint32_t next_order; /* even numbers; the low bit marks a list */
     Node *nodes;
@@ -56,7 +58,7 @@ fab_queue_free(FabQueue *queue)
 {
     if (queue == NULL)
         return;
-    g_free(queue->heap);
+    fab_large_free(queue->block);
     g_free(queue->nodes);
     g_free(queue->lists);
     g_free(queue);
@@ -98,7 +100,8 @@ heap_push(FabQueue *queue, int64_t when, uint32_t data, uint32_t is_list)
 
     if (queue->count == queue->room) {
         queue->room = queue->room == 0 ? 64 : queue->room * 2;
-        queue->heap = g_renew(Entry, queue->heap, queue->room);
+        queue->block = fab_large_grow(queue->block, queue->count + PAD, queue->room + PAD, sizeof(Entry));
+        queue->heap = queue->block + PAD;
     }
     if (queue->next_order >= UINT32_MAX - 2)
         renumber(queue);
@@ -241,6 +244,18 @@ fab_queue_peek(const FabQueue *queue, int64_t *when)
         return false;
     *when = queue->heap[0].when;
     return true;
+}
+
+uint32_t
+fab_queue_soon(const FabQueue *queue, uint32_t *events, uint32_t count)
+{
+    uint32_t found = 0;
+
+    for (size_t i = 0; i < queue->count && found < count; i++) {
+        const Entry *entry = &queue->heap[i];
+        events[found++] = entry->order & 1 ? queue->nodes[queue->lists[entry->data].head].data : entry->data;
+    }
+    return found;
 }
 
 size_t

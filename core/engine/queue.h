@@ -26,6 +26,9 @@ bool fab_queue_pop(FabQueue *queue, int64_t *when, uint32_t *data);
 /* The time of the next event; false when there is none. */
 bool fab_queue_peek(const FabQueue *queue, int64_t *when);
 
+/* Up to `count` events that come soon, the next one first and the others in no order; how many. */
+uint32_t fab_queue_soon(const FabQueue *queue, uint32_t *events, uint32_t count);
+
 /* Events pending. */
 size_t fab_queue_size(const FabQueue *queue);
 

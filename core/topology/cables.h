@@ -1,6 +1,6 @@
 /*
- * Which cables lead nearer to a NIC. Distances are kept by the switches beside the NICs, so that all NICs of a leaf share
- * one search.
+ * Which cables lead nearer to a NIC. Distances are kept by the switches beside the NICs, so that all NICs of a leaf
+ * share one search.
  */
 #ifndef FAB_TOPOLOGY_CABLES_H
 #define FAB_TOPOLOGY_CABLES_H
