@@ -103,6 +103,7 @@ fab_report_training_step(const FabTrainingStep *step, FILE *out)
                     fab_stream_fixed(100 * step->parts[i] / step->seconds, 2, first));
     }
     print_faults(step, out);
+    fab_report_goodput(step, out);
 }
 
 /* ------------------------------------------------------------------ for programs */
@@ -206,6 +207,7 @@ write_step(const FabTrainingStep *step, FILE *out)
                 fab_stream_number(step->parts[i], text));
     fputs(" }", out);
     write_faults(step, out);
+    fab_report_goodput_json(step, out);
     fputs("\n    }", out);
 }
 

@@ -17,6 +17,10 @@ void fab_report_memory_csv(const FabFootprint *footprint, bool header, FILE *out
 /* FabFootprint; schema "fabricast-memory", schema_version 1. */
 void fab_report_memory_json(GPtrArray *footprints, FILE *out);
 
+/* What failures take of a month of such steps; nothing where the scenario does not ask. JSON: one more member. */
+void fab_report_goodput(const FabTrainingStep *step, FILE *out);
+void fab_report_goodput_json(const FabTrainingStep *step, FILE *out);
+
 /* How long the step is, and where the time goes. */
 void fab_report_training_step(const FabTrainingStep *step, FILE *out);
 /* One row a step. */

@@ -351,6 +351,8 @@ check_words(FabKeyfile *file, GError **error)
     accept_all(file, GROUP_TRACE, fab_trace_keys);
     fab_training_accept(file);
     fab_faults_accept(file);
+    for (guint i = 0; fab_goodput_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, "goodput", fab_goodput_keys[i]);
     fab_keyfile_accept_group(file, "sweep"); /* sweep.c reads it */
     accept_all(file, "price", fab_price_keys);
     accept_all(file, "power", fab_power_keys);
@@ -448,6 +450,18 @@ read_faults(FabKeyfile *file, FabScenario *scenario, GError **error)
     return check_faults(scenario, error);
 }
 
+static bool
+read_goodput(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    if (!fab_goodput_read(file, &scenario->goodput, error))
+        return false;
+    if (scenario->goodput == NULL || scenario->kind == FAB_SCENARIO_TRAINING)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [goodput] belongs to a scenario with [training]",
+                scenario->path);
+    return false;
+}
+
 static FabScenario *
 read_scenario(FabKeyfile *file, GError **error)
 {
@@ -462,7 +476,9 @@ read_scenario(FabKeyfile *file, GError **error)
     if (!check_words(file, error) || !check_work(file, error) || !read_topology(file, scenario, error) ||
         !read_calibration(file, scenario, error) || !fab_price_read(file, &scenario->price, &scenario->power, error))
         return NULL;
-    return read_work(file, scenario, error) && read_faults(file, scenario, error) ? g_steal_pointer(&scenario) : NULL;
+    return read_work(file, scenario, error) && read_faults(file, scenario, error) &&
+                   read_goodput(file, scenario, error)
+               ? g_steal_pointer(&scenario) : NULL;
 }
 
 /* ------------------------------------------------------------------ public */
@@ -519,6 +535,7 @@ fab_scenario_free(FabScenario *scenario)
     fab_model_free(scenario->model);
     fab_training_free(scenario->training);
     g_clear_pointer(&scenario->faults, g_ptr_array_unref);
+    fab_goodput_spec_free(scenario->goodput);
     fab_price_free(scenario->price);
     fab_power_free(scenario->power);
     g_free(scenario->sizes);

@@ -15,6 +15,7 @@
 #include "scenario/nccl-settings.h"
 #include "scenario/copy-pipeline.h"
 #include "scenario/fault.h"
+#include "scenario/goodput.h"
 #include "scenario/price.h"
 #include "scenario/trace.h"
 #include "scenario/training.h"
@@ -66,6 +67,7 @@ typedef struct {
     FabTraining *training;
     GPtrArray *faults; /* FabFault: [fault NAME]; never NULL */
     FabTraceWish trace;       /* [trace] */
+    FabGoodputSpec *goodput; /* [goodput] beside [training]; NULL: not given */
     FabPrice *price;   /* [price] and [power]; NULL: not given */
     FabPower *power;
     /* collective, transfer; of a pipeline's chunks */

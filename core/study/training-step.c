@@ -28,6 +28,7 @@ fab_training_step_free(FabTrainingStep *step)
     fab_footprint_free(step->footprint);
     fab_graph_free(step->pipeline);
     g_clear_pointer(&step->faults, g_ptr_array_unref);
+    g_free(step->goodput);
     g_free(step);
 }
 
@@ -345,6 +346,37 @@ predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times
     return true;
 }
 
+/* What a checkpoint holds of each parameter: itself, and with mixed precision an fp32 copy; two moments in fp32. */
+static double
+checkpoint_bytes(const FabTraining *training, const FabModel *model)
+{
+    bool wide = training->precision == FAB_PRECISION_FP32 || training->precision == FAB_PRECISION_TF32;
+
+    return (double)fab_parameters(model).total * (wide ? 4 + 8 : 2 + 4 + 8);
+}
+
+/* The machines that the step's GPUs are in, with all their NICs. */
+static bool
+add_goodput(FabTrainingStep *step, const FabScenario *scenario, const FabTopology *topology, GError **error)
+{
+    const FabTraining *training = step->footprint->training;
+    double nodes = MAX(topology->node_count, 1), share = training->gpus / (double)topology->gpu_count, nics = 0;
+    double parts[FAB_PART_KINDS];
+
+    if (scenario->goodput == NULL)
+        return true;
+    for (FabVertex v = 0; v < topology->vertex_count; v++) {
+        if (topology->vertices[v].kind == FAB_VERTEX_NIC)
+            nics += MAX(topology->vertices[v].count, 1);
+    }
+    parts[FAB_PART_GPU] = training->gpus;
+    parts[FAB_PART_NODE] = ceil(nodes * share - 1e-9);
+    parts[FAB_PART_NIC] = nics * parts[FAB_PART_NODE] / nodes;
+    step->goodput = g_new(FabGoodput, 1);
+    return fab_goodput(scenario->goodput, parts, checkpoint_bytes(training, step->footprint->model), scenario->path,
+                       step->goodput, error);
+}
+
 FabTrainingStep *
 fab_training_step_new(const FabScenario *scenario, const FabTopology *topology, FabGroupTimes *times, GError **error)
 {
@@ -369,7 +401,10 @@ fab_training_step_new(const FabScenario *scenario, const FabTopology *topology, 
         if (faults == NULL)
             return NULL;
     }
-    return predict(step, topology, times, faults, scenario->path, error) ? g_steal_pointer(&step) : NULL;
+    return predict(step, topology, times, faults, scenario->path, error) &&
+                   add_goodput(step, scenario, topology, error)
+               ? g_steal_pointer(&step)
+               : NULL;
 }
 
 /* ------------------------------------------------------------------ what faults cost */

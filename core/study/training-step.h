@@ -2,6 +2,7 @@
 #ifndef FAB_STUDY_TRAINING_STEP_H
 #define FAB_STUDY_TRAINING_STEP_H
 
+#include "study/goodput.h"
 #include "study/training.h"
 #include "workload/graph.h"
 #include "workload/kernel.h"
@@ -43,6 +44,7 @@ typedef struct {
     bool fitted;               /* the stack's constants were fitted on such GPUs */
     bool host_bound;
     FabGraph *pipeline;        /* passes by stage, for traces; streams as in schedule.h */
+    FabGoodput *goodput;       /* NULL: the scenario does not ask for it */
     GPtrArray *faults;         /* FabStepFault: of the scenario; NULL: not asked for, or none */
     double healthy;            /* seconds without any; 0: not asked for */
 } FabTrainingStep;
