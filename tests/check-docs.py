@@ -26,6 +26,7 @@ PAGES = {
     "docs/compare.md": (),
     "docs/explain.md": (),
     "docs/sweep.md": (),
+    "docs/report.md": (),
 }
 MATRIX = "tests/data/topo-m/topo-m-rtx4090x8-sys-nic.txt"  # the machine of README's last example
 COMMAND = re.compile(r"(?:    )?\$ ((?:fabricast|cat|cc) .*)$")

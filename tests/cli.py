@@ -136,7 +136,8 @@ class Run(Cli):
         result = json.loads(self.prints(*ALL_REDUCE, "--sizes", "1M,2M", "--json"))
         self.assertEqual((result["schema"], result["schema_version"]), ("fabricast-result", 1))
         self.assertEqual(set(result["results"][0]), {
-            "name", "topology", "topology_title", "plugin", "collective", "datatype", "redop", "root", "ranks", "gpus",
+            "name", "scenario_text", "topology", "topology_title", "plugin", "collective", "datatype", "redop", "root",
+            "ranks", "gpus",
             "fidelity", "interval", "interval_guessed", "calibration", "notes", "rows"})
         rows = result["results"][0]["rows"]
         self.assertEqual([row["size_bytes"] for row in rows], [1 << 20, 1 << 21])

@@ -24,7 +24,7 @@ struct FabCommand {
 extern const FabCommand fab_command_run, fab_command_topology, fab_command_plugin, fab_command_import,
     fab_command_validate, fab_command_calibrate, fab_command_memory, fab_command_model, fab_command_program,
     fab_command_measure, fab_command_compare, fab_command_sweep, fab_command_claims,
-    fab_command_explain, fab_command_chakra;
+    fab_command_explain, fab_command_chakra, fab_command_report;
 
 /* topology diagram. */
 int fab_cli_diagram(const FabCommand *command, int argc, char **argv, GError **error);

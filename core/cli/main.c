@@ -10,14 +10,14 @@
 #include "cli/output.h"
 #include "fabricast-config.h"
 
-enum { MAX_COMMANDS = 16 };
+enum { MAX_COMMANDS = 24 };
 
 static const FabCommand *const table[] = { &fab_command_run, &fab_command_topology, &fab_command_plugin,
                                           &fab_command_import, &fab_command_validate, &fab_command_calibrate,
                                           &fab_command_memory, &fab_command_model, &fab_command_program,
                                           &fab_command_measure, &fab_command_compare, &fab_command_sweep,
                                           &fab_command_claims, &fab_command_explain,
-                                          &fab_command_chakra };
+                                          &fab_command_chakra, &fab_command_report };
 
 /* The table as one array, which ends with an empty entry. */
 static void

@@ -168,7 +168,8 @@ json_claim(const FabClaim *claim, FILE *out)
 {
     const struct {
         const char *name, *value;
-    } texts[] = { { "id", claim->id }, { "text", claim->text }, { "source", claim->source },
+    } texts[] = { { "id", claim->id }, { "definition", claim->definition }, { "text", claim->text },
+                  { "source", claim->source },
                   { "metric", claim->metric }, { "operator", claim->operator }, { "threshold", claim->threshold },
                   { "unit", claim->unit }, { "vary", claim->vary }, { "turn", claim->turn },
                   { "measured", claim->measured }, { "verdict", fab_claim_verdict_names[claim->verdict] } };
@@ -197,7 +198,8 @@ json_claim(const FabClaim *claim, FILE *out)
 void
 fab_report_claims_json(GPtrArray *claims, FILE *out)
 {
-    fputs("{\"schema\": \"fabricast-claims\", \"schema_version\": 1,\n  \"claims\": [\n", out);
+    fprintf(out, "{\"schema\": \"fabricast-claims\", \"schema_version\": 1, \"version\": \"%s\",\n"
+            "  \"claims\": [\n", FAB_VERSION);
     for (guint i = 0; i < claims->len; i++) {
         json_claim(claims->pdata[i], out);
         fputs(i + 1 < claims->len ? ",\n" : "\n", out);

@@ -307,6 +307,8 @@ json_row(const FabComparison *comparison, guint number, uint64_t size, FILE *out
     fputs("        {", out);
     json_text(out, "binding", fab_outcome_row(comparison->outcomes->pdata[number], size)->binding);
     fputs(", ", out);
+    json_text(out, "kind", fab_outcome_row(comparison->outcomes->pdata[number], size)->kind);
+    fputs(", ", out);
     json_text(out, "verdict", verdict_of(comparison, number, size));
     for (int i = 0; i < FIGURES; i++)
         fprintf(out, ", \"%s\": %s", figures[i].name,
@@ -320,7 +322,8 @@ json_outcome(const FabComparison *comparison, guint number, FILE *out)
     const FabOutcome *outcome = comparison->outcomes->pdata[number];
     const struct {
         const char *name, *value;
-    } texts[] = { { "scenario", outcome->name }, { "topology", outcome->topology }, { "work", outcome->what },
+    } texts[] = { { "scenario", outcome->name }, { "scenario_text", outcome->scenario },
+                  { "topology", outcome->topology }, { "work", outcome->what },
                   { "interval", outcome->interval }, { "price", outcome->price }, { "power", outcome->power },
                   { "currency", outcome->price != NULL ? outcome->currency : NULL } };
     char name[16];
@@ -330,8 +333,13 @@ json_outcome(const FabComparison *comparison, guint number, FILE *out)
         fputs(", ", out);
         json_text(out, texts[i].name, texts[i].value);
     }
-    fprintf(out, ", \"gpus\": %u, \"interval_guessed\": %s, \"fits\": %s,\n      \"rows\": [\n", outcome->gpus,
+    fprintf(out, ", \"gpus\": %u, \"interval_guessed\": %s, \"fits\": %s,\n      \"ratio_interval\": ", outcome->gpus,
             outcome->guessed ? "true" : "false", outcome->fits ? "true" : "false");
+    if (comparison->bases->pdata[number] != NULL)
+        fab_stream_json_text(out, comparison->bases->pdata[number]);
+    else
+        fputs("null", out);
+    fputs(",\n      \"rows\": [\n", out);
     for (guint i = 0; i < comparison->sizes->len; i++) {
         json_row(comparison, number, g_array_index(comparison->sizes, uint64_t, i), out);
         fputs(i + 1 < comparison->sizes->len ? ",\n" : "\n", out);
@@ -342,7 +350,8 @@ json_outcome(const FabComparison *comparison, guint number, FILE *out)
 void
 fab_report_comparison_json(const FabComparison *comparison, FILE *out)
 {
-    fputs("{\"schema\": \"fabricast-comparison\", \"schema_version\": 1,\n  \"scenarios\": [\n", out);
+    fprintf(out, "{\"schema\": \"fabricast-comparison\", \"schema_version\": 1, \"version\": \"%s\",\n"
+            "  \"scenarios\": [\n", FAB_VERSION);
     for (guint i = 0; i < comparison->outcomes->len; i++) {
         json_outcome(comparison, i, out);
         fputs(i + 1 < comparison->outcomes->len ? ",\n" : "\n", out);

@@ -1,5 +1,4 @@
 /* The utilisation of links in a result, for a diagram: read from the JSON that `run --json` writes. */
-#include <json-glib/json-glib.h>
 #include <math.h>
 #include <string.h>
 
@@ -7,7 +6,8 @@
 #include "base/file.h"
 #include "base/nesting.h"
 #include "base/units.h"
-#include "report/report.h"
+#include "report/diagram-load.h"
+#include "report/json-read.h"
 
 enum { SCHEMA_VERSION = 1, MAX_BYTES = 256 << 20 };
 
@@ -28,50 +28,14 @@ refuse(GError **error, FabError code, const char *path, const char *format, ...)
     return false;
 }
 
-/* ------------------------------------------------------------------ members by type; NULL: absent or another type */
-
-static JsonObject *
-as_object(JsonNode *node)
-{
-    return node != NULL && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
-}
-
-static JsonArray *
-member_array(JsonObject *object, const char *name)
-{
-    JsonNode *node = json_object_get_member(object, name);
-
-    return node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
-}
-
-static const char *
-member_text(JsonObject *object, const char *name)
-{
-    JsonNode *node = json_object_get_member(object, name);
-
-    return node != NULL && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node) : NULL;
-}
-
-static bool
-member_number(JsonObject *object, const char *name, double *value)
-{
-    JsonNode *node = json_object_get_member(object, name);
-
-    if (node == NULL || !JSON_NODE_HOLDS_VALUE(node) ||
-        (json_node_get_value_type(node) != G_TYPE_INT64 && json_node_get_value_type(node) != G_TYPE_DOUBLE))
-        return false;
-    *value = json_node_get_double(node);
-    return true;
-}
-
 /* ------------------------------------------------------------------ what a result must have */
 
 static JsonObject *
 first_result(JsonNode *root, const char *path, GError **error)
 {
-    JsonObject *top = as_object(root);
-    const char *schema = top != NULL ? member_text(top, "schema") : NULL;
-    JsonArray *results = top != NULL ? member_array(top, "results") : NULL;
+    JsonObject *top = fab_json_object(root);
+    const char *schema = top != NULL ? fab_json_text(top, "schema") : NULL;
+    JsonArray *results = top != NULL ? fab_json_array(top, "results") : NULL;
     JsonObject *result;
     double version = 0;
 
@@ -80,12 +44,12 @@ first_result(JsonNode *root, const char *path, GError **error)
                "\"fabricast-result\"", schema != NULL ? schema : "missing");
         return NULL;
     }
-    if (!member_number(top, "schema_version", &version) || version != SCHEMA_VERSION) {
+    if (!fab_json_number(top, "schema_version", &version) || version != SCHEMA_VERSION) {
         refuse(error, FAB_ERROR_SYNTAX, path, "has \"schema_version\" %g, this program reads version %d", version,
                SCHEMA_VERSION);
         return NULL;
     }
-    result = results != NULL && json_array_get_length(results) > 0 ? as_object(json_array_get_element(results, 0))
+    result = results != NULL && json_array_get_length(results) > 0 ? fab_json_object(json_array_get_element(results, 0))
                                                                    : NULL;
     if (result == NULL)
         refuse(error, FAB_ERROR_SYNTAX, path, "holds no result, a diagram needs one");
@@ -95,9 +59,9 @@ first_result(JsonNode *root, const char *path, GError **error)
 static JsonObject *
 last_row(JsonObject *result, const char *path, GError **error)
 {
-    JsonArray *rows = member_array(result, "rows");
+    JsonArray *rows = fab_json_array(result, "rows");
     guint count = rows != NULL ? json_array_get_length(rows) : 0;
-    JsonObject *row = count > 0 ? as_object(json_array_get_element(rows, count - 1)) : NULL;
+    JsonObject *row = count > 0 ? fab_json_object(json_array_get_element(rows, count - 1)) : NULL;
 
     if (row == NULL)
         refuse(error, FAB_ERROR_SYNTAX, path, "the first result has no rows, a diagram shows the last one");
@@ -107,7 +71,7 @@ last_row(JsonObject *result, const char *path, GError **error)
 static bool
 check_topology(const FabTopology *topology, JsonObject *result, const char *path, GError **error)
 {
-    const char *name = member_text(result, "topology");
+    const char *name = fab_json_text(result, "topology");
 
     if (name == NULL)
         return refuse(error, FAB_ERROR_SYNTAX, path, "the first result names no \"topology\"");
@@ -133,8 +97,8 @@ static bool
 take_use(const FabTopology *topology, GHashTable *names, JsonNode *node, const char *path, double *load,
          GError **error)
 {
-    JsonObject *use = as_object(node);
-    const char *name = use != NULL ? member_text(use, "resource") : NULL;
+    JsonObject *use = fab_json_object(node);
+    const char *name = use != NULL ? fab_json_text(use, "resource") : NULL;
     const FabResource *resource;
     gpointer found;
     double value;
@@ -144,7 +108,7 @@ take_use(const FabTopology *topology, GHashTable *names, JsonNode *node, const c
     if (!g_hash_table_lookup_extended(names, name, NULL, &found))
         return refuse(error, FAB_ERROR_VALUE, path, "topology %s has no resource \"%s\"; was the result computed with "
                       "other parameters?", topology->name, name);
-    if (!member_number(use, "utilisation", &value) || !isfinite(value) || value < 0)
+    if (!fab_json_number(use, "utilisation", &value) || !isfinite(value) || value < 0)
         return refuse(error, FAB_ERROR_VALUE, path, "\"utilisation\" of \"%s\" must be a number of 0 or more", name);
     resource = &topology->resources[GPOINTER_TO_UINT(found)];
     if (resource->link != UINT32_MAX) {
@@ -157,19 +121,19 @@ take_use(const FabTopology *topology, GHashTable *names, JsonNode *node, const c
 static char *
 make_caption(JsonObject *result, JsonObject *row)
 {
-    const char *collective = member_text(result, "collective");
-    const char *algorithm = member_text(row, "algorithm");
+    const char *collective = fab_json_text(result, "collective");
+    const char *algorithm = fab_json_text(row, "algorithm");
     GString *text = g_string_new("Utilisation of links");
     double size, time_us;
 
     if (collective != NULL)
         g_string_append_printf(text, ": %s%s%s", collective, algorithm != NULL ? " " : "",
                                algorithm != NULL ? algorithm : "");
-    if (member_number(row, "size_bytes", &size) && size >= 0 && size < 0x1p62) {
+    if (fab_json_number(row, "size_bytes", &size) && size >= 0 && size < 0x1p62) {
         g_autofree char *bytes = fab_format_bytes((uint64_t)size);
         g_string_append_printf(text, ", %s", bytes);
     }
-    if (member_number(row, "time_us", &time_us) && time_us >= 0 && time_us < 9e12) {
+    if (fab_json_number(row, "time_us", &time_us) && time_us >= 0 && time_us < 9e12) {
         g_autofree char *time = fab_format_time((int64_t)(time_us * 1e6));
         g_string_append_printf(text, ", %s", time);
     }
@@ -180,7 +144,7 @@ static bool
 take_row(const FabTopology *topology, JsonObject *row, const char *path, double *load, GError **error)
 {
     g_autoptr(GHashTable) names = resources_by_name(topology);
-    JsonArray *uses = member_array(row, "uses");
+    JsonArray *uses = fab_json_array(row, "uses");
 
     if (uses == NULL)
         return refuse(error, FAB_ERROR_SYNTAX, path, "the last row has no list of \"uses\"");
@@ -192,14 +156,29 @@ take_row(const FabTopology *topology, JsonObject *row, const char *path, double 
 }
 
 FabDiagramLoad *
+fab_diagram_load_of(const FabTopology *topology, JsonObject *result, const char *path, GError **error)
+{
+    g_autofree double *load = g_new(double, 2 * (size_t)topology->link_count + 1);
+    JsonObject *row = check_topology(topology, result, path, error) ? last_row(result, path, error) : NULL;
+    FabDiagramLoad *answer;
+
+    for (uint32_t i = 0; i < 2 * topology->link_count; i++)
+        load[i] = NAN;
+    if (row == NULL || !take_row(topology, row, path, load, error))
+        return NULL;
+    answer = g_new0(FabDiagramLoad, 1);
+    answer->load = g_steal_pointer(&load);
+    answer->caption = make_caption(result, row);
+    return answer;
+}
+
+FabDiagramLoad *
 fab_diagram_load_read(const FabTopology *topology, const char *path, GError **error)
 {
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
     g_autoptr(GError) inner = NULL;
     g_autofree char *text = NULL;
-    g_autofree double *load = g_new(double, 2 * (size_t)topology->link_count + 1);
-    FabDiagramLoad *result;
-    JsonObject *object, *row;
+    JsonObject *object;
     gsize length = 0;
 
     text = fab_file_read(path, "a result of `fabricast run --json`", MAX_BYTES, &length, error);
@@ -210,17 +189,7 @@ fab_diagram_load_read(const FabTopology *topology, const char *path, GError **er
         return NULL;
     }
     object = first_result(json_parser_get_root(parser), path, error);
-    if (object == NULL || !check_topology(topology, object, path, error))
-        return NULL;
-    row = last_row(object, path, error);
-    for (uint32_t i = 0; i < 2 * topology->link_count; i++)
-        load[i] = NAN;
-    if (row == NULL || !take_row(topology, row, path, load, error))
-        return NULL;
-    result = g_new0(FabDiagramLoad, 1);
-    result->load = g_steal_pointer(&load);
-    result->caption = make_caption(object, row);
-    return result;
+    return object != NULL ? fab_diagram_load_of(topology, object, path, error) : NULL;
 }
 
 void

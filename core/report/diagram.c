@@ -85,21 +85,14 @@ draw(FabDiagram *diagram, bool expand)
     return fab_diagram_draw(diagram);
 }
 
-bool
-fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, const char *path, bool expand,
-                   GError **error)
+/* The picture as bytes; gvFreeRenderData(). NULL: Graphviz lacks the format. */
+static char *
+draw_as(const FabTopology *topology, const FabDiagramLoad *load, const char *format, bool expand, unsigned *length)
 {
-    const char *format = format_of(path, error);
-    g_autoptr(FabDiagram) diagram = NULL;
+    g_autoptr(FabDiagram) diagram = fab_diagram_new(topology, load, expand && topology->node_count == 0);
     locale_t plain, before;
     Agraph_t *graph;
     char *data;
-    unsigned length = 0;
-    bool written = false;
-
-    if (format == NULL)
-        return false;
-    diagram = fab_diagram_new(topology, load, expand && topology->node_count == 0);
 
     /* Graphviz reads and writes numbers in the locale of the thread, and tells its complaints to stderr. */
     plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
@@ -108,14 +101,28 @@ fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, cons
     graph = draw(diagram, expand);
     if (g_str_equal(format, "png"))
         fab_diagram_set(graph, "dpi", "%d", png_resolution(diagram));
-    data = render(graph, format, &length);
+    data = render(graph, format, length);
     agclose(graph);
     agseterr(AGWARN);
     if (plain != (locale_t)0) {
         uselocale(before);
         freelocale(plain);
     }
+    return data;
+}
 
+bool
+fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, const char *path, bool expand,
+                   GError **error)
+{
+    const char *format = format_of(path, error);
+    unsigned length = 0;
+    bool written = false;
+    char *data;
+
+    if (format == NULL)
+        return false;
+    data = draw_as(topology, load, format, expand, &length);
     if (data == NULL)
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: Graphviz cannot render %s here; its plugin is missing",
                     path, format);
@@ -123,4 +130,19 @@ fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, cons
         written = fab_file_write(path, data, length, error);
     gvFreeRenderData(data);
     return written;
+}
+
+char *
+fab_report_diagram_svg(const FabTopology *topology, const FabDiagramLoad *load, GError **error)
+{
+    unsigned length = 0;
+    char *data = draw_as(topology, load, "svg", false, &length), *text;
+
+    if (data == NULL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "Graphviz cannot render svg here; its plugin is missing");
+        return NULL;
+    }
+    text = g_strndup(data, length);
+    gvFreeRenderData(data);
+    return text;
 }

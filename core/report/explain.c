@@ -156,8 +156,11 @@ fab_report_explanation_json(const FabExplanation *explanation, FILE *out)
     const FabOutcome *outcome = explanation->outcome;
     Number text;
 
-    fputs("{\"schema\": \"fabricast-explanation\", \"schema_version\": 1, \"scenario\": ", out);
+    fprintf(out, "{\"schema\": \"fabricast-explanation\", \"schema_version\": 1, \"version\": \"%s\", \"scenario\": ",
+            FAB_VERSION);
     fab_stream_json_text(out, outcome->name);
+    fputs(", \"scenario_text\": ", out);
+    fab_stream_json_text(out, outcome->scenario);
     fputs(", \"topology\": ", out);
     fab_stream_json_text(out, outcome->topology);
     fputs(", \"work\": ", out);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/units.h"
+#include "fabricast-config.h"
 #include "report/inference.h"
 #include "report/stream.h"
 
@@ -95,13 +96,16 @@ write_parts(const char *name, const double parts[FAB_TIME_PARTS], FILE *out)
 void
 fab_report_inference_json(GPtrArray *inferences, FILE *out)
 {
-    fputs("{\n  \"schema\": \"fabricast-inference\",\n  \"schema_version\": 1,\n  \"results\": [\n", out);
+    fprintf(out, "{\n  \"schema\": \"fabricast-inference\",\n  \"schema_version\": 1,\n  \"version\": \"%s\",\n"
+            "  \"results\": [\n", FAB_VERSION);
     for (guint i = 0; i < inferences->len; i++) {
         const FabInference *one = inferences->pdata[i];
         const FabMemory *memory = one->footprint->memory;
         Number first, token, read, written, bytes;
         fputs("    {\n      \"scenario\": ", out);
         fab_stream_json_text(out, one->footprint->name);
+        fputs(",\n      \"scenario_text\": ", out);
+        fab_stream_json_text(out, one->footprint->scenario);
         fputs(",\n      \"topology\": ", out);
         fab_stream_json_text(out, one->footprint->topology);
         fprintf(out, ",\n      \"gpu\": \"%s\",\n      \"gpus\": %u,\n      \"fit\": \"%s\",\n", one->footprint->gpu,

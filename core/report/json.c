@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "fabricast-config.h"
 #include "report/stream.h"
 
 enum { SCHEMA_VERSION = 1 };
@@ -112,6 +113,7 @@ write_result(FILE *out, const FabResult *result)
 {
     fputs("    {", out);
     text_member(out, "name", result->name);
+    text_member(out, "scenario_text", result->scenario);
     text_member(out, "topology", result->topology);
     text_member(out, "topology_title", result->topology_title);
     text_member(out, "plugin", result->plugin);
@@ -140,7 +142,8 @@ write_result(FILE *out, const FabResult *result)
 bool
 fab_report_json(GPtrArray *results, FILE *out, GError **error)
 {
-    fprintf(out, "{\"schema\": \"fabricast-result\", \"schema_version\": %d,\n  \"results\": [", SCHEMA_VERSION);
+    fprintf(out, "{\"schema\": \"fabricast-result\", \"schema_version\": %d, \"version\": \"%s\",\n  \"results\": [",
+            SCHEMA_VERSION, FAB_VERSION);
     for (guint i = 0; i < results->len; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);
         write_result(out, results->pdata[i]);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "fabricast-config.h"
 #include "report/stream.h"
 #include "report/training.h"
 
@@ -111,6 +112,8 @@ write_footprint(const FabFootprint *footprint, FILE *out)
 
     fputs("    {\n      \"scenario\": ", out);
     fab_stream_json_text(out, footprint->name);
+    fputs(",\n      \"scenario_text\": ", out);
+    fab_stream_json_text(out, footprint->scenario);
     fputs(",\n      \"topology\": ", out);
     fab_stream_json_text(out, footprint->topology);
     fputs(",\n      \"gpu\": ", out);
@@ -137,7 +140,8 @@ write_footprint(const FabFootprint *footprint, FILE *out)
 void
 fab_report_memory_json(GPtrArray *footprints, FILE *out)
 {
-    fputs("{\n  \"schema\": \"fabricast-memory\",\n  \"schema_version\": 1,\n  \"results\": [\n", out);
+    fprintf(out, "{\n  \"schema\": \"fabricast-memory\",\n  \"schema_version\": 1,\n  \"version\": \"%s\",\n"
+            "  \"results\": [\n", FAB_VERSION);
     for (guint i = 0; i < footprints->len; i++) {
         write_footprint(footprints->pdata[i], out);
         fputs(i + 1 < footprints->len ? ",\n" : "\n", out);

@@ -12,7 +12,7 @@
 bool fab_report_table(const FabResult *result, FILE *out, GError **error);
 /* One header row, then a row for each size of each result (FabResult). */
 bool fab_report_csv(GPtrArray *results, FILE *out, GError **error);
-/* One object that holds all results: schema "fabricast-result", schema_version 1. */
+/* One object that holds all results: schema "fabricast-result", schema_version 1, and the program's version. */
 bool fab_report_json(GPtrArray *results, FILE *out, GError **error);
 
 /* Vertices, links with nominal and effective rate, and the matrix of `nvidia-smi topo -m`. */
@@ -28,6 +28,9 @@ typedef struct {
 /* Draws to `path`; the format is its suffix: svg, png, pdf, dot. `load` may be NULL. Refuses others by name. */
 bool fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, const char *path, bool expand,
                         GError **error);
+
+/* The same as the text of an SVG file. Owned by the caller. */
+char *fab_report_diagram_svg(const FabTopology *topology, const FabDiagramLoad *load, GError **error);
 
 /* Reads the last row of the first result in a JSON file written by fab_report_json(). */
 FabDiagramLoad *fab_diagram_load_read(const FabTopology *topology, const char *path, GError **error);

@@ -170,13 +170,17 @@ json_row(const FabSweepReport *report, guint i, FILE *out)
 void
 fab_report_sweep_json(const FabSweepReport *report, FILE *out)
 {
-    fprintf(out, "{\"schema\": \"fabricast-sweep\", \"schema_version\": 1,\n  \"points\": %" G_GUINT64_FORMAT
-            ", \"done\": %" G_GUINT64_FORMAT ", \"refused\": %" G_GUINT64_FORMAT ", \"first_refusal\": ",
-            report->sweep->points, report->done, report->refused);
+    fprintf(out, "{\"schema\": \"fabricast-sweep\", \"schema_version\": 1, \"version\": \"%s\",\n  \"points\": %"
+            G_GUINT64_FORMAT ", \"done\": %" G_GUINT64_FORMAT ", \"refused\": %" G_GUINT64_FORMAT
+            ", \"first_refusal\": ", FAB_VERSION, report->sweep->points, report->done, report->refused);
     if (report->reason != NULL)
         fab_stream_json_text(out, report->reason);
     else
         fputs("null", out);
+    fputs(",\n  \"scenario\": ", out);
+    fab_stream_json_text(out, report->sweep->name);
+    fputs(", \"scenario_text\": ", out);
+    fab_stream_json_text(out, report->sweep->text);
     fputs(",\n  \"rows\": [\n", out);
     for (guint i = 0; i < report->rows->len; i++) {
         json_row(report, i, out);

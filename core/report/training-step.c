@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/units.h"
+#include "fabricast-config.h"
 #include "report/stream.h"
 #include "report/training.h"
 
@@ -191,6 +192,8 @@ write_step(const FabTrainingStep *step, FILE *out)
     list_figures(step, figures);
     fputs("    {\n      \"scenario\": ", out);
     fab_stream_json_text(out, step->footprint->name);
+    fputs(",\n      \"scenario_text\": ", out);
+    fab_stream_json_text(out, step->footprint->scenario);
     fputs(",\n      \"topology\": ", out);
     fab_stream_json_text(out, step->footprint->topology);
     fputs(",\n      \"gpu\": ", out);
@@ -214,7 +217,8 @@ write_step(const FabTrainingStep *step, FILE *out)
 void
 fab_report_training_step_json(GPtrArray *steps, FILE *out)
 {
-    fputs("{\n  \"schema\": \"fabricast-training\",\n  \"schema_version\": 1,\n  \"results\": [\n", out);
+    fprintf(out, "{\n  \"schema\": \"fabricast-training\",\n  \"schema_version\": 1,\n  \"version\": \"%s\",\n"
+            "  \"results\": [\n", FAB_VERSION);
     for (guint i = 0; i < steps->len; i++) {
         write_step(steps->pdata[i], out);
         fputs(i + 1 < steps->len ? ",\n" : "\n", out);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "fabricast-config.h"
 #include "report/stream.h"
 
 enum { SCHEMA_VERSION = 1 };
@@ -148,7 +149,8 @@ write_in_sample(FILE *out, const FabValidation *validation)
 bool
 fab_report_validation_json(const FabValidation *validation, FILE *out, GError **error)
 {
-    fprintf(out, "{\"schema\": \"fabricast-validation\", \"schema_version\": %d,\n  ", SCHEMA_VERSION);
+    fprintf(out, "{\"schema\": \"fabricast-validation\", \"schema_version\": %d, \"version\": \"%s\",\n  ",
+            SCHEMA_VERSION, FAB_VERSION);
     text_member(out, "calibration", validation->calibration);
     fputs("\"errors\": {\n", out);
     write_groups(out, validation, FAB_GROUP_ALL, "all", ",\n");

@@ -75,6 +75,7 @@ fab_result_free(FabResult *result)
     g_clear_pointer(&result->faults, g_ptr_array_unref);
     g_free(result->healthy_ps);
     g_free(result->name);
+    g_free(result->scenario);
     g_free(result->topology);
     g_free(result->topology_title);
     g_free(result->plugin);

@@ -37,6 +37,7 @@ typedef struct {
 
 typedef struct {
     char *name;            /* of the scenario */
+    char *scenario;        /* its text, from which it can be run again; NULL: not known */
     char *topology, *topology_title, *plugin;
     char *collective;      /* or "transfer" */
     uint32_t ranks, gpus;  /* taking part; in the machine */

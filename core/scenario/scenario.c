@@ -390,8 +390,7 @@ static bool
 read_work(FabKeyfile *file, FabScenario *scenario, GError **error)
 {
     if (fab_keyfile_has_group(file, GROUP_TRAINING) || fab_keyfile_has_group(file, GROUP_INFERENCE)) {
-        scenario->kind =
-            fab_keyfile_has_group(file, GROUP_INFERENCE) ? FAB_SCENARIO_INFERENCE : FAB_SCENARIO_TRAINING;
+        scenario->kind = fab_keyfile_has_group(file, GROUP_INFERENCE) ? FAB_SCENARIO_INFERENCE : FAB_SCENARIO_TRAINING;
         return read_training(file, scenario, error);
     }
     if (fab_keyfile_has_group(file, GROUP_TRANSFER)) {
@@ -472,6 +471,7 @@ read_scenario(FabKeyfile *file, GError **error)
     scenario->name = name != NULL ? g_strdup(name) : fab_scenario_name_of(scenario->path);
     scenario->title = g_strdup(fab_keyfile_get(file, "scenario", "title"));
     scenario->faults = g_ptr_array_new();
+    scenario->text = fab_keyfile_text(file);
     scenario->overrides = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     if (!check_words(file, error) || !check_work(file, error) || !read_topology(file, scenario, error) ||
         !read_calibration(file, scenario, error) || !fab_price_read(file, &scenario->price, &scenario->power, error))
@@ -501,13 +501,17 @@ fab_scenario_load(const char *path, char *const *sets, GError **error)
 }
 
 FabScenario *
+fab_scenario_parse(const char *path, const char *text, char *const *sets, GError **error)
+{
+    g_autoptr(FabKeyfile) file = fab_keyfile_parse(path, text, error);
+
+    return file != NULL && fab_scenario_apply_sets(file, sets, error) ? read_scenario(file, error) : NULL;
+}
+
+FabScenario *
 fab_scenario_from_sets(char *const *sets, GError **error)
 {
-    g_autoptr(FabKeyfile) file = fab_keyfile_parse("command line", "", error);
-
-    if (file == NULL || !fab_scenario_apply_sets(file, sets, error))
-        return NULL;
-    return read_scenario(file, error);
+    return fab_scenario_parse("command line", "", sets, error);
 }
 
 void
@@ -519,6 +523,7 @@ fab_scenario_free(FabScenario *scenario)
     g_free(scenario->path);
     g_free(scenario->name);
     g_free(scenario->title);
+    g_free(scenario->text);
     g_free(scenario->topology);
     g_free(scenario->calibration);
     g_free(scenario->operation);

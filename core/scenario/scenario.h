@@ -31,6 +31,7 @@ typedef struct {
 typedef struct {
     char *path;      /* file, or "command line" */
     char *name, *title;
+    char *text;      /* groups and keys, with what the command line set: fab_scenario_parse() reads it again */
     /* [topology] */
     char *topology;  /* catalogue id or file */
     GHashTable *overrides; /* parameter -> value, texts */
@@ -87,6 +88,9 @@ FabKeyfile *fab_scenario_open(const char *path, char *const *sets, GError **erro
 
 /* From nothing but "group.key=value" texts, as the command line gives them. */
 FabScenario *fab_scenario_from_sets(char *const *sets, GError **error);
+
+/* From the text of a file; `path` is only a name for messages, `sets` as above. */
+FabScenario *fab_scenario_parse(const char *path, const char *text, char *const *sets, GError **error);
 
 void fab_scenario_free(FabScenario *scenario);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabScenario, fab_scenario_free)

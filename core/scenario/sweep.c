@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/keyfile.h"
 #include "base/units.h"
+#include "scenario/find.h"
 #include "scenario/scenario.h"
 
 #define GROUP "sweep"
@@ -25,6 +26,7 @@ fab_sweep_free(FabSweep *sweep)
     }
     g_free(sweep->axes);
     g_free(sweep->sample);
+    g_free(sweep->name);
     g_free(sweep->text);
     g_free(sweep);
 }
@@ -255,6 +257,7 @@ fab_sweep_load(const char *path, char *const *sets, GError **error)
         return NULL;
     sweep->grid = 1;
     sweep->axes = g_new0(FabSweepAxis, g_strv_length(keys) + 1);
+    sweep->name = fab_scenario_name_of(path);
     sweep->text = fab_keyfile_text(file);
     for (guint i = 0; keys[i] != NULL; i++) {
         if (strcmp(keys[i], "random") != 0 && strcmp(keys[i], "seed") != 0 && !add_axis(sweep, file, keys[i], error))

@@ -18,6 +18,7 @@ typedef struct {
     uint64_t points;    /* of the sweep: the grid, or a sample of it */
     uint64_t *sample;   /* `points` different numbers of the grid, ascending; NULL: all */
     uint64_t seed;
+    char *name;         /* of the scenario */
     char *text;         /* the scenario's file and the texts set over it: what the points depend on */
 } FabSweep;
 

@@ -31,8 +31,8 @@ fab_claim_spec_free(FabClaimSpec *spec)
     if (spec == NULL)
         return;
     if (claim != NULL) {
-        char *const texts[] = { claim->path, claim->id, claim->text, claim->source, claim->measured, claim->metric,
-                                claim->operator, claim->threshold, claim->vary, claim->turn };
+        char *const texts[] = { claim->path, claim->id, claim->definition, claim->text, claim->source, claim->measured,
+                                claim->metric, claim->operator, claim->threshold, claim->vary, claim->turn };
         for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
             g_free(texts[i]);
         g_clear_pointer(&claim->points, g_array_unref);
@@ -52,6 +52,19 @@ static void
 clear_point(void *pointer)
 {
     g_free(((FabClaimPoint *)pointer)->condition);
+}
+
+/* The group as its file has it. Owned by the caller. */
+static char *
+definition_of(FabKeyfile *file, const char *group)
+{
+    g_auto(GStrv) all = fab_keyfile_keys(file, group);
+    GString *text = g_string_new(NULL);
+
+    g_string_printf(text, "[%s]\n", group);
+    for (guint i = 0; all[i] != NULL; i++)
+        g_string_append_printf(text, "%s=%s\n", all[i], fab_keyfile_get(file, group, all[i]));
+    return g_string_free(text, FALSE);
 }
 
 static FabClaimSpec *
@@ -224,6 +237,7 @@ fab_claim_spec_read(FabKeyfile *file, const char *group, GError **error)
         !fab_keyfile_get_choice(file, group, "metric", metrics, &metric, error) ||
         !fab_keyfile_get_choice(file, group, "operator", operators, &operator, error))
         return NULL;
+    claim->definition = definition_of(file, group);
     claim->measured = g_strdup(fab_keyfile_get(file, group, "measured"));
     spec->metric = (FabMetric)metric;
     claim->unit = metric_units[metric];

@@ -30,6 +30,7 @@ typedef struct {
 
 typedef struct {
     char *path, *id, *text, *source;
+    char *definition;        /* its group with all keys, as the file has them */
     char *measured;          /* what was measured in public, as the file says; NULL: nothing known */
     char *metric, *operator, *threshold; /* as written */
     const char *unit;        /* of the metric: "B/s", "s" or "" */

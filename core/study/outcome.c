@@ -20,6 +20,7 @@ row_free(void *pointer)
     FabOutcomeRow *row = pointer;
 
     g_free(row->binding);
+    g_free(row->kind);
     g_free(row);
 }
 
@@ -29,6 +30,7 @@ fab_outcome_free(FabOutcome *outcome)
     if (outcome == NULL)
         return;
     g_free(outcome->name);
+    g_free(outcome->scenario);
     g_free(outcome->topology);
     g_free(outcome->what);
     g_free(outcome->interval);
@@ -116,6 +118,7 @@ take_result(FabOutcome *outcome, const FabResult *result, const FabTopology *top
         row->busbw = from->busbw;
         row->binding = g_strdup(from->binding);
         row->binding_share = from->binding_utilisation;
+        row->kind = g_strdup(from->kind);
     }
 }
 
@@ -212,6 +215,7 @@ fab_outcome_new(const FabScenario *scenario, const FabTopology *topology, FabPro
 
     outcome->kind = scenario->kind;
     outcome->name = g_strdup(scenario->name);
+    outcome->scenario = g_strdup(scenario->text);
     outcome->rows = g_ptr_array_new_with_free_func(row_free);
     if (topology == NULL) {
         built = fab_machine_load(scenario->topology, scenario->overrides, error);

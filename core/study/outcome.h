@@ -17,11 +17,13 @@ typedef struct {
     double algbw, busbw;       /* B/s; 0: a training step, or not defined */
     char *binding;             /* what limits: a resource, "latency"; of a step the part that is longest */
     double binding_share;      /* of the time that it is busy, 0..1 */
+    char *kind;                /* as in FabResultRow; or NULL */
 } FabOutcomeRow;
 
 typedef struct {
     FabScenarioKind kind;
     char *name, *topology;
+    char *scenario;            /* its text */
     char *what;                /* "all_reduce", "transfer", "training of llama-3-8b" */
     uint32_t gpus, machines;   /* that do the work */
     char *interval;            /* what the intervals rest on, or why there are none */

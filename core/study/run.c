@@ -348,6 +348,7 @@ fab_run_result_new(const FabScenario *scenario, const FabTopology *topology)
     FabResult *result = fab_result_new();
 
     result->name = g_strdup(scenario->name);
+    result->scenario = g_strdup(scenario->text);
     result->topology = g_strdup(topology->name);
     result->topology_title = g_strdup(topology->title);
     result->plugin = g_strdup(topology->plugin);

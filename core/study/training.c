@@ -9,6 +9,7 @@ fab_footprint_free(FabFootprint *footprint)
     if (footprint == NULL)
         return;
     g_free(footprint->name);
+    g_free(footprint->scenario);
     fab_model_free(footprint->model);
     fab_training_free(footprint->training);
     fab_memory_free(footprint->memory);
@@ -34,6 +35,7 @@ account(const FabScenario *scenario, const FabTopology *topology, GError **error
     for (uint32_t i = 0; i < topology->gpu_count; i++)
         capacity = MIN(capacity, memory_of(topology->vertices[topology->gpus[i]].gpu));
     footprint->name = g_strdup(scenario->name);
+    footprint->scenario = g_strdup(scenario->text);
     footprint->model = fab_model_copy(scenario->model);
     footprint->training = fab_training_copy(scenario->training);
     footprint->gpu = g_strdup(gpu->id);

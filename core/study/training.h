@@ -9,6 +9,7 @@
 /* What a training scenario needs of memory, and what it was worked out from. */
 typedef struct {
     char *name;
+    char *scenario;        /* its text */
     FabModel *model;
     FabTraining *training; /* placed */
     FabMemory *memory;

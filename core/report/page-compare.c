@@ -1,0 +1,366 @@
+/* Scenarios side by side, from `compare --json`: which is faster, from which size on, at what cost. */
+#include <math.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "report/page-private.h"
+
+enum { MOST_SCENARIOS = 64 };
+
+static JsonObject *
+scenario_at(JsonObject *item, guint number)
+{
+    return fab_json_at(item, "scenarios", number);
+}
+
+static JsonObject *
+last_row(JsonObject *scenario)
+{
+    return fab_json_at(scenario, "rows", fab_json_length(scenario, "rows") - 1);
+}
+
+/* Rows of training steps have no size. */
+static bool
+has_sizes(JsonObject *item)
+{
+    return isfinite(fab_json_figure(last_row(scenario_at(item, 0)), "size_bytes"));
+}
+
+static char *
+ratio_text(JsonObject *row)
+{
+    return fab_quantity_interval(FAB_QUANTITY_TIMES, fab_json_figure(row, "ratio"), fab_json_figure(row, "ratio_low"),
+                                 fab_json_figure(row, "ratio_high"));
+}
+
+/* The scenario that does most of its work in the same time at the last size; 0: the first one. */
+static guint
+fastest(JsonObject *item)
+{
+    guint best = 0;
+    double most = 1;
+
+    for (guint i = 1; i < fab_json_length(item, "scenarios"); i++) {
+        double ratio = fab_json_figure(last_row(scenario_at(item, i)), "ratio");
+        if (ratio > most || i == 1) {
+            best = i;
+            most = ratio;
+        }
+    }
+    return best;
+}
+
+/* ------------------------------------------------------------------ the answer */
+
+/* "faster from 1 MiB to 1 GiB" for each run of sizes that have the same verdict. Owned by the caller. */
+static char *
+runs_of_verdicts(JsonObject *scenario)
+{
+    GString *text = g_string_new(NULL);
+    guint count = fab_json_length(scenario, "rows"), last;
+
+    for (guint i = 0; i < count; i = last + 1) {
+        const char *verdict = fab_json_text(fab_json_at(scenario, "rows", i), "verdict");
+        for (last = i; last + 1 < count; last++) {
+            if (g_strcmp0(fab_json_text(fab_json_at(scenario, "rows", last + 1), "verdict"), verdict) != 0)
+                break;
+        }
+        g_autofree char *from = fab_quantity_format(FAB_QUANTITY_BYTES,
+                                                    fab_json_figure(fab_json_at(scenario, "rows", i), "size_bytes"));
+        g_autofree char *to = fab_quantity_format(FAB_QUANTITY_BYTES,
+                                                  fab_json_figure(fab_json_at(scenario, "rows", last), "size_bytes"));
+        g_string_append_printf(text, "%s%s %s", i > 0 ? "; " : "", verdict != NULL ? verdict : "cannot be told",
+                               i == last ? "at" : "from");
+        g_string_append_printf(text, i == last ? " %s" : " %s to %s", from, to);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static FabTone
+tone_of(const char *verdict)
+{
+    return g_strcmp0(verdict, "faster") == 0 ? FAB_TONE_GOOD
+           : g_strcmp0(verdict, "slower") == 0 ? FAB_TONE_BAD
+                                               : FAB_TONE_OPEN;
+}
+
+static char *
+question_of(FabPage *page, JsonObject *item)
+{
+    guint count = fab_json_length(item, "scenarios");
+    const char *first = fab_page_title(page, scenario_at(item, 0));
+    g_autofree char *work = fab_page_words(fab_json_text(scenario_at(item, 0), "work"));
+
+    if (count == 2)
+        return g_strdup_printf("Is “%s” faster than “%s”?", fab_page_title(page, scenario_at(item, 1)), first);
+    return g_strdup_printf("Which of %u is fastest at %s?", count, work);
+}
+
+static void
+add_tiles(FabPage *page, JsonObject *item, guint best, FabPageAnswer *answer)
+{
+    JsonObject *first = scenario_at(item, 0), *other = scenario_at(item, best);
+    const JsonObject *both[] = { first, other };
+    const char *currency = fab_json_text(other, "currency");
+
+    fab_page_tile(answer, "times as fast", ratio_text(last_row(other)));
+    for (int i = 0; i < 2; i++) {
+        JsonObject *row = last_row((JsonObject *)both[i]);
+        fab_page_tile(answer, fab_page_title(page, (JsonObject *)both[i]),
+                      fab_quantity_interval(FAB_QUANTITY_SECONDS, fab_json_figure(row, "seconds"),
+                                            fab_json_figure(row, "low_s"), fab_json_figure(row, "high_s")));
+    }
+    if (isfinite(fab_json_figure(last_row(other), "cost")) && isfinite(fab_json_figure(last_row(first), "cost"))) {
+        g_autofree char *a = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(last_row(first), "cost"));
+        g_autofree char *b = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(last_row(other), "cost"));
+        fab_page_tile(answer, has_sizes(item) ? "cost of a TB" : "cost of a million tokens",
+                      g_strdup_printf("%s %s instead of %s %s", b, currency != NULL ? currency : "", a,
+                                      currency != NULL ? currency : ""));
+    }
+}
+
+static void
+answer_comparison(FabPage *page, JsonObject *item, FabPageAnswer *answer)
+{
+    guint best = fastest(item);
+    JsonObject *other = scenario_at(item, best), *row = last_row(other);
+    const char *verdict = fab_json_text(row, "verdict"), *name = fab_page_title(page, other);
+    g_autofree char *ratio = ratio_text(row);
+    g_autofree char *work = fab_page_words(fab_json_text(other, "work"));
+    bool guessed = fab_json_truth(other, "interval_guessed") ||
+                   fab_json_truth(scenario_at(item, 0), "interval_guessed");
+    GString *text = g_string_new(NULL);
+
+    answer->question = question_of(page, item);
+    answer->tone = tone_of(verdict);
+    if (has_sizes(item)) {
+        g_autofree char *size = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(row, "size_bytes"));
+        answer->verdict = runs_of_verdicts(other);
+        g_string_printf(text, "%s is %s times as fast at %s of %s.", name, ratio, work, size);
+    } else {
+        answer->verdict = g_strdup(verdict != NULL ? verdict : "cannot be told");
+        g_string_printf(text, "%s is %s times as fast at %s.", name, ratio, work);
+    }
+    if (guessed)
+        g_string_append(text, " An interval is a guess: nobody measured such a machine.");
+    if (!fab_json_truth(other, "fits"))
+        g_string_append_printf(text, " %s does not fit into memory.", name);
+    answer->sentence = g_string_free(text, FALSE);
+    add_tiles(page, item, best, answer);
+}
+
+/* ------------------------------------------------------------------ the curves */
+
+static void
+add_curve(FabChart *chart, FabPage *page, JsonObject *scenario, const char *value, const char *low, const char *high,
+          double factor)
+{
+    FabChartSeries *series = fab_chart_add(chart, fab_page_title(page, scenario), true);
+
+    for (guint i = 0; i < fab_json_length(scenario, "rows"); i++) {
+        JsonObject *row = fab_json_at(scenario, "rows", i);
+        fab_chart_point(series, fab_json_figure(row, "size_bytes"), fab_json_figure(row, value) * factor,
+                        low != NULL ? fab_json_figure(row, low) * factor : NAN,
+                        high != NULL ? fab_json_figure(row, high) * factor : NAN, fab_json_text(row, "binding"));
+    }
+}
+
+static void
+show_curves(FabPage *page, JsonObject *item)
+{
+    guint count = MIN(fab_json_length(item, "scenarios"), MOST_SCENARIOS);
+    g_autoptr(FabChart) ratio = fab_chart_new("How many times as fast", FAB_QUANTITY_BYTES, "size",
+                                              FAB_QUANTITY_TIMES, "times as fast");
+    g_autoptr(FabChart) time = fab_chart_new("How long it takes", FAB_QUANTITY_BYTES, "size", FAB_QUANTITY_SECONDS,
+                                             "time");
+    g_autoptr(FabChart) rate = fab_chart_new("Bandwidth of the algorithm", FAB_QUANTITY_BYTES, "size",
+                                             FAB_QUANTITY_RATE, "size over time");
+
+    ratio->mark = 1;
+    ratio->mark_label = g_strdup_printf("as fast as %s", fab_page_title(page, scenario_at(item, 0)));
+    ratio->about = g_strdup("The band is the interval of the ratio: the slow end of one with the fast end of the "
+                            "other. Where it lies above 1, nothing is in doubt.");
+    time->about = g_strdup("Nine of ten measurements of machines of the kind lie in the band.");
+    for (guint i = 0; i < count; i++) {
+        JsonObject *scenario = scenario_at(item, i);
+        add_curve(time, page, scenario, "seconds", "low_s", "high_s", 1);
+        add_curve(rate, page, scenario, "algbw_GBps", NULL, NULL, 1e9);
+        if (i > 0)
+            add_curve(ratio, page, scenario, "ratio", "ratio_low", "ratio_high", 1);
+    }
+    fab_page_section(page, "curves", "The curves");
+    fab_page_chart(page, ratio);
+    fab_page_chart(page, time);
+    fab_page_chart(page, rate);
+    fab_page_section_end(page);
+}
+
+/* ------------------------------------------------------------------ one figure each: steps, and costs */
+
+/* Bars from 0 to the longest end of all whiskers. */
+static void
+show_bars(FabPage *page, JsonObject *item, const char *caption, const char *const names[3], FabQuantity quantity)
+{
+    guint count = MIN(fab_json_length(item, "scenarios"), MOST_SCENARIOS);
+    FabHtmlBar bars[MOST_SCENARIOS];
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    double most = 0;
+
+    for (guint i = 0; i < count; i++) {
+        JsonObject *row = last_row(scenario_at(item, i));
+        double value = fab_json_figure(row, names[0]), high = fab_json_figure(row, names[2]);
+        most = fmax(most, isfinite(high) ? high : value);
+    }
+    for (guint i = 0; i < count; i++) {
+        JsonObject *scenario = scenario_at(item, i), *row = last_row(scenario);
+        double value = fab_json_figure(row, names[0]), low = fab_json_figure(row, names[1]),
+               high = fab_json_figure(row, names[2]);
+        char *text = fab_quantity_interval(quantity, value, low, high);
+        g_ptr_array_add(texts, text);
+        bars[i] = (FabHtmlBar) { fab_page_title(page, scenario), text, fab_json_text(row, "verdict"),
+                                 isfinite(value) ? value / most : 0, low / most, high / most, (int)i };
+    }
+    if (most > 0)
+        fab_html_bars(page->out, caption, bars, count);
+}
+
+static void
+show_steps(FabPage *page, JsonObject *item)
+{
+    static const char *const ratio[] = { "ratio", "ratio_low", "ratio_high" };
+    static const char *const time[] = { "seconds", "low_s", "high_s" };
+    static const char *const rate[] = { "tokens_per_s", "", "" };
+
+    fab_page_section(page, "steps", "Side by side");
+    show_bars(page, item, "How many times as fast; the line is the interval", ratio, FAB_QUANTITY_TIMES);
+    show_bars(page, item, "Time of a step, or of a further token", time, FAB_QUANTITY_SECONDS);
+    show_bars(page, item, "Tokens in a second", rate, FAB_QUANTITY_TOKENS);
+    fab_page_section_end(page);
+}
+
+static void
+show_costs(FabPage *page, JsonObject *item)
+{
+    static const char *const cost[] = { "cost", "cost_low", "cost_high" };
+    const char *const head[] = { "", "price", "power", NULL };
+    guint count = fab_json_length(item, "scenarios");
+    g_autofree char *caption = NULL;
+    bool any = false;
+
+    for (guint i = 0; i < count; i++) {
+        const char *currency = fab_json_text(scenario_at(item, i), "currency");
+        any = any || fab_json_text(scenario_at(item, i), "power") != NULL || currency != NULL;
+        if (caption == NULL && currency != NULL)
+            caption = g_strdup_printf("%s for %s", currency, has_sizes(item) ? "a TB that the collective works on"
+                                                                              : "a million tokens");
+    }
+    if (!any)
+        return;
+    fab_page_section(page, "costs", "What it costs");
+    if (caption != NULL)
+        show_bars(page, item, caption, cost, FAB_QUANTITY_PLAIN);
+    fab_html_table_begin(page->out, "Prices as they were given, with date and source", head);
+    for (guint i = 0; i < count; i++) {
+        JsonObject *scenario = scenario_at(item, i);
+        const char *price = fab_json_text(scenario, "price"), *power = fab_json_text(scenario, "power");
+        fab_html_table_row(page->out, fab_page_title(page, scenario), price != NULL ? price : "not given",
+                           power != NULL ? power : "not given", NULL);
+    }
+    fab_html_table_end(page->out);
+    fab_page_section_end(page);
+}
+
+/* ------------------------------------------------------------------ the verdicts, and what binds */
+
+/* The row of a size; compare gives all scenarios the same sizes in the same order. */
+static void
+show_size(FabPage *page, JsonObject *item, guint number, guint k)
+{
+    JsonObject *first = fab_json_at(scenario_at(item, 0), "rows", k);
+    JsonObject *row = fab_json_at(scenario_at(item, number), "rows", k);
+    g_autofree char *size = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(row, "size_bytes"));
+    g_autofree char *before = fab_quantity_interval(FAB_QUANTITY_SECONDS, fab_json_figure(first, "seconds"),
+                                                    fab_json_figure(first, "low_s"), fab_json_figure(first, "high_s"));
+    g_autofree char *after = fab_quantity_interval(FAB_QUANTITY_SECONDS, fab_json_figure(row, "seconds"),
+                                                   fab_json_figure(row, "low_s"), fab_json_figure(row, "high_s"));
+    g_autofree char *ratio = ratio_text(row);
+    const char *verdict = fab_json_text(row, "verdict");
+
+    fab_html_table_row(page->out, has_sizes(item) ? size : "step", before, after, ratio,
+                       verdict != NULL ? verdict : "cannot be told", NULL);
+}
+
+static void
+show_verdicts(FabPage *page, JsonObject *item)
+{
+    const char *first = fab_page_title(page, scenario_at(item, 0));
+
+    fab_page_section(page, "verdicts", "Verdicts");
+    for (guint i = 1; i < fab_json_length(item, "scenarios"); i++) {
+        JsonObject *scenario = scenario_at(item, i);
+        const char *title = fab_page_title(page, scenario);
+        const char *const head[] = { has_sizes(item) ? "size" : "", first, title, "times as fast", "verdict", NULL };
+        g_autofree char *caption = g_strdup_printf("Is %s faster than %s?", title, first);
+        guint count = MIN(fab_json_length(scenario, "rows"), fab_json_length(scenario_at(item, 0), "rows"));
+        fab_html_table_begin(page->out, caption, head);
+        for (guint k = 0; k < count; k++)
+            show_size(page, item, i, k);
+        fab_html_table_end(page->out);
+    }
+    fab_page_section_end(page);
+}
+
+/* Runs of sizes that the same thing limits are one line. */
+static void
+show_bindings(FabPage *page, JsonObject *item)
+{
+    const char *const head[] = { "", "sizes", "bound by", "share of the time", NULL };
+    guint last;
+
+    fab_page_section(page, "bound", "What binds");
+    fab_html_table_begin(page->out, "What limits each", head);
+    for (guint i = 0; i < fab_json_length(item, "scenarios"); i++) {
+        JsonObject *scenario = scenario_at(item, i);
+        guint count = fab_json_length(scenario, "rows");
+        for (guint k = 0; k < count; k = last + 1) {
+            JsonObject *row = fab_json_at(scenario, "rows", k);
+            const char *binding = fab_json_text(row, "binding");
+            for (last = k; last + 1 < count; last++) {
+                if (g_strcmp0(fab_json_text(fab_json_at(scenario, "rows", last + 1), "binding"), binding) != 0)
+                    break;
+            }
+            JsonObject *end = fab_json_at(scenario, "rows", last);
+            g_autofree char *from = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(row, "size_bytes"));
+            g_autofree char *to = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(end, "size_bytes"));
+            g_autofree char *sizes = !has_sizes(item) ? g_strdup("step")
+                                     : last == k      ? g_strdup(from)
+                                                      : g_strdup_printf("%s to %s", from, to);
+            g_autofree char *share = fab_quantity_format(FAB_QUANTITY_SHARE, fab_json_figure(end, "binding_share"));
+            g_autofree char *words = fab_page_words(binding);
+            fab_html_table_row(page->out, fab_page_title(page, scenario), sizes, words, share, NULL);
+        }
+    }
+    fab_html_table_end(page->out);
+    fab_page_section_end(page);
+}
+
+static void
+show_comparisons(FabPage *page, GPtrArray *items)
+{
+    for (guint i = 0; i < items->len; i++) {
+        JsonObject *item = items->pdata[i];
+        if (has_sizes(item))
+            show_curves(page, item);
+        else
+            show_steps(page, item);
+        show_costs(page, item);
+        show_bindings(page, item);
+        show_verdicts(page, item);
+    }
+}
+
+const FabPageKind fab_page_comparison = {
+    .schema = "fabricast-comparison", .command = "compare", .list = "scenarios", .whole = true, .rows = "rows",
+    .numbers = { "seconds" }, .headline = true,
+    .answer = answer_comparison, .show = show_comparisons,
+};

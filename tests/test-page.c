@@ -1,0 +1,185 @@
+#include "report/page.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define ROW "{\"size_bytes\": 1048576, \"time_us\": 43.5, \"low_us\": 30, \"high_us\": 60, \"kind\": " \
+            "\"nvlink-bridge/ring/ampere-ga10x\", \"algbw_GBps\": 24, \"busbw_GBps\": 24, " \
+            "\"algorithm\": \"ring\", \"protocol\": \"simple\", \"channels\": 4, " \
+            "\"binding\": \"GPU 0 > GPU 1\", \"binding_utilisation\": 0.8, " \
+            "\"uses\": [{\"resource\": \"GPU 0 > GPU 1\", \"link\": 3, \"direction\": 0, \"bytes\": 1048576, " \
+            "\"utilisation\": 0.8}]}"
+#define SCENARIO "[scenario]\\ntitle=%s\\n[topology]\\nname=ws2-bridge-3090\\n[collective]\\noperation=all_reduce\\n" \
+                 "sizes=1M\\n"
+#define RESULT "{\"schema\": \"fabricast-result\", \"schema_version\": 1, \"version\": \"0.1.0\", \"results\": [{" \
+               "\"name\": \"one\", \"scenario_text\": \"" SCENARIO "\", \"topology\": \"ws2-bridge-3090\", " \
+               "\"topology_title\": \"two cards\", \"collective\": \"all_reduce\", \"interval\": \"a guess\", " \
+               "\"notes\": [\"%s\"], \"rows\": [" ROW "]}]}"
+
+/* What a page of one document looks like. Owned by the caller. */
+static char *
+page_of(const char *document, const char *title)
+{
+    g_autoptr(FabPage) page = fab_page_new();
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    ck_assert_msg(fab_page_add(page, "one.json", document, strlen(document), &error), "%s",
+                  error != NULL ? error->message : "");
+    fab_page_write(page, title, out);
+    fclose(out);
+    return text;
+}
+
+static char *
+message_about(const char *document)
+{
+    g_autoptr(FabPage) page = fab_page_new();
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(!fab_page_add(page, "one.json", document, strlen(document), &error));
+    ck_assert(g_error_matches(error, FAB_ERROR, FAB_ERROR_SYNTAX));
+    ck_assert(g_str_has_prefix(error->message, "one.json: "));
+    ck_assert_ptr_null(strchr(error->message, '\n'));
+    return g_strdup(error->message);
+}
+
+static void
+assert_holds(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "there is no \"%s\"", part);
+}
+
+START_TEST(a_page_says_question_answer_machine_errors_sources_and_files)
+{
+    g_autofree char *document = g_strdup_printf(RESULT, "Two cards", "a note");
+    g_autofree char *text = page_of(document, NULL);
+
+    assert_holds(text, "<!DOCTYPE html>");
+    assert_holds(text, "<h1>How long does all reduce take: “Two cards”?</h1>");
+    assert_holds(text, "43.5 us (30 us to 60 us)");
+    assert_holds(text, "GPU 0 &gt; GPU 1");
+    assert_holds(text, "Errors measured on machines of this kind");
+    assert_holds(text, "an NVLink bridge");
+    assert_holds(text, "the bridge uses the 4 NVLinks of the card");
+    assert_holds(text, "<td>a note</td>");
+    assert_holds(text, "name=ws2-bridge-3090\n");
+    assert_holds(text, "fabricast run one.ini\n");
+    assert_holds(text, "class=\"curve\"");
+    assert_holds(text, "Utilisation of links: all_reduce ring, 1 MiB");
+}
+END_TEST
+
+START_TEST(nothing_on_a_page_comes_from_elsewhere)
+{
+    g_autofree char *document = g_strdup_printf(RESULT, "Two cards", "a note");
+    g_autofree char *text = page_of(document, NULL);
+    const char *const ways[] = { "src=", "<link", "@import", "url(http", "<iframe", "<object", NULL };
+    /* D3's own text holds addresses that are names of namespaces; ours are checked without it. */
+    char *library = strstr(text, "<footer>");
+
+    ck_assert_ptr_nonnull(library);
+    *library = '\0';
+    for (int i = 0; ways[i] != NULL; i++)
+        ck_assert_msg(strstr(text, ways[i]) == NULL, "%s", ways[i]);
+}
+END_TEST
+
+START_TEST(texts_of_users_stay_texts)
+{
+    g_autofree char *document = g_strdup_printf(RESULT, "<script>alert(1)</script>&\\\"'", "</pre><img onerror=x>");
+    g_autofree char *text = page_of(document, "<b>bold</b>");
+
+    ck_assert_ptr_null(strstr(text, "<script>alert"));
+    ck_assert_ptr_null(strstr(text, "<img"));
+    ck_assert_ptr_null(strstr(text, "<b>bold"));
+    assert_holds(text, "&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;");
+    assert_holds(text, "&lt;b&gt;bold&lt;/b&gt;");
+    /* In the data of charts nothing can end the element. */
+    assert_holds(text, "\\u003cscript\\u003e");
+}
+END_TEST
+
+START_TEST(a_machine_that_is_not_known_here_is_said_so)
+{
+    g_autofree char *right = g_strdup_printf(RESULT, "Two cards", "");
+    g_auto(GStrv) parts = g_strsplit(right, "name=ws2-bridge-3090", -1);
+    g_autofree char *wrong = g_strjoinv("name=elsewhere-8", parts);
+    g_autofree char *text = page_of(wrong, NULL);
+
+    assert_holds(text, "cannot be built here");
+    assert_holds(text, "elsewhere-8");
+    assert_holds(text, "43.5 us (30 us to 60 us)");
+}
+END_TEST
+
+START_TEST(results_of_another_program_version_are_said_so)
+{
+    g_autofree char *right = g_strdup_printf(RESULT, "Two cards", "");
+    g_auto(GStrv) parts = g_strsplit(right, "\"version\": \"0.1.0\"", -1);
+    g_autofree char *other = g_strjoinv("\"version\": \"0.0.9\"", parts);
+    g_autofree char *text = page_of(other, NULL);
+
+    assert_holds(text, "are those of fabricast 0.0.9");
+}
+END_TEST
+
+START_TEST(a_result_that_cannot_be_shown_is_one_sentence)
+{
+    static const struct {
+        const char *document, *part;
+    } cases[] = {
+        { "", "is not whole JSON" },
+        { "{\"schema\": \"fabricast-result\"", "is not whole JSON" },
+        { "[1, 2]", "\"schema\" is missing" },
+        { "{\"schema\": \"other\", \"schema_version\": 1}", "\"schema\" is other" },
+        { "{\"schema\": \"fabricast-result\", \"schema_version\": 2, \"results\": []}", "\"schema_version\" 2" },
+        { "{\"schema\": \"fabricast-result\", \"results\": []}", "reads version 1" },
+        { "{\"schema\": \"fabricast-result\", \"schema_version\": 1, \"results\": []}", "\"results\" is empty" },
+        { "{\"schema\": \"fabricast-result\", \"schema_version\": 1, \"results\": [7]}", "is no object" },
+        { "{\"schema\": \"fabricast-result\", \"schema_version\": 1, \"results\": [{\"rows\": []}]}",
+          "\"rows\" is empty" },
+        { "{\"schema\": \"fabricast-result\", \"schema_version\": 1, \"results\": [{\"rows\": [{\"size_bytes\": 8, "
+          "\"time_us\": null}]}]}", "no \"time_us\" above 0" },
+        { "{\"schema\": \"fabricast-result\", \"schema_version\": 1, \"results\": [{\"rows\": [{\"size_bytes\": 8, "
+          "\"time_us\": NaN}]}]}", "is not whole JSON" },
+        { "{\"schema\": \"fabricast-result\", \"schema_version\": 1, \"results\": [{\"rows\": [{\"size_bytes\": 8, "
+          "\"time_us\": 3, \"low_us\": 1e999}]}]}", "not finite" },
+        { "{\"schema\": \"fabricast-comparison\", \"schema_version\": 1, \"scenarios\": [{\"rows\": []}]}",
+          "\"rows\" is empty" },
+        { "{\"schema\": \"fabricast-claims\", \"schema_version\": 1, \"claims\": [{\"points\": [{}]}]}",
+          "no \"text\"" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *message = message_about(cases[i].document);
+        ck_assert_msg(strstr(message, cases[i].part) != NULL, "%s: %s", cases[i].document, message);
+    }
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("page");
+    TCase *all = tcase_create("all");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_test(all, a_page_says_question_answer_machine_errors_sources_and_files);
+    tcase_add_test(all, nothing_on_a_page_comes_from_elsewhere);
+    tcase_add_test(all, texts_of_users_stay_texts);
+    tcase_add_test(all, a_machine_that_is_not_known_here_is_said_so);
+    tcase_add_test(all, results_of_another_program_version_are_said_so);
+    tcase_add_test(all, a_result_that_cannot_be_shown_is_one_sentence);
+    suite_add_tcase(suite, all);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
