@@ -110,6 +110,50 @@ def programs_run():
     expect(done.returncode == 2 and "/nowhere: cannot be read" in done.stderr, f"no such program: {done.stderr}")
 
 
+HOST_THREADS = """[topology]
+title=host threads that stand for a GPU
+plugin=loopback
+gpu=h200-sxm
+gpus=4
+sms=2
+sm_rate=4 GB/s
+slice_time=30 us
+flag_latency=30 us
+launch=300 us
+"""
+
+
+def fabricast(*words):
+    return subprocess.run([FABRICAST, *words], capture_output=True, text=True, check=False)
+
+
+def the_loop_closes():
+    """Exported, measured, compared, calibrated, compared again: on a machine whose figures fit host threads."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(folder + "/host-threads.ini", "w", encoding="utf-8") as file:
+            file.write(HOST_THREADS)
+        machine = "--topology-dir=" + folder
+        for protocol in ("simple", "ll"):
+            path = f"{folder}/{protocol}.prog"
+            done = fabricast("program", "export", machine, "--topology=host-threads", "--collective=all_reduce",
+                             "--algorithm=tree", "--protocol", protocol, "--channels=1", "--sizes=4K:1M:4", "-o", path)
+            expect(done.returncode == 0, f"export: {done.stderr}")
+            done = run("--fake=1", "--repeats=2", "--warmup=1", "--fact=quality.grade=B",
+                       "--fact=system.topology=host-threads", "--output", folder + "/results", "--program", path, "program")
+            expect(done.returncode == 0, f"measured: {done.stderr}")
+        tables = sorted(glob.glob(folder + "/results/*-r4-c1.ini"))
+        expect([os.path.basename(name) for name in tables] ==
+               ["fake-x1-program-all-reduce-tree-ll-r4-c1.ini", "fake-x1-program-all-reduce-tree-r4-c1.ini"], f"{tables}")
+        before = fabricast("validate", machine, *tables).stdout
+        expect(before.count(" tree ll 1\n") == 5 and before.count(" tree simple 1\n") == 5, f"scored: {before}")
+        fitted = fabricast("calibrate", machine, "--quiet", "--force", "--parameters=loopback.launch,loopback.sm_rate", "-o",
+                           folder + "/overlay.ini", *tables)
+        expect(fitted.returncode == 0 and "loopback" in fitted.stdout, f"calibrate: {fitted.stdout} {fitted.stderr}")
+        after = fabricast("validate", machine, "--calibration", folder + "/overlay.ini", *tables)
+        expect(after.returncode == 0 and after.stdout.count(" tree ll 1\n") == 5 and after.stdout != before,
+               f"validate with the overlay: {after.stderr}")
+
+
 def copies_begin_at_once():
     done = run("--fake=3", "--repeats=1", "--warmup=0", "--sizes=4K,60000", "--pairs=0>1,1>0,2>0,2>2", "transfer")
     expect(done.returncode == 0 and done.stdout.count("0>1 1>0 2>0 2>2") == 4, f"transfer: {done.stdout} {done.stderr}")
@@ -209,7 +253,7 @@ def a_hang_ends():
            f"watchdog: {done.returncode} {done.stderr}")
 
 
-for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, copies_begin_at_once, nccl_is_called_right,
+for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, the_loop_closes, copies_begin_at_once, nccl_is_called_right,
               products_are_called_right, the_script_goes_on_where_it_stopped, ctrl_c_keeps_what_was_measured,
               a_hang_ends):
     check()

@@ -189,7 +189,10 @@ class Constants:
         return table(["constant", "meaning", *[f"`{group[0]}`" for group in groups], "range"], rows)
 
     def kernels(self):
-        return self.values([group for group in self.groups if not group[0].startswith("pcie")])
+        return self.values([group for group in self.groups if not group[0].startswith(("pcie", "loopback"))])
+
+    def loopback(self):
+        return self.values([group for group in self.groups if group[0] == "loopback"])
 
     def pcie(self):
         return self.values([group for group in self.groups if group[0].startswith("pcie")])
@@ -217,7 +220,8 @@ def main():
         "peaks": validation.peak_groups, "short": validation.short, "sizes": validation.sizes,
         "systems": validation.systems, "collectives": validation.collectives,
         "launches": validation.launches, "plateaus": validation.plateaus, "worst": validation.worst,
-        "full": validation.full, "kernels": constants.kernels, "pcie": constants.pcie, "sources": constants.sources,
+        "full": validation.full, "kernels": constants.kernels, "pcie": constants.pcie,
+        "loopback": constants.loopback, "sources": constants.sources,
         "steps": lambda: steps(program),
     }
     differences = 0

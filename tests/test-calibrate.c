@@ -119,6 +119,48 @@ START_TEST(constants_that_made_the_rows_are_found_again)
 }
 END_TEST
 
+static const char *const virtual_ring[] = { "system.topology=loopback-h200", "run.collective=all_reduce",
+                                            "overrides.gpus=4", "system.ranks=4", "run.algo=Ring", "run.proto=Simple",
+                                            "run.channels=8", NULL };
+static const char *const virtual_lines[] = { "system.topology=loopback-h200", "run.collective=all_reduce",
+                                             "overrides.gpus=2", "system.ranks=2", "run.algo=Ring", "run.proto=LL",
+                                             "run.channels=8", NULL };
+static const char *const virtual_tree[] = { "system.topology=loopback-h200", "run.collective=all_reduce",
+                                            "overrides.gpus=8", "system.ranks=8", "run.algo=Tree", "run.proto=Simple",
+                                            "run.channels=16", NULL };
+
+START_TEST(factors_of_virtual_ranks_are_found_again)
+{
+    static const struct {
+        const char *key;
+        double value;
+    } truths[] = { { "sm_rate", 1.3 }, { "slice_time", 0.7 }, { "line_time", 1.6 }, { "flag_latency", 1.4 },
+                   { "launch", 0.8 }, { "memory_rate", 0.9 } };
+    FabConstants truth = *fab_constants_shipped();
+    g_autoptr(GPtrArray) measurements = NULL;
+    g_auto(FabResolved) resolved = { 0 };
+    g_autoptr(FabFit) fit = NULL;
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(truths); i++)
+        *fab_constants_find(&truth, "loopback", truths[i].key) = truths[i].value;
+    measurements = set_of(made("ring", &truth, virtual_ring, many), made("lines", &truth, virtual_lines, many),
+                          made("tree", &truth, virtual_tree, many), NULL);
+    fit = fab_calibrate(measurements, NULL, NULL, NULL, NULL, &error);
+    ck_assert_msg(fit != NULL, "%s", error != NULL ? error->message : "");
+    ck_assert_str_eq(((const FabFitCase *)fit->cases->pdata[0])->group, "loopback");
+    for (guint i = 0; i < G_N_ELEMENTS(truths); i++)
+        ck_assert_msg(fabs(parameter_of(fit, truths[i].key)->value - truths[i].value) < 0.02, "%s is %g, not %g",
+                      truths[i].key, parameter_of(fit, truths[i].key)->value, truths[i].value);
+    ck_assert_double_lt(fit->after[FAB_BANDS - 1].mean, 0.005);
+    /* A binary tree: on one machine NCCL's Tree is a chain, which is not what virtual ranks run. */
+    fab_resolve(measurements->pdata[2], &resolved);
+    ck_assert_str_eq(resolved.scenario->algorithm, "tree");
+    /* No call of them has an empty slice. */
+    ck_assert(!parameter_of(fit, "empty_time")->identified);
+}
+END_TEST
+
 START_TEST(the_same_fit_comes_again)
 {
     static const char *const names[] = { "hopper", NULL };
@@ -298,6 +340,7 @@ main(void)
     suite_add_tcase(suite, cases);
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, constants_that_made_the_rows_are_found_again);
+    tcase_add_test(cases, factors_of_virtual_ranks_are_found_again);
     tcase_add_test(cases, the_same_fit_comes_again);
     tcase_add_test(cases, what_no_row_depends_on_keeps_its_start);
     tcase_add_test(cases, constants_with_the_same_effect_are_not_told_apart_and_the_other_is_named);

@@ -5,6 +5,7 @@
 #include "collective/constants.h"
 
 #define KERNEL(field) #field, .offset = offsetof(FabKernelCosts, field)
+#define SHARED(field) #field, .offset = offsetof(FabSharedFactors, field), .unit = "1"
 #define PCIE(field) #field, .offset = offsetof(FabPcieCosts, field)
 
 const FabConstant fab_kernel_constants[] = {
@@ -73,9 +74,22 @@ const FabConstant fab_pcie_constants[] = {
     { 0 },
 };
 
+const FabConstant fab_shared_constants[] = {
+    { SHARED(memory_rate), .low = 0.3, .high = 1.3, .meaning = "what kernels read and write in memory" },
+    { SHARED(cache_rate), .low = 0.2, .high = 4, .meaning = "what they read and write in the cache" },
+    { SHARED(cache), .low = 0.1, .high = 3, .meaning = "what the cache keeps" },
+    { SHARED(sm_rate), .low = 0.2, .high = 4, .meaning = "what one SM reads and writes" },
+    { SHARED(slice_time), .low = 0.1, .high = 10, .meaning = "a CTA is busy for it at every slice" },
+    { SHARED(line_time), .low = 0.1, .high = 10, .meaning = "the same with LL and LL128" },
+    { SHARED(empty_time), .low = 0.1, .high = 10, .meaning = "the same for a slice without bytes" },
+    { SHARED(flag_latency), .low = 0.1, .high = 10, .meaning = "until the other end sees a flag" },
+    { SHARED(launch), .low = 0.2, .high = 5, .meaning = "a call beside what its CTAs do" },
+    { 0 },
+};
+
 const char *const fab_constant_groups[] = {
     "pascal", "volta", "turing", "ampere", "ampere-ga10x", "hopper", "blackwell", "blackwell-workstation",
-    "pcie-peer", "pcie-staged", NULL,
+    "pcie-peer", "pcie-staged", "loopback", NULL,
 };
 
 const FabConstant *
@@ -83,7 +97,9 @@ fab_constant_table(const char *group)
 {
     for (int i = 0; fab_constant_groups[i] != NULL; i++) {
         if (strcmp(fab_constant_groups[i], group) == 0)
-            return i < FAB_GENERATIONS ? fab_kernel_constants : fab_pcie_constants;
+            return i < FAB_GENERATIONS ? fab_kernel_constants
+                   : strncmp(group, "pcie", 4) == 0 ? fab_pcie_constants
+                                                    : fab_shared_constants;
     }
     return NULL;
 }
@@ -96,6 +112,8 @@ group_base(FabConstants *constants, const char *group)
         if (strcmp(constants->kernel[i].group, group) == 0)
             return (char *)&constants->kernel[i];
     }
+    if (strcmp(constants->shared.group, group) == 0)
+        return (char *)&constants->shared;
     return (char *)(strcmp(constants->peer.group, group) == 0 ? &constants->peer : &constants->staged);
 }
 

@@ -91,6 +91,10 @@ static const FabConstants shipped = { .kernel = {
     .group = "pcie-staged", .ll_round_us = 1.1, .ll_latency_us = 0, .simple_step_us = 1.1, .simple_latency_us = 1.1,
     .simple_entry_us = 5.0, .p2p_share = 0.58, .link_share = 0.97,
     .source = "sweeps of 2080 Ti, A100, 4090, 5090 and PRO 6000, staged, NCCL 2.6 to 2.29",
+}, .shared = {
+    .group = "loopback", .memory_rate = 1, .cache_rate = 1, .cache = 1, .sm_rate = 1, .slice_time = 1, .line_time = 1,
+    .empty_time = 1, .flag_latency = 1, .launch = 1,
+    .source = "no virtual rank was measured yet",
 } };
 
 const FabConstants *

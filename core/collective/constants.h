@@ -40,12 +40,21 @@ typedef struct {
     const char *source;
 } FabPcieCosts;
 
+/* Ranks that share one device: factors on what its machine says (plugin loopback), so 1 changes nothing. */
+typedef struct {
+    const char *group; /* "loopback" */
+    double memory_rate, cache_rate, cache, sm_rate;
+    double slice_time, line_time, empty_time, flag_latency, launch;
+    const char *source;
+} FabSharedFactors;
+
 enum { FAB_GENERATIONS = 8 };
 
 /* The whole set; plain data, copied by assignment. */
 typedef struct {
     FabKernelCosts kernel[FAB_GENERATIONS]; /* oldest first */
     FabPcieCosts peer, staged;
+    FabSharedFactors shared;
 } FabConstants;
 
 /* The set that ships with the program. */
@@ -63,9 +72,9 @@ typedef struct {
     size_t offset;       /* of the double in its struct */
 } FabConstant;
 
-extern const FabConstant fab_kernel_constants[], fab_pcie_constants[]; /* ends with key NULL */
+extern const FabConstant fab_kernel_constants[], fab_pcie_constants[], fab_shared_constants[]; /* ends with key NULL */
 
-/* The groups in order ("pascal", ..., "pcie-staged"), NULL-terminated. */
+/* The groups in order ("pascal", ..., "pcie-staged", "loopback"), NULL-terminated. */
 extern const char *const fab_constant_groups[];
 
 /* The table of a group; NULL when there is no such group. */

@@ -58,6 +58,10 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
                            .router = spec->router };
     for (uint32_t i = 0; i < topology->resource_count; i++)
         capacity[i] = topology->resources[i].capacity;
+    if (spec->shared.used) {
+        capacity[topology->shared_memory] *= spec->shared.memory_scale;
+        capacity[topology->shared_cache] *= spec->shared.cache_scale;
+    }
     engine->queue = fab_queue_new();
     engine->flows = fab_flow_set_new(capacity, topology->resource_count, engine->queue, FAB_ENGINE_FLOW_MARK);
     for (uint32_t role = 0; role < spec->program->roles; role++) {

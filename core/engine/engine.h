@@ -44,6 +44,7 @@ typedef struct {
     double access_rate;   /* B/s that one CTA reads and writes, together */
     double buffer;        /* share of the accesses to buffers that reach the memory, 0..1 */
     double slot_read, slot_write; /* the same of FIFO slots */
+    double memory_scale, cache_scale; /* of the capacities that the topology says */
     double slot_weight;   /* bytes of a slot for each byte of payload, 1 or more: flags that lie among the data */
 } FabSharedAccess;
 

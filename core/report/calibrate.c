@@ -255,7 +255,8 @@ write_ends(const char *key, const double *ends, FILE *out)
 bool
 fab_report_overlay_intervals(const GArray *intervals, FILE *out, GError **error)
 {
-    fputs("\n# Of the time, nine of ten: below 64 KiB, to 8 MiB, from 8 MiB.\n", out);
+    if (intervals->len > 0)
+        fputs("\n# Of the time, nine of ten: below 64 KiB, to 8 MiB, from 8 MiB.\n", out);
     for (guint i = 0; i < intervals->len; i++) {
         const FabOverlayInterval *one = &g_array_index(intervals, FabOverlayInterval, i);
         g_autofree char *kind = fab_kind_format(&one->kind);

@@ -31,6 +31,9 @@ about(const FabConstants *constants, const char *group)
     }
     if (strcmp(constants->peer.group, group) == 0)
         return (About) { g_strdup("rings whose neighbours talk directly over PCIe"), constants->peer.source };
+    if (strcmp(constants->shared.group, group) == 0)
+        return (About) { g_strdup("virtual ranks: factors on what the machine of the plugin loopback says"),
+                         constants->shared.source };
     return (About) { g_strdup("rings whose neighbours talk through host memory"), constants->staged.source };
 }
 

@@ -150,6 +150,8 @@ group_of(const Case *one)
     const FabTopology *topology = one->resolved.topology;
     uint32_t first = scenario->ranks != NULL ? scenario->ranks[0] : 0;
 
+    if (topology->shared != FAB_VERTEX_NONE)
+        return fab_constants_shipped()->shared.group;
     return fab_kernel_costs(fab_constants_shipped(), topology->vertices[topology->gpus[first]].gpu->compute_capability)
         ->group;
 }

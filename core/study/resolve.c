@@ -4,6 +4,8 @@
 
 #include "base/datatype.h"
 #include "base/units.h"
+#include "collective/collective.h"
+#include "collective/constants.h"
 #include "plugin/loader.h"
 #include "plugin/params.h"
 #include "study/resolve-network.h"
@@ -277,6 +279,28 @@ add_choice(Resolver *resolver, const char *fact_key, const char *setting, const 
     return false;
 }
 
+/* Virtual ranks ran a program of ours: its algorithm and protocol by our names, whatever NCCL calls the like. */
+static void
+add_program(Resolver *resolver)
+{
+    static const char *const facts[] = { "algo", "proto" }, *const keys[] = { "algorithm", "protocol" };
+    const char *channels = fact(resolver, "run", "channels");
+
+    for (guint i = 0; i < G_N_ELEMENTS(facts); i++) {
+        const char *name = fact(resolver, "run", facts[i]);
+        g_autofree char *ours = name != NULL ? g_ascii_strdown(name, -1) : NULL;
+        g_autofree char *key = g_strconcat("collective.", keys[i], NULL);
+        if (name == NULL)
+            continue;
+        if (i == 0 ? fab_algorithm_find(ours, NULL) != NULL : g_strv_contains(fab_protocol_names, ours))
+            add_set(resolver, key, ours);
+        else
+            add_note(resolver, g_strdup_printf("%s %s is not known, another is taken", facts[i], name));
+    }
+    if (channels != NULL)
+        add_set(resolver, "collective.channels", channels);
+}
+
 /* NCCL's own settings, under their own names; what [run] says of the choice goes before what was asked for. */
 static void
 add_settings(Resolver *resolver)
@@ -449,7 +473,10 @@ build_scenario(Resolver *resolver)
     add_ranks(resolver);
     add_launchers(resolver);
     add_release(resolver);
-    add_settings(resolver);
+    if (resolver->out->topology->shared != FAB_VERTEX_NONE)
+        add_program(resolver);
+    else
+        add_settings(resolver);
     add_data(resolver);
     add_peer_level(resolver, resolver->out->topology);
     add_sizes(resolver);

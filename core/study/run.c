@@ -285,7 +285,7 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
                            .change_count = run->change_count };
 
     if (run->topology->shared != FAB_VERTEX_NONE)
-        fab_shared_costs(&spec, plan->protocol, run->scenario->launch_s);
+        fab_shared_costs(&spec, &run->constants->shared, plan->protocol, run->scenario->launch_s);
     else
         spec.execution = fab_cost_execution(&cost, plan);
     return fab_engine_run(&spec, report, error);

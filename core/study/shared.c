@@ -20,11 +20,11 @@ slice_bytes(const FabProgram *program)
     return (double)MIN(program->slice_bytes, MAX(program->input_bytes, program->output_bytes));
 }
 
-/* What of `bytes` that are used again and again the cache does not hold: it throws out anything, not the oldest. */
+/* What of `bytes` that are used again and again a cache does not hold: it throws out anything, not the oldest. */
 static double
-outside(double bytes, const FabMemorySpec *memory)
+outside(double bytes, double cache)
 {
-    return bytes > memory->cache_bytes ? 1 - memory->cache_bytes / bytes : 0;
+    return bytes > cache ? 1 - cache / bytes : 0;
 }
 
 /* Bytes of a slot for each byte of payload: LL has 8 of 16 bytes, LL128 120 of 128. */
@@ -35,31 +35,35 @@ slot_weight(FabProtocol protocol)
 }
 
 void
-fab_shared_costs(FabEngineSpec *spec, FabProtocol protocol, double launch_s)
+fab_shared_costs(FabEngineSpec *spec, const FabSharedFactors *factors, FabProtocol protocol, double launch_s)
 {
     const FabMemorySpec *memory = spec->topology->vertices[spec->topology->shared].memory;
     const FabProgram *program = spec->program;
     bool lines = protocol != FAB_PROTOCOL_SIMPLE && memory->line_time > 0;
     double weight = slot_weight(protocol), slot = slice_bytes(program) * weight;
     double ctas = (double)program->ranks * program->channels, connections = program->connections;
+    double cache = memory->cache_bytes * factors->cache, launch = memory->launch_time * factors->launch;
     double buffers = (double)program->ranks *
                      (double)(program->input_bytes + program->output_bytes + program->scratch_bytes);
-    int64_t slice_ps = fab_ps_from_seconds(lines ? memory->line_time : memory->slice_time);
+    int64_t slice_ps = fab_ps_from_seconds(lines ? memory->line_time * factors->line_time
+                                                 : memory->slice_time * factors->slice_time);
 
     spec->execution = (FabExecution) {
-        .launch_ps = fab_ps_from_seconds(launch_s >= 0 ? launch_s : memory->launch_time),
+        .launch_ps = fab_ps_from_seconds(launch_s >= 0 ? launch_s : launch),
         .step_ps = slice_ps,
         .local_ps = slice_ps,
-        .empty_ps = fab_ps_from_seconds(memory->empty_time),
-        .latency_ps = fab_ps_from_seconds(memory->flag_latency),
+        .empty_ps = fab_ps_from_seconds(memory->empty_time * factors->empty_time),
+        .latency_ps = fab_ps_from_seconds(memory->flag_latency * factors->flag_latency),
         .wire = 1,
     };
     spec->shared = (FabSharedAccess) {
         .used = true,
-        .access_rate = memory->processor_rate * MIN(1, memory->processors / ctas),
-        .buffer = outside(buffers, memory),
-        .slot_read = outside(connections * SLICES_BETWEEN * slot, memory),
-        .slot_write = outside(connections * program->slots * slot, memory),
+        .access_rate = memory->processor_rate * factors->sm_rate * MIN(1, memory->processors / ctas),
+        .buffer = outside(buffers, cache),
+        .slot_read = outside(connections * SLICES_BETWEEN * slot, cache),
+        .slot_write = outside(connections * program->slots * slot, cache),
+        .memory_scale = factors->memory_rate,
+        .cache_scale = factors->cache_rate,
         .slot_weight = weight,
     };
 }

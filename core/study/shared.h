@@ -9,7 +9,7 @@
  * Replaces what NCCL's kernels cost by what the device costs; `spec` has topology and program. `launch_s` negative: the
  * device's.
  */
-void fab_shared_costs(FabEngineSpec *spec, FabProtocol protocol, double launch_s);
+void fab_shared_costs(FabEngineSpec *spec, const FabSharedFactors *factors, FabProtocol protocol, double launch_s);
 
 /*
  * NCCL's estimates are of links, which are not there: rings where nothing else is asked for, as many channels as the
