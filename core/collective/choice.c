@@ -245,7 +245,7 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
 static uint64_t
 nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
 {
-    uint64_t loop = (uint64_t)channels * MIN(facts->nodes > 1 ? facts->local : facts->ranks, 32);
+    uint64_t loop = (uint64_t)channels * MIN(facts->ranks, 32);
     uint64_t chunk = 128 * KIB;
 
     if (size < 64 * loop * chunk && chunk > 64 * KIB)
@@ -254,6 +254,23 @@ nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
         chunk = 32 * KIB;
     if (size < 2 * loop * chunk && chunk > 16 * KIB)
         chunk = 16 * KIB;
+    return chunk;
+}
+
+/*
+ * NVLSTree has bounds of its own, and from four nodes on shorter chunks, since each passes several nodes (NCCL's
+ * src/enqueue.cc).
+ */
+static uint64_t
+nvls_tree_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
+{
+    uint64_t loop = (uint64_t)channels * MIN(facts->local, 32);
+    uint64_t chunk = facts->nodes >= 4 ? 64 * KIB : 128 * KIB;
+
+    if (size < 4 * loop * chunk && chunk > 64 * KIB)
+        chunk = 64 * KIB;
+    if (size < loop * chunk && chunk > 32 * KIB)
+        chunk = 32 * KIB;
     return chunk;
 }
 
@@ -337,7 +354,8 @@ choose_chunks(const FabMachineFacts *facts, FabCollective collective, uint64_t s
               FabPlan *plan)
 {
     if (plan->algorithm->in_switch) {
-        plan->chunk_bytes = plan->slice_bytes = nvls_chunk(facts, size, plan->channels);
+        plan->chunk_bytes = plan->slice_bytes =
+            facts->nodes > 1 ? nvls_tree_chunk(facts, size, plan->channels) : nvls_chunk(facts, size, plan->channels);
         plan->slots = FIFO_SLOTS;
     } else if (plan->protocol == FAB_PROTOCOL_LL) {
         plan->chunk_bytes = LL_STEP;

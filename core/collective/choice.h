@@ -22,6 +22,7 @@ typedef struct {
     double tree_intra;        /* several nodes: speed of the tree graph inside them, GB/s */
     bool amd;                 /* several nodes: CPUs of AMD */
     double message_us;        /* several nodes: software of a message beyond what InfiniBand takes */
+    uint32_t inside_channels; /* several nodes: channels of one node's own calls */
     uint32_t boxes;           /* chassis or trays that hold the GPUs */
     uint32_t compute_capability;
     FabTransport transport;   /* the slowest kind between ring neighbours */

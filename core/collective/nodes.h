@@ -15,6 +15,9 @@ bool fab_nodes_facts(FabRouter *router, const FabTopology *topology, const uint3
 double fab_nodes_estimate_us(const FabMachineFacts *facts, FabCollective collective, const char *algorithm,
                              FabProtocol protocol, uint64_t size);
 
+/* What NCCL counts on for LL128 of one CTA, GB/s: half of a graph channel's, which are two CTAs. */
+double fab_nodes_ll128_most(const FabMachineFacts *facts);
+
 /* facts.c, for nodes.c. */
 bool fab_facts_is_amd(const FabTopology *topology);
 uint32_t fab_facts_most_channels(const FabMachineFacts *facts);

@@ -13,6 +13,7 @@
 
 typedef struct {
     uint32_t ranks, trees;
+    bool whole_root; /* the root reduces and broadcasts at once, with all threads */
     uint64_t chunk;
     FabShare *shares;
     FabTreeNode *nodes;
@@ -77,6 +78,8 @@ tree_step(const FabProgram *program, const FabStream *stream, uint64_t index, Fa
         reduce_up(tree, stream, node, step);
     if (stream->role == DOWN || is_root)
         broadcast_down(tree, stream, node, step);
+    if (is_root && tree->whole_root)
+        step->flags = FAB_STEP_WHOLE_CTA;
     return true;
 }
 
@@ -186,6 +189,7 @@ emit_over_nodes(const FabCollectiveSpec *spec, GError **error)
 {
     uint32_t local = spec->ranks_per_node, nodes = spec->ranks / local;
     FabTreeNode *places = g_new(FabTreeNode, (size_t) spec->channels * spec->ranks);
+    FabProgram *program;
     g_autofree FabTreeNode *trees = fab_tree_double(nodes);
     g_autofree uint32_t *plain = g_new(uint32_t, spec->ranks);
 
@@ -197,7 +201,10 @@ emit_over_nodes(const FabCollectiveSpec *spec, GError **error)
         for (uint32_t i = 0; i < spec->ranks; i++)
             places[(size_t) c * spec->ranks + order[i]] = chain_node(spec, order, tree, i / local, i % local);
     }
-    return fab_tree_program(spec, "tree", places, spec->channels, error);
+    program = fab_tree_program(spec, "tree", places, spec->channels, error);
+    if (program != NULL)
+        ((Tree *) program->data)->whole_root = true;
+    return program;
 }
 
 FabProgram *

@@ -145,3 +145,9 @@ fab_nodes_estimate_us(const FabMachineFacts *facts, FabCollective collective, co
         cell = pat_cell(facts, collective, protocol);
     return cell.bandwidth > 0 ? cell.latency_us + (double)size / (1000 * cell.bandwidth) : INFINITY;
 }
+
+double
+fab_nodes_ll128_most(const FabMachineFacts *facts)
+{
+    return fab_tuner_ring_ll128_most[fab_tuner_generation(facts)] / 2;
+}

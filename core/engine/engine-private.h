@@ -16,11 +16,13 @@ typedef struct {
     const FabRoute *push, *pull; /* resources used while its sender, its receiver works */
     uint32_t receiver, sender;   /* the stream that waits, or NOBODY */
     uint32_t handed;             /* slices that the sender is done with */
+    uint32_t ready;              /* of these, between nodes: those that messages may take */
     uint32_t posted, taken;      /* slices; between nodes they are posted when their message has arrived */
     uint32_t rank;               /* that sends, once it has sent to another node */
     uint32_t batch;              /* slices of the message on its way */
     bool sending;                /* there is one */
     bool placed, remote;         /* whether it is known that it leads to another node, and whether it does */
+    bool full;                   /* the next waits until the other end has taken a slice */
 } FabConnection;
 
 /* Whom a connection joins: what is needed to find its ways anew. */
@@ -54,6 +56,7 @@ typedef struct {
     int64_t *slots; /* program->slots for each connection */
     int64_t *proxy_free; /* of each rank: when its proxy has posted what it was given */
     uint64_t *messages; /* bytes of slices on their way between nodes, in the same order; NULL: all ranks are on one */
+    int64_t *seen; /* when the sender's proxy sees them, in that order */
     const FabRoute **multicast; /* by node of a cluster, the first of a single machine; NULL: not asked for yet */
     const FabRoute **accesses; /* of the shared memory, by rank and kind of step; NULL without one */
     double send_rate[FAB_PROGRAM_ROLES], copy_rate[FAB_PROGRAM_ROLES]; /* of each role, B/s */
@@ -88,6 +91,8 @@ bool fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, c
 void fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end);
 void fab_engine_message_start(FabEngine *engine, uint32_t id);
 void fab_engine_message_sent(FabEngine *engine, uint32_t id);
+/* A slice was taken out of the FIFO at the other end, so that there may be room for the next message. */
+void fab_engine_message_taken(FabEngine *engine, uint32_t id);
 
 /* change.c: what the spec's changes need, before anything starts; change `number`, at its time. */
 void fab_engine_changes_init(FabEngine *engine);

@@ -23,6 +23,7 @@ engine_clear(FabEngine *engine)
     fab_large_free(engine->connections);
     fab_large_free(engine->slots);
     fab_large_free(engine->messages);
+    fab_large_free(engine->seen);
     g_free(engine->accesses);
     g_free(engine->proxy_free);
     g_free(engine->multicast);
@@ -72,11 +73,12 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
     for (uint32_t i = 0; i < spec->program->connections; i++)
         engine->connections[i].receiver = engine->connections[i].sender = FAB_ENGINE_NOBODY;
     engine->slots = fab_large_new((gsize)spec->program->connections * spec->program->slots, sizeof *engine->slots);
-    if (topology->node_count > 0)
+    if (topology->node_count > 0) {
+        gsize places = (gsize)spec->program->connections * spec->program->slots;
         engine->proxy_free = g_new0(int64_t, spec->program->ranks);
-    if (topology->node_count > 0)
-        engine->messages =
-            fab_large_new((gsize)spec->program->connections * spec->program->slots, sizeof *engine->messages);
+        engine->messages = fab_large_new(places, sizeof *engine->messages);
+        engine->seen = fab_large_new(places, sizeof *engine->seen);
+    }
     engine->multicast = g_new0(const FabRoute *, MAX(topology->node_count, 1));
     engine->began = g_new(int64_t, spec->program->ranks);
     engine->ended = g_new0(int64_t, spec->program->ranks);
@@ -237,8 +239,10 @@ outputs_ready(FabEngine *engine, FabStreamRun *stream)
     for (uint32_t i = stream->state == STREAM_OUTPUT ? stream->end : 0; i < stream->step.send_count; i++) {
         uint32_t id = stream->step.send[i].connection;
         FabConnection *connection = &engine->connections[id];
-        bool freed = connection->handed - connection->taken < engine->program->slots;
-        int64_t when = *fab_engine_slot(engine, id, connection->handed);
+        bool remote = fab_engine_is_remote(engine, stream, &stream->step.send[i]);
+        uint32_t waiting = connection->handed - (remote ? connection->posted : connection->taken);
+        bool freed = waiting < engine->program->slots;
+        int64_t when = remote ? engine->now : *fab_engine_slot(engine, id, connection->handed);
         if (freed && when <= engine->now)
             continue;
         wait_at(engine, stream, STREAM_OUTPUT, i, &connection->sender, freed, when);
@@ -300,7 +304,10 @@ slice_start(FabEngine *engine, FabStreamRun *stream)
 {
     const FabExecution *execution = engine->execution;
     double share = channel_share(engine, stream) / pace_of(engine, stream);
-    double rate = engine->copy_rate[stream->at.role] * share, bytes = (double)stream->bytes;
+    bool whole = stream->step.flags & FAB_STEP_WHOLE_CTA;
+    double copy_rate = whole ? execution->copy_rate : engine->copy_rate[stream->at.role];
+    double send_rate = whole ? execution->send_rate : engine->send_rate[stream->at.role];
+    double rate = copy_rate * share, bytes = (double)stream->bytes;
     const FabRoute *route = stream->bytes > 0 ? fab_engine_step_route(engine, stream) : NULL;
     int64_t busy;
 
@@ -315,7 +322,7 @@ slice_start(FabEngine *engine, FabStreamRun *stream)
     if (route != NULL) {
         bool in_switch = stream->step.flags & FAB_STEP_IN_SWITCH;
         double wire = in_switch ? 1 : execution->wire;
-        double limit = in_switch ? INFINITY : engine->send_rate[stream->at.role] * share * wire;
+        double limit = in_switch ? INFINITY : send_rate * share * wire;
         stream->state = STREAM_MOVING;
         fab_flow_start(engine->flows, engine->now, route, bytes * wire, limit, stream_number(engine, stream));
         return;
@@ -371,6 +378,10 @@ slice_post(FabEngine *engine, FabStreamRun *stream)
         FabConnection *connection = &engine->connections[step->recv[i].connection];
         int64_t when = engine->now + engine->execution->latency_ps;
         *fab_engine_slot(engine, step->recv[i].connection, connection->taken++) = when;
+        if (fab_engine_is_remote(engine, stream, &step->recv[i])) {
+            fab_engine_message_taken(engine, step->recv[i].connection);
+            continue;
+        }
         if (connection->sender != FAB_ENGINE_NOBODY) {
             fab_queue_push(engine->queue, when, connection->sender);
             connection->sender = FAB_ENGINE_NOBODY;

@@ -1,6 +1,8 @@
 /*
  * Connections between nodes: the kernel leaves a slice in the FIFO, a proxy thread has the NIC send it, one message
- * after the other, while the kernel goes on. The slice is there when its message is.
+ * after the other, while the kernel goes on. The slice is there when its message is. There is a FIFO at each end: the
+ * sender's slots are free again when their message has been sent, and a message starts when the receiver has a slot
+ * for it, whatever the sender's kernel is at.
  */
 #include "engine/engine-private.h"
 
@@ -31,7 +33,7 @@ static void
 arrive(FabEngine *engine, uint32_t id)
 {
     FabConnection *connection = &engine->connections[id];
-    int64_t when = engine->now + engine->execution->latency_ps + engine->execution->network_ps +
+    int64_t when = engine->now + engine->execution->latency_ps + engine->execution->network_ps / 2 +
                    connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
 
     for (uint32_t i = 0; i < connection->batch; i++)
@@ -40,23 +42,37 @@ arrive(FabEngine *engine, uint32_t id)
         fab_queue_push(engine->queue, when, connection->receiver);
         connection->receiver = FAB_ENGINE_NOBODY;
     }
+    if (connection->sender != FAB_ENGINE_NOBODY) {
+        fab_queue_push(engine->queue, engine->now, connection->sender);
+        connection->sender = FAB_ENGINE_NOBODY;
+    }
 }
 
-/* The rank's proxy posts the next slice that waits when it is free. */
+/* Slots of the receiver's FIFO that no message is for yet. */
+static inline uint32_t
+room(const FabEngine *engine, const FabConnection *connection)
+{
+    return engine->program->slots - (connection->posted - connection->taken);
+}
+
+/* The rank's proxy posts the next slice that waits when it is free; half of its software's time passes before. */
 static void
 post_next(FabEngine *engine, uint32_t id)
 {
     FabConnection *connection = &engine->connections[id];
     int64_t *free = &engine->proxy_free[connection->rank];
+    const int64_t *seen = &engine->seen[(gsize)id * engine->program->slots];
 
-    connection->sending = connection->posted != connection->handed;
+    connection->full = connection->posted != connection->ready && room(engine, connection) == 0;
+    connection->sending = connection->posted != connection->ready && !connection->full;
     if (!connection->sending)
         return;
     *free = MAX(*free, engine->now) + engine->execution->post_ps;
-    fab_queue_push(engine->queue, *free, engine->stream_count + id);
+    fab_queue_push(engine->queue, MAX(*free, seen[connection->posted % engine->program->slots]),
+                   engine->stream_count + id);
 }
 
-/* NCCL's messages are slots of the FIFO, one of eight, however finely they are filled: what is there goes together. */
+/* NCCL's messages are slots of the FIFO, one of eight, however finely they are filled: what is ready goes together. */
 void
 fab_engine_message_start(FabEngine *engine, uint32_t id)
 {
@@ -64,7 +80,8 @@ fab_engine_message_start(FabEngine *engine, uint32_t id)
     uint32_t slots = engine->program->slots;
     uint64_t bytes = 0;
 
-    connection->batch = MIN(connection->handed - connection->posted, MAX(slots / FIFO_SLOTS, 1));
+    connection->batch = MIN(connection->ready - connection->posted, MAX(slots / FIFO_SLOTS, 1));
+    connection->batch = MIN(connection->batch, room(engine, connection));
     for (uint32_t i = 0; i < connection->batch; i++)
         bytes += engine->messages[(gsize)id * slots + (connection->posted + i) % slots];
     if (bytes > 0)
@@ -80,6 +97,7 @@ fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd
     FabConnection *connection = &engine->connections[end->connection];
     const uint32_t *gpus = engine->spec->gpus;
     uint32_t from = gpus[stream->at.rank], to = gpus[end->peer];
+    gsize place;
 
     fab_engine_note_ends(engine, end->connection, from, to, stream->at.channel);
     if (connection->push == NULL && engine->error == NULL)
@@ -88,12 +106,22 @@ fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd
         connection->pull = fab_router_pull(engine->router, from, to, &engine->error);
     if (engine->error != NULL)
         return;
-    engine->messages[(gsize)end->connection * engine->program->slots + connection->handed % engine->program->slots] =
-        stream->bytes;
+    place = (gsize)end->connection * engine->program->slots + connection->handed % engine->program->slots;
+    engine->messages[place] = stream->bytes;
+    engine->seen[place] = engine->now + engine->execution->network_ps / 2;
     connection->handed++;
+    if (!engine->execution->network_steps || stream->slice + 1 == stream->slices)
+        connection->ready = connection->handed;
     connection->rank = stream->at.rank;
     if (!connection->sending)
         post_next(engine, end->connection);
+}
+
+void
+fab_engine_message_taken(FabEngine *engine, uint32_t id)
+{
+    if (engine->connections[id].full)
+        post_next(engine, id);
 }
 
 void

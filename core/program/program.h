@@ -39,7 +39,8 @@ typedef struct {
 typedef enum {
     FAB_STEP_LOCAL_SEND = 1u << 0, /* the slots written lie on this GPU: their reader fetches them */
     FAB_STEP_IN_SWITCH = 1u << 1,  /* recv and send ends are all ranks: reduced and multicast by the switch */
-    FAB_STEP_IN_NETWORK = 1u << 2  /* the same by the network, with one end in each node: no rank does it */
+    FAB_STEP_IN_NETWORK = 1u << 2, /* the same by the network, with one end in each node: no rank does it */
+    FAB_STEP_WHOLE_CTA = 1u << 3   /* all threads of the CTA are at work in it, whatever its role's share */
 } FabStepFlags;
 
 /* The most ends of a step on either side that lie in it, and the most roles of a channel. */

@@ -61,6 +61,8 @@ add_nic(const FabMeasurement *measurement, GPtrArray *sets)
     static const struct {
         const char *word, *medium, *time;
     } known[] = {
+        { "TCPXO", "ethernet", "36 us" },
+        { "TCPX", "ethernet", "450 us" },
         { "EFA", "ethernet", "17 us" },
         { "gVNIC", "ethernet", "17 us" },
         { "RoCE (GPUDirect RDMA)", "ethernet", "13 us" },
