@@ -5,6 +5,7 @@ cli.py PROGRAM TEST_PLUGINS SCENARIOS
 """
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -16,9 +17,11 @@ import select
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 import xml.etree.ElementTree
@@ -41,6 +44,16 @@ def fabricast(*words, cwd=None, **more):
     more.setdefault("stdout", subprocess.PIPE)
     more.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.run([PROGRAM, *words], cwd=cwd, env=environment, stderr=subprocess.PIPE, timeout=120, **more)
+
+
+def read_terminal(terminal):
+    text = b""
+    try:
+        while True:
+            text += os.read(terminal, 4096)
+    except OSError:  # what a terminal says at its end
+        os.close(terminal)
+        return text
 
 
 class Cli(unittest.TestCase):
@@ -208,7 +221,7 @@ class Run(Cli):
                 text = file.read()
                 training = "[training]" in text or "[inference]" in text
             sizes = () if training else ("--sizes", "1M")
-            result = json.loads(self.prints("run", os.path.join(SCENARIOS, name), *sizes, "--json"))
+            result = json.loads(self.prints("run", os.path.join(SCENARIOS, name), *sizes, "--json", "--quiet"))
             self.assertEqual(result["results"][0]["scenario" if training else "name"], name[:-4])
         self.assertEqual(self.prints("run", "all-reduce", "--sizes", "1M", "--json"),
                          self.prints("run", os.path.join(SCENARIOS, "all-reduce.ini"), "--sizes", "1M", "--json"))
@@ -234,35 +247,79 @@ class Progress(Cli):
         os.close(side)
         return terminal, running
 
-    def read_all(self, terminal):
-        text = b""
-        try:
-            while True:
-                text += os.read(terminal, 4096)
-        except OSError:  # what a terminal says at its end
-            os.close(terminal)
-            return text
-
     def test_long_work_shows_progress(self):
         terminal, running = self.on_terminal(*self.LONG, "--sizes", "64M:4159M:+1M")
         ready, _, _ = select.select([terminal], [], [], 60)
         running.terminate()
         running.wait()
         self.assertTrue(ready, "nothing was shown in a minute")
-        self.assertRegex(self.read_all(terminal), rb"\A\r +\d+ % ")
+        self.assertRegex(read_terminal(terminal), rb"\A\r +\d+ % ")
 
     def test_progress_is_erased_at_the_end_and_quiet_has_none(self):
         sizes = ("--sizes", "256M:274M:+2M")
         terminal, running = self.on_terminal(*self.LONG, *sizes)
-        shown = self.read_all(terminal)
+        shown = read_terminal(terminal)
         self.assertEqual(running.wait(), DONE)
         if shown:  # a fast machine is done before there is anything to show
             self.assertTrue(shown.endswith(b"\r\x1b[K"), shown)
         terminal, running = self.on_terminal(*self.LONG, *sizes, "--quiet")
-        self.assertEqual((self.read_all(terminal), running.wait()), (b"", DONE))
+        self.assertEqual((read_terminal(terminal), running.wait()), (b"", DONE))
+
+
+class Width(Cli):
+    """Standard output is a terminal here."""
+
+    def on_terminal(self, *words, columns=80):
+        try:
+            terminal, side = pty.openpty()
+        except OSError as error:
+            self.skipTest(f"no pseudo-terminal here: {error}")
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        running = subprocess.Popen([PROGRAM, *words], stdout=side, stderr=subprocess.PIPE)
+        os.close(side)
+        return terminal, running
+
+    def remark(self, *words, columns):
+        terminal, running = self.on_terminal(*words, columns=columns)
+        text = read_terminal(terminal).decode()
+        with running:
+            message = running.stderr.read().decode()
+        self.assertEqual(running.returncode, DONE)
+        return max(len(line.rstrip("\r")) for line in text.split("\n")), message
+
+    def test_a_terminal_too_narrow_for_a_table_is_told_how_wide_it_is(self):
+        words = (*ALL_REDUCE, "--sizes", "1M")
+        widest, message = self.remark(*words, columns=60)
+        self.assertEqual(message, f"fabricast: the lines are up to {widest} columns wide, the terminal has 60; widen it, "
+                                  "add | less -S, or print --csv or --json\n")
+        self.assertEqual(self.remark(*words, columns=widest), (widest, ""))
+        self.assertEqual(self.remark(*words, columns=0)[1], "")
+        self.assertEqual(self.remark(*words, "--csv", columns=60)[1], "")
+        self.assertEqual(self.remark("run", "--help", columns=20)[1], "")
 
 
 class BadScenario(Cli):
+    def test_a_sweep_that_is_left_out_is_said(self):
+        path = self.scenario("sizes=1M", "[sweep]", "collective.ranks=2..4")
+        for words in (("run", path), ("explain", path), ("compare", path, path)):
+            done = fabricast(*words)
+            self.assertEqual(done.returncode, DONE, words)
+            self.assertIn(f"fabricast: {path}: its [sweep] is left out, `fabricast sweep` runs it\n",
+                          done.stderr.decode())
+            self.assertEqual(self.prints(*words, "--quiet"), done.stdout.decode())
+
+    def test_more_processes_or_threads_than_ranks(self):
+        self.refuses(INPUT, r"processes is 9 for 8 ranks, must be at most that", "run",
+                     self.scenario("sizes=1M", "processes=9"))
+        self.refuses(INPUT, r"threads is 5 in each of 2 processes, which is more than the 8 ranks", "run",
+                     self.scenario("sizes=1M", "processes=2", "threads=5"))
+        self.prints("run", self.scenario("sizes=1M", "processes=8"))
+        self.prints("run", self.scenario("sizes=1M", "processes=2", "threads=4"))
+
+    def test_sizes_that_no_gpu_holds(self):
+        self.refuses(INPUT, r'size "1T" is too large, a size is at most 512 GiB: a GPU holds all of it', *ALL_REDUCE,
+                     "--sizes", "1:1T")
+
     def test_files_that_cannot_be_read(self):
         good = self.scenario()
         self.refuses(INPUT, r"case\.inii: no such file; did you mean .*/case\.ini\?", "run", good + "i")
@@ -300,16 +357,17 @@ class BadScenario(Cli):
         self.assertEqual(done.stderr.decode(), "fabricast: /\ufffd.ini: no such file\n")
 
     def test_work_without_end_is_refused_before_it_starts(self):
-        for words in (("--sizes", "4T", "--chunk", "1"), ("--sizes", "1G", "--slice", "1"),
-                      ("--sizes", "1M:4T", "--chunk", "64K")):
+        for words in (("--sizes", "512G", "--chunk", "1"), ("--sizes", "1G", "--slice", "1"),
+                      ("--sizes", "1M:512G", "--chunk", "4K")):
             self.refuses(INPUT, r"would move about .* slices, at most 1e\+09", *ALL_REDUCE, "--algorithm", "ring", *words)
         self.refuses(INPUT, r"--slots is 65536, must be between 1 and 65535", *ALL_REDUCE, "--slots", "65536")
 
     def test_times_beyond_the_clock_are_refused(self):
-        slow = ("--topology", "pcie-host", "--set", "topology.sockets=2", "--set", "topology.socket_links=1")
-        for words in (("--transfer", "0<>1"), ("--collective", "all_reduce", "--chunk", "1G", "--slice", "1G")):
-            self.refuses(INPUT, r"would take more than 13 days on this machine", "run", *slow, *words, "--sizes", "4T",
-                         "--set", "topology.socket_rate=0.001 GB/s")
+        slow = ("--topology", "pcie-host", "--set", "topology.sockets=2", "--set", "topology.socket_links=1", "--set",
+                "topology.gpus=8")
+        for words in (("--transfer", "0>7 1>7 2>7 3>7"), ("--collective", "all_reduce", "--chunk", "1G", "--slice", "1G")):
+            self.refuses(INPUT, r"would take more than 13 days on this machine", "run", *slow, *words, "--sizes",
+                         "512G", "--set", "topology.socket_rate=0.001 GB/s")
             self.refuses(INPUT, r"has a bandwidth of .* B/s, must be between 1e6 and 1e16 B/s", "run", *slow, *words,
                          "--set", "topology.socket_rate=1e-300 GB/s")
 
@@ -692,7 +750,7 @@ class Output(Cli):
     def test_an_interrupted_program_leaves_no_file(self):
         measurements = os.path.join(os.path.dirname(os.path.dirname(DATA)), "measurements")
         for words in (("calibrate", measurements, "-o", "out.ini"), ("validate", measurements, "--csv", "-o", "out.csv"),
-                      (*ALL_REDUCE, "--sizes", "1M:1T", "-o", "out.txt")):
+                      (*ALL_REDUCE, "--sizes", "1M:512G", "-o", "out.txt")):
             running = subprocess.Popen([PROGRAM, *words], cwd=self.folder, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.PIPE)
             time.sleep(0.5)

@@ -280,6 +280,19 @@ START_TEST(measurements_that_cannot_be_used_are_named)
 }
 END_TEST
 
+/* An overlay that ends after any of its lines but the last is refused. */
+static void
+check_cuts(const char *text)
+{
+    for (const char *line = strstr(text, "\n\n"); line != NULL && line[1] != '\0'; line = strchr(line + 1, '\n')) {
+        g_autofree char *part = g_strndup(text, (gsize)(line - text) + 1);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(FabOverlay) cut = fab_overlay_parse("o.ini", part, &error);
+        ck_assert_msg(cut == NULL && strstr(error->message, "the file was cut or changed") != NULL, "%s\n%s", part,
+                      error != NULL ? error->message : "accepted");
+    }
+}
+
 START_TEST(a_fit_becomes_an_overlay_that_reads_back)
 {
     static const char *const names[] = { "hopper.launch_us", "hopper.ll128_rate", NULL };
@@ -288,6 +301,8 @@ START_TEST(a_fit_becomes_an_overlay_that_reads_back)
     g_autoptr(FabFit) fit = NULL;
     g_autoptr(FabOverlay) overlay = NULL;
     g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) intervals = g_array_new(FALSE, FALSE, sizeof(FabOverlayInterval));
+    FabOverlayInterval interval = { .low = { -0.2, -0.1, -0.05 }, .high = { 0.4, 0.2, 0.1 }, .cases = 2 };
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
@@ -295,7 +310,8 @@ START_TEST(a_fit_becomes_an_overlay_that_reads_back)
     set(&truth, "launch_us", 7);
     measurements = set_of(made("ll", &truth, ring_ll, small), NULL);
     fit = fab_calibrate(measurements, NULL, names, NULL, NULL, NULL);
-    ck_assert(fab_report_overlay(fit, "a;title\nof ours", "2026-11-21", out, &error));
+    g_array_append_val(intervals, interval);
+    ck_assert(fab_report_overlay(fit, intervals, "a;title\nof ours", "2026-11-21", out, &error));
     fclose(out);
     overlay = fab_overlay_parse("o.ini", text, &error);
     ck_assert_msg(overlay != NULL, "%s\n%s", error != NULL ? error->message : "", text);
@@ -304,6 +320,7 @@ START_TEST(a_fit_becomes_an_overlay_that_reads_back)
     ck_assert_double_eq_tol(*fab_constants_find(&overlay->constants, "hopper", "launch_us"),
                             parameter_of(fit, "launch_us")->value, 1e-4);
     ck_assert_ptr_nonnull(strstr(text, "\nmeasurements=ll\nmachines=test\n"));
+    check_cuts(text);
     free(text);
 }
 END_TEST

@@ -372,6 +372,16 @@ START_TEST(processes_that_ran_apart_are_refused)
 }
 END_TEST
 
+#define DEVICE(rank) "#  Rank " rank " Group  0 Pid 4242 on hostA device  0 [0x01] NVIDIA H100 PCIe\n"
+
+START_TEST(a_log_that_does_not_name_all_ranks_is_refused)
+{
+    assert_refused(DEVICE("7") TITLE ROW("64", "16"), -1,
+                   "line 1: names rank 7, and no line names rank 0; the log is not whole");
+    assert_refused(DEVICE("0") DEVICE("3") TITLE ROW("64", "16"), -1, "line 2: names rank 3, and no line names rank 1");
+}
+END_TEST
+
 START_TEST(files_that_are_no_log_are_refused)
 {
     assert_refused("", -1, "no row of nccl-tests");
@@ -449,6 +459,7 @@ main(void)
     tcase_add_test(tests, wrong_results_spoil_the_grade);
     tcase_add_test(tests, a_log_that_was_cut_keeps_its_rows_and_says_so);
     tcase_add_test(tests, rows_that_cannot_be_read_are_reported);
+    tcase_add_test(tests, a_log_that_does_not_name_all_ranks_is_refused);
     tcase_add_test(tests, processes_that_ran_apart_are_refused);
     tcase_add_test(tests, files_that_are_no_log_are_refused);
     tcase_add_test(tests, figures_that_mislead_are_refused);

@@ -126,6 +126,10 @@ START_TEST(what_is_wrong_is_named_with_its_place)
     refused("[calibration]\nformat=2\n[hopper]\nsend_rate=30 GB/s\n",
             "o.ini: [calibration] format is 2, must be 1*version*");
     refused(HEAD, "o.ini: sets no constant*");
+    refused(HEAD "keys=3\n[hopper]\nsend_rate=30 GB/s\n",
+            "o.ini: [calibration] keys is 3, the other groups have 1: *cut*");
+    refused(HEAD "program=fabricast 99.0.0\n[hopper]\nsend_rate=30 GB/s\n",
+            "o.ini: [calibration] program is fabricast 99.0.0, this is *: use that version, or fit it again*");
     refused(HEAD "[interval a/b/c]\nlow=1 %\n",
             "o.ini: unknown group [interval a/b/c]; accepted: *, * and * more");
     refused(HEAD "[hoper]\nsend_rate=30 GB/s\n", "o.ini: unknown group [hoper]; did you mean hopper?");

@@ -161,6 +161,18 @@ START_TEST(the_tool_tells_what_the_clock_shows_and_which_way_data_go)
 }
 END_TEST
 
+START_TEST(threads_with_several_gpus_each_are_counted)
+{
+    static const char *const each = "threads with several GPUs each, as the note says";
+
+    check_launch("8", (const char *const[]) { "source.note=run with -t 2 -g 4, 20 iterations", NULL }, 1, 2, each);
+    check_launch("16", (const char *const[]) { "source.note=-g 2 -t 4", NULL }, 2, 4, each);
+    /* What does not come to the ranks is not believed. */
+    check_launch("6", (const char *const[]) { "source.note=-t 2 -g 4", NULL }, 0, 0,
+                 "one thread for each GPU, as the note says");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -169,6 +181,7 @@ main(void)
     SRunner *runner = srunner_create(suite);
     int failed;
 
+    tcase_add_test(tcase, threads_with_several_gpus_each_are_counted);
     tcase_add_test(tcase, keys_say_who_launched_whatever_the_note_says);
     tcase_add_test(tcase, a_note_says_one_thread_or_process_for_each_gpu);
     tcase_add_test(tcase, a_note_says_one_thread_for_all_gpus);

@@ -137,8 +137,7 @@ write_overlay(const FabFit *fit, GPtrArray *measurements, const Options *options
     g_autoptr(FabValidation) validation = fab_validate(measurements, &fit->constants, NULL, NULL);
     g_autoptr(GArray) intervals = fab_intervals_calibrated(validation);
 
-    return fab_report_overlay(fit, options->title, date, fab_output_stream(overlay), error) &&
-           fab_report_overlay_intervals(intervals, fab_output_stream(overlay), error) &&
+    return fab_report_overlay(fit, intervals, options->title, date, fab_output_stream(overlay), error) &&
            fab_output_finish(overlay, error);
 }
 

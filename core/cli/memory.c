@@ -2,36 +2,21 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "cli/cli.h"
 #include "cli/output.h"
+#include "cli/report-options.h"
 #include "report/training.h"
-#include "scenario/scenario.h"
 #include "study/training.h"
 
-typedef struct {
-    gboolean json, csv;
-    char **sets;
-    char *path;
-} Options;
-
-static void
-clear_options(Options *options)
-{
-    g_strfreev(options->sets);
-    g_free(options->path);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
-
 static FabFootprint *
-account(const char *path, const Options *options, GError **error)
+account(const char *path, const FabReportOptions *options, GError **error)
 {
-    g_autoptr(FabScenario) scenario = fab_scenario_load(path, options->sets, error);
+    g_autoptr(FabScenario) scenario = fab_report_options_load(options, path, error);
 
     return scenario != NULL ? fab_footprint_new(scenario, NULL, error) : NULL;
 }
 
 static void
-print_all(GPtrArray *footprints, const Options *options, FILE *out)
+print_all(GPtrArray *footprints, const FabReportOptions *options, FILE *out)
 {
     if (options->json) {
         fab_report_memory_json(footprints, out);
@@ -50,25 +35,14 @@ print_all(GPtrArray *footprints, const Options *options, FILE *out)
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
-    g_auto(Options) options = { .sets = NULL };
-    const GOptionEntry entries[] = {
-        { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.sets, "Any key of a scenario", "GROUP.KEY=VALUE" },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
-        { "csv", 0, 0, G_OPTION_ARG_NONE, &options.csv, "Print CSV", NULL },
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.path, "Write to a file", "FILE" },
-        { 0 },
-    };
+    g_auto(FabReportOptions) options = { .sets = NULL };
     g_autoptr(GPtrArray) footprints = g_ptr_array_new_with_free_func((GDestroyNotify)fab_footprint_free);
     g_autoptr(FabOutput) output = NULL;
     bool short_of = false;
 
-    if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
+    if (!fab_report_options_parse(&options, command, NULL, "Any key of a scenario", &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 1, G_MAXINT - 1, "a scenario", error))
         return FAB_EXIT_DONE;
-    if (options.json && options.csv) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --json and --csv exclude each other");
-        return FAB_EXIT_INPUT;
-    }
     output = fab_output_new(options.path, error);
     for (int i = 1; i < argc && output != NULL; i++) {
         FabFootprint *footprint = account(argv[i], &options, error);

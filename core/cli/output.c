@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -13,6 +14,7 @@ struct FabOutput {
     FILE *stream;
     char *text; /* what `stream` collected */
     size_t length, written;
+    glong widest; /* line that was written to standard output */
     bool closed;
 };
 
@@ -68,16 +70,60 @@ fab_output_closed(const FabOutput *output)
     return output->closed;
 }
 
+/* Characters of the widest line; tables have no letters that are wider than one. */
+static glong
+widest_line(const char *text, size_t length)
+{
+    const char *end = text + length;
+    glong widest = 0;
+
+    while (text < end) {
+        const char *line_end = memchr(text, '\n', (size_t)(end - text));
+        if (line_end == NULL)
+            line_end = end;
+        widest = MAX(widest, g_utf8_strlen(text, line_end - text));
+        text = line_end + 1;
+    }
+    return widest;
+}
+
+/* Of the terminal; 0: there is none. */
+static glong
+columns_of_terminal(void)
+{
+    struct winsize size;
+
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* Tables keep their width, since nobody can read a broken one; a narrow terminal is told how to show it whole. */
+static void
+remark_width(const FabOutput *output)
+{
+    glong columns = columns_of_terminal();
+
+    bool table = output->length > 0 && output->text[0] == '#';
+
+    if (output->path == NULL && table && columns > 0 && output->widest > columns)
+        fprintf(stderr, "fabricast: the lines are up to %ld columns wide, the terminal has %ld; widen it, add "
+                "| less -S, or print --csv or --json\n", output->widest, columns);
+}
+
 bool
 fab_output_flush(FabOutput *output, GError **error)
 {
+    const char *text;
+    size_t length;
     int failure;
 
     if (fflush(output->stream) != 0)
         return refuse(output->path, errno, error);
     if (output->path != NULL || output->closed)
         return true;
-    failure = fab_file_write_to(STDOUT_FILENO, output->text + output->written, output->length - output->written);
+    text = output->text + output->written;
+    length = output->length - output->written;
+    output->widest = MAX(output->widest, widest_line(text, length));
+    failure = fab_file_write_to(STDOUT_FILENO, text, length);
     output->written = output->length;
     output->closed = failure == EPIPE;
     return failure == 0 || failure == EPIPE || refuse(NULL, failure, error);
@@ -88,5 +134,6 @@ fab_output_finish(FabOutput *output, GError **error)
 {
     if (!fab_output_flush(output, error))
         return false;
+    remark_width(output);
     return output->path == NULL || fab_file_write(output->path, output->text, output->length, error);
 }

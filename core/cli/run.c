@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "cli/cli.h"
 #include "cli/output.h"
-#include "cli/progress.h"
+#include "cli/report-options.h"
 #include "cli/scenario-options.h"
 #include "report/inference.h"
 #include "report/report.h"
@@ -14,33 +13,28 @@
 
 typedef struct {
     FabScenarioOptions scenario;
-    gboolean json, csv, quiet;
-    char *path, *trace, *gantt;
+    FabReportOptions report;
+    char *trace, *gantt;
 } Options;
 
 static void
 clear_options(Options *options)
 {
     fab_scenario_options_clear(&options->scenario);
-    g_free(options->path);
+    fab_report_options_clear(&options->report);
     g_free(options->trace);
     g_free(options->gantt);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
 
-enum { OTHER_OPTIONS = 8 };
+enum { OTHER_OPTIONS = 3 };
 
 static void
 list_entries(GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS], Options *options)
 {
     const GOptionEntry others[OTHER_OPTIONS] = {
-        { "json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print JSON", NULL },
-        { "csv", 0, 0, G_OPTION_ARG_NONE, &options->csv, "Print CSV", NULL },
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options->path, "Write to a file", "FILE" },
         { "trace", 0, 0, G_OPTION_ARG_FILENAME, &options->trace, "Timeline of a training step, for Perfetto", "FILE" },
         { "gantt", 0, 0, G_OPTION_ARG_FILENAME, &options->gantt, "Pipeline of a training step as SVG", "FILE" },
-        { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "Show no progress", NULL },
-        { "no-progress", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &options->quiet, "The same as --quiet", NULL },
         { 0 },
     };
 
@@ -54,8 +48,7 @@ run_one(const FabScenario *scenario, const Options *options, GError **error)
     FabProgressLine line;
     FabResult *result;
 
-    fab_progress_init(&line, options->quiet);
-    result = fab_run(scenario, line.enabled ? fab_progress_update : NULL, &line, error);
+    result = fab_run(scenario, fab_report_options_progress(&options->report, &line), &line, error);
     fab_progress_clear(&line);
     if (result != NULL)
         return result;
@@ -72,7 +65,7 @@ run_all(const Options *options, GPtrArray *scenarios, GPtrArray *results, FabOut
         if (result == NULL)
             return false;
         g_ptr_array_add(results, result);
-        if (options->json || options->csv)
+        if (options->report.json || options->report.csv)
             continue;
         if (i > 0)
             fputs("\n", fab_output_stream(output));
@@ -118,14 +111,14 @@ run_steps(const Options *options, GPtrArray *scenarios, FabOutput *output, GErro
             fab_scenario_options_blame(&options->scenario, scenarios->pdata[i], error);
             return false;
         }
-        if (options->csv)
+        if (options->report.csv)
             fab_report_training_step_csv(step, i == 0, out);
-        else if (!options->json)
+        else if (!options->report.json)
             fab_report_training_step(step, out);
-        if (!options->csv && !options->json && i + 1 < scenarios->len)
+        if (!options->report.csv && !options->report.json && i + 1 < scenarios->len)
             fputc('\n', out);
     }
-    if (options->json)
+    if (options->report.json)
         fab_report_training_step_json(steps, out);
     return (options->trace == NULL || write_trace(steps->pdata[0], options->trace, error)) &&
            (options->gantt == NULL || write_gantt(steps->pdata[0], options->gantt, error));
@@ -144,14 +137,14 @@ run_inference(const Options *options, GPtrArray *scenarios, FabOutput *output, G
             return false;
         }
         g_ptr_array_add(answers, answer);
-        if (options->csv)
+        if (options->report.csv)
             fab_report_inference_csv(answer, i == 0, out);
-        else if (!options->json)
+        else if (!options->report.json)
             fab_report_inference(answer, out);
-        if (!options->csv && !options->json && i + 1 < scenarios->len)
+        if (!options->report.csv && !options->report.json && i + 1 < scenarios->len)
             fputc('\n', out);
     }
-    if (options->json)
+    if (options->report.json)
         fab_report_inference_json(answers, out);
     return true;
 }
@@ -186,7 +179,7 @@ find_kind(const Options *options, GPtrArray *scenarios, RunKind *kind, GError **
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
-    g_auto(Options) options = { .path = NULL };
+    g_auto(Options) options = { .trace = NULL };
     GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS];
     g_autoptr(FabOutput) output = NULL;
     g_autoptr(GPtrArray) scenarios = NULL;
@@ -194,26 +187,26 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     RunKind kind = NULL;
 
     list_entries(entries, &options);
-    if (!fab_cli_parse(command, entries, &argc, &argv, error))
+    if (!fab_report_options_parse(&options.report, command, entries, NULL, &argc, &argv, error))
         return FAB_EXIT_DONE;
-    if (options.json && options.csv) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --json and --csv exclude each other");
-        return FAB_EXIT_INPUT;
-    }
     if (!fab_scenario_options_collect(&options.scenario, command, argc, argv, error))
         return FAB_EXIT_INPUT;
-    output = fab_output_new(options.path, error);
+    output = fab_output_new(options.report.path, error);
     scenarios = output != NULL ? fab_scenario_options_load(&options.scenario, argc - 1, argv + 1, error) : NULL;
     if (scenarios == NULL || !find_kind(&options, scenarios, &kind, error))
         return FAB_EXIT_INPUT;
+    for (guint i = 0; i < scenarios->len && !options.report.quiet; i++) {
+        if (((const FabScenario *)scenarios->pdata[i])->has_sweep)
+            fab_cli_remark_sweep(scenarios->pdata[i]);
+    }
     if (kind != NULL)
         return kind(&options, scenarios, output, error) && fab_output_finish(output, error) ? FAB_EXIT_DONE
                                                                                             : FAB_EXIT_INPUT;
     if (!run_all(&options, scenarios, results, output, error))
         return FAB_EXIT_INPUT;
-    if (options.json && !fab_report_json(results, fab_output_stream(output), error))
+    if (options.report.json && !fab_report_json(results, fab_output_stream(output), error))
         return FAB_EXIT_SYSTEM;
-    if (options.csv && !fab_report_csv(results, fab_output_stream(output), error))
+    if (options.report.csv && !fab_report_csv(results, fab_output_stream(output), error))
         return FAB_EXIT_SYSTEM;
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }

@@ -4,25 +4,23 @@
 
 #include "base/error.h"
 #include "base/units.h"
-#include "cli/cli.h"
 #include "cli/output.h"
-#include "cli/progress.h"
+#include "cli/report-options.h"
 #include "report/sweep.h"
 #include "study/sweep-inputs.h"
 #include "study/sweep-ranks.h"
 
 typedef struct {
-    gboolean json, csv, all, quiet, merge;
+    FabReportOptions report;
+    gboolean all, merge;
     gint threads;
-    char **sets;
-    char *path, *store, *part;
+    char *store, *part;
 } Options;
 
 static void
 clear_options(Options *options)
 {
-    g_strfreev(options->sets);
-    g_free(options->path);
+    fab_report_options_clear(&options->report);
     g_free(options->store);
     g_free(options->part);
 }
@@ -131,8 +129,7 @@ run_points(const Plan *plan, GError **error)
     double seconds;
     bool good;
 
-    fab_progress_init(&line, plan->options->quiet);
-    progress = line.enabled ? fab_progress_update : NULL;
+    progress = fab_report_options_progress(&plan->options->report, &line);
     good = plan->ranks != NULL ? fab_sweep_lead(plan->ranks, &plan->spec, plan->inputs, plan->store, &found, progress,
                                                 &line, error)
                                : fab_sweep_run(&plan->spec, plan->store, &found, progress, &line, error);
@@ -191,9 +188,9 @@ write_report(const FabSweepSpec *spec, FabStore *store, const Options *options, 
     report.reason = reason;
     fab_sweep_front(rows, front);
     out = fab_output_stream(output);
-    if (options->json)
+    if (options->report.json)
         fab_report_sweep_json(&report, out);
-    else if (options->csv)
+    else if (options->report.csv)
         fab_report_sweep_csv(&report, out);
     else
         fab_report_sweep(&report, options->all, out);
@@ -205,8 +202,7 @@ check_options(const Plan *plan, int argc, GError **error)
 {
     const Options *options = plan->options;
     const char *wrong =
-        options->json && options->csv                           ? "--json and --csv exclude each other"
-        : options->store != NULL && options->store[0] == '\0' ? "--store is empty, must name a file such as points.db"
+        options->store != NULL && options->store[0] == '\0' ? "--store is empty, must name a file such as points.db"
         : options->merge && argc < 3                            ? "--merge needs stores after the scenario"
         : options->merge && options->part != NULL               ? "--merge and --part exclude each other"
         : options->merge && plan->ranks != NULL                 ? "--merge is work for one process"
@@ -231,11 +227,11 @@ prepare(Plan *plan, int argc, char **argv, GError **error)
     if (plan->ranks != NULL && plan->spec.threads == 0)
         plan->spec.threads = fab_ranks_threads(plan->ranks);
     plan->spec.path = argv[1];
-    plan->spec.sets = options->sets;
-    plan->spec.sweep = plan->sweep = fab_sweep_load(argv[1], options->sets, error);
-    if (plan->sweep == NULL || (writes && (plan->output = fab_output_new(options->path, error)) == NULL))
+    plan->spec.sets = options->report.sets;
+    plan->spec.sweep = plan->sweep = fab_sweep_load(argv[1], options->report.sets, error);
+    if (plan->sweep == NULL || (writes && (plan->output = fab_output_new(options->report.path, error)) == NULL))
         return false;
-    plan->inputs = fab_sweep_inputs(argv[1], options->sets, plan->sweep);
+    plan->inputs = fab_sweep_inputs(argv[1], options->report.sets, plan->sweep);
     if (writes)
         plan->store = fab_store_open(options->store, plan->inputs, options->part != NULL, error);
     return !writes || plan->store != NULL;
@@ -270,24 +266,19 @@ follow(Plan *plan, int argc, char **argv)
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
-    g_auto(Options) options = { .sets = NULL };
+    g_auto(Options) options = { .store = NULL };
     g_auto(Plan) plan = { .options = &options };
-    const GOptionEntry entries[] = {
-        { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.sets, "Any key of the scenario", "GROUP.KEY=VALUE" },
+    const GOptionEntry others[] = {
         { "store", 0, 0, G_OPTION_ARG_FILENAME, &options.store, "Keep what is found, and go on where it stopped",
           "FILE" },
         { "part", 0, 0, G_OPTION_ARG_STRING, &options.part, "Run only a share of the points: 2/4, or slurm", "I/N" },
         { "merge", 0, 0, G_OPTION_ARG_NONE, &options.merge, "Run nothing, join the stores after the scenario", NULL },
         { "threads", 0, 0, G_OPTION_ARG_INT, &options.threads, "Threads; default: one for each core", "N" },
         { "all", 0, 0, G_OPTION_ARG_NONE, &options.all, "Print all points, not only the front", NULL },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
-        { "csv", 0, 0, G_OPTION_ARG_NONE, &options.csv, "Print CSV", NULL },
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.path, "Write to a file", "FILE" },
-        { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "Show no progress", NULL },
         { 0 },
     };
 
-    if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
+    if (!fab_report_options_parse(&options.report, command, others, "Any key of the scenario", &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 1, G_MAXINT - 1, "a scenario", error))
         return FAB_EXIT_DONE;
     if (!fab_ranks_find(&plan.ranks, error))

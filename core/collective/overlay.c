@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/keyfile.h"
 #include "base/units.h"
+#include "fabricast-config.h"
 
 #define GROUP "calibration"
 #define INTERVAL "_interval"
@@ -13,7 +14,7 @@
 /* Provenance: what the writer puts there and people may read. */
 static const char *const facts[] = {
     "format", "title", "date", "program", "measurements", "machines", "cases", "rows", "bands", "error_before",
-    "error_after", "note", NULL,
+    "error_after", "note", "keys", NULL,
 };
 
 /* ------------------------------------------------------------------ one value */
@@ -206,6 +207,59 @@ read_format(FabKeyfile *file, GError **error)
     return false;
 }
 
+/* "fabricast 0.2.0" as a number that grows with the version; -1: something else. */
+static int64_t
+version_of(const char *program)
+{
+    g_auto(GStrv) words = g_strsplit(program, " ", 2);
+    g_auto(GStrv) parts = g_strsplit(g_strv_length(words) == 2 ? words[1] : "", ".", 3);
+    int64_t version = 0;
+
+    if (g_strv_length(parts) != 3 || strcmp(words[0], "fabricast") != 0)
+        return -1;
+    for (int i = 0; i < 3; i++) {
+        int64_t part;
+        if (!fab_parse_integer(parts[i], &part, NULL) || part < 0 || part > 9999)
+            return -1;
+        version = 10000 * version + part;
+    }
+    return version;
+}
+
+/* Constants of a later version may mean what this one does not know. */
+static bool
+check_program(FabKeyfile *file, GError **error)
+{
+    const char *program = fab_keyfile_get(file, GROUP, "program");
+
+    if (program == NULL || version_of(program) <= version_of("fabricast " FAB_VERSION))
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [calibration] program is %.60s, this is " FAB_VERSION ": use "
+                "that version, or fit it again with this one", fab_keyfile_path(file), program);
+    return false;
+}
+
+/* The writer says how many keys all other groups have, so that a file that was cut is no smaller one. */
+static bool
+check_whole(FabKeyfile *file, GError **error)
+{
+    g_auto(GStrv) groups = fab_keyfile_groups(file);
+    int64_t keys = -1, found = 0;
+
+    if (!fab_keyfile_get_integer(file, GROUP, "keys", 0, INT32_MAX, &keys, error))
+        return false;
+    for (guint i = 0; groups[i] != NULL; i++) {
+        g_auto(GStrv) names = strcmp(groups[i], GROUP) != 0 ? fab_keyfile_keys(file, groups[i]) : NULL;
+        found += names != NULL ? g_strv_length(names) : 0;
+    }
+    if (keys < 0 || keys == found)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [calibration] keys is %d, the other groups have %d: the file "
+                "was cut or changed; copy it again, or leave the key out", fab_keyfile_path(file), (int)keys,
+                (int)found);
+    return false;
+}
+
 /* Declares all words first, so that a misspelt one is found before a value is. */
 static bool
 check_words(FabKeyfile *file, GError **error)
@@ -228,7 +282,8 @@ read_overlay(FabKeyfile *file, GError **error)
 {
     g_autoptr(FabOverlay) overlay = g_new0(FabOverlay, 1);
 
-    if (!read_format(file, error) || !check_words(file, error))
+    if (!read_format(file, error) || !check_program(file, error) || !check_words(file, error) ||
+        !check_whole(file, error))
         return NULL;
     overlay->path = g_strdup(fab_keyfile_path(file));
     overlay->title = g_strdup(fab_keyfile_get(file, GROUP, "title"));

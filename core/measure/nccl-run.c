@@ -273,6 +273,16 @@ find_ranks(const FabNcclRun *run, const char *collective, const FabImportOptions
     uint32_t ranks = MAX(options->ranks, run->lines_of_rank->len);
 
     *inferred = false;
+    if (run->devices < run->lines_of_rank->len) {
+        uint32_t first = 0;
+        while (g_array_index(run->lines_of_rank, uint64_t, first) != 0)
+            first++;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX,
+                    "%s: line %" G_GUINT64_FORMAT ": names rank %u, and no line names rank %u; the log is not whole",
+                    run->path, g_array_index(run->lines_of_rank, uint64_t, run->lines_of_rank->len - 1),
+                    run->lines_of_rank->len - 1, first);
+        return 0;
+    }
     if (options->ranks > 0 && run->lines_of_rank->len > 0 && options->ranks != run->lines_of_rank->len) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --ranks is %u, but %s names %u ranks",
                     options->ranks, run->path, run->lines_of_rank->len);

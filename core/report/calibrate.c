@@ -201,28 +201,40 @@ write_band_errors(const char *key, const FabErrorSummary *summary, FILE *out)
     fputs("\n", out);
 }
 
+/* Keys that write_constants() and write_intervals() write: a reader sees whether the file is whole. */
+static guint
+count_keys(const FabFit *fit, const GArray *intervals)
+{
+    guint keys = 3 * intervals->len;
+
+    for (guint i = 0; i < fit->parameters->len; i++) {
+        const FabFitParameter *parameter = fit->parameters->pdata[i];
+        keys += parameter->identified ? 1 + !isnan(parameter->low95) : 0;
+    }
+    return keys;
+}
+
 static void
-write_provenance(const FabFit *fit, const char *title, const char *date, FILE *out)
+write_provenance(const FabFit *fit, const GArray *intervals, const char *title, const char *date, FILE *out)
 {
     g_autofree char *ids = list_cases(fit, false), *machines = list_cases(fit, true), *name = NULL;
 
     name = title != NULL ? plain(title) : g_strdelimit(g_strdup(machines), ";", ',');
     fprintf(out, "# Constants of the model, fitted to measurements: see docs/calibration.md.\n"
                  "[calibration]\nformat=1\ntitle=%s\ndate=%s\nprogram=fabricast %s\nmeasurements=%s\nmachines=%s\n"
-                 "cases=%u\nrows=%u\nbands=%s;%s;%s\n", name, date, FAB_VERSION, ids, machines, fit->used, fit->rows,
-            fab_band_names[0], fab_band_names[1], fab_band_names[2]);
+                 "cases=%u\nrows=%u\nkeys=%u\nbands=%s;%s;%s\n", name, date, FAB_VERSION, ids, machines, fit->used,
+            fit->rows, count_keys(fit, intervals), fab_band_names[0], fab_band_names[1], fab_band_names[2]);
     write_band_errors("error_before", fit->before, out);
     write_band_errors("error_after", fit->after, out);
     if (fit->at_bound)
         fputs("note=some values are at the end of their plausible range, and were written by force\n", out);
 }
 
-bool
-fab_report_overlay(const FabFit *fit, const char *title, const char *date, FILE *out, GError **error)
+static void
+write_constants(const FabFit *fit, FILE *out)
 {
     const char *group = "";
 
-    write_provenance(fit, title, date, out);
     for (guint i = 0; i < fit->parameters->len; i++) {
         const FabFitParameter *parameter = fit->parameters->pdata[i];
         const FabConstant *constant = parameter->constant;
@@ -238,7 +250,6 @@ fab_report_overlay(const FabFit *fit, const char *title, const char *date, FILE 
         if (!isnan(parameter->low95))
             fprintf(out, "%s_interval=%s;%s\n", constant->key, low, high);
     }
-    return fab_stream_finish(out, error);
 }
 
 static void
@@ -252,8 +263,8 @@ write_ends(const char *key, const double *ends, FILE *out)
     fputs("\n", out);
 }
 
-bool
-fab_report_overlay_intervals(const GArray *intervals, FILE *out, GError **error)
+static void
+write_intervals(const GArray *intervals, FILE *out)
 {
     if (intervals->len > 0)
         fputs("\n# Of the time, nine of ten: below 64 KiB, to 8 MiB, from 8 MiB.\n", out);
@@ -265,5 +276,14 @@ fab_report_overlay_intervals(const GArray *intervals, FILE *out, GError **error)
         write_ends("high", one->high, out);
         fprintf(out, "cases=%d\n", (int)one->cases);
     }
+}
+
+bool
+fab_report_overlay(const FabFit *fit, const GArray *intervals, const char *title, const char *date, FILE *out,
+                   GError **error)
+{
+    write_provenance(fit, intervals, title, date, out);
+    write_constants(fit, out);
+    write_intervals(intervals, out);
     return fab_stream_finish(out, error);
 }

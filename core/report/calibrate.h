@@ -12,11 +12,12 @@ bool fab_report_fit(const FabFit *fit, FILE *out, GError **error);
 /* The same: schema "fabricast-calibration", schema_version 1. */
 bool fab_report_fit_json(const FabFit *fit, FILE *out, GError **error);
 
-/* The fitted values as a file that FabOverlay reads; title NULL: named by its machines. `date` is "2026-11-21". */
-bool fab_report_overlay(const FabFit *fit, const char *title, const char *date, FILE *out, GError **error);
-
-/* FabOverlayInterval, to follow it in the same file. */
-bool fab_report_overlay_intervals(const GArray *intervals, FILE *out, GError **error);
+/*
+ * The fitted values and their intervals (FabOverlayInterval) as a file that FabOverlay reads; title NULL: named by its
+ * machines. `date` is "2026-11-21".
+ */
+bool fab_report_overlay(const FabFit *fit, const GArray *intervals, const char *title, const char *date, FILE *out,
+                        GError **error);
 
 /* Every constant of these groups (NULL: all): meaning, unit, range, value, source. */
 bool fab_report_constants(const FabConstants *constants, const char *const *groups, FILE *out, GError **error);

@@ -469,6 +469,7 @@ read_scenario(FabKeyfile *file, GError **error)
 
     scenario->path = g_strdup(fab_keyfile_path(file));
     scenario->name = name != NULL ? g_strdup(name) : fab_scenario_name_of(scenario->path);
+    scenario->has_sweep = fab_keyfile_has_group(file, "sweep");
     scenario->title = g_strdup(fab_keyfile_get(file, "scenario", "title"));
     scenario->faults = g_ptr_array_new();
     scenario->text = fab_keyfile_text(file);

@@ -36,6 +36,7 @@ typedef struct {
     char *topology;  /* catalogue id or file */
     GHashTable *overrides; /* parameter -> value, texts */
     char *calibration; /* [calibration] file: an overlay of constants; NULL: those shipped */
+    bool has_sweep;  /* there is a [sweep], which only `fabricast sweep` looks at (scenario/sweep.h) */
     FabScenarioKind kind;
     /* [collective]; texts are NULL and numbers 0 where NCCL's choice is asked for */
     char *operation;       /* "all_reduce" */
@@ -97,7 +98,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabScenario, fab_scenario_free)
 
 /*
  * "8:8G" doubles from 8 B to 8 GiB, "1M:1G:4" multiplies by 4, "1M:8M:+1M" adds 1 MiB, "1M;2M;1000" is a list.
- * At most 4096 sizes of 1 B to 16 TiB. Owned by the caller.
+ * At most 4096 sizes of 1 B to 512 GiB. Owned by the caller.
  */
 uint64_t *fab_parse_sizes(const char *text, uint32_t *count, GError **error);
 

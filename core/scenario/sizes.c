@@ -8,8 +8,8 @@
 
 enum { MAX_SIZES = 4096 };
 
-/* 16 TiB: far above the memory of any GPU, and times in picoseconds stay far below 2^63. */
-#define MAX_SIZE (UINT64_C(1) << 44)
+/* Above the memory of any GPU, which holds the whole buffer (the largest has 288 GB); 1:512G takes some ten seconds. */
+#define MAX_SIZE (UINT64_C(1) << 39)
 
 static bool
 parse_size(const char *text, uint64_t *size, GError **error)
@@ -21,7 +21,8 @@ parse_size(const char *text, uint64_t *size, GError **error)
         return false;
     }
     if (*size > MAX_SIZE) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "size \"%.60s\" is too large, a size is at most 16 TiB", text);
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "size \"%.60s\" is too large, a size is at most 512 GiB: a GPU "
+                    "holds all of it", text);
         return false;
     }
     return true;
@@ -86,7 +87,7 @@ append_range(GArray *sizes, const char *text, GError **error)
                     "the range \"%.60s\" runs backwards, write the smaller size first", text);
         return false;
     }
-    /* No overflow: sizes are at most 2^44, factors at most 2^10. */
+    /* No overflow: sizes are at most 2^39, factors at most 2^10. */
     for (uint64_t size = first; size <= last; size = size * factor + increment) {
         if (!append(sizes, size, error))
             return false;

@@ -6,7 +6,7 @@
 #include "base/units.h"
 #include "engine/flow.h"
 #include "engine/queue.h"
-#include "study/transfer.h"
+#include "study/run-result.h"
 
 /*
  * A GPU has one copy engine for each direction and runs one kernel at a time. Each of the three takes its operations in

@@ -10,17 +10,17 @@
 /* Open MPI, MPICH and what is built on it (and Slurm's PMI), MVAPICH: how many processes were started together. */
 static const char *const sizes[] = { "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", NULL };
 
-/* More than one; PMIx says which rank a process is and not of how many, so that MPI must be asked. */
-static bool
-among_others(void)
+/* How many processes the launcher says there are, 1: this one is alone; 0: PMIx says which it is, not of how many. */
+static uint32_t
+launched(void)
 {
     for (int i = 0; sizes[i] != NULL; i++) {
         const char *text = g_getenv(sizes[i]);
         int64_t size;
         if (text != NULL && fab_parse_integer(text, &size, NULL))
-            return size > 1;
+            return (uint32_t)CLAMP(size, 1, INT32_MAX);
     }
-    return g_getenv("PMIX_RANK") != NULL;
+    return g_getenv("PMIX_RANK") != NULL ? 0 : 1;
 }
 
 static const FabRanksModule *
@@ -41,28 +41,46 @@ open_module(const char *path, GError **error)
     return NULL;
 }
 
+/* What a module made of it; an MPI that is not the launcher's takes each process for one that is alone. */
+static bool
+check_ranks(const FabRanks *ranks, const char *path, uint32_t processes, GError **error)
+{
+    if (ranks == NULL)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: MPI does not start", path);
+    else if (ranks->abi != FAB_RANKS_ABI)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: was built with another fabricast, install both anew",
+                    path);
+    else if (processes > 0 && ranks->size != processes)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %u processes were started together, and MPI sees "
+                    "%u; start them with the mpirun of the MPI that this fabricast was built with", processes,
+                    ranks->size);
+    else
+        return true;
+    return false;
+}
+
 bool
 fab_ranks_find(FabRanks **ranks, GError **error)
 {
     g_autofree char *path = g_build_filename(fab_path_modules(), "fabricast-mpi.so", NULL);
     const FabRanksModule *module;
+    FabRanks *found;
+    uint32_t processes = launched();
 
     *ranks = NULL;
-    if (!among_others())
+    if (processes == 1)
         return true;
     module = open_module(path, error);
-    *ranks = module != NULL ? module->start() : NULL;
-    if (module != NULL && (*ranks == NULL || (*ranks)->abi != FAB_RANKS_ABI)) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: %s", path,
-                    *ranks == NULL ? "MPI does not start" : "was built with another fabricast, install both anew");
-        *ranks = NULL;
+    if (module == NULL)
         return false;
-    }
-    if (*ranks != NULL && (*ranks)->size < 2) {
-        (*ranks)->finish(*ranks);
-        *ranks = NULL;
-    }
-    return module != NULL;
+    found = module->start();
+    if (!check_ranks(found, path, processes, error))
+        return false;
+    if (found->size > 1)
+        *ranks = found;
+    else
+        found->finish(found);
+    return true;
 }
 
 uint32_t

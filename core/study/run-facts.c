@@ -20,6 +20,34 @@ says_one_each(const char *note, int64_t ranks)
            says(note, "-t ([2-9]|[1-9][0-9]+)\\b");
 }
 
+/* "-t 2", 0: the note does not say. */
+static int64_t
+option_of(const char *note, const char *option)
+{
+    g_autofree char *pattern = g_strdup_printf("(?:^|\\s)%s ?([1-9][0-9]{0,5})\\b", option);
+    g_autoptr(GRegex) regex = g_regex_new(pattern, 0, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+    g_autofree char *number = NULL;
+
+    if (note == NULL || !g_regex_match(regex, note, 0, &match))
+        return 0;
+    number = g_match_info_fetch(match, 1);
+    return g_ascii_strtoll(number, NULL, 10);
+}
+
+/* "-t 2 -g 4" as nccl-tests takes them: threads of a process, and GPUs of each thread. */
+static bool
+says_several_each(const char *note, int64_t ranks, FabLaunchFacts *facts)
+{
+    int64_t threads = option_of(note, "-t"), gpus = option_of(note, "-g");
+
+    if (threads < 2 || gpus < 2 || ranks < threads * gpus || ranks % (threads * gpus) != 0)
+        return false;
+    *facts = (FabLaunchFacts) { .processes = ranks / (threads * gpus), .threads = threads,
+                                .from = "threads with several GPUs each, as the note says" };
+    return true;
+}
+
 static bool
 says_one_for_all(const char *note)
 {
@@ -32,6 +60,7 @@ fab_launch_facts(const FabMeasurement *measurement)
 {
     const char *note = fab_measurement_get(measurement, "source", "note");
     const char *tool = fab_measurement_get(measurement, "run", "tool");
+    int64_t ranks = fab_measurement_integer(measurement, "system", "ranks", 0);
     FabLaunchFacts facts = {
         .processes = fab_measurement_integer(measurement, "run", "processes", 0),
         .threads = fab_measurement_integer(measurement, "run", "threads", 0),
@@ -41,7 +70,9 @@ fab_launch_facts(const FabMeasurement *measurement)
         facts.processes = MAX(facts.processes, 1); /* threads are those of one process */
         return facts;
     }
-    if (says_one_each(note, fab_measurement_integer(measurement, "system", "ranks", 0)))
+    if (says_several_each(note, ranks, &facts))
+        return facts;
+    if (says_one_each(note, ranks))
         return (FabLaunchFacts) { .from = "one thread for each GPU, as the note says" };
     if (says_one_for_all(note))
         return (FabLaunchFacts) { .processes = 1, .from = "one thread for all GPUs, as the note says" };

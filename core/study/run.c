@@ -10,6 +10,7 @@
 #include "study/cost.h"
 #include "study/given-graph.h"
 #include "study/interval.h"
+#include "study/run-result.h"
 #include "study/copy-pipeline.h"
 #include "study/shared.h"
 #include "study/trace-run.h"
@@ -50,7 +51,7 @@ index_of(const FabScenario *scenario, const char *key, const char *word, const c
 }
 
 static bool
-resolve_ranks(FabRun *run, GError **error)
+count_ranks(FabRun *run, GError **error)
 {
     const FabScenario *scenario = run->scenario;
     uint32_t gpus = run->topology->gpu_count;
@@ -61,6 +62,36 @@ resolve_ranks(FabRun *run, GError **error)
                     scenario->path, run->ranks, run->ranks, run->topology->name, gpus);
         return false;
     }
+    return true;
+}
+
+/* A process has at least one rank, and so has each of its threads. */
+static bool
+check_launchers(const FabRun *run, GError **error)
+{
+    const FabScenario *scenario = run->scenario;
+    uint64_t processes = MAX(scenario->processes, 1), threads = MAX(scenario->threads, 1);
+
+    if (scenario->processes > run->ranks)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [collective] processes is %u for %u ranks, must be at most "
+                    "that: a process has at least one rank", scenario->path, scenario->processes, run->ranks);
+    else if (scenario->threads > 1 && processes * threads > run->ranks)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [collective] threads is %u in each of %u processes, which "
+                    "is more than the %u ranks; a thread has at least one rank", scenario->path, scenario->threads,
+                    (uint32_t)processes, run->ranks);
+    else
+        return true;
+    return false;
+}
+
+static bool
+resolve_ranks(FabRun *run, GError **error)
+{
+    const FabScenario *scenario = run->scenario;
+    uint32_t gpus = run->topology->gpu_count;
+
+    if (!count_ranks(run, error) || !check_launchers(run, error))
+        return false;
     run->gpus = g_new(uint32_t, run->ranks);
     for (uint32_t i = 0; i < run->ranks; i++) {
         run->gpus[i] = scenario->ranks != NULL ? scenario->ranks[i] : i;
@@ -107,26 +138,6 @@ resolve_wishes(FabRun *run, GError **error)
     };
     return is_auto(scenario->protocol) ||
            index_of(scenario, "protocol", scenario->protocol, fab_protocol_names, &run->wishes.protocol, error);
-}
-
-/* How far GPUs talk directly over PCIe. */
-bool
-fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t ranks, FabRouteRules *rules,
-              GError **error)
-{
-    static const char *const words[] = { "nvlink", "pix", "pxb", "phb", "node", "sys", NULL };
-    static const FabPathClass classes[] = { FAB_PATH_SELF, FAB_PATH_PIX,  FAB_PATH_PXB,
-                                            FAB_PATH_PHB,  FAB_PATH_NODE, FAB_PATH_SYS };
-    int index;
-
-    *rules = (FabRouteRules) { .peer_level = fab_peer_level(topology, ranks, scenario->nccl),
-                               .nvlink = scenario->nvlink };
-    if (is_auto(scenario->peer))
-        return true;
-    if (!index_of(scenario, "peer", scenario->peer, words, &index, error))
-        return false;
-    rules->peer_level = classes[index];
-    return true;
 }
 
 /* From here on the machine is what its faults leave of it. */
@@ -340,22 +351,6 @@ add_notes(const FabRun *run, FabResult *result)
     if (run->facts.transport == FAB_TRANSPORT_PEER)
         g_ptr_array_add(result->notes, g_strdup_printf("some neighbours talk directly over PCIe (path %s)",
                                                        fab_path_class_name(run->facts.path)));
-}
-
-FabResult *
-fab_run_result_new(const FabScenario *scenario, const FabTopology *topology)
-{
-    FabResult *result = fab_result_new();
-
-    result->name = g_strdup(scenario->name);
-    result->scenario = g_strdup(scenario->text);
-    result->topology = g_strdup(topology->name);
-    result->topology_title = g_strdup(topology->title);
-    result->plugin = g_strdup(topology->plugin);
-    result->gpus = topology->gpu_count;
-    result->fidelity = g_strdup("chunk");
-    result->root = -1;
-    return result;
 }
 
 static bool

@@ -8,7 +8,7 @@
 #include "study/concurrent.h"
 #include "study/trace-match.h"
 #include "study/training-step.h"
-#include "study/transfer.h"
+#include "study/run-result.h"
 
 /* Events are the end of a call, or of what a rank's GPU or CPU does: 2 x rank + CPU. */
 #define CALL_MARK (1u << 31)

@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "engine/flow.h"
 #include "engine/queue.h"
+#include "study/run-result.h"
 
 #define FLOW_MARK UINT32_C(0x80000000)
 

@@ -3,8 +3,9 @@
 #define FAB_STUDY_TRANSFER_H
 
 #include "engine/engine.h"
-#include "study/run.h"
-#include "topology/route.h"
+#include "result/result.h"
+#include "scenario/scenario.h"
+#include "topology/topology.h"
 
 /*
  * Runs [transfer] of a scenario: all pairs start at once and move `size` bytes each. The row's algbw is all bytes over
@@ -13,11 +14,5 @@
  */
 FabResult *fab_transfer_run(const FabScenario *scenario, const FabTopology *topology, const FabEngineChange *changes,
                             uint32_t change_count, GError **error);
-
-/* Shared with run.c. */
-FabResult *fab_run_result_new(const FabScenario *scenario, const FabTopology *topology);
-void fab_run_add_uses(FabResultRow *row, const FabTopology *topology, const double *carried);
-bool fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t ranks, FabRouteRules *rules,
-                   GError **error);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct {
 const char *
 fab_path_class_name(FabPathClass class)
 {
-    static const char *const names[] = { "X", "NVL", "NVB", "C2C", "PIX", "PXB", "PHB", "NODE", "SYS", "NET", "none" };
+    static const char *const names[] = { "X", "NVL", "NVB", "PIX", "PXB", "PHB", "NODE", "SYS", "NET", "none" };
 
     g_return_val_if_fail((unsigned)class < G_N_ELEMENTS(names), "none");
     return names[class];

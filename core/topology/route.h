@@ -12,12 +12,11 @@ typedef enum {
     FAB_PATH_SELF,
     FAB_PATH_NVL,  /* NVLink, direct or through NVSwitch */
     FAB_PATH_NVB,  /* NVLink through one more GPU */
-    FAB_PATH_C2C,
     FAB_PATH_PIX,  /* at most one PCIe switch */
     FAB_PATH_PXB,  /* several PCIe switches, no host bridge */
     FAB_PATH_PHB,  /* one host bridge */
     FAB_PATH_NODE, /* several host bridges of one NUMA node */
-    FAB_PATH_SYS,  /* across NUMA nodes */
+    FAB_PATH_SYS,  /* across NUMA nodes, or over C2C, as drivers print it */
     FAB_PATH_NET,
     FAB_PATH_NONE
 } FabPathClass;
