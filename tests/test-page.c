@@ -61,7 +61,7 @@ START_TEST(a_page_says_question_answer_machine_errors_sources_and_files)
     g_autofree char *text = page_of(document, NULL);
 
     assert_holds(text, "<!DOCTYPE html>");
-    assert_holds(text, "<h1>How long does all reduce take: “Two cards”?</h1>");
+    assert_holds(text, "<h1>How long does all-reduce take: “Two cards”?</h1>");
     assert_holds(text, "43.5 us (30 us to 60 us)");
     assert_holds(text, "GPU 0 &gt; GPU 1");
     assert_holds(text, "Errors measured on machines of this kind");

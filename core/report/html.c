@@ -115,8 +115,9 @@ fab_quantity_interval(FabQuantity quantity, double value, double low, double hig
     g_autofree char *middle = fab_quantity_format(quantity, value);
     g_autofree char *least = fab_quantity_format(quantity, low), *most = fab_quantity_format(quantity, high);
 
-    return isfinite(low) && isfinite(high) ? g_strdup_printf("%s (%s to %s)", middle, least, most)
-                                           : g_steal_pointer(&middle);
+    if (isfinite(low) && isfinite(high) && low < high)
+        return g_strdup_printf("%s (%s to %s)", middle, least, most);
+    return g_steal_pointer(&middle);
 }
 
 /* ------------------------------------------------------------------ tables */

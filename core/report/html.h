@@ -30,7 +30,7 @@ extern const char *const fab_quantity_ids[];
 
 /* "1.25 us", "45 GB/s", "64 MiB", "5.14", "12 %"; "-" for what is not finite. Owned by the caller. */
 char *fab_quantity_format(FabQuantity quantity, double value);
-/* "5.14 (1.50 to 13.0)", or the value alone where there is no interval. Owned by the caller. */
+/* "5.14 (1.50 to 13.0)", or the value alone where there is no interval, or none but itself. Owned by the caller. */
 char *fab_quantity_interval(FabQuantity quantity, double value, double low, double high);
 
 /* A table whose cells are added row by row; texts are made safe. `head` are its columns, NULL-terminated. */

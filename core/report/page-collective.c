@@ -29,7 +29,7 @@ static void
 answer_result(FabPage *page, JsonObject *item, FabPageAnswer *answer)
 {
     JsonObject *row = last_row(item);
-    g_autofree char *work = fab_page_words(fab_json_text(item, "collective"));
+    g_autofree char *work = fab_page_work(fab_json_text(item, "collective"));
     g_autofree char *time = time_of(row), *rate = rate_of(row, "algbw_GBps");
     g_autofree char *size = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(row, "size_bytes"));
     g_autofree char *binding = fab_page_words(fab_json_text(row, "binding"));

@@ -52,7 +52,7 @@ fastest(JsonObject *item)
 
 /* ------------------------------------------------------------------ the answer */
 
-/* "faster from 1 MiB to 1 GiB" for each run of sizes that have the same verdict. Owned by the caller. */
+/* "faster from 1 MiB to 1 GiB" for each run of sizes with one verdict, the largest first. Owned by the caller. */
 static char *
 runs_of_verdicts(JsonObject *scenario)
 {
@@ -69,9 +69,10 @@ runs_of_verdicts(JsonObject *scenario)
                                                     fab_json_figure(fab_json_at(scenario, "rows", i), "size_bytes"));
         g_autofree char *to = fab_quantity_format(FAB_QUANTITY_BYTES,
                                                   fab_json_figure(fab_json_at(scenario, "rows", last), "size_bytes"));
-        g_string_append_printf(text, "%s%s %s", i > 0 ? "; " : "", verdict != NULL ? verdict : "cannot be told",
-                               i == last ? "at" : "from");
-        g_string_append_printf(text, i == last ? " %s" : " %s to %s", from, to);
+        g_autofree char *sizes = i == last ? g_strdup_printf("at %s", from) : g_strdup_printf("from %s to %s", from, to);
+        g_autofree char *run = g_strdup_printf("%s %s%s", verdict != NULL ? verdict : "cannot be told", sizes,
+                                               i > 0 ? "; " : "");
+        g_string_prepend(text, run);
     }
     return g_string_free(text, FALSE);
 }
@@ -89,7 +90,7 @@ question_of(FabPage *page, JsonObject *item)
 {
     guint count = fab_json_length(item, "scenarios");
     const char *first = fab_page_title(page, scenario_at(item, 0));
-    g_autofree char *work = fab_page_words(fab_json_text(scenario_at(item, 0), "work"));
+    g_autofree char *work = fab_page_work(fab_json_text(scenario_at(item, 0), "work"));
 
     if (count == 2)
         return g_strdup_printf("Is “%s” faster than “%s”?", fab_page_title(page, scenario_at(item, 1)), first);
@@ -126,7 +127,7 @@ answer_comparison(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     JsonObject *other = scenario_at(item, best), *row = last_row(other);
     const char *verdict = fab_json_text(row, "verdict"), *name = fab_page_title(page, other);
     g_autofree char *ratio = ratio_text(row);
-    g_autofree char *work = fab_page_words(fab_json_text(other, "work"));
+    g_autofree char *work = fab_page_work(fab_json_text(other, "work"));
     bool guessed = fab_json_truth(other, "interval_guessed") ||
                    fab_json_truth(scenario_at(item, 0), "interval_guessed");
     GString *text = g_string_new(NULL);

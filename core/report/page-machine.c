@@ -162,8 +162,8 @@ show_fullest(FabPage *page, const char *title, const FabMemory *memory)
 static void
 show_stages(FabPage *page, const char *title, const FabFootprint *footprint)
 {
-    const char *const head[] = { "stage", "rank", "micro-batches in flight", "of parameters and their gradients",
-                                 "of optimiser", "of activations and cache", "all", NULL };
+    const char *const head[] = { "stage", "rank", "in flight", "parameters, gradients", "optimiser",
+                                 "activations, cache", "all", NULL };
     const FabMemory *memory = footprint->memory;
 
     fab_html_table_begin(page->out, title, head);

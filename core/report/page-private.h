@@ -93,6 +93,8 @@ void fab_page_show_files(FabPage *page);
 
 /* "memory_bound" as "memory bound". Owned by the caller. */
 char *fab_page_words(const char *text);
+/* "all_reduce" as "all-reduce". Owned by the caller. */
+char *fab_page_work(const char *text);
 
 /* The style, the script and the library of charts, as they were when the program was built. */
 extern const char fab_page_style[], fab_page_script[], fab_page_library[], fab_page_library_notice[];

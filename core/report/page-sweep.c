@@ -94,9 +94,10 @@ show_chart(FabPage *page, JsonObject *item)
     g_autofree char *label = g_strdup_printf("cost of a %s, %s", steps ? "million tokens" : "TB", unit_of(first));
     g_autoptr(FabChart) chart = fab_chart_new("Time against cost", FAB_QUANTITY_PLAIN, label, FAB_QUANTITY_SECONDS,
                                               "time");
-    FabChartSeries *front = fab_chart_add(chart, "beaten by no other", false);
-    FabChartSeries *fits = fab_chart_add(chart, "others", false);
+    /* The last one is drawn on top. */
+    FabChartSeries *fits = fab_chart_add(chart, "beaten by others", false);
     FabChartSeries *large = fab_chart_add(chart, "do not fit into memory", false);
+    FabChartSeries *front = fab_chart_add(chart, "beaten by no other", false);
 
     for (guint i = 0; i < fab_json_length(item, "rows"); i++) {
         JsonObject *row = fab_json_at(item, "rows", i);

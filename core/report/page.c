@@ -35,6 +35,12 @@ fab_page_words(const char *text)
     return g_strdelimit(g_strdup(text != NULL ? text : ""), "_", ' ');
 }
 
+char *
+fab_page_work(const char *text)
+{
+    return g_strdelimit(g_strdup(text != NULL ? text : ""), "_", '-');
+}
+
 /* ------------------------------------------------------------------ sections */
 
 void

@@ -2,7 +2,7 @@
 // Draws the charts of a report again from their data, so that they can be read point by point, zoomed and switched.
 // Everything here is a convenience: the page is complete without it.
 (function () {
-  const WIDTH = 720, HEIGHT = 380, LEFT = 78, RIGHT = 706, TOP = 30, BOTTOM = 330, PALETTE = 8, WIDE = 30;
+  const HEIGHT = 380, LEFT = 78, TOP = 30, BOTTOM = 330, PALETTE = 8;
   const SIZES = ["B", "KiB", "MiB", "GiB", "TiB"];
   const TIMES = [[1, "s"], [1e-3, "ms"], [1e-6, "us"], [1e-9, "ns"], [1e-12, "ps"]];
   const RATES = [[1e12, "TB/s"], [1e9, "GB/s"], [1e6, "MB/s"], [1e3, "kB/s"], [1, "B/s"]];
@@ -84,7 +84,7 @@
   };
 
   Chart.prototype.scale = function (axis) {
-    const range = axis === "x" ? [LEFT, RIGHT] : [BOTTOM, TOP];
+    const range = axis === "x" ? [LEFT, this.right] : [BOTTOM, TOP];
     const binary = this.data[axis].quantity === "bytes";
     const scale = this.log[axis] ? d3.scaleLog().base(binary ? 2 : 10) : d3.scaleLinear();
     const whole = scale.domain(this.ends(axis)).range(range);
@@ -92,7 +92,7 @@
   };
 
   Chart.prototype.ticks = function (axis, scale) {
-    const most = axis === "x" ? 8 : 7, domain = scale.domain();
+    const most = axis === "x" ? Math.max(2, Math.floor((this.right - LEFT) / 80)) : 7, domain = scale.domain();
     if (!this.log[axis]) { return scale.ticks(most); }
     const base = this.data[axis].quantity === "bytes" ? 2 : 10;
     const first = Math.ceil(Math.log(domain[0]) / Math.log(base) - 1e-9);
@@ -110,18 +110,17 @@
   Chart.prototype.build = function () {
     const old = this.plot.querySelector("svg"), title = old.querySelector("title").textContent;
     old.remove();
-    this.svg = d3.select(this.plot).append("svg").attr("viewBox", "0 0 " + WIDTH + " " + HEIGHT)
+    this.svg = d3.select(this.plot).append("svg")
       .attr("tabindex", 0).attr("role", "application").attr("aria-roledescription", "chart")
       .attr("aria-label", title + ". Arrow keys read the points, up and down change the curve, plus and minus zoom, " +
             "0 shows all.");
     const clip = this.figure.id + "-clip";
-    this.svg.append("clipPath").attr("id", clip).append("rect").attr("x", LEFT).attr("y", TOP - 8)
-      .attr("width", RIGHT - LEFT + 4).attr("height", BOTTOM - TOP + 12);
+    this.clip = this.svg.append("clipPath").attr("id", clip).append("rect").attr("x", LEFT).attr("y", TOP - 8)
+      .attr("height", BOTTOM - TOP + 12);
     this.axes = this.svg.append("g").attr("class", "axis");
     this.labels = this.svg.append("g").attr("class", "label");
     this.labels.append("text").attr("x", 8).attr("y", 16).text(this.data.y.label);
-    this.labels.append("text").attr("x", RIGHT).attr("y", BOTTOM + 42).attr("text-anchor", "end")
-      .text(this.data.x.label);
+    this.below = this.labels.append("text").attr("y", BOTTOM + 42).attr("text-anchor", "end").text(this.data.x.label);
     this.inner = this.svg.append("g").attr("clip-path", "url(#" + clip + ")");
     this.line = this.svg.append("line").attr("class", "cross").attr("y1", TOP).attr("y2", BOTTOM)
       .style("display", "none");
@@ -133,7 +132,24 @@
     this.buildLegend();
     this.buildTools();
     this.listen();
-    this.draw();
+    this.fit();
+    if (typeof ResizeObserver !== "undefined") {
+      new ResizeObserver(() => this.fit()).observe(this.plot);
+    }
+  };
+
+  // As wide as its place, so that text keeps its size on a telephone. Paper is drawn as the screen was.
+  Chart.prototype.fit = function () {
+    const width = Math.max(300, Math.min(1100, Math.round(this.plot.clientWidth)));
+    if (width === this.width) { return; }
+    this.width = width;
+    this.right = width - 16;
+    this.svg.attr("viewBox", "0 0 " + width + " " + HEIGHT);
+    this.clip.attr("width", this.right - LEFT + 4);
+    this.below.attr("x", this.right);
+    const box = [[LEFT, TOP], [this.right, BOTTOM]];
+    this.zoom.extent(box).translateExtent(box);
+    this.reset();
   };
 
   Chart.prototype.buildLegend = function () {
@@ -192,7 +208,7 @@
         .text(formatX(value));
     });
     ys.forEach((value) => {
-      this.axes.append("line").attr("y1", y(value)).attr("y2", y(value)).attr("x1", LEFT).attr("x2", RIGHT);
+      this.axes.append("line").attr("y1", y(value)).attr("y2", y(value)).attr("x1", LEFT).attr("x2", this.right);
       this.axes.append("text").attr("x", LEFT - 8).attr("y", y(value) + 4).attr("text-anchor", "end")
         .text(formatY(value));
     });
@@ -202,8 +218,8 @@
     });
     if (this.data.mark !== null && (this.data.mark > 0 || !this.log.y)) {
       const mark = this.inner.append("g").attr("class", "mark");
-      mark.append("line").attr("x1", LEFT).attr("x2", RIGHT).attr("y1", y(this.data.mark)).attr("y2", y(this.data.mark));
-      mark.append("text").attr("x", RIGHT - 4).attr("y", y(this.data.mark) - 5).attr("text-anchor", "end")
+      mark.append("line").attr("x1", LEFT).attr("x2", this.right).attr("y1", y(this.data.mark)).attr("y2", y(this.data.mark));
+      mark.append("text").attr("x", this.right - 4).attr("y", y(this.data.mark) - 5).attr("text-anchor", "end")
         .text(this.data.mark_label);
     }
   };
@@ -261,7 +277,7 @@
       row.appendChild(element("i", "key c" + one.number % PALETTE));
       row.appendChild(element("span", "", this.text(one.number, one.point)));
     });
-    const box = this.svg.node().getBoundingClientRect(), ratio = box.width / WIDTH;
+    const box = this.svg.node().getBoundingClientRect(), ratio = box.width / this.width;
     const left = this.x(first.point[0]) * ratio, top = this.y(first.point[1]) * ratio;
     this.tip.hidden = false;
     const width = this.tip.offsetWidth, height = this.tip.offsetHeight;
@@ -296,9 +312,9 @@
   };
 
   Chart.prototype.move = function (event) {
-    const box = this.svg.node().getBoundingClientRect(), ratio = WIDTH / box.width;
+    const box = this.svg.node().getBoundingClientRect(), ratio = this.width / box.width;
     const mouse = [(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio];
-    const found = mouse[0] >= LEFT - 10 && mouse[0] <= RIGHT + 10 ? this.nearest(mouse) : [];
+    const found = mouse[0] >= LEFT - 10 && mouse[0] <= this.right + 10 ? this.nearest(mouse) : [];
     if (found.length > 0) { this.show(found); } else { this.leave(); }
   };
 
@@ -332,8 +348,7 @@
   Chart.prototype.listen = function () {
     const node = this.svg.node();
     // A wheel scrolls the page unless a key says that it means the chart.
-    this.zoom = d3.zoom().scaleExtent([1, 64]).extent([[LEFT, TOP], [RIGHT, BOTTOM]])
-      .translateExtent([[LEFT, TOP], [RIGHT, BOTTOM]])
+    this.zoom = d3.zoom().scaleExtent([1, 64])
       .filter((given) => {
         const event = given || d3.event;
         return event.type === "wheel" ? event.ctrlKey || event.shiftKey : !event.button;
