@@ -182,8 +182,11 @@ fab_cli_parse(const FabCommand *command, const GOptionEntry *entries, int *argc,
         { 0 },
     };
     const GOptionEntry *const tables[] = { entries, shared, NULL };
-    g_autoptr(GOptionContext) context = g_option_context_new(command->usage);
+    g_autoptr(GOptionContext) context = NULL;
 
+    if (fab_cli_complete_options(command, tables))
+        return false;
+    context = g_option_context_new(command->usage);
     g_set_prgname((*argv)[0]); /* the usage line of the help shows it */
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_add_main_entries(context, shared, NULL);

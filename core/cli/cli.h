@@ -19,6 +19,7 @@ struct FabCommand {
      */
     int (*run)(const FabCommand *command, int argc, char **argv, GError **error);
     const FabCommand *children; /* ends with an entry whose name is NULL */
+    char **(*names)(void);      /* what an argument may be besides files and scenarios, for shells; or NULL */
 };
 
 extern const FabCommand fab_command_run, fab_command_topology, fab_command_plugin, fab_command_import,
@@ -37,6 +38,11 @@ int fab_cli_dispatch(const FabCommand *commands, int argc, char **argv, GError *
  * was asked for and has been printed. What is left in argv from 1 on are arguments.
  */
 bool fab_cli_parse(const FabCommand *command, const GOptionEntry *entries, int *argc, char ***argv, GError **error);
+
+/* For shells: argv[1] on are the words so far, the last one unfinished; prints what it may become. */
+int fab_cli_complete(const FabCommand *commands, int argc, char **argv, GError **error);
+/* True when a shell asks, and it has been told what the command takes: nothing is to be parsed. */
+bool fab_cli_complete_options(const FabCommand *command, const GOptionEntry *const *tables);
 
 /* Checks the number of arguments left: an error names `wanted`, "a machine". */
 bool fab_cli_arguments(const FabCommand *command, int argc, char **argv, int least, int most, const char *wanted,

@@ -90,6 +90,8 @@ run_program(int argc, char **argv, GError **error)
     argv[0] = (char *)program.name;
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0))
         return print_help(commands, error);
+    if (argc > 1 && strcmp(argv[1], "complete") == 0)
+        return fab_cli_complete(commands, argc - 1, argv + 1, error);
     if (!fab_cli_parse(&program, entries, &argc, &argv, error))
         return FAB_EXIT_DONE;
     if (version)

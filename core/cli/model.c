@@ -63,7 +63,8 @@ run_show(const FabCommand *command, int argc, char **argv, GError **error)
 
 static const FabCommand children[] = {
     { .name = "list", .usage = "", .summary = "List the models that came with the program", .run = run_list },
-    { .name = "show", .usage = "MODEL", .summary = "Print the shape and the parameters of a model", .run = run_show },
+    { .name = "show", .usage = "MODEL", .summary = "Print the shape and the parameters of a model", .run = run_show,
+      .names = fab_model_list },
     { 0 },
 };
 

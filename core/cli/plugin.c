@@ -102,7 +102,8 @@ run_info(const FabCommand *command, int argc, char **argv, GError **error)
 
 static const FabCommand children[] = {
     { .name = "list", .usage = "", .summary = "List the topology plugins", .run = run_list },
-    { .name = "info", .usage = "NAME", .summary = "Print the parameters of a plugin", .run = run_info },
+    { .name = "info", .usage = "NAME", .summary = "Print the parameters of a plugin", .run = run_info,
+      .names = fab_plugin_list },
     { 0 },
 };
 

@@ -126,9 +126,12 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
 
 static const FabCommand children[] = {
     { .name = "list", .usage = "", .summary = "List the machines of the catalogue", .run = run_list },
-    { .name = "show", .usage = "NAME", .summary = "Print nodes, links and the matrix of a machine", .run = run_show },
-    { .name = "check", .usage = "NAME...", .summary = "Build machines and say if they are fine", .run = run_check },
-    { .name = "diagram", .usage = "NAME -o FILE", .summary = "Draw a machine", .run = fab_cli_diagram },
+    { .name = "show", .usage = "NAME", .summary = "Print nodes, links and the matrix of a machine", .run = run_show,
+      .names = fab_machine_list },
+    { .name = "check", .usage = "NAME...", .summary = "Build machines and say if they are fine", .run = run_check,
+      .names = fab_machine_list },
+    { .name = "diagram", .usage = "NAME -o FILE", .summary = "Draw a machine", .run = fab_cli_diagram,
+      .names = fab_machine_list },
     { 0 },
 };
 

@@ -69,7 +69,8 @@ runs_of_verdicts(JsonObject *scenario)
                                                     fab_json_figure(fab_json_at(scenario, "rows", i), "size_bytes"));
         g_autofree char *to = fab_quantity_format(FAB_QUANTITY_BYTES,
                                                   fab_json_figure(fab_json_at(scenario, "rows", last), "size_bytes"));
-        g_autofree char *sizes = i == last ? g_strdup_printf("at %s", from) : g_strdup_printf("from %s to %s", from, to);
+        g_autofree char *sizes = i == last ? g_strdup_printf("at %s", from)
+                                           : g_strdup_printf("from %s to %s", from, to);
         g_autofree char *run = g_strdup_printf("%s %s%s", verdict != NULL ? verdict : "cannot be told", sizes,
                                                i > 0 ? "; " : "");
         g_string_prepend(text, run);
