@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -71,8 +72,114 @@ class Compare(Case):
         self.refuses("a training step", "compare", "all-reduce", "train-gradients-3090")
         self.refuses("no such file", "compare", "all-reduce", "none")
         self.refuses("exclude each other", "compare", *BRIDGES, "--csv", "--json")
-        self.refuses("command line: .*gpu_hour.*not an amount with its currency", "compare", *BRIDGES, "--set",
-                     "price.gpu_hour=2", "--set", "price.date=2025-11", "--set", "price.source=x")
+        self.refuses("a copy pipeline|a set of copies", "compare", "all-reduce", "copy-pipeline-h100")
+        self.refuses("another number of copies", "compare", "pcie-flows-one-switch", "pcie-flows-shared-uplink")
+        self.refuses("another model", "compare", "train-175b-1024-gpus", "train-gradients-3090")
+        self.refuses("has no size that all the others have", "compare", *self.with_sizes("1M", "2M"))
+
+    def with_sizes(self, *sizes):
+        paths = []
+        for size in sizes:
+            with tempfile.NamedTemporaryFile("w", suffix=".ini", delete=False) as file:
+                file.write(f"[topology]\nname=dgx-h100\n[collective]\noperation=all_reduce\nsizes={size}\n")
+            self.addCleanup(os.unlink, file.name)
+            paths.append(file.name)
+        return paths
+
+    def test_prices_without_unit_date_or_source_are_refused(self):
+        def refuses(pattern, *prices):
+            self.refuses(pattern, "compare", *BRIDGES, *(word for price in prices for word in ("--set", price)))
+
+        date, source = "price.date=2025-11", "price.source=x"
+        unit = "command line: .*gpu_hour.*not an amount with its currency, such as 12.50 USD/h"
+        for price in ("2", "2 USD", "2 $/h", "USD/h", "2 usd/h", "-2 USD/h", "nan USD/h"):
+            refuses(unit, f"price.gpu_hour={price}", date, source)
+        refuses("machine: .*not an amount with its currency", "price.machine=250000", "price.years=4", date, source)
+        refuses("needs date", "price.gpu_hour=2 USD/h", source)
+        refuses("needs source", "price.gpu_hour=2 USD/h", date)
+        refuses("not a date such as", "price.gpu_hour=2 USD/h", "price.date=last year", source)
+        refuses("needs years", "price.machine=250000 USD", date, source)
+        refuses("both machine and gpu_hour", "price.machine=2 USD", "price.gpu_hour=2 USD/h", "price.years=4", date, source)
+        refuses("kwh: .*not an amount with its currency, such as 12.50 USD/kWh", "power.machine=10 kW", "power.kwh=0.2",
+                "power.date=2025-11", "power.source=x")
+        refuses("machine: .*is not a|machine", "power.machine=10", "power.date=2025-11", "power.source=x")
+        with tempfile.NamedTemporaryFile("w", suffix=".ini") as file:
+            file.write("[topology]\nname=dgx-h100\n[collective]\noperation=all_reduce\nsizes=1M\n[price]\n"
+                       "gpu_hour=2 EUR/h\ndate=2025-11\nsource=x\n")
+            file.flush()
+            with tempfile.NamedTemporaryFile("w", suffix=".ini") as other:
+                other.write("[topology]\nname=dgx-a100\n[collective]\noperation=all_reduce\nsizes=1M\n[price]\n"
+                            "gpu_hour=2 USD/h\ndate=2025-11\nsource=x\n")
+                other.flush()
+                self.refuses("write them in one currency", "compare", file.name, other.name)
+
+
+class BreakEven(Case):
+    PAIR = ("compare", "all-reduce-dgx-a100", "all-reduce")
+
+    def even(self, what, *more):
+        data = json.loads(self.prints(*self.PAIR, "--break-even", what, *more, "--json"))
+        self.assertEqual((data["schema"], data["schema_version"]), ("fabricast-break-even", 1))
+        return data
+
+    def test_a_price_turns_where_it_is_the_other_one_times_the_speed(self):
+        data = self.even("b.price.gpu_hour=1:40 USD/h", *PRICE, "--set", "sizes=256M")
+        one = data["scenarios"][0]
+        for point in one["points"]:
+            price = float(point["value"].split()[0])
+            self.assertAlmostEqual(point["cheaper"] / (point["faster"] * 2 / price), 1, 9)
+        low, high = (float(word) for word in re.findall(r"([0-9.]+) USD/h", one["cheaper"][0]))
+        turn = 2 * one["points"][0]["faster"]
+        self.assertLessEqual(low * 0.999, turn)
+        self.assertGreaterEqual(high * 1.001, turn)
+        self.assertLess(high / low, 1.03)
+        self.assertEqual(one["faster"], [])
+
+    def test_a_value_is_what_compare_says_of_it(self):
+        points = self.even("collective.sizes=1M:256M")["scenarios"][0]["points"]
+        self.assertEqual((points[0]["value"], points[-1]["value"]), ("1048576", "268435456"))
+        rows = json.loads(self.prints(*self.PAIR, "--set", "sizes=1M;256M", "--json"))["scenarios"][1]["rows"]
+        for point, row in zip((points[0], points[-1]), rows):
+            self.assertEqual((point["faster"], point["faster_low"]), (row["ratio"], row["ratio_low"]))
+            self.assertIsNone(point["cheaper"])
+
+    def test_a_turn_lies_between_two_values_that_differ(self):
+        """One GPU's steps against two: more GPUs are faster only when the batch leaves work for both."""
+        steps = ("compare", "train-gradients-3090", "train-gradients-3090")
+        words = ("--set", "training.gpus=2", "--break-even", "b.training.micro_batch=1:4")
+        data = json.loads(self.prints(*steps, *words, "--json"))
+        for turn in data["scenarios"][0]["faster"]:
+            low, high = (int(word) for word in re.findall(r"[0-9]+", turn))
+            self.assertLess(low, high)
+
+    def test_the_forms_agree_and_say_what_is_not_possible(self):
+        words = (*self.PAIR, "--break-even", "collective.ranks=2:16", "--set", "sizes=1M")
+        data = json.loads(self.prints(*words, "--json"))
+        rows = list(csv.DictReader(io.StringIO(self.prints(*words, "--csv"))))
+        points = data["scenarios"][0]["points"]
+        self.assertEqual([point["value"] for point in points], ["2", "4", "8", "16"])
+        self.assertEqual([point["possible"] for point in points], [True, True, True, False])
+        for row, point in zip(rows, points):
+            self.assertEqual(row["value"], point["value"])
+            self.assertEqual(row["faster"] and float(row["faster"]), point["faster"] or "")
+        text = self.prints(*words)
+        self.assertIn("            16  not possible\n", text)
+        self.assertRegex(text, "# 1 values are not possible, the first because .*16 ranks need 16 GPUs")
+
+    def test_bad_ranges_are_refused(self):
+        def refuses(pattern, what, *more):
+            self.refuses(pattern, *self.PAIR, "--break-even", what, *more)
+
+        refuses("must be a key with its range", "ranks=2:4")
+        refuses("must be a key with its range", "collective.ranks")
+        refuses("must be a key with its range", "collective.ranks=2")
+        refuses("is not a range from a lower to a higher number", "collective.ranks=4:2")
+        refuses("is not a range from a lower to a higher number", "topology.name=a:b")
+        refuses("is not a range from a lower to a higher number", "b.price.gpu_hour=1 EUR/h:10 USD/h")
+        refuses("c.collective.ranks is of scenario C, there are 2", "c.collective.ranks=2:4")
+        refuses("has 31 sizes, a break-even is looked for at one", "collective.ranks=2:4")
+        refuses("no value of collective.ranks from 16 to 32 is possible", "collective.ranks=16:32", "--set", "sizes=1M")
+        refuses("did you mean", "collective.rnks=2:4", "--set", "sizes=1M")
 
 
 class Claims(Case):

@@ -6,10 +6,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "study/claim-private.h"
-
-/* The search for the value at which a claim turns ends at this ratio of its two sides. */
-#define CLOSE 1.02
-enum { MOST_STEPS = 40 };
+#include "study/turn.h"
 
 const char *const fab_claim_verdict_names[] = { "supported", "refuted", "depends", "cannot be told", NULL };
 const char *const fab_claim_state_names[] = { "yes", "no", "open", NULL };
@@ -30,94 +27,40 @@ fab_claim_verdict(GArray *points)
 
 /* ------------------------------------------------------------------ where it turns */
 
-/* A number and what follows it: "400 Gb/s", "4M", "16". */
-typedef struct {
-    double number;
-    const char *unit;
-    bool whole; /* written without a point: only whole numbers are tried between */
-} Amount;
-
-static bool
-parse_amount(const char *text, Amount *amount)
-{
-    char *end;
-
-    if (!g_ascii_isdigit(text[0]))
-        return false;
-    amount->number = g_ascii_strtod(text, &end);
-    amount->unit = end;
-    amount->whole = memchr(text, '.', (size_t)(end - text)) == NULL && end[0] == '\0';
-    return isfinite(amount->number) && strpbrk(end, "0123456789:;,|") == NULL;
-}
-
-/* Sizes are bisected in bytes, so that between 1M and 1G there is more than whole megabytes. */
-static bool
-parse_ends(const FabClaimSpec *spec, const char *below, const char *above, Amount *low, Amount *high)
-{
-    bool sizes = g_str_has_suffix(spec->claim->vary, ".sizes");
-    uint64_t first, last;
-
-    if (sizes && fab_parse_bytes(below, &first, NULL) && fab_parse_bytes(above, &last, NULL)) {
-        *low = (Amount) { (double)first, "", true };
-        *high = (Amount) { (double)last, "", true };
-        return first > 0 && first < last;
-    }
-    return parse_amount(below, low) && parse_amount(above, high) && strcmp(low->unit, high->unit) == 0 &&
-           low->number > 0 && low->number < high->number;
-}
-
-static char *
-amount_text(double number, const Amount *like)
-{
-    char text[G_ASCII_DTOSTR_BUF_SIZE];
-
-    g_ascii_formatd(text, sizeof text, "%.15g", like->whole ? floor(number) : number);
-    return g_strconcat(text, like->unit, NULL);
-}
-
 static bool
 is_true(const FabClaimSpec *spec, const FabClaimPoint *point)
 {
     return point->value >= spec->least && point->value <= spec->most;
 }
 
-static char *
-shown(const FabClaimSpec *spec, double number, const Amount *like)
+/* What the search asks. */
+static bool
+ask_claim(const char *value, bool *answer, void *user)
 {
-    return g_str_has_suffix(spec->claim->vary, ".sizes") ? fab_format_bytes((uint64_t)number)
-                                                         : amount_text(number, like);
+    FabClaimSpec *spec = user;
+    FabClaimPoint point = { .condition = NULL };
+
+    if (!fab_claim_measure(spec, value, &point, NULL))
+        return false;
+    *answer = is_true(spec, &point);
+    return true;
 }
 
-/*
- * Halves the ratio until the sides are close, whole numbers are neighbours, or a value between is not possible. NULL:
- * the values have no order.
- */
+/* NULL: the values have no order. */
 static char *
 search_turn(FabClaimSpec *spec, guint place)
 {
     FabClaimPoint *below = &g_array_index(spec->claim->points, FabClaimPoint, place), *above = below + 1;
-    Amount low, high;
-    bool first = is_true(spec, below);
+    g_auto(FabSpan) span = { .unit = NULL };
     g_autofree char *from = NULL, *to = NULL;
 
-    if (!parse_ends(spec, below->condition, above->condition, &low, &high))
-        return parse_amount(below->condition, &low) && parse_amount(above->condition, &high)
+    if (!fab_span_parse(&span, spec->claim->vary, below->condition, above->condition))
+        return fab_span_is_amount(below->condition) && fab_span_is_amount(above->condition)
                    ? g_strdup_printf("from %s to %s", below->condition, above->condition)
                    : NULL;
-    for (int i = 0; i < MOST_STEPS && high.number / low.number > CLOSE; i++) {
-        double middle = sqrt(low.number * high.number);
-        FabClaimPoint point = { .condition = NULL };
-        g_autofree char *value = amount_text(middle, &low);
-        middle = low.whole ? floor(middle) : middle;
-        if (middle <= low.number || !fab_claim_measure(spec, value, &point, NULL))
-            break;
-        if (is_true(spec, &point) == first)
-            low.number = middle;
-        else
-            high.number = middle;
-    }
-    from = shown(spec, low.number, &low);
-    to = shown(spec, high.number, &high);
+    fab_turn_search(&span, is_true(spec, below), ask_claim, spec);
+    from = fab_span_shown(&span, span.low);
+    to = fab_span_shown(&span, span.high);
     return g_strdup_printf("between %s and %s", from, to);
 }
 
