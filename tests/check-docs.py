@@ -27,6 +27,7 @@ PAGES = {
     "docs/explain.md": (),
     "docs/sweep.md": (),
     "docs/report.md": (),
+    "docs/guide.md": ("plain.ini", "bridged.ini", "bridge-pays.ini", "pcie.ini", "nvswitch.ini"),
 }
 MATRIX = "tests/data/topo-m/topo-m-rtx4090x8-sys-nic.txt"  # the machine of README's last example
 COMMAND = re.compile(r"(?:    )?\$ ((?:fabricast|cat|cc) .*)$")
