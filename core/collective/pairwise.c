@@ -196,6 +196,42 @@ pairwise_step(const FabProgram *program, const FabStream *stream, uint64_t index
     return true;
 }
 
+/* ------------------------------------------------------------------ turning */
+
+static void
+pairwise_joins(const FabProgram *program, uint32_t connection, uint32_t *from, uint32_t *to)
+{
+    const Pairwise *pairwise = program->data;
+    uint32_t pair = connection / pairwise->parts, n = pairwise->ranks, round = 1;
+
+    *from = pair;
+    if (pairwise->collective != FAB_SEND_RECV) {
+        *from = pair / (n - 1);
+        round = pair % (n - 1) + 1;
+    }
+    *to = *from + round >= n ? *from + round - n : *from + round;
+}
+
+static uint32_t
+pairwise_folded(const FabProgram *program, uint32_t connection, uint32_t period)
+{
+    const Pairwise *pairwise = program->data;
+    uint32_t each = pairwise->collective == FAB_SEND_RECV ? 1 : pairwise->ranks - 1;
+    uint32_t of_rank = each * pairwise->parts;
+
+    return connection / of_rank % period * of_rank + connection % of_rank;
+}
+
+static uint32_t
+pairwise_turn(const Pairwise *pairwise)
+{
+    if (pairwise->collective == FAB_SEND_RECV)
+        return pairwise->one_way ? 0 : 1;
+    if (pairwise->collective == FAB_GATHER || pairwise->collective == FAB_SCATTER)
+        return 0;
+    return pairwise->unit * pairwise->ranks == pairwise->size ? 1 : 0;
+}
+
 FabProgram *
 fab_pairwise_emit(const FabCollectiveSpec *spec, GError **error)
 {
@@ -222,6 +258,9 @@ fab_pairwise_emit(const FabCollectiveSpec *spec, GError **error)
     program = fab_emit_program(spec, "pairwise", (uint32_t) connection_count(spec, divided.channels), pairwise,
                                pairwise_free);
     program->step = pairwise_step;
+    program->turn = pairwise_turn(pairwise);
+    program->joins = pairwise_joins;
+    program->folded = pairwise_folded;
     program->roles = ROLES;
     /* NCCL gives half of a transfer's warps to each direction. */
     program->role_share[SENDS] = program->role_share[RECEIVES] = 0.5;

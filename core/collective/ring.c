@@ -279,6 +279,72 @@ one_slot_step(const FabProgram *program, const FabStream *stream, uint64_t index
     return true;
 }
 
+/* ------------------------------------------------------------------ turning */
+
+static void
+ring_joins(const FabProgram *program, uint32_t connection, uint32_t *from, uint32_t *to)
+{
+    const Ring *ring = program->data;
+    uint32_t channel = connection / ring->ranks, position = connection % ring->ranks;
+
+    *from = rank_at(ring, channel, position);
+    *to = rank_at(ring, channel, position + 1 == ring->ranks ? 0 : position + 1);
+}
+
+static uint32_t
+ring_folded(const FabProgram *program, uint32_t connection, uint32_t period)
+{
+    const Ring *ring = program->data;
+    uint32_t channel = connection / ring->ranks;
+
+    return channel * period + rank_at(ring, channel, connection % ring->ranks) % period;
+}
+
+/* Whether the ranks `turn` places further on are those `turn` further on. */
+static bool
+order_turns(const Ring *ring, uint32_t channels, uint32_t turn)
+{
+    uint32_t n = ring->ranks;
+
+    for (uint32_t c = 0; c < channels; c++) {
+        for (uint32_t p = 0; p < n; p++) {
+            uint32_t there = rank_at(ring, c, (p + turn) % n);
+            if (there != (rank_at(ring, c, p) + turn) % n)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the pieces of all ranks are equally long in every loop. */
+static bool
+pieces_are_even(const Ring *ring, const FabCollectiveSpec *spec)
+{
+    if (spec->collective == FAB_ALL_GATHER || spec->collective == FAB_REDUCE_SCATTER)
+        return ring->unit * ring->ranks == spec->size;
+    for (uint32_t c = 0; c < spec->channels; c++) {
+        const FabShare *share = &ring->shares[c];
+        uint64_t whole = share->loops > 0 ? ((share->loops - 1) * ring->chunk + share->last_chunk) * ring->ranks : 0;
+        if (whole != share->bytes)
+            return false;
+    }
+    return spec->collective == FAB_ALL_REDUCE || spec->collective == FAB_BARRIER;
+}
+
+static uint32_t
+ring_turn(const Ring *ring, const FabCollectiveSpec *spec)
+{
+    uint32_t local = spec->ranks_per_node;
+
+    if (spec->slots == 1 || !pieces_are_even(ring, spec))
+        return 0;
+    if (order_turns(ring, spec->channels, 1))
+        return 1;
+    return local > 1 && order_turns(ring, spec->channels, local) ? local : 0;
+}
+
+/* ------------------------------------------------------------------ set-up */
+
 static void
 copy_order(Ring *ring, const FabCollectiveSpec *spec)
 {
@@ -346,6 +412,9 @@ fab_ring_emit(const FabCollectiveSpec *spec, GError **error)
     ring = ring_new(spec);
     program = fab_emit_program(spec, "ring", spec->channels * spec->ranks, ring, ring_free);
     program->step = ring->fused = steps[spec->collective];
+    program->turn = ring_turn(ring, spec);
+    program->joins = ring_joins;
+    program->folded = ring_folded;
     if (spec->slots == 1 && ring->steps_per_loop > 0) {
         program->step = one_slot_step;
         program->scratch_bytes = spec->channels * ring->chunk;

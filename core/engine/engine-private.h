@@ -73,6 +73,13 @@ typedef struct {
 /* Events carry 31 bits of number and one of kind: those of flows have this one. */
 #define FAB_ENGINE_FLOW_MARK UINT32_C(0x80000000)
 
+/* A route as it is simulated: where ranks are folded, on classes of resources. */
+static inline const FabRoute *
+fab_engine_folded(const FabEngine *engine, const FabRoute *route)
+{
+    return engine->spec->fold == NULL ? route : fab_fold_route(engine->spec->fold, route);
+}
+
 /* The time of slice number `slice` of a connection. */
 static inline int64_t *
 fab_engine_slot(FabEngine *engine, uint32_t connection, uint32_t slice)

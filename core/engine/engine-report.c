@@ -61,4 +61,12 @@ fab_engine_fill_report(FabEngine *engine)
     report->flows = fab_flow_started(engine->flows);
     report->copy_share = stream_ps > 0 ? (engine->copy_ps + fab_flow_limited_ps(engine->flows)) / stream_ps : 0;
     report->idle_share = stream_ps > 0 ? engine->wait_ps / stream_ps : 0;
+    if (engine->spec->fold == NULL)
+        return;
+    fab_fold_spread(engine->spec->fold, report->carried);
+    report->simulated = engine->program->ranks;
+    report->steps *= fab_fold_times(engine->spec->fold);
+    report->slices *= fab_fold_times(engine->spec->fold);
+    report->events *= fab_fold_times(engine->spec->fold);
+    report->flows *= fab_fold_times(engine->spec->fold);
 }

@@ -98,9 +98,9 @@ push_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
 
     fab_engine_note_ends(engine, end->connection, gpus[stream->at.rank], gpus[end->peer], stream->at.channel);
     if (connection->push == NULL && engine->error == NULL)
-        connection->push =
-            fab_router_push_flow(engine->router, gpus[stream->at.rank], gpus[end->peer], stream->at.channel,
-                                 &engine->error);
+        connection->push = fab_engine_folded(
+            engine, fab_router_push_flow(engine->router, gpus[stream->at.rank], gpus[end->peer], stream->at.channel,
+                                         &engine->error));
     return connection->push;
 }
 
@@ -112,8 +112,8 @@ pull_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
 
     fab_engine_note_ends(engine, end->connection, gpus[end->peer], gpus[stream->at.rank], stream->at.channel);
     if (connection->pull == NULL && engine->error == NULL)
-        connection->pull =
-            fab_router_pull(engine->router, gpus[end->peer], gpus[stream->at.rank], &engine->error);
+        connection->pull = fab_engine_folded(
+            engine, fab_router_pull(engine->router, gpus[end->peer], gpus[stream->at.rank], &engine->error));
     return connection->pull;
 }
 
@@ -191,8 +191,8 @@ post_latency(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
     if (push_route(engine, stream, end) == NULL)
         return latency;
     if (connection->pull == NULL)
-        connection->pull =
-            fab_router_pull(engine->router, gpus[stream->at.rank], gpus[end->peer], &engine->error);
+        connection->pull = fab_engine_folded(
+            engine, fab_router_pull(engine->router, gpus[stream->at.rank], gpus[end->peer], &engine->error));
     return latency + connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
 }
 
@@ -282,8 +282,10 @@ note_beginning(FabEngine *engine, const FabStreamRun *stream)
     if (stream->index > 0 || stream->slice > 0)
         return;
     engine->began[stream->at.rank] = MIN(engine->began[stream->at.rank], engine->now);
-    for (uint32_t i = 0; i < step->send_count; i++)
-        engine->began[step->send[i].peer] = MIN(engine->began[step->send[i].peer], engine->now);
+    for (uint32_t i = 0; i < step->send_count; i++) {
+        uint32_t peer = step->send[i].peer % engine->program->ranks; /* where ranks are folded, that of its class */
+        engine->began[peer] = MIN(engine->began[peer], engine->now);
+    }
 }
 
 /*

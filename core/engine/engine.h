@@ -9,6 +9,7 @@
 #ifndef FAB_ENGINE_ENGINE_H
 #define FAB_ENGINE_ENGINE_H
 
+#include "engine/fold.h"
 #include "program/program.h"
 #include "topology/route.h"
 
@@ -74,6 +75,7 @@ typedef struct {
     const int64_t *late_ps; /* of each rank: it begins so much later; NULL: 0 */
     const FabEngineChange *changes; /* ascending in time */
     uint32_t change_count;
+    FabFold *fold; /* NULL: every rank is simulated; else `program` is that of the fold */
     FabSharedAccess shared; /* `used` false: every GPU has a memory of its own, which never limits */
 } FabEngineSpec;
 
@@ -84,7 +86,8 @@ typedef struct {
     double *carried; /* bytes by resource of the topology, protocol included; g_free() */
     double copy_share; /* share of stream time spent at the CTA's own send or copy rate, 0..1 */
     double idle_share; /* share of stream time spent waiting for slices and slots, 0..1 */
-    uint64_t steps, slices, events, flows;
+    uint64_t steps, slices, events, flows; /* of all ranks */
+    uint32_t simulated; /* ranks, each for as many alike; 0: all */
 } FabEngineReport;
 
 /*

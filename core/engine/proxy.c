@@ -101,9 +101,10 @@ fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd
 
     fab_engine_note_ends(engine, end->connection, from, to, stream->at.channel);
     if (connection->push == NULL && engine->error == NULL)
-        connection->push = fab_router_push_flow(engine->router, from, to, stream->at.channel, &engine->error);
+        connection->push = fab_engine_folded(
+            engine, fab_router_push_flow(engine->router, from, to, stream->at.channel, &engine->error));
     if (connection->pull == NULL && engine->error == NULL)
-        connection->pull = fab_router_pull(engine->router, from, to, &engine->error);
+        connection->pull = fab_engine_folded(engine, fab_router_pull(engine->router, from, to, &engine->error));
     if (engine->error != NULL)
         return;
     place = (gsize)end->connection * engine->program->slots + connection->handed % engine->program->slots;

@@ -77,6 +77,15 @@ struct FabProgram {
     double role_share[FAB_PROGRAM_ROLES]; /* share of the CTA's threads that each role has; sums to 1 or less */
     /* Fills step `index` of a stream; false: the stream has ended. Pure. */
     bool (*step)(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step);
+    /*
+     * Turning: when every rank takes the place of the one `turn` further on, the last ones those of the first, the
+     * program is the same; so it is for multiples that divide the ranks. 0: it is not, and the two functions are NULL.
+     */
+    uint32_t turn;
+    /* The ranks that a connection joins. */
+    void (*joins)(const FabProgram *program, uint32_t connection, uint32_t *from, uint32_t *to);
+    /* Its number, from 0 without gaps, where turning by `period` makes connections the same. */
+    uint32_t (*folded)(const FabProgram *program, uint32_t connection, uint32_t period);
     void *data; /* of the algorithm */
     GDestroyNotify data_free;
 };

@@ -30,12 +30,13 @@ static const char *const work_groups[] = { GROUP_TRANSFER, GROUP_TRAINING, GROUP
 static const char *const collective_keys[] = {
     "operation", "sizes", "algorithm", "protocol", "channels", "chunk",  "slice",  "slots", "ranks",
     "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", "processes", "threads", "nccl",
-    "timing",    "one_way", "registered",  NULL,
+    "timing",    "one_way", "registered",  "fold", NULL,
 };
 static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink", "launch", NULL };
 
 static const char *const protocols[] = { "auto", "simple", "ll", "ll128", NULL };
 static const char *const timings[] = { "back-to-back", "single", "kernel", NULL };
+static const char *const folds[] = { "auto", "on", "off", NULL };
 static const char *const reductions[] = { "sum", "prod", "max", "min", "avg", NULL };
 static const char *const peers[] = { "auto", "nvlink", "pix", "pxb", "phb", "node", "sys", NULL };
 
@@ -262,6 +263,7 @@ read_collective(FabKeyfile *file, FabScenario *scenario, GError **error)
            fab_keyfile_get_boolean(file, group, "registered", &scenario->registered, error) &&
            read_one_way(file, scenario, error) &&
            read_word(file, group, "timing", timings, 0, &scenario->timing, error) &&
+           read_word(file, group, "fold", folds, 0, &scenario->fold, error) &&
            read_nccl(file, scenario, error) && read_datatype(file, scenario, error) &&
            read_word(file, group, "reduction", reductions, 0, &scenario->reduction, error) &&
            read_common(file, group, scenario, error) && read_settings(file, scenario, error);
@@ -535,6 +537,7 @@ fab_scenario_free(FabScenario *scenario)
     g_free(scenario->reduction);
     g_free(scenario->peer);
     g_free(scenario->timing);
+    g_free(scenario->fold);
     g_free(scenario->settings.graph_file);
     g_free(scenario->pairs);
     g_free(scenario->trace.files);

@@ -9,6 +9,7 @@
 #include "collective/overlay.h"
 #include "study/cost.h"
 #include "study/given-graph.h"
+#include "study/folded.h"
 #include "study/interval.h"
 #include "study/run-result.h"
 #include "study/copy-pipeline.h"
@@ -294,7 +295,13 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program,
                            .pace = run->pace, .late_ps = run->late_ps, .changes = run->changes,
                            .change_count = run->change_count };
+    g_autoptr(FabFold) fold = NULL;
 
+    if (!fab_run_fold(run, program, &fold, error))
+        return false;
+    if (fold != NULL)
+        spec.program = fab_fold_program(fold);
+    spec.fold = fold;
     if (run->topology->shared != FAB_VERTEX_NONE)
         fab_shared_costs(&spec, &run->constants->shared, plan->protocol, run->scenario->launch_s);
     else
@@ -318,7 +325,7 @@ fab_run_clock_ps(const FabRun *run, const FabPlan *plan, const FabEngineReport *
 }
 
 static FabResultRow *
-run_size(const FabRun *run, uint64_t size, GError **error)
+run_size(const FabRun *run, uint64_t size, FabResult *result, GError **error)
 {
     FabPlan plan;
     FabEngineReport report;
@@ -330,6 +337,7 @@ run_size(const FabRun *run, uint64_t size, GError **error)
         return NULL;
     report.time_ps = fab_run_clock_ps(run, &plan, &report, &launch_bound);
     row = row_of(run, size, &plan, &report);
+    fab_run_note_fold(run, &report, result);
     if (launch_bound) {
         g_free(row->binding);
         row->binding = g_strdup("host launch");
@@ -383,11 +391,13 @@ fab_run_check_work(const FabRun *run, GError **error)
     for (uint32_t i = 0; i < scenario->size_count; i++) {
         FabPlan plan;
         g_autoptr(FabProgram) program = fab_run_program(run, scenario->sizes[i], &plan, error);
+        double relief;
         if (program == NULL)
             return false;
-        largest = MAX(largest, fab_work_slices(program));
-        sweep += fab_work_slices(program);
-        memory = MAX(memory, fab_work_memory(program));
+        relief = fab_run_relief(run, program);
+        largest = MAX(largest, fab_work_slices(program) / relief);
+        sweep += fab_work_slices(program) / relief;
+        memory = MAX(memory, fab_work_memory(program) / relief);
     }
     return fab_work_check(scenario->path, largest, sweep, memory, error);
 }
@@ -410,7 +420,7 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
         FabResultRow *row = NULL;
         if (progress != NULL)
             progress(done / total, what, user);
-        row = run_size(&run, scenario->sizes[i], error);
+        row = run_size(&run, scenario->sizes[i], result, error);
         good = row != NULL;
         if (good)
             g_ptr_array_add(result->rows, row);

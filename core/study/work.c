@@ -93,6 +93,12 @@ fab_work_memory(const FabProgram *program)
 }
 
 bool
+fab_work_is_allowed(double slices, double memory)
+{
+    return slices <= MAX_SLICES && memory <= (double)MAX_MEMORY;
+}
+
+bool
 fab_work_check(const char *where, double largest, double sweep, double memory, GError **error)
 {
     bool one = largest > MAX_SLICES;

@@ -22,4 +22,7 @@ double fab_work_memory(const FabProgram *program);
  */
 bool fab_work_check(const char *where, double largest, double sweep, double memory, GError **error);
 
+/* Whether one size may take so many slices and so much memory. */
+bool fab_work_is_allowed(double slices, double memory);
+
 #endif

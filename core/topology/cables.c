@@ -148,12 +148,28 @@ fab_cables_distance(const FabCables *cables, FabVertex vertex)
     return nearest == UINT32_MAX ? UINT32_MAX : nearest + 1;
 }
 
+static const uint32_t *
+cables_to_target(FabCables *cables, FabVertex vertex, const uint32_t *links, uint32_t links_count, uint32_t *count)
+{
+    *count = 0;
+    for (uint32_t i = 0; i < links_count; i++) {
+        const FabTopologyLink *link = &cables->topology->links[links[i]];
+        if (fab_is_cable(link) && fab_link_other_end(link, cables->target) == vertex)
+            cables->nearer[(*count)++] = links[i];
+    }
+    return cables->nearer;
+}
+
 const uint32_t *
 fab_cables_nearer(FabCables *cables, FabVertex vertex, uint32_t *count)
 {
     uint32_t distance = fab_cables_distance(cables, vertex), links_count, found = 0;
-    const uint32_t *links = fab_topology_links_at(cables->topology, vertex, &links_count);
+    /* A leaf has many cables to NICs that are not meant; the one to the target is found from its other end. */
+    const uint32_t *links =
+        fab_topology_links_at(cables->topology, distance == 1 ? cables->target : vertex, &links_count);
 
+    if (distance == 1)
+        return cables_to_target(cables, vertex, links, links_count, count);
     for (uint32_t i = 0; i < links_count && distance != 0 && distance != UINT32_MAX; i++) {
         const FabTopologyLink *link = &cables->topology->links[links[i]];
         if (fab_is_cable(link) && distance_beyond(cables, fab_link_other_end(link, vertex)) == distance - 1)

@@ -327,3 +327,17 @@ fab_network_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flo
     return ways->topology->network.routing == FAB_ROUTING_SPRAY ? take_all_ways(ways, from, to, share, hops)
                                                                 : take_one_way(ways, from, to, flow, share, hops);
 }
+
+bool
+fab_network_is_only_way(FabNetworkWays *ways, FabVertex from, FabVertex to)
+{
+    uint32_t count = 1;
+
+    fab_cables_aim(ways->cables, to);
+    while (from != to && count == 1) {
+        const uint32_t *cables = fab_cables_nearer(ways->cables, from, &count);
+        if (count == 1)
+            from = fab_link_other_end(&ways->topology->links[*cables], from);
+    }
+    return count <= 1;
+}

@@ -113,6 +113,25 @@ use_cables(FabRouter *router, uint32_t a, uint32_t b, uint32_t relay, uint32_t f
     return true;
 }
 
+bool
+fab_router_is_only_way(FabRouter *router, uint32_t a, uint32_t b)
+{
+    uint32_t relay, out_count, in_count;
+    const FabVertex *out, *in;
+
+    if (fab_router_transport(router, a, b) != FAB_TRANSPORT_NETWORK ||
+        router->topology->network.routing == FAB_ROUTING_SPRAY)
+        return true;
+    relay = relay_of(router, a, b);
+    out = fab_router_nics(router, relay, &out_count);
+    in = fab_router_nics(router, b, &in_count);
+    for (uint32_t i = 0; i < MAX(out_count, in_count) && out_count > 0 && in_count > 0; i++) {
+        if (!fab_network_is_only_way(router->ways, out[i % out_count], in[i % in_count]))
+            return false;
+    }
+    return true;
+}
+
 /* From GPU memory, or what a proxy thread staged in host memory, to the memory that the receiver's NIC writes. */
 const FabRoute *
 fab_router_network_route(FabRouter *router, uint32_t a, uint32_t b, uint32_t flow, GError **error)

@@ -574,6 +574,14 @@ fab_router_union(FabRouter *router, const FabRoute *const *routes, uint32_t coun
     return fab_router_finish(router, latency_ps);
 }
 
+const FabRoute *
+fab_router_route(FabRouter *router, const FabUse *uses, uint32_t count, int64_t latency_ps)
+{
+    for (uint32_t i = 0; i < count; i++)
+        fab_router_use(router, uses[i].resource, uses[i].weight);
+    return fab_router_finish(router, latency_ps);
+}
+
 double
 fab_route_bandwidth(const FabTopology *topology, const FabRoute *route)
 {

@@ -118,6 +118,12 @@ const FabRoute *fab_router_multicast(FabRouter *router, const uint32_t *gpus, ui
  */
 const FabRoute *fab_router_access(FabRouter *router, uint32_t gpu, double memory, double read);
 
+/* Whether the network leaves a connection of the two no choice: all of it takes the one way, or all ways alike. */
+bool fab_router_is_only_way(FabRouter *router, uint32_t a, uint32_t b);
+
+/* A route with these uses, in any order; those of one resource add up. */
+const FabRoute *fab_router_route(FabRouter *router, const FabUse *uses, uint32_t count, int64_t latency_ps);
+
 /* The union of routes: weights add up, latency is the largest. `routes` may hold the same one twice. */
 const FabRoute *fab_router_union(FabRouter *router, const FabRoute *const *routes, uint32_t count);
 

@@ -1,0 +1,328 @@
+#include "engine/fold.h"
+
+#include <string.h>
+
+/* One ordered pair of ranks that a connection joins. */
+typedef struct {
+    uint32_t from, to;
+    const FabRoute *push, *pull;
+} Pair;
+
+/* Resources that are used alike. */
+typedef struct {
+    uint32_t first, count;
+} Class;
+
+struct FabFold {
+    FabRouter *router;
+    const FabProgram *whole;
+    FabProgram *program;
+    uint32_t period;
+    uint64_t *colour;      /* of each resource; 0: not used */
+    GHashTable *classes;   /* colour -> Class */
+    GHashTable *routes;    /* FabRoute -> FabRoute, folded */
+};
+
+static guint
+colour_hash(gconstpointer key)
+{
+    uint64_t value = *(const uint64_t *)key;
+
+    return (guint)(value ^ (value >> 32));
+}
+
+static gboolean
+colour_equal(gconstpointer a, gconstpointer b)
+{
+    return *(const uint64_t *)a == *(const uint64_t *)b;
+}
+
+void
+fab_fold_free(FabFold *fold)
+{
+    if (fold == NULL)
+        return;
+    fab_program_free(fold->program);
+    g_free(fold->colour);
+    g_hash_table_unref(fold->classes);
+    g_hash_table_unref(fold->routes);
+    g_free(fold);
+}
+
+/* ------------------------------------------------------------------ pairs of ranks */
+
+static guint
+pair_hash(gconstpointer key)
+{
+    const Pair *pair = key;
+
+    return pair->from * 2654435761u ^ pair->to * 40503u;
+}
+
+static gboolean
+pair_equal(gconstpointer a, gconstpointer b)
+{
+    const Pair *first = a, *second = b;
+
+    return first->from == second->from && first->to == second->to;
+}
+
+/* Each pair once, however many channels join it. */
+static GArray *
+find_pairs(const FabProgram *program)
+{
+    GArray *pairs = g_array_new(FALSE, FALSE, sizeof(Pair));
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(pair_hash, pair_equal, g_free, NULL);
+
+    for (uint32_t i = 0; i < program->connections; i++) {
+        Pair pair = { .push = NULL };
+        program->joins(program, i, &pair.from, &pair.to);
+        if (g_hash_table_contains(seen, &pair))
+            continue;
+        g_hash_table_add(seen, g_memdup2(&pair, sizeof pair));
+        g_array_append_val(pairs, pair);
+    }
+    return pairs;
+}
+
+/* All ways are looked at before the first is taken: a network that places flows one by one remembers each. */
+static bool
+find_routes(FabRouter *router, GArray *pairs, const uint32_t *gpus, char **why)
+{
+    for (guint i = 0; i < pairs->len; i++) {
+        const Pair *pair = &g_array_index(pairs, Pair, i);
+        if (fab_router_is_only_way(router, gpus[pair->from], gpus[pair->to]))
+            continue;
+        *why = g_strdup("the network chooses among several ways for each connection (spray uses all alike)");
+        return false;
+    }
+    for (guint i = 0; i < pairs->len; i++) {
+        Pair *pair = &g_array_index(pairs, Pair, i);
+        pair->push = fab_router_push(router, gpus[pair->from], gpus[pair->to], NULL);
+        pair->pull = fab_router_pull(router, gpus[pair->from], gpus[pair->to], NULL);
+        if (pair->push != NULL && pair->pull != NULL)
+            continue;
+        *why = g_strdup("some ranks cannot reach each other");
+        return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ classes */
+
+static uint64_t
+mix(uint64_t value)
+{
+    value ^= value >> 30;
+    value *= UINT64_C(0xbf58476d1ce4e5b9);
+    value ^= value >> 27;
+    value *= UINT64_C(0x94d049bb133111eb);
+    return value ^ (value >> 31);
+}
+
+static uint64_t
+bits_of(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* The class of a pair when all ranks are turned by `period`: where it begins and how far it leads. */
+static uint64_t
+pair_class(const FabProgram *program, const Pair *pair, uint32_t period)
+{
+    uint32_t ahead = pair->to >= pair->from ? pair->to - pair->from : pair->to + program->ranks - pair->from;
+
+    return (uint64_t)(pair->from % period) << 32 | ahead;
+}
+
+/* Sums do not depend on the order, so that each resource's is that of the multiset of its uses. */
+static void
+add_colours(FabFold *fold, const FabRoute *route, uint64_t class)
+{
+    for (uint32_t i = 0; i < route->count; i++)
+        fold->colour[route->uses[i].resource] += mix(class ^ mix(bits_of(route->uses[i].weight)));
+}
+
+static uint64_t
+signature(const FabFold *fold, const FabRoute *route)
+{
+    uint64_t sum = mix((uint64_t)route->latency_ps);
+
+    for (uint32_t i = 0; i < route->count; i++)
+        sum += mix(fold->colour[route->uses[i].resource] ^ mix(bits_of(route->uses[i].weight)));
+    return sum;
+}
+
+/* Whether the pairs of each class use the same of each class of resources. */
+static bool
+is_equitable(FabFold *fold, const GArray *pairs, const uint32_t *gpus, uint32_t period)
+{
+    const FabTopology *topology = fab_router_topology(fold->router);
+    g_autoptr(GHashTable) known = g_hash_table_new_full(colour_hash, colour_equal, g_free, g_free);
+
+    memset(fold->colour, 0, topology->resource_count * sizeof *fold->colour);
+    for (guint i = 0; i < pairs->len; i++) {
+        const Pair *pair = &g_array_index(pairs, Pair, i);
+        uint64_t class = mix(pair_class(fold->whole, pair, period));
+        add_colours(fold, pair->push, class);
+        add_colours(fold, pair->pull, class + 1);
+    }
+    for (uint32_t i = 0; i < topology->resource_count; i++)
+        if (fold->colour[i] != 0)
+            fold->colour[i] = mix(fold->colour[i] ^ mix(bits_of(topology->resources[i].capacity)));
+    for (guint i = 0; i < pairs->len; i++) {
+        const Pair *pair = &g_array_index(pairs, Pair, i);
+        uint64_t class = pair_class(fold->whole, pair, period), *first = g_hash_table_lookup(known, &class);
+        uint32_t here = fab_topology_node_of(topology, gpus[pair->from]);
+        bool remote = here != fab_topology_node_of(topology, gpus[pair->to]);
+        uint64_t found = signature(fold, pair->push) + mix(signature(fold, pair->pull)) + remote;
+        if (first == NULL)
+            g_hash_table_insert(known, g_memdup2(&class, sizeof class), g_memdup2(&found, sizeof found));
+        else if (*first != found)
+            return false;
+    }
+    return true;
+}
+
+static void
+fill_classes(FabFold *fold)
+{
+    uint32_t count = fab_router_topology(fold->router)->resource_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        Class *class = fold->colour[i] != 0 ? g_hash_table_lookup(fold->classes, &fold->colour[i]) : NULL;
+        if (fold->colour[i] == 0)
+            continue;
+        if (class == NULL) {
+            class = g_new(Class, 1);
+            *class = (Class) { .first = i };
+            g_hash_table_insert(fold->classes, &fold->colour[i], class);
+        }
+        class->count++;
+    }
+}
+
+/* ------------------------------------------------------------------ the program of one class */
+
+typedef struct {
+    const FabProgram *whole;
+    uint32_t period;
+} Part;
+
+static bool
+part_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
+{
+    const Part *part = program->data;
+
+    if (!part->whole->step(part->whole, stream, index, step))
+        return false;
+    for (uint32_t i = 0; i < step->recv_count; i++)
+        step->ends[i].connection = part->whole->folded(part->whole, step->ends[i].connection, part->period);
+    for (uint32_t i = FAB_STEP_ENDS; i < FAB_STEP_ENDS + (uint32_t)step->send_count; i++)
+        step->ends[i].connection = part->whole->folded(part->whole, step->ends[i].connection, part->period);
+    return true;
+}
+
+static FabProgram *
+part_new(const FabProgram *whole, uint32_t period)
+{
+    Part *data = g_new(Part, 1);
+    FabProgram *program = fab_program_new(whole->name, data, g_free);
+
+    *data = (Part) { whole, period };
+    program->ranks = period;
+    program->channels = whole->channels;
+    program->roles = whole->roles;
+    program->connections = (uint32_t)((uint64_t)whole->connections * period / whole->ranks);
+    program->input_bytes = whole->input_bytes;
+    program->output_bytes = whole->output_bytes;
+    program->scratch_bytes = whole->scratch_bytes;
+    program->slice_bytes = whole->slice_bytes;
+    program->slots = whole->slots;
+    memcpy(program->role_share, whole->role_share, sizeof program->role_share);
+    program->step = part_step;
+    return program;
+}
+
+/* ------------------------------------------------------------------ interface */
+
+FabFold *
+fab_fold_new(FabRouter *router, const FabProgram *program, const uint32_t *gpus, char **why)
+{
+    g_autoptr(GArray) pairs = NULL;
+    g_autofree char *reason = NULL;
+    FabFold *fold;
+
+    if (why == NULL)
+        why = &reason;
+    if (program->turn == 0 || program->turn >= program->ranks) {
+        *why = g_strdup_printf("%s of this size gives its ranks different work", program->name);
+        return NULL;
+    }
+    pairs = find_pairs(program);
+    if (!find_routes(router, pairs, gpus, why))
+        return NULL;
+    fold = g_new0(FabFold, 1);
+    fold->router = router;
+    fold->whole = program;
+    fold->colour = g_new(uint64_t, fab_router_topology(router)->resource_count);
+    fold->classes = g_hash_table_new_full(colour_hash, colour_equal, NULL, g_free);
+    fold->routes = g_hash_table_new(NULL, NULL);
+    for (uint32_t period = program->turn; period < program->ranks; period += program->turn) {
+        if (program->ranks % period != 0 || !is_equitable(fold, pairs, gpus, period))
+            continue;
+        fold->period = period;
+        fill_classes(fold);
+        fold->program = part_new(program, period);
+        return fold;
+    }
+    *why = g_strdup("no two parts of the fabric are wired alike for it");
+    fab_fold_free(fold);
+    return NULL;
+}
+
+const FabProgram *
+fab_fold_program(const FabFold *fold)
+{
+    return fold->program;
+}
+
+uint32_t
+fab_fold_times(const FabFold *fold)
+{
+    return fold->whole->ranks / fold->period;
+}
+
+const FabRoute *
+fab_fold_route(FabFold *fold, const FabRoute *route)
+{
+    const FabRoute *found;
+    g_autofree FabUse *uses = NULL;
+
+    if (route == NULL || (found = g_hash_table_lookup(fold->routes, route)) != NULL)
+        return route == NULL ? NULL : found;
+    uses = g_new(FabUse, route->count + 1);
+    for (uint32_t i = 0; i < route->count; i++) {
+        const Class *class = g_hash_table_lookup(fold->classes, &fold->colour[route->uses[i].resource]);
+        uses[i].resource = class->first;
+        uses[i].weight = route->uses[i].weight * fab_fold_times(fold) / class->count;
+    }
+    found = fab_router_route(fold->router, uses, route->count, route->latency_ps);
+    g_hash_table_insert(fold->routes, (gpointer)route, (gpointer)found);
+    return found;
+}
+
+void
+fab_fold_spread(const FabFold *fold, double *carried)
+{
+    uint32_t count = fab_router_topology(fold->router)->resource_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const Class *class = fold->colour[i] != 0 ? g_hash_table_lookup(fold->classes, &fold->colour[i]) : NULL;
+        if (class != NULL)
+            carried[i] = carried[class->first];
+    }
+}
