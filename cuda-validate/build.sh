@@ -3,7 +3,7 @@
 #
 # usage: cuda-validate/build.sh [FOLDER]    (default: build-measure)
 #   NVCC, CC   the compilers (nvcc or /usr/local/cuda/bin/nvcc, cc)
-#   ARCH       GPUs to compile for, as nvcc -arch takes them (all-major)
+#   ARCH       GPUs to compile for, as nvcc -arch takes them (all-major: from Volta on)
 set -eu
 
 source=$(cd "$(dirname "$0")" && pwd)
@@ -20,8 +20,10 @@ root=$("$source/cuda-root.sh" "$nvcc")
 nvcc=$root/bin/nvcc
 for static in "$root"/lib*/libcudart_static.a; do break; done
 
+arches=$("$source/arches.sh" "$nvcc" "$arch")
 mkdir -p "$folder"
-"$nvcc" -std=c++14 -O3 -arch="$arch" -Xcompiler -fno-threadsafe-statics,-fno-exceptions \
+# shellcheck disable=SC2086 # options without blanks in them
+"$nvcc" -std=c++14 -O3 $arches -Xcompiler -fno-threadsafe-statics,-fno-exceptions \
     -I"$source" -c -o "$folder/kernels.o" "$source/kernels.cu"
 # One command: a few seconds, and nothing to keep up to date.
 "$cc" -std=c11 -O2 -g -D_GNU_SOURCE -DFABM_WITH_CUDA -isystem "$root/include" -o "$folder/fabricast-measure" \

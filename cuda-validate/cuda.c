@@ -158,10 +158,18 @@ static bool
 load_kernels(int gpu, FabmFailure *failure)
 {
     static bool loaded[64];
+    int major = attribute(cudaDevAttrComputeCapabilityMajor, gpu);
     struct cudaFuncAttributes attributes;
+    char what[160];
 
     if (gpu < 64 && loaded[gpu])
         return true;
+    if (major > 0 && major < 7)
+        return fabm_fail(failure, FABM_EXIT_MACHINE, "GPU %d is of compute capability %d.%d, the kernels need 7.0 "
+                         "(Volta) or later", gpu, major, attribute(cudaDevAttrComputeCapabilityMinor, gpu));
+    snprintf(what, sizeof what, "of compute capability %d.%d: a kernel cannot be loaded: the program was built for "
+             "other GPUs, or by a newer toolkit than the driver's", major,
+             attribute(cudaDevAttrComputeCapabilityMinor, gpu));
     for (int kind = 0; kind < FABM_KERNELS; kind++) {
         FabmLaunch launch = { .kind = (FabmKernelKind)kind };
         /* Of moves there are twelve: widths, sources, destinations; of programs one for each protocol. */
@@ -175,9 +183,7 @@ load_kernels(int gpu, FabmFailure *failure)
             } else if (kind == FABM_KERNEL_PROGRAM) {
                 launch.as.program.protocol = variant;
             }
-            if (!good(cudaFuncGetAttributes(&attributes, fabm_kernel_address(&launch)), gpu,
-                      "a kernel cannot be loaded: the program was built for other GPUs, or by a newer toolkit than the "
-                      "driver's", failure))
+            if (!good(cudaFuncGetAttributes(&attributes, fabm_kernel_address(&launch)), gpu, what, failure))
                 return false;
         }
     }

@@ -84,7 +84,7 @@ fabm_ll128_piece(const FabmProgramRun *run, const FabmOp *op, const FabmPiece *p
         const bool mine = line < lines;
         const uint64_t at = (uint64_t)line * FABM_LL128_DATA + part * FABM_LINE_WORDS * 8;
         const uint64_t place = (uint64_t)line * FABM_LL128_LINE + part * FABM_LINE_WORDS * 8;
-        uint64_t value[FABM_LINE_WORDS] = { 0 }, other[FABM_LINE_WORDS];
+        uint64_t value[FABM_LINE_WORDS] = { 0 }, other[FABM_LINE_WORDS] = { 0 };
         FabmWait wait = { 0, 0 };
 
         for (uint32_t w = 0; w < words && piece->src != NULL && mine; w++)

@@ -6,9 +6,11 @@ cli-measure-cuda.py FABRICAST-MEASURE-ON-HOST FABRICAST FAKE-NCCL FAKE-CUBLASLT
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 MEASURE, FABRICAST, NCCL, CUBLASLT = (os.path.abspath(path) for path in sys.argv[1:5])
 QUICK = ("--repeats=1", "--warmup=0", "--sizes=4K")
@@ -83,7 +85,12 @@ def faults_are_sentences(folder):
     refuses(3, "out of memory: 64.0 MiB are wanted", *QUICK, "--gpus=0", "--sizes=64M", "--nccl", NCCL,
             "--collectives=all_reduce", "nccl", fault="memory")
     refuses(3, "GPU 0: its work failed", *QUICK, "--gpus=0", "launch", fault="broken")
+    refuses(3, "GPU 0 is of compute capability 6.0, the kernels need 7.0 (Volta) or later", *QUICK, "--gpus=0", "rates",
+            fault="old-gpu")
+    refuses(3, "GPU 0: of compute capability 9.0: a kernel cannot be loaded: the program was built for other GPUs", *QUICK,
+            "--gpus=0", "rates", fault="other-gpu")
     path = export(folder + "/pair", 2, 1)
+    refuses(3, "GPU 0: peer access was refused", *QUICK, "--program", path, "program", fault="refused-peer")
     refuses(3, "GPU 0 cannot reach the memory of GPU 1", *QUICK, "--program", path, "program", fault="no-peer")
     refuses(3, "GPU 0 cannot reach the memory of GPU 1", *QUICK, "--pairs=0>1", "--engine=kernel", "transfer",
             fault="no-peer")
@@ -95,7 +102,39 @@ def faults_are_sentences(folder):
     expect(listed.returncode == 0 and "GPU 1 cannot reach the memory of GPU 0" in listed.stdout, "--list says who reaches whom")
 
 
+def rows_of(folder, name):
+    with open(f"{folder}/host-gpu-x1-{name}.ini", encoding="utf-8") as file:
+        keys = file.read()
+    with open(f"{folder}/host-gpu-x1-{name}.csv", encoding="utf-8") as file:
+        return keys, file.read().count("\n") - 1
+
+
+def what_was_measured_is_kept(folder):
+    """Memory that runs out, a hang and Ctrl-C after some points: those points are in a file that says so."""
+    done = run("--repeats=1", "--warmup=0", "--gpus=0", "--ctas=1,2", "--widths=16", "--output", folder, "rates",
+               fault="memory")
+    expect(done.returncode == 3 and "out of memory" in done.stderr, f"little memory: {done.returncode} {done.stderr}")
+    done = run(*QUICK, "--gpus=0", "--output", folder, "launch", "rates", fault="memory")
+    keys, rows = rows_of(folder, "launch")
+    expect(done.returncode == 3 and rows > 0 and "remark=stopped early: rates: GPU 0: out of memory" in keys,
+           f"the test before the one without memory is kept: {rows} {keys}")
+    done = run(*QUICK, "--gpus=0", "--timeout=0.7", "--output", folder, "launch", fault="hang")
+    keys, rows = rows_of(folder, "launch")
+    expect(done.returncode == 3 and "hangs for 0.7 s at launch: " in done.stderr and rows > 0 and
+           "remark=stopped early: hangs for 0.7 s" in keys, f"a hang: {done.returncode} {done.stderr} {rows}")
+    process = subprocess.Popen([MEASURE, *QUICK, "--gpus=0", "--output", folder, "launch"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=os.environ | {"HOST_GPU": "hang"})
+    process.stdout.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    keys, rows = rows_of(folder, "launch")
+    expect(process.returncode == 3 and "stopped by Ctrl-C" in errors and rows > 0 and
+           "remark=stopped early: stopped by Ctrl-C" in keys, f"Ctrl-C while a GPU hangs: {process.returncode} {errors}")
+
+
 with tempfile.TemporaryDirectory() as place:
+    what_was_measured_is_kept(place)
     tests_run()
     programs_run(place)
     faults_are_sentences(place)

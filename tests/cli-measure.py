@@ -127,8 +127,19 @@ def fabricast(*words):
     return subprocess.run([FABRICAST, *words], capture_output=True, text=True, check=False)
 
 
+def put_times(table, times):
+    """Times of the model in the place of those of host threads, which are never the same."""
+    with open(table, encoding="utf-8") as file:
+        header, *rows = file.read().splitlines()
+    with open(table, "w", encoding="utf-8") as file:
+        file.write(header + "\n")
+        for row, time_us in zip(rows, times):
+            size, _, _, _, in_place = row.split(",")
+            file.write(f"{size},{time_us},,,{in_place}\n")
+
+
 def the_loop_closes():
-    """Exported, measured, compared, calibrated, compared again: on a machine whose figures fit host threads."""
+    """Exported, measured, compared, calibrated, compared again."""
     with tempfile.TemporaryDirectory() as folder:
         with open(folder + "/host-threads.ini", "w", encoding="utf-8") as file:
             file.write(HOST_THREADS)
@@ -144,14 +155,20 @@ def the_loop_closes():
         tables = sorted(glob.glob(folder + "/results/*-r4-c1.ini"))
         expect([os.path.basename(name) for name in tables] ==
                ["fake-x1-program-all-reduce-tree-ll-r4-c1.ini", "fake-x1-program-all-reduce-tree-r4-c1.ini"], f"{tables}")
+        for table, protocol in zip(tables, ("ll", "simple")):
+            slow = fabricast("run", machine, "--topology=host-threads", "--set=topology.launch=450 us", "--protocol", protocol,
+                             "--collective=all_reduce", "--algorithm=tree", "--channels=1", "--sizes=4K:1M:4", "--json")
+            put_times(table.replace(".ini", ".csv"),
+                      [row["time_us"] for row in json.loads(slow.stdout)["results"][0]["rows"]])
         before = fabricast("validate", machine, *tables).stdout
         expect(before.count(" tree ll 1\n") == 5 and before.count(" tree simple 1\n") == 5, f"scored: {before}")
-        fitted = fabricast("calibrate", machine, "--quiet", "--force", "--parameters=loopback.launch,loopback.sm_rate", "-o",
+        fitted = fabricast("calibrate", machine, "--quiet", "--parameters=loopback.launch,loopback.sm_rate", "-o",
                            folder + "/overlay.ini", *tables)
         expect(fitted.returncode == 0 and "loopback" in fitted.stdout, f"calibrate: {fitted.stdout} {fitted.stderr}")
         after = fabricast("validate", machine, "--calibration", folder + "/overlay.ini", *tables)
-        expect(after.returncode == 0 and after.stdout.count(" tree ll 1\n") == 5 and after.stdout != before,
-               f"validate with the overlay: {after.stderr}")
+        errors = [float(line.split()[3]) for line in after.stdout.splitlines() if line.endswith((" ll 1", " simple 1"))]
+        expect(len(errors) == 10 and max(map(abs, errors)) < 0.2 and " 0.0 " not in before,
+               f"validate with the overlay: {errors} {after.stderr}")
 
 
 def copies_begin_at_once():

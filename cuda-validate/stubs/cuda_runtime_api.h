@@ -22,6 +22,8 @@ enum cudaDeviceAttr {
     cudaDevAttrL2CacheSize,
     cudaDevAttrMemoryClockRate,
     cudaDevAttrGlobalMemoryBusWidth,
+    cudaDevAttrComputeCapabilityMajor,
+    cudaDevAttrComputeCapabilityMinor,
     cudaDevAttrMultiProcessorCount
 };
 

@@ -1,12 +1,15 @@
 /*
- * The part of CUDA's runtime that fabricast-measure uses, over the GPUs of host threads, so that the program runs as it
- * does on real ones. HOST_GPU says what is wrong with the machine: "no-driver", "old-driver", "no-gpu", "no-peer",
- * "memory" (little of it), "broken" (work fails).
+ * The part of CUDA's runtime that fabricast-measure uses, over the GPUs of host threads, so that the program runs as
+ * it does on real ones. HOST_GPU says what is wrong with the machine: "no-driver", "old-driver", "no-gpu", "old-gpu"
+ * (too old for the kernels), "other-gpu" (none of the kernels is for it), "no-peer", "refused-peer" (the driver says no
+ * when it is asked), "memory" (little of it), "broken" (work fails), "hang" (once two times were taken, no wait for work
+ * ends).
  */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend.h"
 
@@ -22,6 +25,7 @@ struct CUgraph_st {
 static FabmBackend *machine;
 static int current_gpu;
 static bool reaches[GPUS][GPUS];
+static int times_taken; /* between events */
 static cudaGraph_t capture; /* where launches go instead of a stream */
 
 static bool
@@ -99,7 +103,9 @@ cudaSetDevice(int gpu)
 cudaError_t
 cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int gpu)
 {
-    *value = attribute == cudaDevAttrMultiProcessorCount ? MULTIPROCESSORS : 0;
+    *value = attribute == cudaDevAttrMultiProcessorCount      ? MULTIPROCESSORS
+             : attribute == cudaDevAttrComputeCapabilityMajor ? (is("old-gpu") ? 6 : 9)
+                                                              : 0;
     return result(gpu >= 0 && gpu < GPUS);
 }
 
@@ -130,6 +136,8 @@ cudaDeviceEnablePeerAccess(int peer, unsigned flags)
 {
     bool before = reaches[current_gpu][peer];
 
+    if (is("refused-peer"))
+        return cudaErrorInvalidDevice;
     reaches[current_gpu][peer] = true;
     return flags != 0 ? cudaErrorInvalidDevice : before ? cudaErrorPeerAccessAlreadyEnabled : cudaSuccess;
 }
@@ -206,6 +214,8 @@ cudaStreamSynchronize(cudaStream_t stream)
 {
     FabmFailure failure = { 0 };
 
+    while (is("hang") && times_taken >= 2)
+        sleep(1);
     return result(gpus()->drain((FabmQueue *)stream, &failure) && !is("broken"));
 }
 
@@ -246,7 +256,7 @@ cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to)
 {
     FabmFailure failure = { 0 };
     double us = 0;
-    bool good = gpus()->span((FabmMark *)from, (FabmMark *)to, &us, &failure);
+    bool good = ++times_taken > 0 && gpus()->span((FabmMark *)from, (FabmMark *)to, &us, &failure);
 
     *milliseconds = (float)(us * 1e-3);
     return result(good);
@@ -323,7 +333,7 @@ cudaError_t
 cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *kernel)
 {
     attributes->binaryVersion = 90;
-    return result(kernel != NULL);
+    return result(kernel != NULL && !is("other-gpu"));
 }
 
 cudaError_t
