@@ -1,9 +1,9 @@
 /*
  * The part of CUDA's runtime that fabricast-measure uses, over the GPUs of host threads, so that the program runs as
  * it does on real ones. HOST_GPU says what is wrong with the machine: "no-driver", "old-driver", "no-gpu", "old-gpu"
- * (too old for the kernels), "other-gpu" (none of the kernels is for it), "no-peer", "refused-peer" (the driver says no
- * when it is asked), "memory" (little of it), "broken" (work fails), "hang" (once two times were taken, no wait for work
- * ends).
+ * (too old for the kernels), "other-gpu" (none of the kernels is for it), "no-peer", "refused-peer" (the driver says
+ * no when it is asked), "memory" (little of it), "broken" (work fails), "hang" (once two times were taken, no
+ * wait for work ends).
  */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
