@@ -142,6 +142,20 @@ START_TEST(a_large_network_folds_what_is_alike)
 }
 END_TEST
 
+/* Four leaves for each rack: a box of four above its rack, and every switch when asked for. */
+START_TEST(four_racks_are_a_page_with_the_leaves_of_a_rack_in_one_box)
+{
+    g_autoptr(FabTopology) topology = described("[topology]\nplugin=nvl-domain\nnode=gb200-nvl72\nnodes=4\n");
+    g_autofree char *dot = drawn(topology, NULL, "racks.dot", false), *all = drawn(topology, NULL, "all.dot", true);
+
+    assert_says(dot, "4 nodes, 288 GPUs");
+    ck_assert_uint_eq(count(dot, "<b>Leaf "), 4);
+    ck_assert_uint_eq(count(dot, "4 switches"), 4);
+    ck_assert_uint_eq(count(dot, "<b>Node "), 4);
+    ck_assert_uint_eq(count(all, "<b>Leaf "), 16);
+}
+END_TEST
+
 START_TEST(the_legend_explains_only_what_occurs)
 {
     g_autoptr(FabTopology) topology = machine("dgx-h100");
@@ -486,6 +500,7 @@ main(void)
     tcase_add_test(drawing, an_nvswitch_server_shows_every_kind_of_device_and_link);
     tcase_add_test(drawing, a_cluster_is_a_page_with_counts);
     tcase_add_test(drawing, a_large_network_folds_what_is_alike);
+    tcase_add_test(drawing, four_racks_are_a_page_with_the_leaves_of_a_rack_in_one_box);
     tcase_add_test(drawing, the_legend_explains_only_what_occurs);
     tcase_add_test(drawing, a_rate_that_stands_for_none_is_not_drawn);
     tcase_add_test(drawing, a_hybrid_cube_mesh_has_sixteen_edges_of_one_and_two_links);

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BOX_WIDTH = 116, GAP = 20, ROW_GAP = 104, MOST_BOXES = 16, KEPT = 4, MOST_DETAIL = 16, SMALL_WIDTH = 62,
+enum { BOX_WIDTH = 116, GAP = 20, ROW_GAP = 104, MOST_BOXES = 16, FEW = 8, KEPT = 4, MOST_DETAIL = 16, SMALL_WIDTH = 62,
        SMALL_GAP = 8, SMALL_HEIGHT = 32 };
 
 static bool
@@ -132,7 +132,7 @@ add_switches(FabClusterPage *page, uint32_t level)
         if (page->level[v] != level)
             continue;
         look_at_switch(page, v, &box, &low, &high);
-        key = page->expand || count <= MOST_BOXES ? g_strdup_printf("%u", v)
+        key = page->expand || count <= FEW ? g_strdup_printf("%u", v)
                                                   : g_strdup_printf("%u-%u %u %u", low, high, box.down, box.up);
         if (!g_hash_table_lookup_extended(known, key, NULL, &found)) {
             found = GUINT_TO_POINTER(add_box(page, level, box));

@@ -57,6 +57,9 @@ source_line(const FabTopology *topology)
     uint32_t count = topology->source != NULL ? g_strv_length(topology->source) : 0;
     g_autoptr(GString) text = g_string_new(topology->name);
 
+    if (topology->node_count > 0) /* the title may say another number, that of the file */
+        g_string_append_printf(text, " \302\267 %u node%s, %u GPUs", topology->node_count,
+                               topology->node_count > 1 ? "s" : "", topology->gpu_count);
     g_string_append_printf(text, " \302\267 built by plugin %s", topology->plugin);
     if (count == 0)
         g_string_append(text, " \302\267 no source given");

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Times runs of collectives on clusters of growing size and prints how CPU time and memory grow.
+
+usage: clusters.py PROGRAM [every]     every: also the largest call with every rank simulated, which takes minutes
+
+Each row is a run of the program, reading the machine and building it included. Timing never fails the benchmark, a
+missed bound is printed as FAIL; a program that fails does. The exponent is that of the best power law through the sizes
+from 256 GPUs on.
+"""
+
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+PROGRAM, EVERY = sys.argv[1], len(sys.argv) > 2
+NODE = 8
+GPUS = (16, 64, 256, 1024, 4096, 16384)
+# Nodes on pods of a three-level fat tree; each rail of all nodes on one leaf, so that nothing tells nodes apart.
+TREE = ("--topology", "cluster", "--set", "topology.node=dgx-h100", "--set", "topology.plugin=fat-tree",
+        "--set", "topology.levels=3")
+RAILS = ("--topology", "superpod-h100")
+SECONDS_FOLDED, SECONDS_EVERY, MIB_MOST = 1, 60, 2048
+
+
+def wide(gpus):
+    nodes = gpus // NODE
+    return ("--set", f"topology.group_nodes={nodes}", "--set", f"topology.radix={max(64, 2 * nodes)}")
+
+
+ROWS = (
+    ("tree, 1 MiB, every rank", lambda gpus: (*TREE, "--algorithm", "tree", "--sizes", "1M")),
+    ("ring, 1 GiB, folded", lambda gpus: (*RAILS, *wide(gpus), "--algorithm", "ring", "--sizes", "1G",
+                                         "--set", "collective.fold=on")),
+    ("nvls-tree, 1 MiB, every rank", lambda gpus: (*RAILS, *wide(gpus), "--algorithm", "nvls-tree", "--sizes", "1M")),
+)
+LARGEST = ("tree, 1 GiB, every rank", (*TREE, "--algorithm", "tree", "--sizes", "1G", "--set", "collective.fold=off"))
+
+
+def run(gpus, words):
+    """CPU seconds, MiB at most, what the table says of the call."""
+    command = [PROGRAM, "run", "--collective", "all_reduce", "--set", f"topology.nodes={gpus // NODE}", *words]
+    with tempfile.TemporaryFile("w+") as out:
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read()
+    if child.returncode != 0:
+        print(f"{' '.join(command)}: status {child.returncode}: {text.strip()}")
+        sys.exit(1)
+    time = re.search(r"^ +\d+ +\d+ +float +sum +-1 +([0-9.]+)", text, re.M)
+    folded = re.search(r"folded: (\d+) of", text)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, time.group(1), folded.group(1) if folded else "all"
+
+
+def slope(points):
+    xs, ys = [math.log(x) for x, _ in points], [math.log(y) for _, y in points]
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys)) / sum((x - mean_x) ** 2 for x in xs)
+
+
+def line(name, gpus, found, note=""):
+    seconds, mib, time, ranks = found
+    print(f"{name:30} {gpus:>6} {ranks:>9} {seconds:8.2f} {mib:7.0f} {time:>12}  {note}".rstrip(), flush=True)
+
+
+def main():
+    print(f"{'all-reduce':30} {'GPUs':>6} {'simulated':>9} {'CPU s':>8} {'MiB':>7} {'predicted us':>12}")
+    for name, words in ROWS:
+        seconds, memory = [], []
+        for gpus in GPUS:
+            found = run(gpus, words(gpus))
+            bound = "folded" in name and gpus == GPUS[-1]
+            note = f"<= {SECONDS_FOLDED} s {'PASS' if found[0] <= SECONDS_FOLDED else 'FAIL'}" if bound else ""
+            line(name, gpus, found, note)
+            if gpus >= 256:
+                seconds.append((gpus, found[0]))
+                memory.append((gpus, found[1]))
+        print(f"{'':30} time grows with GPUs to the power of {slope(seconds):.2f}, memory of {slope(memory):.2f}")
+    if EVERY:
+        found = run(GPUS[-1], LARGEST[1])
+        good = found[0] <= SECONDS_EVERY and found[1] <= MIB_MOST
+        line(LARGEST[0], GPUS[-1], found, f"<= {SECONDS_EVERY} s, {MIB_MOST} MiB {'PASS' if good else 'FAIL'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
