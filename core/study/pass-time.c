@@ -303,7 +303,7 @@ fab_pass_times(const FabPassSpec *spec, FabPassParts *passes, double *hop_s, GEr
             FabPassParts *pass = &passes[stage * training->chunks + chunk];
             uint32_t first, count = fab_training_layers(training, spec->model, stage, chunk, &first);
             uint32_t position = chunk * training->pp + stage, last = training->pp * training->chunks - 1;
-            uint32_t with = 0;
+            uint32_t with = 0, ends;
             for (uint32_t i = first; i < first + count; i++)
                 with += fab_layer_has_experts(spec->model, i);
             add_pass(pass, &pieces.routed, with);
@@ -314,6 +314,9 @@ fab_pass_times(const FabPassSpec *spec, FabPassParts *passes, double *hop_s, GEr
                 pass->forward[FAB_TIME_HOP] += shown * hop;
             if (position < last)
                 pass->backward[FAB_TIME_HOP] += shown * hop;
+            ends = training->pp > 1 ? (position > 0) + (position < last) : 0;
+            pass->forward[FAB_TIME_HOST] += ends * spec->rates->stack->host_hop_s;
+            pass->backward[FAB_TIME_HOST] += ends * spec->rates->stack->host_hop_s;
         }
     }
     *hop_s = (1 - shown) * hop;

@@ -343,6 +343,7 @@ receive(Writer *writer, const FabPass *pass)
 
     if (!neighbour(writer, pass, false, &stage, &chunk))
         return;
+    compute(writer, "host", writer->trace->rates.stack->host_hop_s);
     if (shown < 1) {
         id = message(writer, false, rank_at(writer, stage), hop_tag(writer, pass, pass->chunk, false),
                      bytes * (1 - shown), nothing);
@@ -376,6 +377,7 @@ send(Writer *writer, const FabPass *pass)
     }
     if (shown > 0)
         message(writer, true, rank_at(writer, stage), hop_tag(writer, pass, chunk, true), bytes * shown, waits);
+    compute(writer, "host", writer->trace->rates.stack->host_hop_s);
 }
 
 static void

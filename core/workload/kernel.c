@@ -21,6 +21,13 @@
 #define SCORE_FORWARD 9.0
 #define SCORE_BACKWARD 11.0
 
+/*
+ * Bytes of sorting tokens by their experts and back, for each element of a token: each of its k copies is written and
+ * read again; where experts lie on several GPUs, once more behind each exchange.
+ */
+#define SORT_ONCE(k) (4.0 * (1 + (k)))
+#define SORT_AGAIN(k) (8.0 * (k))
+
 /* Of the tokens of a model that looks ahead, those that it must guess: 15 % (BERT, arXiv 1810.04805). */
 #define MASKED_SHARE 0.15
 
@@ -176,7 +183,7 @@ static void
 add_experts(Layer *layer)
 {
     const FabModel *model = layer->model;
-    double local = (double)model->experts / layer->training->ep, rows;
+    double local = (double)model->experts / layer->training->ep, rows, sorted;
 
     /* Few tokens visit few experts, and only those are read. */
     if (layer->training->inference)
@@ -186,6 +193,10 @@ add_experts(Layer *layer)
     add_linear(layer, layer->tokens, model->experts, model->hidden, 1, 1);
     add_block(layer, rows, model->expert_ffn / layer->tp, local,
               layer->rates->fp8 ? layer->rates->stack->moe_factor_fp8 : layer->rates->stack->moe_factor);
+    sorted = SORT_ONCE(model->experts_per_token) + (layer->training->ep > 1 ? SORT_AGAIN(model->experts_per_token) : 0);
+    sorted = move(layer, sorted * layer->tokens * model->hidden / (layer->training->sequence_parallel ? layer->tp : 1));
+    layer->times.forward.memory += sorted;
+    layer->times.backward.memory += sorted;
     if (model->shared_ffn > 0)
         add_block(layer, layer->tokens, model->shared_ffn / layer->tp, 1, 1);
 }

@@ -14,43 +14,45 @@
 static const FabStack stacks[] = {
     { .name = "megatron", .compute_capability = 0, .gemm_share = 0.86, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.52, .flash_backward = 0.40, .logit_bytes = 22,
-      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .source = TAKEN },
+      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .residual = 0.08, .source
+      = TAKEN },
     { .name = "megatron", .compute_capability = 80, .gemm_share = 0.86, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.52, .flash_backward = 0.40, .logit_bytes = 22,
-      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .fitted = true, .source =
-      SEQPAR },
+      .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .fitted = true, .residual
+      = 0.08, .source = SEQPAR },
     { .name = "megatron", .compute_capability = 90, .gemm_share = 0.68, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.55, .flash_backward = 0.45, .logit_bytes = 22,
       .hop_exposed = 1, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .scale_loss = 0.0025,
-      .source = TAKEN },
+      .residual = 0.08, .source = TAKEN },
     { .name = "megatron-deepspeed", .compute_capability = 80, .gemm_share = 0.86, .gemm_share_fp8 = 0.61,
       .tile_columns = 300, .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.52, .flash_backward =
-      0.40, .logit_bytes = 22, .host_layer_s = 3.5e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown =
-      0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .fitted = true, .source = VTRAIN },
+      0.40, .logit_bytes = 22, .host_layer_s = 3.4e-3, .host_hop_s = 0.4e-3, .host_ends_s = 2e-3, .hop_exposed = 1,
+      .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45, .fitted = true, .residual = 0.18, .source =
+      VTRAIN },
     { .name = "nemo", .compute_capability = 0, .gemm_share = 0.86, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.52, .flash_backward = 0.40, .logit_bytes = 22,
       .tp_pieces = 1.5, .hop_exposed = 0.5, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45,
-      .scale_loss = 0.0025, .source = TAKEN },
+      .scale_loss = 0.0025, .residual = 0.08, .source = TAKEN },
     { .name = "nemo", .compute_capability = 90, .gemm_share = 0.69, .gemm_share_fp8 = 0.65, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.72, .flash_forward = 0.55, .flash_backward = 0.45, .logit_bytes = 22,
       .tp_pieces = 1.5, .hop_exposed = 0.5, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45,
-      .scale_loss = 0.0025, .fitted = true, .source = DGXC },
+      .scale_loss = 0.0025, .fitted = true, .residual = 0.08, .source = DGXC },
     { .name = "nemo", .compute_capability = 100, .gemm_share = 0.68, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.80, .flash_forward = 0.55, .flash_backward = 0.45, .logit_bytes = 22,
       .tp_pieces = 1.5, .hop_exposed = 0.5, .overlap_slowdown = 0.13, .moe_factor = 1.2, .moe_factor_fp8 = 1.45,
-      .scale_loss = 0.0025, .source = TAKEN },
+      .scale_loss = 0.0025, .residual = 0.08, .source = TAKEN },
     { .name = "fsdp", .compute_capability = 0, .gemm_share = 0.78, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.70, .flash_forward = 0.52, .flash_backward = 0.26, .logit_bytes = 26,
       .host_layer_s = 1.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.2, .moe_factor = 1.2,
-      .moe_factor_fp8 = 1.45, .source = TAKEN },
+      .moe_factor_fp8 = 1.45, .residual = 0.09, .source = TAKEN },
     { .name = "fsdp", .compute_capability = 80, .gemm_share = 0.78, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.70, .flash_forward = 0.52, .flash_backward = 0.26, .logit_bytes = 26,
       .host_layer_s = 1.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.2, .moe_factor = 1.2,
-      .moe_factor_fp8 = 1.45, .fitted = true, .source = MOSAIC_A100 },
+      .moe_factor_fp8 = 1.45, .fitted = true, .residual = 0.09, .source = MOSAIC_A100 },
     { .name = "fsdp", .compute_capability = 90, .gemm_share = 0.66, .gemm_share_fp8 = 0.61, .tile_columns = 300,
       .tile_columns_fp8 = 600, .memory_share = 0.55, .flash_forward = 0.29, .flash_backward = 0.15, .logit_bytes = 26,
       .host_layer_s = 1.3e-3, .host_ends_s = 2e-3, .hop_exposed = 1, .overlap_slowdown = 0.65, .moe_factor = 1.2,
-      .moe_factor_fp8 = 1.45, .fitted = true, .source = MOSAIC_H100 },
+      .moe_factor_fp8 = 1.45, .fitted = true, .residual = 0.09, .source = MOSAIC_H100 },
 };
 
 /* FSDP shards parameters; NeMo is what Hopper and later are trained with, Megatron what Ampere was. */

@@ -19,12 +19,14 @@ typedef struct {
     double flash_forward, flash_backward; /* shares of the 16-bit peak */
     double logit_bytes;          /* memory traffic of the loss for each logit */
     double host_layer_s;         /* launching a layer: forward, recomputed and backward pass together */
+    double host_hop_s;           /* for a message between stages: the host waits for the GPU, then launches again */
     double host_ends_s;          /* launching logits and loss */
     double tp_pieces;            /* pieces of a cut collective that stay exposed; 0: nothing is cut, all is exposed */
     double hop_exposed;          /* share of a message between stages that no compute hides */
     double overlap_slowdown;     /* of compute under collectives, as share of their time */
     double moe_factor, moe_factor_fp8; /* on kernels of routed experts */
     double scale_loss;           /* share of the step for each doubling of GPUs */
+    double residual;             /* nine of ten fitted steps of dense models in 16 bit are off by less, a share */
     bool fitted;                 /* to step times of this capability; else taken over from another */
     const char *source;
 } FabStack;
