@@ -90,6 +90,48 @@ START_TEST(zb_h1_has_a_third_of_the_bubble)
 }
 END_TEST
 
+/* (p / 2 - 1) (F&B + B - 3 W), B the whole backward pass, where F&B hides nothing (arXiv 2412.19437, table 2). */
+START_TEST(dualpipe_has_the_published_bubble)
+{
+    for (uint32_t p = 2; p <= 16; p += 2) {
+        for (uint32_t m = 2 * p; m <= 4 * p; m += p) {
+            for (int64_t w = 1; w <= 2; w++) {
+                FabPipeline pipeline = { FAB_SCHEDULE_DUALPIPE, p, 2, m };
+                int64_t f = 2, b = 2 + w, wanted = m * (f + b) + (p / 2 - 1) * (f + b + b - 3 * w);
+                ck_assert_int_eq(length_of(pipeline, f * UNIT, 2 * UNIT, w * UNIT, 0), wanted * UNIT);
+            }
+        }
+    }
+}
+END_TEST
+
+/* Each direction's micro-batches go once through each stage; p + 1 of them are kept at most. */
+START_TEST(dualpipe_does_every_pass_once)
+{
+    const FabPipeline pipeline = { FAB_SCHEDULE_DUALPIPE, 8, 2, 20 };
+
+    for (uint32_t stage = 0; stage < 8; stage++) {
+        uint32_t count, weights = 0, split = 0, total = 0;
+        g_autofree FabPass *passes = fab_schedule_stage(&pipeline, stage, &count);
+        uint32_t seen[2][10] = { { 0 } };
+        for (uint32_t k = 0; k < count; k++) {
+            uint32_t *at = &seen[passes[k].chunk][passes[k].micro];
+            ck_assert_uint_lt(passes[k].micro, 10);
+            ck_assert(!passes[k].fused || passes[k + 1].kind == FAB_PASS_WHOLE);
+            weights += passes[k].kind == FAB_PASS_WEIGHT;
+            split += passes[k].kind == FAB_PASS_BACKWARD;
+            ck_assert_uint_eq(*at, passes[k].kind == FAB_PASS_FORWARD ? 0 : passes[k].kind == FAB_PASS_WEIGHT ? 2 : 1);
+            *at += passes[k].kind == FAB_PASS_WHOLE ? 2 : 1;
+        }
+        for (uint32_t i = 0; i < 20; i++)
+            total += seen[i / 10][i % 10];
+        ck_assert_uint_eq(weights, split);
+        ck_assert_uint_eq(total, 3 * 20);
+        ck_assert_uint_le(fab_schedule_in_flight(&pipeline, stage), 8 + 1);
+    }
+}
+END_TEST
+
 /* p - r of 1F1B; all of GPipe; and interleaving keeps 1 + (p - 1) / (p v) times as much as 1F1B (arXiv 2205.05198). */
 START_TEST(stages_keep_as_much_as_the_papers_say)
 {
@@ -138,7 +180,8 @@ START_TEST(all_ranks_take_as_long_as_one)
     const FabPipeline pipelines[] = { { FAB_SCHEDULE_GPIPE, 4, 1, 6 },
                                       { FAB_SCHEDULE_1F1B, 4, 1, 9 },
                                       { FAB_SCHEDULE_INTERLEAVED, 4, 3, 8 },
-                                      { FAB_SCHEDULE_ZB_H1, 4, 1, 9 } };
+                                      { FAB_SCHEDULE_ZB_H1, 4, 1, 9 },
+                                      { FAB_SCHEDULE_DUALPIPE, 4, 2, 8 } };
     FabPassTimes times[12];
 
     for (uint32_t i = 0; i < G_N_ELEMENTS(times); i++)
@@ -203,6 +246,8 @@ main(void)
     tcase_add_test(tests, gpipe_and_1f1b_have_the_published_bubble);
     tcase_add_test(tests, interleaving_divides_the_bubble_by_the_chunks);
     tcase_add_test(tests, zb_h1_has_a_third_of_the_bubble);
+    tcase_add_test(tests, dualpipe_has_the_published_bubble);
+    tcase_add_test(tests, dualpipe_does_every_pass_once);
     tcase_add_test(tests, stages_keep_as_much_as_the_papers_say);
     tcase_add_test(tests, hops_lengthen_the_pipeline);
     tcase_add_test(tests, a_heavy_last_stage_sets_the_pace);

@@ -88,6 +88,51 @@ START_TEST(the_parts_are_the_step)
 }
 END_TEST
 
+#define MIXTRAL "topology.name=dgx-h100", "model.preset=mixtral-8x7b", "training.sequence=4096",                 \
+    "training.global_batch=16", "parallel.ep=8"
+
+/* All wait for the GPU whose experts are asked for most, and it keeps more. */
+START_TEST(skewed_experts_cost_time_and_memory)
+{
+    g_autoptr(FabTrainingStep) even = STEP(MIXTRAL), same = STEP(MIXTRAL, "parallel.expert_skew=1");
+    g_autoptr(FabTrainingStep) skewed = STEP(MIXTRAL, "parallel.expert_skew=1.5");
+    g_autoptr(FabTrainingStep) zipf = STEP(MIXTRAL, "parallel.expert_zipf=1");
+    g_autoptr(FabTrainingStep) again = STEP(MIXTRAL, "parallel.expert_zipf=1");
+    g_autoptr(FabTrainingStep) flat = STEP(MIXTRAL, "parallel.expert_zipf=0.2");
+
+    ck_assert_double_eq(even->seconds, same->seconds);
+    ck_assert_double_gt(skewed->parts[FAB_TIME_MATRIX], 1.2 * even->parts[FAB_TIME_MATRIX]);
+    ck_assert_double_gt(skewed->parts[FAB_TIME_EXPERT], 1.2 * even->parts[FAB_TIME_EXPERT]);
+    ck_assert_uint_gt(skewed->footprint->memory->stages[0].total, even->footprint->memory->stages[0].total);
+    ck_assert_double_eq(zipf->seconds, again->seconds);
+    ck_assert_double_gt(zipf->seconds, flat->seconds);
+    ck_assert_double_gt(flat->seconds, even->seconds);
+}
+END_TEST
+
+START_TEST(dualpipe_waits_less_and_keeps_everything_twice)
+{
+    const char *layout = "parallel.pp=4", *batch = "training.global_batch=64";
+    g_autoptr(FabTrainingStep) plain = STEP(LLAMA, layout, batch);
+    g_autoptr(FabTrainingStep) dual = STEP(LLAMA, layout, batch, "parallel.schedule=dualpipe");
+    g_autoptr(FabTrainingStep) all = STEP(LLAMA, layout, batch, "parallel.schedule=dualpipe", "training.fold=no");
+
+    check_sum(dual);
+    ck_assert_double_lt(dual->parts[FAB_TIME_BUBBLE], plain->parts[FAB_TIME_BUBBLE]);
+    ck_assert_double_eq_tol(all->seconds / dual->seconds, 1, 1e-9);
+    ck_assert_uint_gt(dual->footprint->memory->stages[1].parameters,
+                      2 * plain->footprint->memory->stages[1].parameters - 1);
+    refuse("pp is 1, dualpipe pairs stages", (const char *const[]) { LLAMA, "parallel.schedule=dualpipe", NULL });
+    refuse("dualpipe needs an even number of at least 8",
+           (const char *const[]) { LLAMA, layout, "parallel.schedule=dualpipe", "training.global_batch=8", NULL });
+    refuse("chunks is 4, dualpipe has 2",
+           (const char *const[]) { LLAMA, layout, "parallel.schedule=dualpipe", "parallel.chunks=4", NULL });
+    refuse("expert_skew and expert_zipf say the same thing twice",
+           (const char *const[]) { MIXTRAL, "parallel.expert_skew=2", "parallel.expert_zipf=1", NULL });
+    refuse("expert_skew", (const char *const[]) { MIXTRAL, "parallel.expert_skew=0.5", NULL });
+}
+END_TEST
+
 START_TEST(rates_follow_from_the_step)
 {
     g_autoptr(FabTrainingStep) step = STEP(LLAMA, "parallel.zero=1", "parallel.recompute=full");
@@ -233,6 +278,8 @@ main(void)
 
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, the_parts_are_the_step);
+    tcase_add_test(tests, skewed_experts_cost_time_and_memory);
+    tcase_add_test(tests, dualpipe_waits_less_and_keeps_everything_twice);
     tcase_add_test(tests, rates_follow_from_the_step);
     tcase_add_test(tests, matrices_are_done_in_waves_of_tiles);
     tcase_add_test(tests, a_group_gets_the_rails_of_its_ranks);

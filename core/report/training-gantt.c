@@ -23,7 +23,7 @@ typedef struct {
 static const struct {
     const char *name, *fill, *ink;
 } kinds[] = { { "forward", "#a9cdee", "#10324d" }, { "backward", "#1f6fb4", "#ffffff" },
-              { "weights", "#8a8f98", "#ffffff" } };
+              { "weights", "#8a8f98", "#ffffff" }, { "backward with weights", "#17507f", "#ffffff" } };
 
 static double
 x_of(const Gantt *gantt, int64_t time_ps)

@@ -231,7 +231,7 @@ fab_report_training_step_json(GPtrArray *steps, FILE *out)
 void
 fab_report_training_trace(const FabTrainingStep *step, FILE *out)
 {
-    static const char *const kinds[] = { "forward", "backward", "weights" };
+    static const char *const kinds[] = { "forward", "backward", "weights", "backward and weights" };
     const FabTraining *training = step->footprint->training;
     uint32_t count = fab_graph_count(step->pipeline), ranks = training->fold ? 1 : training->gpus / training->pp;
 

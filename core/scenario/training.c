@@ -12,12 +12,13 @@ enum { MOST_GPUS = 1 << 20, MOST_BATCH = 1 << 24, MOST_SEQUENCE = 1 << 27, MOST_
 
 const char *const fab_precision_names[] = { "bf16", "fp16", "fp8", "tf32", "fp32", NULL };
 const char *const fab_recompute_names[] = { "none", "selective", "full", NULL };
-const char *const fab_schedule_names[] = { "1f1b", "interleaved", "gpipe", "zb-h1", NULL };
+const char *const fab_schedule_names[] = { "1f1b", "interleaved", "gpipe", "zb-h1", "dualpipe", NULL };
 static const char *const gradient_names[] = { "16 bit", "32 bit", NULL };
 static const char *const stack_names[] = { "auto", "megatron", "megatron-deepspeed", "nemo", "fsdp", NULL };
 
 static const char *const parallel_keys[] = { "tp", "pp", "cp", "dp", "ep", "sequence_parallel", "zero", "schedule",
-                                             "chunks", "recompute", "ends_as_layers", NULL };
+                                             "chunks", "recompute", "ends_as_layers", "expert_skew", "expert_zipf",
+                                             "expert_seed", NULL };
 static const char *const training_keys[] = { "nodes", "gpus", "sequence", "micro_batch", "global_batch", "precision",
                                              "gradients", "flash", "overlap", "nic_rate", "stack", "frozen", "fold",
                                              NULL };
@@ -107,6 +108,24 @@ read_counts(FabKeyfile *file, FabTraining *training, GError **error)
     return true;
 }
 
+/* How unevenly tokens choose experts: as it was measured, or as a law. */
+static bool
+read_skew(FabKeyfile *file, FabTraining *training, GError **error)
+{
+    int64_t seed = 1;
+
+    if (!fab_keyfile_get_quantity(file, PARALLEL, "expert_skew", "", 1, MOST_GPUS, &training->expert_skew, error) ||
+        !fab_keyfile_get_quantity(file, PARALLEL, "expert_zipf", "", 0, 4, &training->expert_zipf, error) ||
+        !fab_keyfile_get_integer(file, PARALLEL, "expert_seed", 0, UINT32_MAX, &seed, error))
+        return false;
+    training->expert_seed = (uint32_t)seed;
+    if (training->expert_skew == 0 || training->expert_zipf == 0)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [parallel] expert_skew and expert_zipf say the same thing "
+                "twice, give one of them", fab_keyfile_path(file));
+    return false;
+}
+
 static bool
 read_words(FabKeyfile *file, FabTraining *training, GError **error)
 {
@@ -127,6 +146,8 @@ read_words(FabKeyfile *file, FabTraining *training, GError **error)
     training->precision = (FabPrecision)precision;
     training->recompute = (FabRecompute)recompute;
     training->schedule = (FabSchedule)schedule;
+    if (schedule == FAB_SCHEDULE_DUALPIPE && training->chunks == 1)
+        training->chunks = 2; /* one for each direction */
     training->stack = g_strdup(stack_names[stack]);
     training->gradient_bytes = gradients == 0 ? 2 : 4;
     return true;
@@ -140,7 +161,8 @@ fab_training_read(FabKeyfile *file, const FabModel *model, GError **error)
     training->tp = training->pp = training->cp = training->ep = training->chunks = training->nodes = 1;
     training->micro_batch = 1;
     training->flash = training->overlap = training->fold = true;
-    if (!read_counts(file, training, error) || !read_words(file, training, error))
+    if (!read_counts(file, training, error) || !read_words(file, training, error) ||
+        !read_skew(file, training, error))
         return NULL;
     training->sequence_parallel = training->tp > 1;
     if (!fab_keyfile_get_boolean(file, PARALLEL, "sequence_parallel", &training->sequence_parallel, error) ||
@@ -168,8 +190,9 @@ fab_training_read(FabKeyfile *file, const FabModel *model, GError **error)
 static bool
 refuse_training_keys(FabKeyfile *file, GError **error)
 {
-    static const char *const only[] = { "cp",        "sequence_parallel", "zero", "schedule", "chunks",
-                                        "recompute", "ends_as_layers",    NULL };
+    static const char *const only[] = { "cp", "sequence_parallel", "zero", "schedule", "chunks",
+                                        "recompute", "ends_as_layers", "expert_skew", "expert_zipf", "expert_seed",
+                                        NULL };
 
     for (guint i = 0; only[i] != NULL; i++) {
         if (fab_keyfile_get(file, PARALLEL, only[i]) == NULL)
@@ -304,18 +327,29 @@ check_model(const FabTraining *training, const FabModel *model, const char *wher
     return true;
 }
 
+/* Micro-batches enter at both ends: stages are paired, and the two halves of the batch must fill the pipeline. */
 static bool
-check_pipeline(const FabTraining *training, const FabModel *model, const char *where, GError **error)
+check_dualpipe(const FabTraining *training, const char *where, GError **error)
 {
-    uint64_t parts = (uint64_t)training->pp * training->chunks;
-    uint64_t layers = model->layers + (training->ends_as_layers ? 2 : 0);
+    uint32_t micros = fab_training_micros(training);
 
-    if (layers % parts != 0)
-        return refuse(where, error,
-                      "[parallel] %" G_GUINT64_FORMAT " layers cannot be dealt out to pp %u x %u chunks evenly%s",
-                      layers, training->pp, training->chunks,
-                      (layers + 2) % parts == 0 && !training->ends_as_layers ? "; with ends_as_layers=yes they can"
-                                                                              : "");
+    if (training->chunks != 2)
+        return refuse(where, error, "[parallel] chunks is %u, dualpipe has 2, one for each direction",
+                      training->chunks);
+    if (training->pp % 2 != 0)
+        return refuse(where, error, "[parallel] pp is %u, dualpipe pairs stages and needs an even number",
+                      training->pp);
+    if (micros % 2 != 0 || micros < 2 * training->pp)
+        return refuse(where, error, "%u micro-batches of a replica, dualpipe needs an even number of at least %u, two "
+                      "for each stage", micros, 2 * training->pp);
+    return true;
+}
+
+static bool
+check_chunks(const FabTraining *training, const char *where, GError **error)
+{
+    if (training->schedule == FAB_SCHEDULE_DUALPIPE)
+        return check_dualpipe(training, where, error);
     if ((training->chunks > 1) != (training->schedule == FAB_SCHEDULE_INTERLEAVED))
         return refuse(where, error, "[parallel] schedule %s %s", fab_schedule_names[training->schedule],
                       training->chunks > 1 ? "has no chunks, interleaved has" : "needs chunks of 2 or more");
@@ -325,6 +359,23 @@ check_pipeline(const FabTraining *training, const FabModel *model, const char *w
     if (training->chunks > 1 && fab_training_micros(training) % training->pp != 0)
         return refuse(where, error, "%u micro-batches of a replica are no multiple of %u stages, which interleaving "
                       "needs", fab_training_micros(training), training->pp);
+    return true;
+}
+
+static bool
+check_pipeline(const FabTraining *training, const FabModel *model, const char *where, GError **error)
+{
+    uint64_t parts = fab_training_positions(training);
+    uint64_t layers = model->layers + (training->ends_as_layers ? 2 : 0);
+
+    if (layers % parts != 0)
+        return refuse(where, error,
+                      "[parallel] %" G_GUINT64_FORMAT " layers cannot be dealt out to pp %u x %u chunks evenly%s",
+                      layers, training->pp, (unsigned)parts / training->pp,
+                      (layers + 2) % parts == 0 && !training->ends_as_layers ? "; with ends_as_layers=yes they can"
+                                                                              : "");
+    if (!check_chunks(training, where, error))
+        return false;
     if (training->zero > 1 && training->pp > 1)
         return refuse(where, error,
                       "[parallel] zero %u would move all gradients for every micro-batch of the pipeline; with pp "
@@ -357,11 +408,31 @@ fab_training_micros(const FabTraining *training)
 }
 
 uint32_t
+fab_training_positions(const FabTraining *training)
+{
+    return training->schedule == FAB_SCHEDULE_DUALPIPE ? training->pp : training->pp * training->chunks;
+}
+
+uint32_t
+fab_training_position(const FabTraining *training, uint32_t stage, uint32_t chunk)
+{
+    if (training->schedule == FAB_SCHEDULE_DUALPIPE)
+        return chunk == 0 ? stage : training->pp - 1 - stage;
+    return chunk * training->pp + stage;
+}
+
+uint32_t
+fab_training_chunk_micros(const FabTraining *training)
+{
+    return fab_training_micros(training) / (training->schedule == FAB_SCHEDULE_DUALPIPE ? 2 : 1);
+}
+
+uint32_t
 fab_training_layers(const FabTraining *training, const FabModel *model, uint32_t stage, uint32_t chunk, uint32_t *first)
 {
-    uint32_t parts = training->pp * training->chunks, position = chunk * training->pp + stage;
-    uint32_t ends = training->ends_as_layers ? 1 : 0, each = (model->layers + 2 * ends) / parts;
-    uint32_t start = position * each, end = start + each;
+    uint32_t ends = training->ends_as_layers ? 1 : 0;
+    uint32_t each = (model->layers + 2 * ends) / fab_training_positions(training);
+    uint32_t start = fab_training_position(training, stage, chunk) * each, end = start + each;
 
     /* The first and the last place of all are the embedding's and the logits'. */
     start = start > ends ? start - ends : 0;

@@ -14,7 +14,8 @@ typedef enum {
     FAB_PRECISION_FP32
 } FabPrecision;
 typedef enum { FAB_RECOMPUTE_NONE, FAB_RECOMPUTE_SELECTIVE, FAB_RECOMPUTE_FULL } FabRecompute;
-typedef enum { FAB_SCHEDULE_1F1B, FAB_SCHEDULE_INTERLEAVED, FAB_SCHEDULE_GPIPE, FAB_SCHEDULE_ZB_H1 } FabSchedule;
+typedef enum { FAB_SCHEDULE_1F1B, FAB_SCHEDULE_INTERLEAVED, FAB_SCHEDULE_GPIPE, FAB_SCHEDULE_ZB_H1,
+               FAB_SCHEDULE_DUALPIPE } FabSchedule;
 
 extern const char *const fab_precision_names[], *const fab_recompute_names[], *const fab_schedule_names[];
 
@@ -24,8 +25,11 @@ typedef struct {
     bool sequence_parallel;
     bool ends_as_layers;       /* embedding and logits count as a layer each when layers are dealt out to stages */
     uint32_t zero;             /* 0: each replica keeps all; 1 optimiser, 2 gradients, 3 parameters too are sharded */
+    double expert_skew;        /* tokens of the busiest GPU's experts, over the mean; 0: expert_zipf says */
+    double expert_zipf;        /* popularity of the i-th expert is i to the power of minus this; 0: all alike */
+    uint32_t expert_seed;      /* of how experts are dealt out */
     FabSchedule schedule;
-    uint32_t chunks;           /* of a stage's layers; above 1 with interleaved 1F1B only */
+    uint32_t chunks;           /* of a stage's layers; above 1 with interleaved 1F1B, and 2 with DualPipe */
     FabRecompute recompute;
     /* [training] */
     uint32_t nodes, gpus;      /* machines of the scenario's kind; GPUs in use, 0: all */
@@ -67,6 +71,16 @@ bool fab_training_place(FabTraining *training, const FabModel *model, uint32_t g
 
 /* Micro-batches of a step for each replica. */
 uint32_t fab_training_micros(const FabTraining *training);
+
+/*
+ * Where chunk `chunk` of stage `stage` lies in the model, and how many such places there are. DualPipe keeps every
+ * place twice: the second chunks of its stages are in the order of the first ones turned round.
+ */
+uint32_t fab_training_position(const FabTraining *training, uint32_t stage, uint32_t chunk);
+uint32_t fab_training_positions(const FabTraining *training);
+
+/* Micro-batches that pass one chunk. */
+uint32_t fab_training_chunk_micros(const FabTraining *training);
 
 /* Layers of chunk `chunk` of stage `stage`: how many, and *first, the number of the first. */
 uint32_t fab_training_layers(const FabTraining *training, const FabModel *model, uint32_t stage, uint32_t chunk,

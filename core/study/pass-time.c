@@ -4,6 +4,7 @@
 
 #include "workload/memory.h"
 #include "workload/parameters.h"
+#include "workload/skew.h"
 
 /* Shares of a layer's launches that its forward pass, the recomputed one and the backward pass are. */
 #define HOST_FORWARD 0.25
@@ -83,7 +84,8 @@ add_experts(Builder *builder, double forward[FAB_TIME_PARTS], double backward[FA
 
     if (training->ep == 1)
         return;
-    once = cost(builder, FAB_ALL_TO_ALL, group, bytes);
+    /* The exchange lasts as long as the busiest GPU receives. */
+    once = cost(builder, FAB_ALL_TO_ALL, group, bytes * fab_expert_skew(training, builder->spec->model));
     forward[FAB_TIME_EXPERT] += 2 * once;
     backward[FAB_TIME_EXPERT] += 2 * once;
 }
@@ -288,6 +290,18 @@ fab_pass_pieces(const FabPassSpec *spec, FabPassPieces *pieces, GError **error)
     return !builder.failed;
 }
 
+/* DualPipe does a forward and a backward pass piece by piece in turn: what one exchanges, the other's kernels hide. */
+static void
+hide_exchange(FabPassParts *pass)
+{
+    double exchange = pass->forward[FAB_TIME_EXPERT] + pass->backward[FAB_TIME_EXPERT];
+    double compute = sum(pass->forward) + sum(pass->backward) - exchange;
+    double shown = exchange > 0 ? fmax(exchange - compute, 0) / exchange : 0;
+
+    pass->forward[FAB_TIME_EXPERT] *= shown;
+    pass->backward[FAB_TIME_EXPERT] *= shown;
+}
+
 bool
 fab_pass_times(const FabPassSpec *spec, FabPassParts *passes, double *hop_s, GError **error)
 {
@@ -302,7 +316,8 @@ fab_pass_times(const FabPassSpec *spec, FabPassParts *passes, double *hop_s, GEr
         for (uint32_t chunk = 0; chunk < training->chunks; chunk++) {
             FabPassParts *pass = &passes[stage * training->chunks + chunk];
             uint32_t first, count = fab_training_layers(training, spec->model, stage, chunk, &first);
-            uint32_t position = chunk * training->pp + stage, last = training->pp * training->chunks - 1;
+            uint32_t position = fab_training_position(training, stage, chunk);
+            uint32_t last = fab_training_positions(training) - 1;
             uint32_t with = 0, ends;
             for (uint32_t i = first; i < first + count; i++)
                 with += fab_layer_has_experts(spec->model, i);
@@ -314,6 +329,8 @@ fab_pass_times(const FabPassSpec *spec, FabPassParts *passes, double *hop_s, GEr
                 pass->forward[FAB_TIME_HOP] += shown * hop;
             if (position < last)
                 pass->backward[FAB_TIME_HOP] += shown * hop;
+            if (training->schedule == FAB_SCHEDULE_DUALPIPE)
+                hide_exchange(pass);
             ends = training->pp > 1 ? (position > 0) + (position < last) : 0;
             pass->forward[FAB_TIME_HOST] += ends * spec->rates->stack->host_hop_s;
             pass->backward[FAB_TIME_HOST] += ends * spec->rates->stack->host_hop_s;

@@ -6,9 +6,11 @@
 #include "base/units.h"
 #include "study/group-time.h"
 #include "study/pass-time.h"
+#include "study/step-axis.h"
 #include "topology/machine.h"
 #include "workload/memory.h"
 #include "workload/parameters.h"
+#include "workload/skew.h"
 
 /* Of all ranks together; their files take some 100 bytes for each. */
 #define MOST_NODES 8e6
@@ -74,42 +76,9 @@ input_bytes(FabCollective collective, double bytes, uint32_t ranks)
     return (uint64_t)fmax(ceil(collective == FAB_ALL_GATHER ? bytes / ranks : bytes), 1);
 }
 
-/* Ranks that differ in one axis: as many, this far apart; the lowest of them is part of the name. */
-typedef struct {
-    const char *axis;
-    FabGroup group;
-    uint32_t first;
-} Axis;
-
-static Axis
-tensor_axis(const Writer *writer)
-{
-    return (Axis) { "tp", { writer->training->tp, 1 }, writer->rank - writer->t };
-}
-
-/* Replicas, context parallel ranks among them; of experts those that hold the same ones. */
-static Axis
-replica_axis(const Writer *writer, bool experts)
-{
-    const FabTraining *training = writer->training;
-    uint32_t all = training->dp * training->cp, apart = experts ? training->ep : 1;
-    uint32_t base = writer->stage * all * training->tp + writer->t;
-
-    return (Axis) { experts ? "edp" : "dp", { all / apart, training->tp * apart },
-                    base + writer->q % apart * training->tp };
-}
-
-static Axis
-expert_axis(const Writer *writer)
-{
-    const FabTraining *training = writer->training;
-
-    return (Axis) { "ep", { training->ep, training->tp }, writer->rank - writer->q % training->ep * training->tp };
-}
-
 /* Waits for the tails; *id is the node's. False: the group is of one, there is none. */
 static bool
-call(Writer *writer, FabCollective collective, const Axis *axis, double bytes, uint64_t *id)
+call(Writer *writer, FabCollective collective, const FabStepAxis *axis, double bytes, uint64_t *id)
 {
     g_autofree char *group = g_strdup_printf("%s %u", axis->axis, axis->first);
     FabTraceNode node = { .name = fab_collective_names[collective], .kind = FAB_TRACE_COLLECTIVE, .group = group,
@@ -126,14 +95,14 @@ call(Writer *writer, FabCollective collective, const Axis *axis, double bytes, u
  * product into pieces to hide their transfers does not wait for it.
  */
 static void
-call_shown(Writer *writer, FabCollective collective, const Axis *axis, double bytes, double shown)
+call_shown(Writer *writer, FabCollective collective, const FabStepAxis *axis, double bytes, double shown)
 {
     uint64_t id, hidden;
     bool some = call(writer, collective, axis, bytes * shown, &id);
 
     if (some)
         follow(writer, id);
-    call(writer, collective, &(Axis) { "beside", axis->group, axis->first }, bytes * (1 - shown), &hidden);
+    call(writer, collective, &(FabStepAxis) { "beside", axis->group, axis->first }, bytes * (1 - shown), &hidden);
 }
 
 static uint64_t
@@ -173,9 +142,11 @@ block(Writer *writer, double seconds, double factor, bool backward, bool experts
 {
     const FabTraining *training = writer->training;
     const FabPassPieces *pieces = &writer->trace->pieces;
-    Axis tensor = tensor_axis(writer), expert = expert_axis(writer);
+    FabStepAxis tensor = fab_step_axis_tensor(writer->training, writer->rank);
+    FabStepAxis expert = fab_step_axis_expert(writer->training, writer->rank);
     double bytes = pieces->payload * factor, shown = shown_share(writer);
-    double routed = pieces->payload * writer->model->experts_per_token / training->tp;
+    double routed = pieces->payload * writer->model->experts_per_token / training->tp *
+                    fab_expert_skew(training, writer->model);
 
     if (training->sequence_parallel)
         call_shown(writer, FAB_ALL_GATHER, &tensor, bytes, shown);
@@ -221,7 +192,7 @@ shards(Writer *writer, double parameters, bool backward, GArray *beside)
 {
     const FabTraining *training = writer->training;
     const FabPassPieces *pieces = &writer->trace->pieces;
-    Axis axis = replica_axis(writer, false);
+    FabStepAxis axis = fab_step_axis_replica(training, writer->rank, false);
     double gather = parameters * pieces->width;
     double scatter = parameters * fmax(training->gradient_bytes, pieces->width / 2), seconds = 0;
     uint64_t id;
@@ -283,7 +254,7 @@ logits(Writer *writer, bool backward, double weights)
 {
     const FabPassPieces *pieces = &writer->trace->pieces;
     bool cut = writer->training->sequence_parallel;
-    Axis tensor = tensor_axis(writer);
+    FabStepAxis tensor = fab_step_axis_tensor(writer->training, writer->rank);
     g_autoptr(GArray) beside = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     double slower = shards(writer, pieces->logits_parameters, backward, beside);
 
@@ -337,7 +308,7 @@ receive(Writer *writer, const FabPass *pass)
     double bytes = writer->trace->pieces.payload / writer->training->tp;
     double shown = writer->trace->rates.stack->hop_exposed;
     g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    Axis tensor = tensor_axis(writer);
+    FabStepAxis tensor = fab_step_axis_tensor(writer->training, writer->rank);
     uint32_t stage, chunk;
     uint64_t id;
 
@@ -421,7 +392,7 @@ static void
 exchange(Writer *writer, const Exchange *what, double share, GArray *ids)
 {
     for (int i = 0; i < 2; i++) {
-        Axis axis = replica_axis(writer, i == 1);
+        FabStepAxis axis = fab_step_axis_replica(writer->training, writer->rank, i == 1);
         uint64_t id;
         if (call(writer, what->collective, &axis, what->bytes[i] * share, &id))
             g_array_append_val(ids, id);
@@ -546,6 +517,12 @@ fab_step_trace_new(const FabScenario *scenario, const FabTopology *topology, GEr
     if (scenario->kind != FAB_SCENARIO_TRAINING) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: has no [training], a trace is of a training step",
                     scenario->path);
+        return NULL;
+    }
+    if (scenario->training->schedule == FAB_SCHEDULE_DUALPIPE) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [parallel] schedule is dualpipe, whose passes in turn no trace of ours says; the other "
+                    "schedules can be written", scenario->path);
         return NULL;
     }
     if (topology == NULL) {

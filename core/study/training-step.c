@@ -104,7 +104,7 @@ run_pipeline(FabTrainingStep *step, const FabPassParts *passes, double hop_s, GE
         times[i] = (FabPassTimes) { fab_ps_from_seconds(pass_sum(passes[i].forward)),
                                     fab_ps_from_seconds(pass_sum(passes[i].backward)),
                                     fab_ps_from_seconds(passes[i].weights) };
-    if (training->schedule == FAB_SCHEDULE_ZB_H1) {
+    if (training->schedule == FAB_SCHEDULE_ZB_H1 || training->schedule == FAB_SCHEDULE_DUALPIPE) {
         for (uint32_t i = 0; i < cells; i++)
             times[i].backward_ps -= times[i].weight_ps;
     }
@@ -122,12 +122,13 @@ account_pipeline(FabTrainingStep *step, const FabPassParts *passes)
 {
     const FabTraining *training = step->footprint->training;
     double length = (double)fab_graph_length(step->pipeline) * 1e-12, most = -1;
+    double micros = fab_training_chunk_micros(training);
 
     for (uint32_t s = 0; s < training->pp; s++) {
         double busy = 0;
         for (uint32_t c = 0; c < training->chunks; c++) {
             const FabPassParts *pass = &passes[s * training->chunks + c];
-            busy += step->micros * (pass_sum(pass->forward) + pass_sum(pass->backward));
+            busy += micros * (pass_sum(pass->forward) + pass_sum(pass->backward));
         }
         if (busy > most) {
             most = busy;
@@ -136,7 +137,7 @@ account_pipeline(FabTrainingStep *step, const FabPassParts *passes)
     }
     for (uint32_t c = 0; c < training->chunks; c++) {
         for (int i = 0; i < FAB_TIME_PARTS; i++)
-            step->parts[i] += step->micros * (passes[step->stage * training->chunks + c].forward[i] +
+            step->parts[i] += micros * (passes[step->stage * training->chunks + c].forward[i] +
                                               passes[step->stage * training->chunks + c].backward[i]);
     }
     step->parts[FAB_TIME_BUBBLE] = fmax(length - most, 0);

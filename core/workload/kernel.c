@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "workload/parameters.h"
+#include "workload/skew.h"
 
 #define LAUNCH_GAP_S 3e-6       /* between two kernels of a stream that the host keeps fed */
 /* Read and written for each parameter: fp16 with fp32 masters, unscale and norm passes. */
@@ -188,7 +189,8 @@ add_experts(Layer *layer)
     /* Few tokens visit few experts, and only those are read. */
     if (layer->training->inference)
         local *= 1 - pow(1 - (double)model->experts_per_token / model->experts, layer->tokens * layer->training->ep);
-    rows = layer->tokens * model->experts_per_token / local;
+    /* All wait for the GPU whose experts are asked for most. */
+    rows = layer->tokens * model->experts_per_token / local * fab_expert_skew(layer->training, model);
 
     add_linear(layer, layer->tokens, model->experts, model->hidden, 1, 1);
     add_block(layer, rows, model->expert_ffn / layer->tp, local,

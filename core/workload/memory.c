@@ -2,6 +2,7 @@
 
 #include "workload/parameters.h"
 #include "workload/schedule.h"
+#include "workload/skew.h"
 
 /* Sources and reasons of these: docs/memory.md. */
 #define CONTEXT_BYTES (UINT64_C(1) << 30)      /* CUDA context, kernels, workspaces of the libraries */
@@ -75,6 +76,17 @@ layer_here(const FabTraining *training, const FabModel *model, const FabLayerPar
            biases_here(training, model, layer);
 }
 
+/* Whether a chunk of the stage lies at a place of the model: its first has the embedding, its last the logits. */
+static bool
+is_at(const FabTraining *training, uint32_t stage, uint32_t position)
+{
+    for (uint32_t chunk = 0; chunk < training->chunks; chunk++) {
+        if (fab_training_position(training, stage, chunk) == position)
+            return true;
+    }
+    return false;
+}
+
 void
 fab_memory_parameters(const FabTraining *training, const FabModel *model, uint32_t stage, uint64_t *shared,
                       uint64_t *experts)
@@ -91,9 +103,9 @@ fab_memory_parameters(const FabTraining *training, const FabModel *model, uint32
             *experts += routed ? all.layer.experts / training->ep / training->tp : 0;
         }
     }
-    if (stage == 0)
+    if (is_at(training, stage, 0))
         *shared += table / training->tp + (all.embedding - table);
-    if (stage == training->pp - 1) {
+    if (is_at(training, stage, fab_training_positions(training) - 1)) {
         *shared += all.ends;
         /* A tied matrix is on the last stage once more. */
         if (!model->tied || training->pp > 1)
@@ -119,18 +131,19 @@ attention_elements(const FabTraining *training, const FabModel *model, double *c
 }
 
 static void
-block_elements(const FabModel *model, bool experts, double *cut, double *whole)
+block_elements(const FabTraining *training, const FabModel *model, bool experts, double *cut, double *whole)
 {
-    double copies = model->gated ? 3 : 2;
+    double copies = model->gated ? 3 : 2, visits;
 
     *whole = 2.0 * model->hidden;
     if (!experts) {
         *cut = copies * model->ffn;
         return;
     }
-    /* Every token is copied for each expert that it visits, and comes back once from each. */
-    *whole += 2.0 * model->experts_per_token * model->hidden;
-    *cut = copies * ((double)model->experts_per_token * model->expert_ffn + model->shared_ffn);
+    /* Every token is copied for each expert that it visits, and comes back once from each; the busiest GPU has most. */
+    visits = model->experts_per_token * fab_expert_skew(training, model);
+    *whole += 2.0 * visits * model->hidden;
+    *cut = copies * (visits * model->expert_ffn + model->shared_ffn);
 }
 
 /* Probabilities, their mask and what is left after dropout: 2 + 1 + 2 bytes a score (arXiv 2205.05198). */
@@ -152,7 +165,7 @@ fab_memory_layer_activations(const FabTraining *training, const FabModel *model,
     if (recompute == FAB_RECOMPUTE_FULL)
         return t * model->hidden * width / whole_cut;
     attention_elements(training, model, &attention_cut, &attention_whole);
-    block_elements(model, fab_layer_has_experts(model, layer), &block_cut, &block_whole);
+    block_elements(training, model, fab_layer_has_experts(model, layer), &block_cut, &block_whole);
     whole = (attention_whole + block_whole) * width + (has_dropout(model) ? 2.0 * model->hidden : 0);
     bytes = t * (whole / whole_cut + (attention_cut + block_cut) * width / tp);
     if (training->flash)
@@ -171,7 +184,7 @@ stage_activations(const FabTraining *training, const FabModel *model, uint32_t s
         for (uint32_t i = first; i < first + count; i++)
             bytes += fab_memory_layer_activations(training, model, i, training->recompute);
     }
-    if (stage == 0 && has_dropout(model))
+    if (is_at(training, stage, 0) && has_dropout(model))
         bytes += tokens(training) * model->hidden / cut;
     return bytes;
 }
@@ -196,7 +209,7 @@ working_bytes(const FabTraining *training, const FabModel *model, uint32_t stage
     else if (training->recompute == FAB_RECOMPUTE_SELECTIVE && !training->flash)
         bytes += score_bytes(training, model);
     /* Logits and their fp32 copy, the input of the last norm and of the logits. */
-    if (stage == training->pp - 1)
+    if (is_at(training, stage, fab_training_positions(training) - 1))
         bytes += t * model->vocab / training->tp * (4 + element_bytes(training)) +
                  t * 2 * element_bytes(training) * model->hidden;
     if (training->zero == 3)

@@ -10,7 +10,7 @@ typedef struct {
 static void
 append(List *list, FabPassKind kind, uint32_t chunk, uint32_t micro)
 {
-    list->passes[list->count++] = (FabPass) { kind, chunk, micro };
+    list->passes[list->count++] = (FabPass) { kind, chunk, micro, false };
 }
 
 /* All forward passes, then all backward ones, last in first out (arXiv 1811.06965). */
@@ -79,18 +79,117 @@ list_zb_h1(const FabPipeline *pipeline, uint32_t stage, List *list)
         append(list, FAB_PASS_WEIGHT, 0, weights++);
 }
 
+/* ------------------------------------------------------------------ DualPipe */
+
+/* What a stage has done: the next micro-batch of each kind and chunk, and weights that wait, first in first out. */
+typedef struct {
+    List *list;
+    uint32_t turned;    /* stages of the second half begin with the chunk of the other direction */
+    uint32_t forward[2], backward[2];
+    FabPass *weights;
+    uint32_t first, last;
+} Dual;
+
+static void
+dual_forward(Dual *dual, uint32_t side)
+{
+    uint32_t chunk = side ^ dual->turned;
+
+    append(dual->list, FAB_PASS_FORWARD, chunk, dual->forward[chunk]++);
+}
+
+static void
+dual_backward(Dual *dual, uint32_t side, bool split)
+{
+    uint32_t chunk = side ^ dual->turned, micro = dual->backward[chunk]++;
+
+    append(dual->list, split ? FAB_PASS_BACKWARD : FAB_PASS_WHOLE, chunk, micro);
+    if (split)
+        dual->weights[dual->last++] = (FabPass) { FAB_PASS_WEIGHT, chunk, micro, false };
+}
+
+/* A forward pass of one direction and a backward pass of the other, which hide each other's communication. */
+static void
+dual_pair(Dual *dual, uint32_t side)
+{
+    dual_forward(dual, side);
+    dual->list->passes[dual->list->count - 1].fused = true;
+    dual_backward(dual, 1 - side, false);
+}
+
+static void
+dual_weights(Dual *dual)
+{
+    const FabPass *pass = &dual->weights[dual->first++];
+
+    append(dual->list, pass->kind, pass->chunk, pass->micro);
+}
+
+/* The end of a stage's list: gradients first, weights where nothing else is there to do. */
+static void
+drain_dualpipe(Dual *dual, uint32_t depth, uint32_t behind)
+{
+    for (uint32_t i = 0; i < behind; i++) {
+        dual_backward(dual, 1, false);
+        dual_pair(dual, 1);
+    }
+    for (uint32_t i = 0; i < depth; i++) {
+        dual_backward(dual, 1, 2 * i + 1 > depth);
+        dual_backward(dual, 0, 2 * i + 2 > depth);
+    }
+    for (uint32_t i = 0; i < behind; i++) {
+        dual_weights(dual);
+        dual_backward(dual, 0, true);
+    }
+    for (uint32_t i = 0; i < depth; i++)
+        dual_weights(dual);
+}
+
+/*
+ * Micro-batches enter at both ends: each stage holds a chunk of either direction, its place from the one end and from
+ * the other, and passes of one fill the gaps of the other (arXiv 2412.19437, section 3.2.1). `depth` counts from the
+ * nearer end; half of the micro-batches go each way.
+ */
+static void
+list_dualpipe(const FabPipeline *pipeline, uint32_t stage, List *list)
+{
+    uint32_t half = pipeline->stages / 2, each = pipeline->micros / 2;
+    uint32_t depth = MIN(stage, pipeline->stages - 1 - stage) + 1, behind = half - depth;
+    g_autofree FabPass *weights = g_new(FabPass, pipeline->micros + 1);
+    Dual dual = { .list = list, .turned = stage >= half, .weights = weights };
+
+    for (uint32_t i = 0; i < 2 * behind; i++)
+        dual_forward(&dual, 0);
+    for (uint32_t i = 0; i < depth; i++) {
+        dual_forward(&dual, 0);
+        dual_forward(&dual, 1);
+    }
+    for (uint32_t i = 0; i < behind; i++) {
+        dual_backward(&dual, 1, true);
+        dual_weights(&dual);
+        dual_forward(&dual, 1);
+    }
+    for (uint32_t i = 0; i < each + depth - pipeline->stages; i++) {
+        dual_pair(&dual, 0);
+        dual_pair(&dual, 1);
+    }
+    drain_dualpipe(&dual, depth, behind);
+}
+
 /* ------------------------------------------------------------------ public */
 
 FabPass *
 fab_schedule_stage(const FabPipeline *pipeline, uint32_t stage, uint32_t *count)
 {
-    uint32_t kinds = pipeline->schedule == FAB_SCHEDULE_ZB_H1 ? 3 : 2;
+    uint32_t kinds = pipeline->schedule == FAB_SCHEDULE_ZB_H1 || pipeline->schedule == FAB_SCHEDULE_DUALPIPE ? 3 : 2;
     List list = { .passes = g_new(FabPass, (gsize)kinds * pipeline->micros * pipeline->chunks) };
 
     if (pipeline->schedule == FAB_SCHEDULE_GPIPE)
         list_gpipe(pipeline, &list);
     else if (pipeline->schedule == FAB_SCHEDULE_ZB_H1)
         list_zb_h1(pipeline, stage, &list);
+    else if (pipeline->schedule == FAB_SCHEDULE_DUALPIPE)
+        list_dualpipe(pipeline, stage, &list);
     else
         list_1f1b(pipeline, stage, &list);
     *count = list.count;
@@ -103,7 +202,8 @@ fab_schedule_in_flight(const FabPipeline *pipeline, uint32_t stage)
     FabPipeline few = *pipeline;
     uint32_t count, held = 0, most = 0;
     g_autofree FabPass *passes = NULL;
-    FabPassKind release = pipeline->schedule == FAB_SCHEDULE_ZB_H1 ? FAB_PASS_WEIGHT : FAB_PASS_BACKWARD;
+    bool split = pipeline->schedule == FAB_SCHEDULE_ZB_H1 || pipeline->schedule == FAB_SCHEDULE_DUALPIPE;
+    FabPassKind release = split ? FAB_PASS_WEIGHT : FAB_PASS_BACKWARD;
 
     if (pipeline->schedule == FAB_SCHEDULE_GPIPE)
         return pipeline->micros;
@@ -113,7 +213,7 @@ fab_schedule_in_flight(const FabPipeline *pipeline, uint32_t stage)
     for (uint32_t i = 0; i < count; i++) {
         if (passes[i].kind == FAB_PASS_FORWARD)
             held++;
-        else if (passes[i].kind == release)
+        else if (passes[i].kind == release || passes[i].kind == FAB_PASS_WHOLE)
             held--;
         most = MAX(most, held);
     }
@@ -128,7 +228,14 @@ typedef struct {
     FabGraph *graph;
     uint32_t ranks, group;
     uint32_t *pass[2], *sent[2];
+    GArray *fused;      /* Fused */
 } Build;
+
+/* The tasks of a group's pass, from `first`, which begin only when the pass that they are fused with can, too. */
+typedef struct {
+    uint32_t first;
+    FabPass with;
+} Fused;
 
 static gsize
 at(const Build *build, uint32_t stage, uint32_t rank, uint32_t chunk, uint32_t micro)
@@ -145,14 +252,38 @@ length_of(const FabPipelineSpec *spec, uint32_t stage, const FabPass *pass)
 
     return pass->kind == FAB_PASS_FORWARD    ? times->forward_ps
            : pass->kind == FAB_PASS_BACKWARD ? times->backward_ps
+           : pass->kind == FAB_PASS_WHOLE    ? times->backward_ps + times->weight_ps
                                              : times->weight_ps;
+}
+
+/* Where a chunk lies in the model; DualPipe's second chunks go the other way. */
+static uint32_t
+place_of(const FabPipeline *pipeline, uint32_t stage, uint32_t chunk)
+{
+    if (pipeline->schedule == FAB_SCHEDULE_DUALPIPE)
+        return chunk == 0 ? stage : pipeline->stages - 1 - stage;
+    return chunk * pipeline->stages + stage;
+}
+
+static uint32_t
+last_place(const FabPipeline *pipeline)
+{
+    return pipeline->schedule == FAB_SCHEDULE_DUALPIPE ? pipeline->stages - 1
+                                                       : pipeline->chunks * pipeline->stages - 1;
+}
+
+/* Passes of inputs, whether with those of weights or not, are one kind to whom waits for them. */
+static uint32_t
+side_of(FabPassKind kind)
+{
+    return kind == FAB_PASS_FORWARD ? 0 : 1;
 }
 
 /* Whether another stage waits for what a pass leaves behind. */
 static bool
 leaves_stage(const FabPipeline *pipeline, const FabPass *pass, uint32_t stage)
 {
-    uint32_t position = pass->chunk * pipeline->stages + stage, last = pipeline->chunks * pipeline->stages - 1;
+    uint32_t position = place_of(pipeline, stage, pass->chunk), last = last_place(pipeline);
 
     return pipeline->stages > 1 && pass->kind != FAB_PASS_WEIGHT &&
            position != (pass->kind == FAB_PASS_FORWARD ? last : 0);
@@ -179,27 +310,43 @@ add_group_pass(Build *build, uint32_t stage, uint32_t group, const FabPass *pass
     return joined;
 }
 
+/* What waits for a pass waits for the task `done`, or for the message behind it. */
+static void
+deliver(Build *build, uint32_t stage, uint32_t group, const FabPass *pass, uint32_t done)
+{
+    const FabPipelineSpec *spec = build->spec;
+    uint32_t all = spec->pipeline.stages * build->ranks, side = side_of(pass->kind);
+    bool remote = spec->hop_ps > 0 && leaves_stage(&spec->pipeline, pass, stage);
+
+    for (uint32_t r = 0; r < build->group && pass->kind != FAB_PASS_WEIGHT; r++) {
+        uint32_t rank = group * build->group + r, sent = done;
+        gsize cell = at(build, stage, rank, pass->chunk, pass->micro);
+        if (remote) {
+            sent = fab_graph_add(build->graph, all * (1 + side) + stage * build->ranks + rank, spec->hop_ps,
+                                 FAB_PASS_TAG(pass->kind, pass->chunk, pass->micro));
+            fab_graph_after(build->graph, sent, done);
+        }
+        build->pass[side][cell] = done;
+        build->sent[side][cell] = sent;
+    }
+}
+
 static void
 add_group(Build *build, uint32_t stage, uint32_t group, const FabPass *passes, uint32_t count)
 {
-    const FabPipelineSpec *spec = build->spec;
-    uint32_t all = spec->pipeline.stages * build->ranks, joined = UINT32_MAX;
+    uint32_t joined = UINT32_MAX;
 
     for (uint32_t i = 0; i < count; i++) {
-        const FabPass *pass = &passes[i];
-        bool remote = spec->hop_ps > 0 && leaves_stage(&spec->pipeline, pass, stage);
-        joined = add_group_pass(build, stage, group, pass, build->group > 1 ? joined : UINT32_MAX);
-        for (uint32_t r = 0; r < build->group && pass->kind != FAB_PASS_WEIGHT; r++) {
-            uint32_t rank = group * build->group + r, sent = joined;
-            gsize cell = at(build, stage, rank, pass->chunk, pass->micro);
-            if (remote) {
-                sent = fab_graph_add(build->graph, all * (1 + (uint32_t)pass->kind) + stage * build->ranks + rank,
-                                     spec->hop_ps, FAB_PASS_TAG(pass->kind, pass->chunk, pass->micro));
-                fab_graph_after(build->graph, sent, joined);
-            }
-            build->pass[pass->kind][cell] = joined;
-            build->sent[pass->kind][cell] = sent;
+        uint32_t first = fab_graph_count(build->graph);
+        joined = add_group_pass(build, stage, group, &passes[i], build->group > 1 ? joined : UINT32_MAX);
+        if (passes[i].fused) {
+            Fused fused = { first, passes[i + 1] };
+            g_array_append_val(build->fused, fused);
+            continue;
         }
+        if (i > 0 && passes[i - 1].fused)
+            deliver(build, stage, group, &passes[i - 1], joined);
+        deliver(build, stage, group, &passes[i], joined);
     }
 }
 
@@ -208,11 +355,16 @@ static bool
 source_of(const FabPipeline *pipeline, FabPassKind kind, uint32_t stage, uint32_t chunk, uint32_t *from_stage,
           uint32_t *from_chunk)
 {
-    uint32_t position = chunk * pipeline->stages + stage, last = pipeline->chunks * pipeline->stages - 1;
+    uint32_t position = place_of(pipeline, stage, chunk), last = last_place(pipeline);
 
     if (position == (kind == FAB_PASS_FORWARD ? 0 : last))
         return false;
     position = kind == FAB_PASS_FORWARD ? position - 1 : position + 1;
+    if (pipeline->schedule == FAB_SCHEDULE_DUALPIPE) {
+        *from_stage = chunk == 0 ? position : pipeline->stages - 1 - position;
+        *from_chunk = chunk;
+        return true;
+    }
     *from_stage = position % pipeline->stages;
     *from_chunk = position / pipeline->stages;
     return true;
@@ -227,10 +379,10 @@ join_pass(Build *build, uint32_t task, const FabPass *pass, uint32_t stage, uint
     if (pass->kind == FAB_PASS_WEIGHT)
         return;
     if (source_of(&build->spec->pipeline, pass->kind, stage, pass->chunk, &from_stage, &from_chunk)) {
-        uint32_t *from = from_stage == stage ? build->pass[pass->kind] : build->sent[pass->kind];
+        uint32_t *from = from_stage == stage ? build->pass[side_of(pass->kind)] : build->sent[side_of(pass->kind)];
         fab_graph_after(build->graph, task, from[at(build, from_stage, rank, from_chunk, pass->micro)]);
     }
-    if (pass->kind == FAB_PASS_BACKWARD)
+    if (pass->kind != FAB_PASS_FORWARD)
         fab_graph_after(build->graph, task,
                         build->pass[FAB_PASS_FORWARD][at(build, stage, rank, pass->chunk, pass->micro)]);
 }
@@ -243,8 +395,9 @@ fab_pipeline_run(const FabPipelineSpec *spec, GError **error)
     gsize cells = (gsize)streams * pipeline->chunks * pipeline->micros;
     g_autoptr(FabGraph) graph = fab_graph_new(3 * streams + streams / group);
     g_autofree uint32_t *memory = g_new0(uint32_t, 4 * cells);
+    g_autoptr(GArray) fused = g_array_new(FALSE, FALSE, sizeof(Fused));
     Build build = { .spec = spec, .graph = graph, .ranks = ranks, .group = group, .pass = { memory, memory + cells },
-                    .sent = { memory + 2 * cells, memory + 3 * cells } };
+                    .sent = { memory + 2 * cells, memory + 3 * cells }, .fused = fused };
 
     for (uint32_t stage = 0; stage < pipeline->stages; stage++) {
         uint32_t count;
@@ -258,6 +411,13 @@ fab_pipeline_run(const FabPipelineSpec *spec, GError **error)
         FabPass pass = fab_pass_of_tag(fab_graph_task(graph, task)->tag);
         if (stream < streams)
             join_pass(&build, task, &pass, stream / ranks, stream % ranks);
+    }
+    for (guint i = 0; i < fused->len; i++) {
+        const Fused *one = &g_array_index(fused, Fused, i);
+        for (uint32_t task = one->first; task < one->first + group; task++) {
+            uint32_t stream = fab_graph_task(graph, task)->stream;
+            join_pass(&build, task, &one->with, stream / ranks, stream % ranks);
+        }
     }
     return fab_graph_run(graph, error) ? g_steal_pointer(&graph) : NULL;
 }

@@ -13,18 +13,20 @@
 
 typedef enum {
     FAB_PASS_FORWARD,
-    FAB_PASS_BACKWARD, /* of inputs and weights; with ZB-H1 of inputs only */
-    FAB_PASS_WEIGHT    /* ZB-H1: of weights */
+    FAB_PASS_BACKWARD, /* of inputs and weights; with ZB-H1 and DualPipe of inputs only */
+    FAB_PASS_WEIGHT,   /* ZB-H1, DualPipe: of weights */
+    FAB_PASS_WHOLE     /* DualPipe: both in one */
 } FabPassKind;
 
 typedef struct {
     FabPassKind kind;
     uint32_t chunk, micro; /* part of the stage's layers, 0 .. chunks - 1; micro-batch */
+    bool fused;            /* DualPipe: done piece by piece in turn with the next pass, both end together */
 } FabPass;
 
 typedef struct {
     FabSchedule schedule;
-    uint32_t stages, chunks, micros; /* chunks is 1 except for interleaved 1F1B */
+    uint32_t stages, chunks, micros; /* chunks is 1 except for interleaved 1F1B, and DualPipe, which has 2 */
 } FabPipeline;
 
 /* The passes of one stage in order; *count of them. Owned by the caller. */
@@ -35,7 +37,7 @@ uint32_t fab_schedule_in_flight(const FabPipeline *pipeline, uint32_t stage);
 
 /* Times of the passes of one chunk of one stage. */
 typedef struct {
-    int64_t forward_ps, backward_ps, weight_ps; /* weight: ZB-H1, else 0 */
+    int64_t forward_ps, backward_ps, weight_ps; /* weight: ZB-H1 and DualPipe, else 0 */
 } FabPassTimes;
 
 typedef struct {
@@ -52,7 +54,7 @@ struct FabGraph;
 static inline FabPass
 fab_pass_of_tag(uint32_t tag)
 {
-    return (FabPass) { (FabPassKind)(tag >> 30), tag >> 22 & 0xff, tag & 0x3fffff };
+    return (FabPass) { (FabPassKind)(tag >> 30), tag >> 22 & 0xff, tag & 0x3fffff, false };
 }
 enum { FAB_MOST_CHUNKS = 256, FAB_MOST_MICROS = 1 << 22, FAB_MOST_PASSES = 1 << 23 };
 
