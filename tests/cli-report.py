@@ -156,6 +156,8 @@ class Report(unittest.TestCase):
                 with open(self.path(name + ".json"), "w", encoding="utf-8") as file:
                     file.write(content)
                 self.refuses(pattern, "report", self.path(name + ".json"))
+        fabricast("sweep", "sweep-llama-8b", "--store", self.path("kept.db"), "-q")
+        self.refuses("is the store of a sweep", "report", self.path("kept.db"))
         self.refuses("needs results or scenarios", "report")
         self.refuses("no-such", "report", "no-such")
         self.refuses("is a folder", "report", self.folder.name)

@@ -227,6 +227,11 @@ add_argument(Work *work, const char *path, const Options *options, GError **erro
         return false;
     if (exists && (text[strspn(text, " \t\r\n")] == '{' || g_str_has_suffix(path, ".json")))
         return fab_page_add(work->page, path, text, length, error);
+    if (exists && g_str_has_prefix(text, "SQLite format 3")) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is the store of a sweep, a report needs what `fabricast "
+                    "sweep SCENARIO --store %s --json` prints", path, path);
+        return false;
+    }
     file = exists ? fab_keyfile_parse(path, text, error) : NULL;
     if (exists && file == NULL)
         return false;

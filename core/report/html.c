@@ -183,21 +183,28 @@ write_bar(FILE *out, const FabHtmlBar *bar)
     fputs("</tr>\n", out);
 }
 
-void
-fab_html_bars(FILE *out, const char *caption, const FabHtmlBar *bars, guint count)
+static void
+write_bars(FILE *out, const char *caption, const char *caption_class, const FabHtmlBar *bars, guint count)
 {
-    fab_html_print(out, "<table class=\"bars\"><caption>%s</caption><tbody>\n", caption);
+    fab_html_print(out, "<table class=\"bars\"><caption class=\"%s\">%s</caption><tbody>\n", caption_class, caption);
     for (guint i = 0; i < count; i++)
         write_bar(out, &bars[i]);
     fputs("</tbody></table>\n", out);
 }
 
 void
-fab_html_strip(FILE *out, const char *label, const FabHtmlBar *bars, guint count)
+fab_html_bars(FILE *out, const char *caption, const FabHtmlBar *bars, guint count)
+{
+    write_bars(out, caption, "shown", bars, count);
+}
+
+void
+fab_html_parts(FILE *out, const char *caption, const FabHtmlBar *bars, guint count)
 {
     double from = 0;
 
-    fab_html_print(out, "<svg class=\"strip\" role=\"img\" height=\"34\" aria-label=\"%s\">", label);
+    fab_html_print(out, "<h3>%s</h3>\n<svg class=\"strip\" role=\"img\" height=\"34\" aria-label=\"%s\">", caption,
+                   caption);
     for (guint i = 0; i < count; i++) {
         fab_html_print(out, "<rect class=\"c%u\" height=\"34\"", (unsigned)bars[i].colour % FAB_PALETTE);
         length_attribute(out, "x", from);
@@ -206,4 +213,5 @@ fab_html_strip(FILE *out, const char *label, const FabHtmlBar *bars, guint count
         from += bars[i].share;
     }
     fputs("</svg>\n", out);
+    write_bars(out, caption, "said", bars, count);
 }

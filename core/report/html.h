@@ -47,8 +47,8 @@ typedef struct {
 } FabHtmlBar;
 
 void fab_html_bars(FILE *out, const char *caption, const FabHtmlBar *bars, guint count);
-/* One strip whose parts together are the whole; the list of bars below explains it. */
-void fab_html_strip(FILE *out, const char *label, const FabHtmlBar *bars, guint count);
+/* The same with a heading and a strip of all parts, whose shares are those of one whole. */
+void fab_html_parts(FILE *out, const char *caption, const FabHtmlBar *bars, guint count);
 
 enum { FAB_PALETTE = 8 };
 

@@ -2,6 +2,13 @@
 
 #include <math.h>
 
+/* NULL: there is no such member, or no object. */
+static JsonNode *
+find(JsonObject *object, const char *name)
+{
+    return object != NULL ? json_object_get_member(object, name) : NULL;
+}
+
 JsonObject *
 fab_json_object(JsonNode *node)
 {
@@ -11,13 +18,13 @@ fab_json_object(JsonNode *node)
 JsonObject *
 fab_json_member(JsonObject *object, const char *name)
 {
-    return fab_json_object(json_object_get_member(object, name));
+    return fab_json_object(find(object, name));
 }
 
 JsonArray *
 fab_json_array(JsonObject *object, const char *name)
 {
-    JsonNode *node = json_object_get_member(object, name);
+    JsonNode *node = find(object, name);
 
     return node != NULL && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
 }
@@ -25,7 +32,7 @@ fab_json_array(JsonObject *object, const char *name)
 const char *
 fab_json_text(JsonObject *object, const char *name)
 {
-    JsonNode *node = json_object_get_member(object, name);
+    JsonNode *node = find(object, name);
 
     return node != NULL && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node) : NULL;
 }
@@ -33,7 +40,7 @@ fab_json_text(JsonObject *object, const char *name)
 bool
 fab_json_number(JsonObject *object, const char *name, double *value)
 {
-    JsonNode *node = json_object_get_member(object, name);
+    JsonNode *node = find(object, name);
 
     if (node == NULL || !JSON_NODE_HOLDS_VALUE(node) ||
         (json_node_get_value_type(node) != G_TYPE_INT64 && json_node_get_value_type(node) != G_TYPE_DOUBLE))
@@ -53,7 +60,7 @@ fab_json_figure(JsonObject *object, const char *name)
 bool
 fab_json_truth(JsonObject *object, const char *name)
 {
-    JsonNode *node = json_object_get_member(object, name);
+    JsonNode *node = find(object, name);
 
     return node != NULL && json_node_get_value_type(node) == G_TYPE_BOOLEAN && json_node_get_boolean(node);
 }

@@ -1,4 +1,4 @@
-/* Members of JSON objects by type. What is absent, null or of another type is not there. */
+/* Members of JSON objects by type. What is absent, null or of another type is not there; NULL has no members. */
 #ifndef FAB_REPORT_JSON_READ_H
 #define FAB_REPORT_JSON_READ_H
 

@@ -144,7 +144,7 @@ answer_comparison(FabPage *page, JsonObject *item, FabPageAnswer *answer)
         g_string_printf(text, "%s is %s times as fast at %s.", name, ratio, work);
     }
     if (guessed)
-        g_string_append(text, " An interval is a guess: nobody measured such a machine.");
+        g_string_append(text, " An interval is a guess; how sure this is, and why, stands below.");
     if (!fab_json_truth(other, "fits"))
         g_string_append_printf(text, " %s does not fit into memory.", name);
     answer->sentence = g_string_free(text, FALSE);
@@ -215,11 +215,14 @@ show_bars(FabPage *page, JsonObject *item, const char *caption, const char *cons
     }
     for (guint i = 0; i < count; i++) {
         JsonObject *scenario = scenario_at(item, i), *row = last_row(scenario);
-        double value = fab_json_figure(row, names[0]), low = fab_json_figure(row, names[1]),
-               high = fab_json_figure(row, names[2]);
+        /* The first one is as fast as itself, whatever it takes. */
+        bool itself = i == 0 && quantity == FAB_QUANTITY_TIMES;
+        double value = fab_json_figure(row, names[0]), low = itself ? NAN : fab_json_figure(row, names[1]),
+               high = itself ? NAN : fab_json_figure(row, names[2]);
+        const char *verdict = quantity == FAB_QUANTITY_TIMES ? fab_json_text(row, "verdict") : NULL;
         char *text = fab_quantity_interval(quantity, value, low, high);
         g_ptr_array_add(texts, text);
-        bars[i] = (FabHtmlBar) { fab_page_title(page, scenario), text, fab_json_text(row, "verdict"),
+        bars[i] = (FabHtmlBar) { fab_page_title(page, scenario), text, verdict,
                                  isfinite(value) ? value / most : 0, low / most, high / most, (int)i };
     }
     if (most > 0)

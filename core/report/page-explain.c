@@ -1,5 +1,6 @@
 /* What more of each resource would buy, from `explain --json`. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "report/page-private.h"
@@ -49,6 +50,14 @@ answer_explanation(FabPage *page, JsonObject *item, FabPageAnswer *answer)
                                        best != NULL ? " faster." : "");
 }
 
+static int
+by_share(const void *a, const void *b)
+{
+    double x = ((const FabHtmlBar *)a)->share, y = ((const FabHtmlBar *)b)->share;
+
+    return (x < y) - (x > y);
+}
+
 static void
 show_bars(FabPage *page, JsonObject *item, GList *resources)
 {
@@ -71,6 +80,9 @@ show_bars(FabPage *page, JsonObject *item, GList *resources)
         if (gain >= SHOWN)
             bars[count++] = (FabHtmlBar) { at->data, text, NULL, gain / most, NAN, NAN, at->next != NULL ? 0 : 6 };
     }
+    /* The most useful first; what stands for all of them stays last. */
+    if (count > 1)
+        qsort(bars, count - 1, sizeof *bars, by_share);
     fab_html_bars(page->out, caption, bars, count);
 }
 

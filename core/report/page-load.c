@@ -16,17 +16,20 @@ const FabPageKind *const fab_page_kinds[] = {
 static bool
 refuse(GError **error, const char *path, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* Sets the error and returns false. */
+/* Sets the error and returns false. It is one line of UTF-8, whatever texts of the file stand in it. */
 static bool
 refuse(GError **error, const char *path, const char *format, ...)
 {
-    g_autofree char *what = NULL;
+    g_autofree char *what = NULL, *line = NULL;
     va_list args;
 
     va_start(args, format);
     what = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: %s", path, what);
+    line = g_utf8_make_valid(what, -1);
+    for (char *c = line; *c != '\0'; c++)
+        *c = g_ascii_iscntrl(*c) ? ' ' : *c;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: %s", path, line);
     return false;
 }
 

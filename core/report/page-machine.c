@@ -86,7 +86,7 @@ fab_page_show_machines(FabPage *page)
 static bool
 has_timeline(const FabPageScenario *one)
 {
-    return one->step != NULL && one->step->footprint->training->pp > 1;
+    return one->step != NULL && fab_graph_count(one->step->pipeline) > 1;
 }
 
 static void
@@ -155,8 +155,7 @@ show_fullest(FabPage *page, const char *title, const FabMemory *memory)
         bars[count] = (FabHtmlBar) { name, text, NULL, (double)stage->parts[i] / all, NAN, NAN, (int)count };
         count++;
     }
-    fab_html_strip(page->out, caption, bars, count);
-    fab_html_bars(page->out, caption, bars, count);
+    fab_html_parts(page->out, caption, bars, count);
 }
 
 static void

@@ -45,8 +45,7 @@ show_parts(FabPage *page, JsonObject *item, const char *member, const char *what
     }
     if (count == 0)
         return;
-    fab_html_strip(page->out, caption, bars, count);
-    fab_html_bars(page->out, caption, bars, count);
+    fab_html_parts(page->out, caption, bars, count);
 }
 
 /* ------------------------------------------------------------------ training steps */
