@@ -247,6 +247,9 @@ measure_point(Stream *stream, bool first, bool last, FabmFailure *failure)
         return false;
     snprintf(variant, sizeof variant, "streams %d chunk %llu rounds %u", stream->lanes.count,
              (unsigned long long)stream->chunk, stream->rounds);
+    if (stream->session->options->back != 1)
+        snprintf(variant + strlen(variant), sizeof variant - strlen(variant), " back %g",
+                 stream->session->options->back);
     report_stream(stream, "pipeline", variant, stream->bytes, &us);
     if (!first || stream->rounds == 0)
         return true;

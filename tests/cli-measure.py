@@ -172,6 +172,23 @@ def the_loop_closes():
                f"validate with the overlay: {misses} {after.stderr}")
 
 
+def parts_are_compared():
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(*QUICK, "--gpus=0", "--fact=system.topology=dgx-h100", "--output", folder, "links", "pipeline")
+        expect(done.returncode == 0, f"links and a pipeline: {done.stderr}")
+        table = fabricast("validate", "--device", folder)
+        for words in ("fake-x1-links  on dgx-h100, 3 of ", "\n  h2d            pinned ", "streams 8 chunk 4096 rounds 2047",
+                      "# mean error in percent"):
+            expect(words in table.stdout, f"{words!r} in {table.stdout} {table.stderr}")
+        rows = fabricast("validate", "--device", "--csv", folder).stdout.splitlines()
+        expect(len(rows) == 1 + 3 + 10, f"rows: {rows}")
+        for wrong in ("--json", "--max-error=5"):
+            done = fabricast("validate", "--device", wrong, folder)
+            expect(done.returncode == 2 and "--device prints a table" in done.stderr, f"{wrong}: {done.stderr}")
+        done = fabricast("validate", "--device", "stas00-a100x8-allreduce")
+        expect(done.returncode == 2 and "none of 1 measurements is of kind device" in done.stderr, done.stderr)
+
+
 def copies_begin_at_once():
     done = run("--fake=3", "--repeats=1", "--warmup=0", "--sizes=4K,60000", "--pairs=0>1,1>0,2>0,2>2", "transfer")
     expect(done.returncode == 0 and done.stdout.count("0>1 1>0 2>0 2>2") == 4, f"transfer: {done.stdout} {done.stderr}")
@@ -271,7 +288,7 @@ def a_hang_ends():
            f"watchdog: {done.returncode} {done.stderr}")
 
 
-for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, the_loop_closes, copies_begin_at_once, nccl_is_called_right,
+for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, the_loop_closes, parts_are_compared, copies_begin_at_once, nccl_is_called_right,
               products_are_called_right, the_script_goes_on_where_it_stopped, ctrl_c_keeps_what_was_measured,
               a_hang_ends):
     check()

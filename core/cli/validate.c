@@ -11,12 +11,13 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "collective/overlay.h"
+#include "report/device.h"
 #include "report/training-validate.h"
 #include "report/validate.h"
 #include "study/leave-out.h"
 
 typedef struct {
-    gboolean json, csv, rows, leave_out, table, quiet, training, clusters;
+    gboolean json, csv, rows, leave_out, table, quiet, training, clusters, device;
     char *path, *bound, *plots, *calibration;
     double most[FAB_BANDS]; /* bound of the mean error, as a share; infinity: none */
 } Options;
@@ -212,6 +213,29 @@ run_training(GPtrArray *measurements, const Options *options, FabOutput *output,
                                                                                              : FAB_EXIT_DONE;
 }
 
+/* Tables of kind device: links, pipelines, kernels, products. */
+static int
+run_device(GPtrArray *measurements, const Options *options, FabOutput *output, GError **error)
+{
+    g_autoptr(GPtrArray) cases = NULL;
+
+    if (options->json || options->table || options->plots != NULL || options->leave_out || options->bound != NULL ||
+        options->calibration != NULL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --device prints a table, or CSV with --csv; "
+                    "--json, --plots, --interval-table, --leave-one-out, --max-error and --calibration are for "
+                    "collectives");
+        return FAB_EXIT_INPUT;
+    }
+    cases = fab_device_validate(measurements);
+    if (cases->len == 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --device: none of %u measurements is of kind "
+                    "device; fabricast-measure writes such", measurements->len);
+        return FAB_EXIT_INPUT;
+    }
+    (options->csv ? fab_report_device_csv : fab_report_device)(cases, fab_output_stream(output));
+    return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
+}
+
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
@@ -222,6 +246,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         { "rows", 0, 0, G_OPTION_ARG_NONE, &options.rows, "Print every row also where many cases are asked for", NULL },
         { "training", 0, 0, G_OPTION_ARG_NONE, &options.training,
           "Print training steps instead of collectives; so it is where nothing else is named", NULL },
+        { "device", 0, 0, G_OPTION_ARG_NONE, &options.device,
+          "Print links, pipelines, kernels and products that fabricast-measure timed, instead of collectives", NULL },
         { "max-error", 0, 0, G_OPTION_ARG_STRING, &options.bound,
           "Exit status 1 when the mean error of a band is above; one bound, or one for each band: 15,12,5", "PERCENT" },
         { "leave-one-out", 0, 0, G_OPTION_ARG_NONE, &options.leave_out,
@@ -264,6 +290,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     measurements = output != NULL ? fab_cli_measurements(argv + 1, error) : NULL;
     if (measurements == NULL)
         return FAB_EXIT_INPUT;
+    if (options.device)
+        return run_device(measurements, &options, output, error);
     if (wants_training(&options, measurements))
         return run_training(measurements, &options, output, error);
     overlay = options.calibration != NULL ? fab_overlay_load(options.calibration, error) : NULL;

@@ -1,0 +1,163 @@
+/* What single parts of a machine take, predicted beside what fabricast-measure timed. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/device.h"
+#include "scenario/scenario.h"
+#include "study/device.h"
+#include "study/run.h"
+
+static GPtrArray *
+measured(const char *topology, const char *const rows[][4], guint count)
+{
+    GPtrArray *measurements = g_ptr_array_new_with_free_func((GDestroyNotify)fab_measurement_free);
+    FabMeasurement *measurement = fab_measurement_new("made", FAB_MEASUREMENT_DEVICE, NULL);
+
+    if (topology != NULL)
+        ck_assert(fab_measurement_set(measurement, "system", "topology", topology, NULL));
+    for (guint i = 0; i < count; i++) {
+        const char *cells[] = { rows[i][0], rows[i][1], rows[i][2], "4", rows[i][3], "time", "100", "", "", "20", "us",
+                                NULL };
+        ck_assert(fab_measurement_add_row(measurement, cells, NULL));
+    }
+    g_ptr_array_add(measurements, measurement);
+    return measurements;
+}
+
+static const FabDeviceRow *
+row_of(GPtrArray *cases, guint index)
+{
+    const FabDeviceCase *one = cases->pdata[0];
+
+    ck_assert_msg(one->reason == NULL, "%s", one->reason);
+    ck_assert_uint_lt(index, one->rows->len);
+    return &g_array_index(one->rows, FabDeviceRow, index);
+}
+
+/* What a scenario of one row takes, microseconds. */
+static double
+scenario_us(const char *const *sets)
+{
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, NULL);
+    g_autoptr(FabResult) result = fab_run(scenario, NULL, NULL, NULL);
+
+    return (double)((const FabResultRow *)result->rows->pdata[0])->time_ps * 1e-6;
+}
+
+START_TEST(ctas_move_data_at_their_rate_until_memory_or_cache_is_full)
+{
+    static const char *const rows[][4] = { { "copy", "16 bytes, memory", "0", "41000000" },
+                                           { "reduce", "16 bytes, cache", "0", "41000000" },
+                                           { "reduce-copy", "4 bytes, memory", "0", "41000000" } };
+    g_autoptr(GPtrArray) measurements = measured("loopback-h200", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
+
+    /* Four CTAs with 82 GB/s each: a copy has two accesses, a reduction of two three. */
+    ck_assert_double_eq_tol(row_of(cases, 0)->predicted_us, 2 * 41e6 / (4 * 82e9) * 1e6, 1e-6);
+    ck_assert_double_eq_tol(row_of(cases, 1)->predicted_us, 3 * 41e6 / (4 * 82e9) * 1e6, 1e-6);
+    ck_assert_double_eq_tol(row_of(cases, 0)->error, 2.5 - 1, 1e-9);
+    ck_assert_uint_eq(((const FabDeviceCase *)cases->pdata[0])->left_out, 1); /* the rate is of 16-byte accesses */
+}
+END_TEST
+
+START_TEST(copies_and_pipelines_take_what_their_scenarios_take)
+{
+    static const char *const rows[][4] = { { "peer", "copy", "0>1", "1048576" },
+                                           { "several copy", "ring", "0>1 1>0", "1048576" },
+                                           { "pipeline", "streams 2 chunk 65536 rounds 1 back 0.5", "0", "1048576" },
+                                           { "h2d", "pinned", "0", "1048576" },
+                                           { "both", "pinned", "0", "1048576" },
+                                           { "h2d", "pageable", "0", "1048576" },
+                                           { "peer", "copy", "0>0", "1048576" },
+                                           { "launch", "graph and wait", "0", "" } };
+    g_autoptr(GPtrArray) measurements = measured("dgx-h100", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
+
+    ck_assert_double_eq_tol(row_of(cases, 0)->predicted_us,
+                            scenario_us((const char *const[]) { "topology.name=dgx-h100", "transfer.flows=0>1",
+                                                                "transfer.sizes=1M", NULL }), 1e-9);
+    ck_assert_double_eq_tol(row_of(cases, 1)->predicted_us,
+                            scenario_us((const char *const[]) { "topology.name=dgx-h100", "transfer.flows=0>1 1>0",
+                                                                "transfer.sizes=1M", NULL }), 1e-9);
+    ck_assert_double_eq_tol(row_of(cases, 2)->predicted_us,
+                            scenario_us((const char *const[]) { "topology.name=dgx-h100", "pipeline.bytes=1M",
+                                                                "pipeline.sizes=64K", "pipeline.streams=2",
+                                                                "pipeline.back=0.5", NULL }), 1e-9);
+    ck_assert_str_eq(row_of(cases, 3)->test, "h2d");
+    ck_assert_double_gt(row_of(cases, 3)->predicted_us, 1048576 / 64e9 * 1e6); /* no faster than PCIe 5.0 x16 */
+    ck_assert_double_ge(row_of(cases, 4)->predicted_us, row_of(cases, 3)->predicted_us);
+    ck_assert_uint_eq(((const FabDeviceCase *)cases->pdata[0])->left_out, 3);
+}
+END_TEST
+
+START_TEST(products_run_on_the_matrix_units)
+{
+    static const char *const rows[][4] = { { "gemm", "bf16 8192x8192x8192 batch 1", "0", "" },
+                                           { "gemm", "fp8 8192x8192x8192 batch 1", "0", "" },
+                                           { "gemm", "tf32 8192x8192x8192 batch 1", "0", "" },
+                                           { "gemm", "nonsense", "0", "" } };
+    g_autoptr(GPtrArray) measurements = measured("dgx-h100", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
+
+    /* At least 2 x 8192^3 operations at the peak rate of 989.4 TFLOP/s, and not twice that. */
+    ck_assert_double_gt(row_of(cases, 0)->predicted_us, 2 * pow(8192, 3) / 989.4e12 * 1e6);
+    ck_assert_double_lt(row_of(cases, 0)->predicted_us, 4 * pow(8192, 3) / 989.4e12 * 1e6);
+    ck_assert_double_lt(row_of(cases, 1)->predicted_us, row_of(cases, 0)->predicted_us);
+    ck_assert_uint_eq(((const FabDeviceCase *)cases->pdata[0])->left_out, 2);
+}
+END_TEST
+
+START_TEST(a_table_without_a_machine_says_so)
+{
+    static const char *const rows[][4] = { { "h2d", "pinned", "0", "1048576" } };
+    g_autoptr(GPtrArray) nowhere = measured(NULL, rows, 1), unknown = measured("no-such-machine", rows, 1);
+    g_autoptr(GPtrArray) first = fab_device_validate(nowhere), second = fab_device_validate(unknown);
+
+    ck_assert(strstr(((const FabDeviceCase *)first->pdata[0])->reason, "[system] topology is missing") != NULL);
+    ck_assert(strstr(((const FabDeviceCase *)second->pdata[0])->reason, "no-such-machine") != NULL);
+}
+END_TEST
+
+START_TEST(reports_have_every_row_and_the_means)
+{
+    static const char *const rows[][4] = { { "copy", "16 bytes, memory", "0", "41000000" },
+                                           { "copy", "16 bytes, memory", "0", "4096" } };
+    g_autoptr(GPtrArray) measurements = measured("loopback-h200", rows, 2);
+    g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
+    g_autofree char *text = NULL, *csv = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    fab_report_device(cases, out);
+    fclose(out);
+    ck_assert_msg(strstr(text, "250.00    150.0\n") != NULL, "%s", text);
+    ck_assert(strstr(text, "150.0 (1)") != NULL);
+    out = open_memstream(&csv, &size);
+    fab_report_device_csv(cases, out);
+    fclose(out);
+    ck_assert(strstr(csv, "made,copy,\"16 bytes, memory\",0,4,41000000,100,250,1.5\n") != NULL);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("device");
+    TCase *tcase = tcase_create("rows");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tcase, ctas_move_data_at_their_rate_until_memory_or_cache_is_full);
+    tcase_add_test(tcase, copies_and_pipelines_take_what_their_scenarios_take);
+    tcase_add_test(tcase, products_run_on_the_matrix_units);
+    tcase_add_test(tcase, a_table_without_a_machine_says_so);
+    tcase_add_test(tcase, reports_have_every_row_and_the_means);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
