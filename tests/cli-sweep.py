@@ -253,6 +253,14 @@ class Sweep(Case):
         self.assertEqual(self.prints("sweep", path, "--merge", *stores, "--store", self.store, "--csv"), whole)
         self.assertEqual(sorted(self.points()), list(range(18)))
 
+    def test_a_share_without_a_possible_point_is_no_error(self):
+        path = self.write(SWEEP.split("topology.name=dgx-a100")[0] + "collective.ranks=2|4\ncollective.algorithm=ring|nvls\n"
+                          "topology.name=dgx-a100\n")
+        stores = [self.share(path, f"{i}/2") for i in (1, 2)]  # the second has all of nvls
+        text = self.prints("sweep", path, "--merge", stores[1])
+        self.assertIn("2 of 4 points\n# 0 of 0 rows shown\n# 2 points are not possible", text)
+        self.assertEqual(self.prints("sweep", path, "--merge", *stores, "--csv"), self.prints("sweep", path, "--csv"))
+
     def test_what_cannot_be_merged_is_said(self):
         path = self.write(SWEEP)
         part = self.share(path, "1/2")

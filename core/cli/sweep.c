@@ -181,7 +181,7 @@ write_report(const FabSweepSpec *spec, FabStore *store, const Options *options, 
     if (rows == NULL || !fab_store_done(store, done, spec->sweep->points, &report.done, error) ||
         !fab_store_refused(store, &report.refused, &reason, error) || !check_currency(rows, error))
         return FAB_EXIT_INPUT;
-    if (rows->len == 0 && report.refused > 0) {
+    if (rows->len == 0 && report.refused > 0 && report.done == spec->sweep->points) { /* a share may have none */
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "no point of the sweep is possible: %s", reason);
         return FAB_EXIT_INPUT;
     }
