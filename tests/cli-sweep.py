@@ -234,6 +234,18 @@ class Sweep(Case):
             self.change(f"UPDATE inputs SET digest = substr(digest, 1, 64) WHERE name = \"{name}\"")
         self.assertEqual(self.prints("sweep", path, "--store", self.store, "--csv"), whole)
 
+    def test_a_change_of_a_trace_is_noticed(self):
+        data = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "chakra")
+        for rank in (0, 1):
+            shutil.copy(os.path.join(data, f"layer.{rank}.et"), self.folder)
+        path = self.write("[topology]\nname=dgx-h100\n[trace]\nfiles=layer\n[sweep]\n"
+                          "topology.name=dgx-a100 | dgx-h100\n")
+        self.prints("sweep", path, "--store", self.store)
+        self.prints("sweep", path, "--store", self.store)
+        with open(os.path.join(self.folder, "layer.1.et"), "ab") as file:
+            file.write(b"\x00")
+        self.refuses("layer.1.et has changed since its points were found", "sweep", path, "--store", self.store)
+
     def share(self, path, part, environment=None):
         store = os.path.join(self.folder, f"part-{part.replace('/', '-of-')}.db")
         done = fabricast("sweep", path, "--store", store, "--part", "slurm" if environment else part,

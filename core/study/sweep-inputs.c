@@ -12,13 +12,14 @@
 #include "study/store.h"
 #include "topology/catalogue.h"
 #include "topology/machine.h"
+#include "workload/execution-trace.h"
 
 /* More than any file that is read here. */
 #define MOST_BYTES ((size_t)256 << 20)
 
 /* Keys whose values name files, or machines and models that lie in files; all of [topology] may, so it is not here. */
 static const char *const naming[] = { "model.preset", "model.config", "calibration.file", "collective.NCCL_GRAPH_FILE",
-                                      NULL };
+                                      "trace.files", NULL };
 
 typedef struct {
     GPtrArray *inputs;   /* FabStoreInput */
@@ -131,6 +132,7 @@ load(const char *path, char *const *sets, char *const *settings)
     g_autoptr(GPtrArray) all = g_ptr_array_new();
     g_autoptr(FabScenario) scenario = NULL;
     g_autoptr(FabTopology) topology = NULL;
+    g_autoptr(FabTrace) trace = NULL;
 
     for (guint i = 0; sets != NULL && sets[i] != NULL; i++)
         g_ptr_array_add(all, sets[i]);
@@ -141,6 +143,8 @@ load(const char *path, char *const *sets, char *const *settings)
     if (scenario == NULL)
         return;
     topology = fab_machine_load(scenario->topology, scenario->overrides, NULL);
+    if (scenario->kind == FAB_SCENARIO_TRACE)
+        trace = fab_trace_read(scenario->trace.files, FAB_TRACE_ALL, NULL);
     if (scenario->calibration != NULL)
         g_free(fab_file_read(scenario->calibration, "a calibration", MOST_BYTES, NULL, NULL));
     if (scenario->settings.graph_file != NULL)
