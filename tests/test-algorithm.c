@@ -149,6 +149,11 @@ START_TEST(algorithms_of_several_nodes_move_as_many_bytes_as_nccls)
         ck_assert_uint_eq(sum, (size + piece) * local * NODES + 2 * size * (NODES - 1));
         g_free(traffic.out);
         g_free(traffic.in);
+        count_traffic_on("nvls", FAB_ALL_REDUCE, size, local * NODES, local, 2, &traffic);
+        for (uint32_t r = 0; r < local * NODES; r++)
+            check_rank("nvls", &traffic, r, size + piece + piece); /* as on one node, and each piece to the network */
+        g_free(traffic.out);
+        g_free(traffic.in);
     }
 }
 END_TEST

@@ -189,7 +189,7 @@ END_TEST
 /* Algorithms that tell nodes apart, with every way to spread the ranks evenly. */
 START_TEST(nodes_of_any_size_move_the_right_numbers)
 {
-    static const char *const names[] = { "tree", "nvls-tree", "collnet-direct", "collnet-chain" };
+    static const char *const names[] = { "tree", "nvls", "nvls-tree", "collnet-direct", "collnet-chain" };
     static const uint32_t counts[] = { 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 20, 32, 64 };
     static const uint64_t sizes[] = { 0, 1, 17, 1000, 4096 + 7 };
     static const uint32_t slots[] = { 1, 2, 8 };

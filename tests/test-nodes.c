@@ -190,7 +190,7 @@ START_TEST(what_cannot_run_over_nodes_is_refused)
 {
     static const char *const names[][2] = {
         { "nvls", "needs one NVSwitch that joins all ranks, here they are on several nodes" },
-        { "collnet-direct", "needs a network that reduces (SHARP), which is not modelled" },
+        { "collnet-direct", "needs a network that reduces (sharp=on of the cluster)" },
         { "pat", "several ranks on a node" },
     };
     FabMachineFacts facts;

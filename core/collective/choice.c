@@ -379,20 +379,23 @@ choose_chunks(const FabMachineFacts *facts, FabCollective collective, uint64_t s
 static bool
 simple_only(const FabAlgorithm *algorithm)
 {
-    return algorithm->in_switch || strcmp(algorithm->name, "pat") == 0;
+    return algorithm->in_switch || strcmp(algorithm->name, "pat") == 0 || g_str_has_prefix(algorithm->name, "collnet");
 }
 
 /* What cannot run over several nodes, or is not modelled there. */
 static bool
-check_nodes(const FabAlgorithm *algorithm, GError **error)
+check_nodes(const FabMachineFacts *facts, FabCollective collective, const FabAlgorithm *algorithm, GError **error)
 {
-    bool collnet = g_str_has_prefix(algorithm->name, "collnet");
+    bool collnet = g_str_has_prefix(algorithm->name, "collnet"), nvls = strcmp(algorithm->name, "nvls") == 0;
 
-    if (!collnet && (!algorithm->in_switch || algorithm->several_nodes))
+    if ((!collnet && !nvls) || (facts->collnet && (collnet || collective == FAB_ALL_REDUCE)))
         return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "algorithm %s %s; use ring, tree or nvls-tree", algorithm->name,
-                collnet ? "needs a network that reduces (SHARP), which is not modelled"
-                        : "needs one NVSwitch that joins all ranks, here they are on several nodes");
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "algorithm %s needs %s; use ring, tree or nvls-tree",
+                algorithm->name, facts->collnet ? "one NVSwitch that joins all ranks for all but all_reduce"
+                                : collnet       ? "a network that reduces (sharp=on of the cluster) and "
+                                                  "NCCL_COLLNET_ENABLE=1"
+                                                : "one NVSwitch that joins all ranks, here they are on several nodes, "
+                                                  "or a network that reduces (sharp=on) and NCCL_COLLNET_ENABLE=1");
     return false;
 }
 
@@ -408,7 +411,7 @@ fab_choose(const FabMachineFacts *facts, FabCollective collective, uint64_t size
     plan->algorithm = fab_algorithm_find(name, error);
     if (plan->algorithm == NULL)
         return false;
-    if (facts->nodes > 1 && !check_nodes(plan->algorithm, error))
+    if (facts->nodes > 1 && !check_nodes(facts, collective, plan->algorithm, error))
         return false;
     if (plan->algorithm->in_switch && !facts->in_switch && facts->ranks > 1) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,

@@ -20,6 +20,7 @@ typedef struct {
     uint32_t ranks;
     uint32_t nodes, local;    /* of a cluster: nodes that hold ranks, ranks of each; 0: all are on one */
     double tree_intra;        /* several nodes: speed of the tree graph inside them, GB/s */
+    bool collnet;             /* several nodes: the network reduces, and NCCL_COLLNET_ENABLE=1 lets NCCL use it */
     bool amd;                 /* several nodes: CPUs of AMD */
     double message_us;        /* several nodes: software of a message beyond what InfiniBand takes */
     uint32_t inside_channels; /* several nodes: channels of one node's own calls */

@@ -69,6 +69,8 @@ FabProgram *fab_halving_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_pairwise_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_nvls_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_nvls_tree_emit(const FabCollectiveSpec *spec, GError **error);
+/* NVLS over several nodes: switches of NVLink inside them, the network between them. */
+FabProgram *fab_nvls_network_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_collnet_direct_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_collnet_chain_emit(const FabCollectiveSpec *spec, GError **error);
 FabProgram *fab_pat_emit(const FabCollectiveSpec *spec, GError **error);

@@ -1,3 +1,4 @@
+#include "collective/network.h"
 #include "collective/tree.h"
 
 #include "base/error.h"
@@ -27,6 +28,8 @@ typedef struct {
     FabShare *shares;
     FabTreeNode *trees;  /* over nodes; channel c uses tree c mod 2 */
     FabEnd *ups, *downs; /* ends of a head's step: [((channel * local + head) * nodes + node) * local + place] */
+    bool by_network;     /* no trees: the network adds up the sums of the nodes */
+    FabNetwork network;  /* its connections begin at first_edge */
 } NvlsTree;
 
 static void
@@ -38,6 +41,7 @@ nvls_tree_free(gpointer data)
     g_free(nvls->trees);
     g_free(nvls->ups);
     g_free(nvls->downs);
+    fab_network_clear(&nvls->network);
     g_free(nvls);
 }
 
@@ -124,6 +128,30 @@ send_below(const NvlsTree *nvls, const FabStream *stream, const FabTreeNode *tre
                           peer(nvls, stream, tree->children[i]));
 }
 
+/* The same where the network joins the nodes; the owner of a piece also asks it for the sum. */
+static void
+network_step(const NvlsTree *nvls, const FabStream *stream, uint32_t part, FabStep *step)
+{
+    uint32_t node = stream->rank / nvls->local, head = stream->rank % nvls->local;
+    bool owner = fab_network_owner(&nvls->network, stream->channel, head) == node;
+
+    if (stream->role == REDUCE && part == 0) {
+        read_node(nvls, stream, node, step);
+    } else if (stream->role == REDUCE) {
+        step->src = FAB_BUFFER_SCRATCH;
+        step->src_offset = kept(nvls, stream, UP);
+        fab_network_give(&nvls->network, stream->channel, head, node, step);
+    } else if (owner && part == 0) {
+        fab_network_exchange(&nvls->network, stream->channel, head, step);
+    } else if (part == (owner ? 1 : 0)) {
+        step->dst = FAB_BUFFER_SCRATCH;
+        step->dst_offset = kept(nvls, stream, DOWN);
+        fab_network_take(&nvls->network, stream->channel, head, node, step);
+    } else {
+        multicast(nvls, stream, node, step);
+    }
+}
+
 /* A head's step; each role begins with what it gets and ends with what it gives. */
 static void
 head_step(const NvlsTree *nvls, const FabStream *stream, uint32_t part, FabStep *step)
@@ -152,11 +180,19 @@ head_step(const NvlsTree *nvls, const FabStream *stream, uint32_t part, FabStep 
 static uint32_t
 head_parts(const NvlsTree *nvls, const FabStream *stream)
 {
-    const FabTreeNode *tree =
-        &nvls->trees[(size_t) (stream->channel % TREES) * nvls->nodes + stream->rank / nvls->local];
+    uint32_t node = stream->rank / nvls->local;
+    const FabTreeNode *tree = &nvls->trees[(size_t) (stream->channel % TREES) * nvls->nodes + node];
     bool root = tree->parent == FAB_TREE_NONE;
 
     return stream->role == REDUCE ? (root ? 3 : 2) : root ? 0 : 2;
+}
+
+static uint32_t
+network_parts(const NvlsTree *nvls, const FabStream *stream)
+{
+    uint32_t owner = fab_network_owner(&nvls->network, stream->channel, stream->rank % nvls->local);
+
+    return stream->role == BROADCAST && owner == stream->rank / nvls->local ? 3 : 2;
 }
 
 /* ------------------------------------------------------------------ all steps */
@@ -183,9 +219,11 @@ nvls_tree_step(const FabProgram *program, const FabStream *stream, uint64_t inde
     const NvlsTree *nvls = program->data;
     const FabShare *share = &nvls->shares[stream->channel];
     bool heading = stream->role == REDUCE || stream->role == BROADCAST;
-    uint32_t parts = heading ? head_parts(nvls, stream) : nvls->local, part, head = stream->rank % nvls->local;
+    uint32_t parts = nvls->local, part, head = stream->rank % nvls->local;
     uint64_t loop, offset;
 
+    if (heading)
+        parts = nvls->by_network ? network_parts(nvls, stream) : head_parts(nvls, stream);
     if (parts == 0)
         return false;
     loop = fab_emit_split(index, parts, &part);
@@ -195,7 +233,9 @@ nvls_tree_step(const FabProgram *program, const FabStream *stream, uint64_t inde
         head = (head + part) % nvls->local; /* a rank begins with its own piece, as in NVLS */
     fab_step_begin(step, piece_bytes(nvls, share, loop, head, &offset));
     step->src_offset = step->dst_offset = offset;
-    if (heading)
+    if (heading && nvls->by_network)
+        network_step(nvls, stream, part, step);
+    else if (heading)
         head_step(nvls, stream, part, step);
     else
         piece_step(nvls, stream, head, step);
@@ -212,32 +252,49 @@ ends_new(const NvlsTree *nvls, uint32_t count, uint32_t first)
     return ends;
 }
 
-FabProgram *
-fab_nvls_tree_emit(const FabCollectiveSpec *spec, GError **error)
+/* Every rank of a node is the head of its piece, whose sums the network adds up. */
+static void
+init_network(NvlsTree *nvls, const FabCollectiveSpec *spec)
 {
-    uint32_t local = spec->ranks_per_node > 0 ? spec->ranks_per_node : spec->ranks, count;
+    g_autofree uint32_t *order = g_new(uint32_t, (size_t) spec->channels * spec->ranks);
+
+    for (size_t i = 0; i < (size_t) spec->channels * spec->ranks; i++)
+        order[i] = (uint32_t) (i % spec->ranks);
+    nvls->by_network = true;
+    fab_network_init(&nvls->network, spec, nvls->local, order);
+}
+
+static FabProgram *
+emit(const FabCollectiveSpec *spec, bool by_network, GError **error)
+{
+    const char *name = by_network ? "nvls" : "nvls-tree";
+    uint32_t local = spec->ranks_per_node > 0 ? spec->ranks_per_node : spec->ranks, count, between;
     double ends = (double) spec->channels * local * spec->ranks;
-    double edges = (double) DIRECTIONS * spec->channels * spec->ranks;
+    double edges = by_network ? fab_network_count(spec, local) : (double) DIRECTIONS * spec->channels * spec->ranks;
     FabProgram *program;
     NvlsTree *nvls;
 
     if (local > MAX_LOCAL) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "nvls-tree %s: a node has %u ranks, must have at most %d",
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s %s: a node has %u ranks, must have at most %d", name,
                     fab_collective_names[spec->collective], local, MAX_LOCAL);
         return NULL;
     }
     if (!fab_emit_check_connections(spec, 2 * ends + edges, error))
         return NULL;
     count = (uint32_t) ends;
+    between = by_network ? (uint32_t) edges : 0; /* numbers of the network come first, those of trees last */
     nvls = g_new(NvlsTree, 1);
     *nvls = (NvlsTree) { .ranks = spec->ranks, .local = local, .nodes = spec->ranks / local,
                          .channels = spec->channels, .chunk = fab_emit_chunk(spec, spec->slots),
                          .first_edge = 2 * count };
-    nvls->ups = ends_new(nvls, count, 0);
-    nvls->downs = ends_new(nvls, count, count);
-    nvls->trees = fab_tree_double(nvls->nodes);
+    if (by_network)
+        init_network(nvls, spec);
+    else
+        nvls->trees = fab_tree_double(nvls->nodes);
+    nvls->ups = ends_new(nvls, count, between);
+    nvls->downs = ends_new(nvls, count, between + count);
     nvls->shares = fab_emit_shares(spec, spec->size, local, nvls->chunk);
-    program = fab_emit_program(spec, "nvls-tree", 2 * count + (uint32_t) edges, nvls, nvls_tree_free);
+    program = fab_emit_program(spec, name, 2 * count + (uint32_t) edges, nvls, nvls_tree_free);
     program->step = nvls_tree_step;
     program->scratch_bytes = (uint64_t) DIRECTIONS * spec->channels * nvls->chunk;
     program->roles = ROLES;
@@ -246,4 +303,16 @@ fab_nvls_tree_emit(const FabCollectiveSpec *spec, GError **error)
     program->role_share[GATHER] = program->role_share[REDUCE] = 5.0 / 20;
     program->role_share[BROADCAST] = 4.0 / 20;
     return program;
+}
+
+FabProgram *
+fab_nvls_tree_emit(const FabCollectiveSpec *spec, GError **error)
+{
+    return emit(spec, false, error);
+}
+
+FabProgram *
+fab_nvls_network_emit(const FabCollectiveSpec *spec, GError **error)
+{
+    return emit(spec, true, error);
 }

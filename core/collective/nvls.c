@@ -177,6 +177,8 @@ fab_nvls_emit(const FabCollectiveSpec *spec, GError **error)
     FabProgram *program;
     Nvls *nvls;
 
+    if (spec->ranks_per_node > 0 && spec->ranks_per_node < spec->ranks && both)
+        return fab_nvls_network_emit(spec, error);
     if (spec->ranks > MAX_RANKS) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "nvls %s: the number of ranks is %u, must be at most %d",
                     fab_collective_names[spec->collective], spec->ranks, MAX_RANKS);

@@ -118,6 +118,43 @@ nvls_tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtoc
     return (FabTunerCell) { .latency_us = (facts->nccl < 2021 ? 23 : 25) + 2 * hops * network, .bandwidth = bandwidth };
 }
 
+/*
+ * Heads are the ranks that have NICs of their own, at most eight. Direct exchanges inside the node all to all, which an
+ * NVSwitch must carry; Chain passes data along the node's ranks and back.
+ */
+static FabTunerCell
+collnet_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol, bool direct)
+{
+    double heads = MAX(MIN(facts->local, facts->graph_channels), 1), others = facts->local - 1.0;
+    double share = facts->local / heads, bus = heads * facts->tree_intra;
+    double hop = facts->nccl < 2019 ? (direct ? 10.7 : 14) : direct ? 3.7 : 2.8, network = direct ? 31 : 30;
+    double inside = direct ? MIN(others, 1) * hop + others * 0.4 : others * hop;
+
+    if (!facts->collnet || collective != FAB_ALL_REDUCE || protocol != FAB_PROTOCOL_SIMPLE)
+        return (FabTunerCell) { 0 };
+    if (direct && (!facts->nvswitch || facts->local > 8))
+        return (FabTunerCell) { 0 };
+    if (direct)
+        bus = bus / (share - (share - 1) / 2) * (facts->compute_capability >= 90 ? 0.85 : 1);
+    return (FabTunerCell) { .latency_us = 2 * inside + network, .bandwidth = bus * 0.5 };
+}
+
+/* NVSwitches inside the nodes, a network that reduces between them. */
+static FabTunerCell
+nvls_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
+{
+    double heads = MIN(facts->local, 32), n = facts->ranks, efficiency = facts->compute_capability >= 100 ? 0.74 : 0.85;
+    double inside = heads * facts->nvls_intra, between = heads * facts->nvls_inter, bandwidth;
+
+    if (!facts->collnet || !facts->in_switch || protocol != FAB_PROTOCOL_SIMPLE || collective != FAB_ALL_REDUCE)
+        return (FabTunerCell) { 0 };
+    if (facts->nccl >= 2028)
+        bandwidth = MIN(inside * efficiency * (heads - 1) / heads * 2, between) * n / (2 * (n - 1));
+    else
+        bandwidth = MIN(inside, between) * 5 / 6;
+    return (FabTunerCell) { .latency_us = (facts->nccl < 2021 ? 23 : 25) + 18, .bandwidth = bandwidth };
+}
+
 /* One GPU of each node, unless it is asked for. */
 static FabTunerCell
 pat_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
@@ -141,6 +178,10 @@ fab_nodes_estimate_us(const FabMachineFacts *facts, FabCollective collective, co
         cell = tree_cell(facts, collective, protocol, size);
     else if (strcmp(algorithm, "nvls-tree") == 0)
         cell = nvls_tree_cell(facts, collective, protocol);
+    else if (strcmp(algorithm, "nvls") == 0)
+        cell = nvls_cell(facts, collective, protocol);
+    else if (g_str_has_prefix(algorithm, "collnet"))
+        cell = collnet_cell(facts, collective, protocol, strcmp(algorithm, "collnet-direct") == 0);
     else if (strcmp(algorithm, "pat") == 0)
         cell = pat_cell(facts, collective, protocol);
     return cell.bandwidth > 0 ? cell.latency_us + (double)size / (1000 * cell.bandwidth) : INFINITY;

@@ -14,6 +14,8 @@ fab_engine_changes_clear(FabEngine *engine)
 {
     g_free(engine->pace);
     g_free(engine->ends);
+    g_clear_pointer(&engine->reductions, g_array_unref);
+    g_free(engine->reduction);
 }
 
 /* Every connection that has ways gets new ones. */
@@ -33,15 +35,22 @@ find_ways(FabEngine *engine)
     }
     for (uint32_t i = 0; i < nodes; i++)
         engine->multicast[i] = NULL;
+    for (guint i = 0; engine->reductions != NULL && i < engine->reductions->len && engine->error == NULL; i++)
+        fab_engine_reduction_find_way(engine, &g_array_index(engine->reductions, FabReduction, i));
 }
 
 static void
 start_again(FabEngine *engine, const Waiting *waiting)
 {
+    uint32_t others = engine->stream_count + engine->program->connections;
     const FabRoute *route;
 
     if (waiting->tag >= engine->stream_count) {
-        route = engine->connections[waiting->tag - engine->stream_count].push;
+        if (waiting->tag >= others)
+            route = g_array_index(engine->reductions, FabReduction, waiting->tag - others - engine->spec->change_count)
+                        .route;
+        else
+            route = engine->connections[waiting->tag - engine->stream_count].push;
         fab_flow_start(engine->flows, engine->now, route, waiting->bytes, waiting->limit, waiting->tag);
         return;
     }

@@ -30,6 +30,15 @@ typedef struct {
     uint32_t from, to, channel; /* GPUs */
 } FabConnectionEnds;
 
+/* One head of every node, whose slices the network adds up: the ends of the step that says so. */
+typedef struct {
+    const FabRoute *route;
+    const FabEnd *ups, *downs;
+    uint32_t count, channel;
+    uint32_t source;         /* an end of `ups` on another node than the stream that owns the step */
+    uint32_t started, ended; /* slices */
+} FabReduction;
+
 typedef struct {
     FabStream at;
     FabStreamState state;
@@ -49,6 +58,8 @@ typedef struct {
     FabRouter *router;   /* the spec's, until ways change */
     double *pace;        /* of each rank; NULL: 1 */
     FabConnectionEnds *ends; /* NULL: ways do not change */
+    GArray *reductions;   /* FabReduction; NULL: the network reduces nothing */
+    uint32_t *reduction;  /* that a connection belongs to, or FAB_ENGINE_NOBODY; NULL as above */
     FabQueue *queue;
     FabFlowSet *flows;
     FabStreamRun *streams;
@@ -101,10 +112,22 @@ void fab_engine_message_sent(FabEngine *engine, uint32_t id);
 /* A slice was taken out of the FIFO at the other end, so that there may be room for the next message. */
 void fab_engine_message_taken(FabEngine *engine, uint32_t id);
 
-/* change.c: what the spec's changes need, before anything starts; change `number`, at its time. */
+/* change.c: what the spec's changes need, before anything starts; change `number`, at its time. Clears sums too. */
 void fab_engine_changes_init(FabEngine *engine);
 void fab_engine_changes_clear(FabEngine *engine);
 void fab_engine_change(FabEngine *engine, uint32_t number);
+
+/*
+ * reduction.c: whether the step just fetched is one of the network, which goes on without the stream; a slice was given
+ * to the network, or taken from it. Events after those of streams and messages are changes and what sums wait for;
+ * flows after those of streams are messages and sums.
+ */
+bool fab_engine_is_reduction(FabEngine *engine, FabStreamRun *stream);
+void fab_engine_reduction_given(FabEngine *engine, uint32_t connection, uint64_t bytes, int64_t when);
+void fab_engine_reduction_taken(FabEngine *engine, uint32_t connection, int64_t when);
+void fab_engine_other_event(FabEngine *engine, uint32_t number);
+void fab_engine_other_sent(FabEngine *engine, uint32_t number);
+bool fab_engine_reduction_find_way(FabEngine *engine, FabReduction *reduction);
 
 /* engine.c: everything that the stream's step uses, NULL when it stays in its GPU's memory; its bytes have gone. */
 const FabRoute *fab_engine_step_route(FabEngine *engine, const FabStreamRun *stream);

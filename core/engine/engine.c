@@ -239,7 +239,8 @@ outputs_ready(FabEngine *engine, FabStreamRun *stream)
     for (uint32_t i = stream->state == STREAM_OUTPUT ? stream->end : 0; i < stream->step.send_count; i++) {
         uint32_t id = stream->step.send[i].connection;
         FabConnection *connection = &engine->connections[id];
-        bool remote = fab_engine_is_remote(engine, stream, &stream->step.send[i]);
+        bool kept = stream->step.flags & FAB_STEP_LOCAL_SEND;
+        bool remote = !kept && fab_engine_is_remote(engine, stream, &stream->step.send[i]);
         uint32_t waiting = connection->handed - (remote ? connection->posted : connection->taken);
         bool freed = waiting < engine->program->slots;
         int64_t when = remote ? engine->now : *fab_engine_slot(engine, id, connection->handed);
@@ -364,13 +365,16 @@ slice_post(FabEngine *engine, FabStreamRun *stream)
     for (uint32_t i = 0; i < step->send_count; i++) {
         FabConnection *connection = &engine->connections[step->send[i].connection];
         int64_t when;
-        if (fab_engine_is_remote(engine, stream, &step->send[i])) {
+        bool kept = step->flags & FAB_STEP_LOCAL_SEND;
+        if (!kept && fab_engine_is_remote(engine, stream, &step->send[i])) {
             fab_engine_hand_over(engine, stream, &step->send[i]);
             continue;
         }
         connection->handed++;
         when = engine->now + post_latency(engine, stream, &step->send[i]) + wait;
         *fab_engine_slot(engine, step->send[i].connection, connection->posted++) = when;
+        if (kept && engine->messages != NULL)
+            fab_engine_reduction_given(engine, step->send[i].connection, stream->bytes, when);
         if (connection->receiver != FAB_ENGINE_NOBODY) {
             fab_queue_push(engine->queue, when, connection->receiver);
             connection->receiver = FAB_ENGINE_NOBODY;
@@ -380,6 +384,10 @@ slice_post(FabEngine *engine, FabStreamRun *stream)
         FabConnection *connection = &engine->connections[step->recv[i].connection];
         int64_t when = engine->now + engine->execution->latency_ps;
         *fab_engine_slot(engine, step->recv[i].connection, connection->taken++) = when;
+        if (engine->reduction != NULL && engine->reduction[step->recv[i].connection] != FAB_ENGINE_NOBODY) {
+            fab_engine_reduction_taken(engine, step->recv[i].connection, when);
+            continue;
+        }
         if (fab_engine_is_remote(engine, stream, &step->recv[i])) {
             fab_engine_message_taken(engine, step->recv[i].connection);
             continue;
@@ -435,7 +443,11 @@ stream_run(FabEngine *engine, FabStreamRun *stream)
         slice_end(engine, stream);
     if (stream->state == STREAM_NEXT) {
         if (stream->slice == stream->slices) {
-            if (!step_fetch(engine, stream))
+            do {
+                if (!step_fetch(engine, stream))
+                    return;
+            } while (fab_engine_is_reduction(engine, stream));
+            if (engine->error != NULL)
                 return;
             stream->bytes = MIN(engine->program->slice_bytes, stream->step.bytes);
         }
@@ -471,7 +483,7 @@ handle(FabEngine *engine, uint32_t data)
 
     engine->report->events++;
     if (!(data & FAB_ENGINE_FLOW_MARK) && data >= engine->stream_count + engine->program->connections) {
-        fab_engine_change(engine, data - engine->stream_count - engine->program->connections);
+        fab_engine_other_event(engine, data - engine->stream_count - engine->program->connections);
         return;
     }
     if (!(data & FAB_ENGINE_FLOW_MARK) && data >= engine->stream_count) {
@@ -488,7 +500,7 @@ handle(FabEngine *engine, uint32_t data)
         if (tag < engine->stream_count)
             fab_engine_slice_moved(engine, &engine->streams[tag]);
         else
-            fab_engine_message_sent(engine, tag - engine->stream_count);
+            fab_engine_other_sent(engine, tag - engine->stream_count);
     }
 }
 

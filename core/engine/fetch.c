@@ -33,7 +33,7 @@ fetch_first(const FabEngine *engine, uint32_t event)
         fab_flow_fetch(engine->flows, event & ~FAB_ENGINE_FLOW_MARK);
     else if (event < engine->stream_count)
         fetch_stream(engine, event);
-    else
+    else if (event - engine->stream_count < engine->program->connections)
         fab_fetch(&engine->connections[event - engine->stream_count], sizeof *engine->connections);
 }
 

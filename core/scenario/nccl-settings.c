@@ -8,7 +8,7 @@
 const char *const fab_nccl_setting_keys[] = {
     "NCCL_ALGO",         "NCCL_PROTO",         "NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS", "NCCL_MIN_CTAS",
     "NCCL_MAX_CTAS",     "NCCL_P2P_DISABLE",   "NCCL_P2P_LEVEL",     "NCCL_SHM_DISABLE",   "NCCL_NVLS_ENABLE",
-    "NCCL_PAT_ENABLE",   "NCCL_NTHREADS",      "NCCL_BUFFSIZE",      "NCCL_GRAPH_FILE",
+    "NCCL_PAT_ENABLE",   "NCCL_COLLNET_ENABLE", "NCCL_NTHREADS",      "NCCL_BUFFSIZE",      "NCCL_GRAPH_FILE",
     NULL,
 };
 
@@ -240,12 +240,14 @@ read_peer_level(FabKeyfile *file, const char *group, FabNcclSettings *settings, 
 static bool
 read_switches(FabKeyfile *file, const char *group, FabNcclSettings *settings, GError **error)
 {
-    uint32_t nvls = 2, pat = 2, no_shm = 0;
+    uint32_t nvls = 2, pat = 2, no_shm = 0, collnet = 0;
 
     if (!read_number(file, group, "NCCL_NVLS_ENABLE", 0, 2, &nvls, error) ||
         !read_number(file, group, "NCCL_PAT_ENABLE", 0, 2, &pat, error) ||
-        !read_number(file, group, "NCCL_SHM_DISABLE", 0, 1, &no_shm, error))
+        !read_number(file, group, "NCCL_SHM_DISABLE", 0, 1, &no_shm, error) ||
+        !read_number(file, group, "NCCL_COLLNET_ENABLE", 0, 1, &collnet, error))
         return false;
+    settings->collnet = collnet == 1;
     if (nvls == 0)
         settings->without_algorithms |= BIT(NVLS) | BIT(NVLS_TREE);
     if (pat == 0)

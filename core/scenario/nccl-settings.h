@@ -21,6 +21,7 @@ typedef struct {
     uint32_t without_algorithms, without_protocols;
     bool any_ll128;             /* NCCL_PROTO keeps LL128: then it runs over any kind of link */
     bool pat;                   /* NCCL_PAT_ENABLE=1: with several GPUs in a node too */
+    bool collnet;               /* NCCL_COLLNET_ENABLE=1: networks that reduce are used */
     bool no_shm;                /* NCCL_SHM_DISABLE=1 */
     uint32_t min_channels, max_channels; /* of rings, trees and send/recv; 0: not given */
     uint32_t min_ctas, max_ctas;         /* of NVLS too; 0: not given */

@@ -187,6 +187,13 @@ fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topolo
     if (scenario->settings.graph_file != NULL && run->ranks > 1 &&
         !fab_use_given_graph(scenario->settings.graph_file, run->router, topology, run->gpus, &run->facts, error))
         return false;
+    if (scenario->settings.collnet && run->facts.nodes > 1 && !topology->network.reduces) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [collective] NCCL_COLLNET_ENABLE: the network of %s does not reduce; set topology.sharp=on",
+                    scenario->path, topology->name);
+        return false;
+    }
+    run->facts.collnet = scenario->settings.collnet && run->facts.nodes > 1;
     run->facts.any_ll128 = scenario->settings.any_ll128;
     run->facts.pat = scenario->settings.pat;
     if (topology->shared != FAB_VERTEX_NONE)

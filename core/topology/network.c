@@ -341,3 +341,60 @@ fab_network_is_only_way(FabNetworkWays *ways, FabVertex from, FabVertex to)
     }
     return count <= 1;
 }
+
+/* ------------------------------------------------------------------ sums */
+
+/* The switch in the middle of the longest way from the first NIC. */
+static FabVertex
+find_root(FabNetworkWays *ways, const FabVertex *nics, uint32_t count, uint32_t flow)
+{
+    g_autoptr(GArray) hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
+    uint32_t farthest = 0, most = 0;
+
+    fab_cables_aim(ways->cables, nics[0]);
+    for (uint32_t i = 1; i < count; i++) {
+        uint32_t distance = fab_cables_distance(ways->cables, nics[i]);
+        if (distance == UINT32_MAX)
+            return FAB_VERTEX_NONE;
+        if (distance > most) {
+            most = distance;
+            farthest = i;
+        }
+    }
+    if (most == 0)
+        return FAB_VERTEX_NONE;
+    take_one_way(ways, nics[farthest], nics[0], flow, 1, hops);
+    return fab_hop_to(ways->topology, &g_array_index(hops, FabHop, hops->len / 2 - 1));
+}
+
+int64_t
+fab_network_tree(FabNetworkWays *ways, const FabVertex *nics, uint32_t count, uint32_t flow, GArray *hops)
+{
+    const FabTopology *topology = ways->topology;
+    FabVertex root = find_root(ways, nics, count, flow);
+    g_autoptr(GHashTable) passed = g_hash_table_new(NULL, NULL); /* switches whose way up is known */
+    int64_t longest_ps = 0;
+
+    if (root == FAB_VERTEX_NONE)
+        return -1;
+    fab_cables_aim(ways->cables, root);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t latency_ps = 0;
+        if (fab_cables_distance(ways->cables, nics[i]) == UINT32_MAX)
+            return -1;
+        for (FabVertex at = nics[i]; at != root;) {
+            /* Each switch has one way up, whoever it got the data from. */
+            uint64_t label = mix(((uint64_t)at << 32 | root) ^ mix((uint64_t)flow << 32 | topology->network.seed));
+            uint32_t nearer;
+            const uint32_t *cables = fab_cables_nearer(ways->cables, at, &nearer);
+            FabHop hop = { .link = cables[label % nearer], .share = 1 };
+            hop.direction = direction_of(&topology->links[hop.link], at);
+            latency_ps += topology->links[hop.link].latency_ps;
+            if (g_hash_table_add(passed, GUINT_TO_POINTER(at + 1)))
+                g_array_append_val(hops, hop);
+            at = fab_link_other_end(&topology->links[hop.link], at);
+        }
+        longest_ps = MAX(longest_ps, latency_ps);
+    }
+    return longest_ps;
+}

@@ -28,4 +28,11 @@ int64_t fab_network_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint
 /* Whether at most one shortest way leads from one NIC to another. */
 bool fab_network_is_only_way(FabNetworkWays *ways, FabVertex from, FabVertex to);
 
+/*
+ * The switches where what several NICs send is added up on its way to all of them: a tree, each switch of which sends
+ * the sum of what it got to the next one. Appends every link of it once (FabHop, towards the root), and returns the
+ * latency of the longest way up; -1: the network does not join them.
+ */
+int64_t fab_network_tree(FabNetworkWays *ways, const FabVertex *nics, uint32_t count, uint32_t flow, GArray *hops);
+
 #endif

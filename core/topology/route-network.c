@@ -179,3 +179,38 @@ fab_router_network_pull(FabRouter *router, uint32_t b)
     fab_router_use(router, router->memory_of[cpu], 1);
     return fab_router_finish(router, fab_router_use_hops(router, false));
 }
+
+const FabRoute *
+fab_router_reduction(FabRouter *router, const uint32_t *gpus, uint32_t count, uint32_t flow, GError **error)
+{
+    const FabTopology *topology = router->topology;
+    g_autofree FabVertex *nics = g_new(FabVertex, count);
+    int64_t inside_ps = 0, between_ps;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t driven;
+        const FabVertex *its = fab_router_nics(router, gpus[i], &driven);
+        int64_t out_ps;
+        if (driven == 0) {
+            refuse_no_way(router, gpus[i], gpus[(i + 1) % count], FAB_VERTEX_NONE, FAB_VERTEX_NONE, error);
+            return NULL;
+        }
+        nics[i] = its[flow % driven];
+        out_ps = use_nic(router, gpus[i], nics[i], true, 1);
+        inside_ps = MAX(inside_ps, out_ps);
+        use_nic(router, gpus[i], nics[i], false, 1);
+    }
+    g_array_set_size(router->hops, 0);
+    between_ps = fab_network_tree(router->ways, nics, count, flow, router->hops);
+    if (between_ps < 0) {
+        fab_router_finish(router, 0);
+        refuse_no_way(router, gpus[0], gpus[count - 1], nics[0], nics[count - 1], error);
+        return NULL;
+    }
+    for (guint i = 0; i < router->hops->len; i++) {
+        const FabHop *hop = &g_array_index(router->hops, FabHop, i);
+        fab_router_use(router, topology->links[hop->link].resource[0], 1);
+        fab_router_use(router, topology->links[hop->link].resource[1], 1);
+    }
+    return fab_router_finish(router, 2 * (inside_ps + between_ps));
+}

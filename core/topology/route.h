@@ -113,6 +113,13 @@ const FabRoute *fab_router_multicast(FabRouter *router, const uint32_t *gpus, ui
                                      GError **error);
 
 /*
+ * One sum over `count` GPUs, one in each node, made by the network's switches and sent to all of them: their NICs in
+ * both directions, every switch of the tree once. `flow` is the channel. NULL with an error when no network joins them.
+ */
+const FabRoute *fab_router_reduction(FabRouter *router, const uint32_t *gpus, uint32_t count, uint32_t flow,
+                                     GError **error);
+
+/*
  * What one access of a GPU that shares its memory with all others uses, where `memory` of it pass the cache and `read`
  * of it are reads: shares, 0..1.
  */

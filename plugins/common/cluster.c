@@ -154,7 +154,9 @@ set_network(const FabCluster *cluster)
                : strcmp(gdr, "sys") == 0 ? FAB_GDR_SYS
                                          : FAB_GDR_PXB,
         .pxn = host->boolean(cluster->builder, "pxn"),
-        .message_time = host->number(cluster->builder, "message_time") });
+        .message_time = host->number(cluster->builder, "message_time"),
+        .reduces = host->boolean(cluster->builder, "sharp"),
+        .reduce_rate = host->number(cluster->builder, "sharp_rate") });
 }
 
 bool

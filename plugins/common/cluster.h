@@ -32,6 +32,8 @@
     FAB_CHOICE("gdr", "pxb", "off;pxb;phb;sys",                                                                        \
                "farthest that a NIC may be from GPU memory that it reads and writes (GPUDirect RDMA): below the"       \
                " same PCIe switches, in the same NUMA node, anywhere"),                                                \
+    FAB_BOOLEAN("sharp", "off", "switches reduce, as collnet-direct, collnet-chain and nvls over nodes need"),         \
+    FAB_RATE("sharp_rate", "0 GB/s", "most that a switch reduces of one stream; 0: as fast as the cables"),            \
     FAB_BOOLEAN("pxn", "on", "data for another rail goes over NVLink to the GPU beside that NIC first")
 
 #define FAB_CLUSTER_PARAMS                                                                                             \

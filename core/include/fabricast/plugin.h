@@ -175,6 +175,8 @@ typedef struct {
     FabGdr gdr;
     bool pxn;           /* a GPU hands data for another rail to the GPU beside that NIC, over NVLink */
     double message_time; /* s of a message in software beyond what InfiniBand's verbs take: EFA, virtual NICs */
+    bool reduces;       /* switches add up what NICs send, and send the sum to all of them (SHARP) */
+    double reduce_rate; /* B/s of one such stream; 0: as fast as its cables */
 } FabNetworkSpec;
 
 /* ------------------------------------------------------------------ the host */
