@@ -346,7 +346,7 @@ measure_pattern(Peers *peers, const char *pattern, bool kernel, FabmFailure *fai
 {
     const int *gpus = peers->session->gpus;
     FabmBackend *backend = peers->session->backend;
-    int pairs[FABM_MOST][2], places[FABM_MOST];
+    int pairs[FABM_MOST][2], places[FABM_MOST] = { 0 };
     int count = make_pattern(pattern, peers->session->gpu_count, pairs);
     Copy copies[FABM_MOST];
     FabmText name = { 0 };
@@ -494,6 +494,18 @@ measure_both_ways(Peers *peers, int i, int j, FabmSheet *links, FabmFailure *fai
 }
 
 static bool
+all_reach(const FabmSession *session)
+{
+    FabmFailure refused = { 0 };
+
+    for (int i = 0; i < session->gpu_count; i++)
+        for (int j = 0; j < session->gpu_count; j++)
+            if (!session->backend->reach(session->backend, session->gpus[i], session->gpus[j], &refused))
+                return false;
+    return true;
+}
+
+static bool
 measure_peers(FabmSession *session, FabmSheet *sheet, FabmFailure *failure)
 {
     static const char *const patterns[] = { "ring", "pairs", "to first", "from first" };
@@ -506,7 +518,8 @@ measure_peers(FabmSession *session, FabmSheet *sheet, FabmFailure *failure)
             for (int j = 0; j < session->gpu_count && failure->status == 0; j++)
                 (void)measure_both_ways(&peers, i, j, links, failure);
         for (int p = 0; session->gpu_count > 2 && p < 4 && failure->status == 0; p++)
-            (void)measure_pattern(&peers, patterns[p], false, failure);
+            if (measure_pattern(&peers, patterns[p], false, failure) && all_reach(session))
+                (void)measure_pattern(&peers, patterns[p], true, failure);
     }
     close_peers(&peers);
     return failure->status == 0;

@@ -21,7 +21,7 @@ const FabmTest fabm_tests[] = {
     { "rates", "copy and reduce by kernels against CTAs and width of access", 0, false, fabm_measure_rates },
     { "pipeline", "chunks to a GPU, through a kernel and back, in several streams", 0, false, fabm_measure_pipeline },
     { "stages", "stages that pass micro-batches on, on a GPU each or on parts of one", 0, false, fabm_measure_stages },
-    { "transfer", "copies between GPUs, all at once (--pairs)", 0, true, fabm_measure_transfer },
+    { "transfer", "copies between GPUs and with the host, all at once (--pairs)", 0, true, fabm_measure_transfer },
     { "program", "channel programs of files (--program), with virtual ranks where GPUs are few", 0, true,
       fabm_measure_programs },
     { "nccl", "NCCL's collectives", LIBRARY(nccl), false, fabm_measure_collectives },
@@ -252,7 +252,7 @@ run_tests(FabmSession *session, FabmText *troubles)
             continue;
         if (lacks_library(session->options, test))
             fabm_fail(&failure, FABM_EXIT_INPUT, "needs real GPUs, not --fake");
-        else if (session->options->fake > 0 || fabm_warm_gpus(session, &failure))
+        else if (session->options->fake > 0 || fabm_warm_gpus(session, 0.33, &failure))
             (void)test->run(session, &failure);
         if (failure.status == 0)
             continue;

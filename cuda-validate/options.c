@@ -29,7 +29,7 @@ static const Option table[] = {
     { "total", "BYTES", BYTES, FIELD(total), 0, 0, "what goes through the pipeline (256M)" },
     { "kernel-rate", "GB/S", NUMBER, FIELD(kernel_rate), 0, 10000000, "speed of the pipeline's kernel (two of them)" },
     { "back", "SHARE", NUMBER, FIELD(back), 0, 1000, "bytes that come back from the pipeline for each (1)" },
-    { "pairs", "PAIRS", TEXT, FIELD(pairs), 0, 0, "copies of the test transfer, all at once: 0>1,2>3 (0>0)" },
+    { "pairs", "PAIRS", TEXT, FIELD(pairs), 0, 0, "copies of the test transfer, all at once: 0>1,h>0 (0>0)" },
     { "engine", "NAME", TEXT, FIELD(engine), 0, 0, "what copies them: copy, the GPU's copy engine, or kernel (copy)" },
     { "ranks", "LIST", LIST, FIELD(ranks), 0, 0, "NCCL on the first N GPUs, each number of the list (all GPUs)" },
     { "collectives", "NAMES", WORDS, FIELD(collectives), 0, 0, "NCCL operations, separated by commas (all)" },

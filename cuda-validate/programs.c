@@ -74,8 +74,12 @@ time_program(FabmSession *session, FabmSheet *sheet, const FabmProgram *program,
     FabmSummary us;
     char variant[200];
 
-    /* Twice: the second run finds the counters where the first one left them. Once more after the timed ones. */
-    if (!fabm_runner_check(runner, failure) || !fabm_runner_check(runner, failure) ||
+    /*
+     * Twice: the second run finds the counters where the first one left them. Once more after the timed ones. While the
+     * program was read the GPUs had nothing to do, and short calls would find them with low clocks.
+     */
+    if ((session->options->fake == 0 && !fabm_warm_gpus(session, 0.1, failure)) ||
+        !fabm_runner_check(runner, failure) || !fabm_runner_check(runner, failure) ||
         !fabm_time_party(session, &party, &us, failure) || !fabm_runner_finished(runner, failure) ||
         !fabm_runner_check(runner, failure))
         return false;

@@ -60,8 +60,8 @@ bool fabm_time_party(FabmSession *session, const FabmParty *party, FabmSummary *
 /* Host time from the first call to the end of the work, of `runs` runs, per run. */
 bool fabm_time_host(FabmSession *session, const FabmParty *party, int runs, FabmSummary *us, FabmFailure *failure);
 
-/* Work for a third of a second on every GPU, so that its clocks are up when the first sample is taken. */
-bool fabm_warm_gpus(FabmSession *session, FabmFailure *failure);
+/* Work for so long on every GPU, one after the other, so that its clocks are up when the first sample is taken. */
+bool fabm_warm_gpus(FabmSession *session, double seconds, FabmFailure *failure);
 
 /* ------------------------------------------------------------------ rows */
 

@@ -123,7 +123,7 @@ fabm_time_host(FabmSession *session, const FabmParty *party, int runs, FabmSumma
 
 /* So many launches before each look at the clock that the GPU does not wait for the host. */
 static bool
-warm_gpu(FabmSession *session, int gpu, FabmFailure *failure)
+warm_gpu(FabmSession *session, int gpu, double seconds, FabmFailure *failure)
 {
     enum { WORDS = 1 << 20 };
     FabmBackend *backend = session->backend;
@@ -135,7 +135,7 @@ warm_gpu(FabmSession *session, int gpu, FabmFailure *failure)
     int batch = 1;
     bool good = data != NULL && backend->set(queue, data, 0, WORDS * sizeof *data, failure);
 
-    while (good && now_us < began_us + 0.33e6) {
+    while (good && now_us < began_us + seconds * 1e6) {
         for (int i = 0; i < batch && good; i++)
             good = backend->launch(queue, &launch, failure);
         good = good && backend->drain(queue, failure);
@@ -150,10 +150,10 @@ warm_gpu(FabmSession *session, int gpu, FabmFailure *failure)
 }
 
 bool
-fabm_warm_gpus(FabmSession *session, FabmFailure *failure)
+fabm_warm_gpus(FabmSession *session, double seconds, FabmFailure *failure)
 {
     for (int i = 0; i < session->gpu_count; i++)
-        if (!warm_gpu(session, session->gpus[i], failure))
+        if (!warm_gpu(session, session->gpus[i], seconds, failure))
             return false;
     return true;
 }

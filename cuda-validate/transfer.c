@@ -1,4 +1,4 @@
-/* Copies between GPUs that all begin at once: what [transfer] of a scenario says. */
+/* Copies between GPUs, and with the host, that all begin at once: what [transfer] of a scenario says, and more. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,8 @@
 #include "watchdog.h"
 
 typedef struct {
-    int from, to;
+    int from, to; /* GPUs, or FABM_PINNED */
+    int gpu;      /* that does it */
     FabmQueue *queue;
     void *src, *dst;
     FabmLaunch launch;
@@ -35,42 +36,53 @@ put_flow(void *data, int index, FabmFailure *failure)
     return backend->copy(flow->queue, flow->dst, flow->to, flow->src, flow->from, transfer->bytes, failure);
 }
 
+/* A GPU of the session, or "h" for pinned memory of the host, at `*at`, which moves on. */
 static bool
-has_gpu(const FabmSession *session, long gpu)
+take_place(const FabmSession *session, const char **at, int *place, FabmFailure *failure)
 {
+    char *end;
+    long gpu;
+
+    if (**at == 'h') {
+        *place = FABM_PINNED;
+        *at += 1;
+        return true;
+    }
+    gpu = strtol(*at, &end, 10);
+    if (end == *at)
+        return false;
+    *at = end;
     for (int i = 0; i < session->gpu_count; i++)
-        if (session->gpus[i] == gpu)
+        if (session->gpus[i] == gpu) {
+            *place = (int)gpu;
             return true;
-    return false;
+        }
+    return fabm_fail(failure, FABM_EXIT_MACHINE, "--pairs: GPU %ld is asked for, which is not among the %d that are "
+                     "used", gpu, session->gpu_count);
 }
 
-/* "0>1,2>3"; a GPU may copy to itself. */
+/* "0>1,2>3,h>0"; a GPU may copy to itself. */
 static bool
 read_pairs(Transfer *transfer, const char *text, FabmFailure *failure)
 {
     const char *at = text;
 
-    for (;; at++) {
-        char *end;
-        long from = strtol(at, &end, 10), to;
+    while (transfer->count < FABM_MOST) {
+        Flow *flow = &transfer->flows[transfer->count];
 
-        if (end == at || *end != '>' || transfer->count == FABM_MOST)
+        if (!take_place(transfer->session, &at, &flow->from, failure) || *at++ != '>' ||
+            !take_place(transfer->session, &at, &flow->to, failure) || (flow->from < 0 && flow->to < 0))
             break;
-        at = end + 1;
-        to = strtol(at, &end, 10);
-        if (end == at || (*end != ',' && *end != '\0'))
-            break;
-        if (!has_gpu(transfer->session, from) || !has_gpu(transfer->session, to))
-            return fabm_fail(failure, FABM_EXIT_MACHINE,
-                             "--pairs: GPU %ld is asked for, which is not among the %d that are used",
-                             has_gpu(transfer->session, from) ? to : from, transfer->session->gpu_count);
-        transfer->flows[transfer->count++] = (Flow) { .from = (int)from, .to = (int)to };
-        if (*end == '\0')
+        flow->gpu = flow->from >= 0 ? flow->from : flow->to;
+        transfer->count++;
+        if (*at == '\0')
             return true;
-        at = end;
+        if (*at++ != ',')
+            break;
     }
-    return fabm_fail(failure, FABM_EXIT_INPUT, "--pairs: \"%.60s\" must be pairs of GPUs such as 0>1,2>3, at most %d",
-                     text, FABM_MOST);
+    return failure->status != 0 ? false
+                                : fabm_fail(failure, FABM_EXIT_INPUT, "--pairs: \"%.60s\" must be pairs such as "
+                                            "0>1,2>3,h>0, GPUs or h for the host, at most %d", text, FABM_MOST);
 }
 
 static bool
@@ -84,9 +96,12 @@ open_flows(Transfer *transfer, uint64_t most, FabmFailure *failure)
         FabmFailure refused = { 0 };
 
         /* Copies of engines go through the host where GPUs do not reach each other; kernels do not. */
-        if (!backend->reach(backend, flow->from, flow->to, transfer->kernel ? failure : &refused) && transfer->kernel)
+        if (flow->from >= 0 && flow->to >= 0 && transfer->kernel &&
+            !backend->reach(backend, flow->from, flow->to, failure))
             return false;
-        flow->queue = backend->queue_new(backend, flow->from, false, failure);
+        if (flow->from >= 0 && flow->to >= 0 && !transfer->kernel)
+            (void)backend->reach(backend, flow->from, flow->to, &refused);
+        flow->queue = backend->queue_new(backend, flow->gpu, false, failure);
         flow->src = failure->status == 0 ? fabm_pool_alloc(&transfer->pool, flow->from, most, failure) : NULL;
         flow->dst = failure->status == 0 ? fabm_pool_alloc(&transfer->pool, flow->to, most, failure) : NULL;
     }
@@ -121,8 +136,10 @@ check_flows(Transfer *transfer, FabmFailure *failure)
         Flow *flow = &transfer->flows[i];
 
         expect.seed += (uint32_t)i;
+        if (flow->to < 0)
+            memset(flow->dst, 0xff, transfer->bytes);
         if (!fabm_data_fill(flow->queue, session, &expect, 0, flow->src, words, failure) ||
-            !backend->set(flow->queue, flow->dst, 0xff, transfer->bytes, failure) ||
+            (flow->to >= 0 && !backend->set(flow->queue, flow->dst, 0xff, transfer->bytes, failure)) ||
             !backend->drain(flow->queue, failure))
             return false;
     }
@@ -135,7 +152,7 @@ check_flows(Transfer *transfer, FabmFailure *failure)
     for (int i = 0; i < transfer->count; i++) {
         FabmExpect expect = fabm_data_words(session, words);
         Flow *flow = &transfer->flows[i];
-        FabmQueue *queue = backend->queue_new(backend, flow->to, false, failure);
+        FabmQueue *queue = backend->queue_new(backend, flow->to >= 0 ? flow->to : flow->gpu, false, failure);
 
         expect.seed += (uint32_t)i;
         if (queue != NULL)
@@ -143,6 +160,15 @@ check_flows(Transfer *transfer, FabmFailure *failure)
         backend->queue_free(queue);
     }
     return failure->status == 0;
+}
+
+static void
+add_place(FabmText *text, int place)
+{
+    if (place >= 0)
+        fabm_text_add(text, "%d", place);
+    else
+        fabm_text_add(text, "h");
 }
 
 static bool
@@ -155,8 +181,11 @@ measure_size(Transfer *transfer, FabmSheet *sheet, FabmFailure *failure)
 
     for (int i = 0; i < transfer->count; i++) {
         party.queues[i] = transfer->flows[i].queue;
-        party.gpus[i] = transfer->flows[i].from;
-        fabm_text_add(&names, "%s%d>%d", i > 0 ? " " : "", transfer->flows[i].from, transfer->flows[i].to);
+        party.gpus[i] = transfer->flows[i].gpu;
+        fabm_text_add(&names, "%s", i > 0 ? " " : "");
+        add_place(&names, transfer->flows[i].from);
+        fabm_text_add(&names, ">");
+        add_place(&names, transfer->flows[i].to);
     }
     fabm_watchdog_point("transfer %s, %llu bytes each", names.data, (unsigned long long)transfer->bytes);
     good = check_flows(transfer, failure) && fabm_time_party(transfer->session, &party, &us, failure);

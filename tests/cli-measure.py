@@ -190,11 +190,13 @@ def parts_are_compared():
 
 
 def copies_begin_at_once():
-    done = run("--fake=3", "--repeats=1", "--warmup=0", "--sizes=4K,60000", "--pairs=0>1,1>0,2>0,2>2", "transfer")
-    expect(done.returncode == 0 and done.stdout.count("0>1 1>0 2>0 2>2") == 4, f"transfer: {done.stdout} {done.stderr}")
+    done = run("--fake=3", "--repeats=1", "--warmup=0", "--sizes=4K,60000", "--pairs=0>1,1>0,2>0,2>2,h>0,1>h", "transfer")
+    expect(done.returncode == 0 and done.stdout.count("0>1 1>0 2>0 2>2 h>0 1>h") == 4,
+           f"transfer: {done.stdout} {done.stderr}")
     done = run("--fake=1", "--repeats=1", "--sizes=4K,60004", "--pairs=0>0,0>0", "--engine=kernel", "--ctas=3", "transfer")
     expect(done.returncode == 0 and done.stdout.count("transfer         kernel") == 4, f"by kernel: {done.stderr}")
-    refuses(2, "must be pairs of GPUs such as 0>1,2>3", "--fake=1", "--pairs=0>0,", "transfer")
+    for wrong in ("0>0,", "0", "0>", ">0", "0>0;0>0", "h>h", "x>0"):
+        refuses(2, "must be pairs such as 0>1,2>3,h>0", "--fake=1", "--pairs=" + wrong, "transfer")
     refuses(3, "GPU 2 is asked for, which is not among the 2", "--fake=2", "--pairs=0>2", "transfer")
     refuses(3, "GPU 0 is asked for, which is not among the 1", "--fake=2", "--gpus=1", "--pairs=0>1", "transfer")
 
