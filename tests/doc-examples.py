@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every command of the program that a page names exists, has the options that stand there, and runs.
+"""Every command of the program that a page names exists, has the options that stand there, and runs. The manual page
+names every command and every option.
 
 doc-examples.py SOURCE-ROOT BUILD-ROOT PROGRAM
 
@@ -86,6 +87,36 @@ class Program:
         return None
 
 
+# They take the options of run that say what runs, and the manual says so once.
+AS_RUN = {("program", "export"), ("program", "show"), ("measure",)}
+EVERYWHERE = {"help", "plugin-dir", "topology-dir", "no-progress"}
+
+
+def leaves(program, words=()):
+    """Commands that do something, as words."""
+    children = [name for name in program.children(words) if name != "help"]
+    return [leaf for name in children for leaf in leaves(program, words + (name,))] if children else [words]
+
+
+def check_manual(program, source):
+    """Prints what the manual page leaves out; how much that is."""
+    with open(os.path.join(source, "docs/fabricast.1"), encoding="utf-8") as file:
+        sections = re.split(r"^\.SS ", file.read().replace("\\-", "-"), flags=re.M)
+    options = {words: re.findall(r"^  (?:-(\w), )?--([\w-]+)", program.help(words), re.M) for words in leaves(program)}
+    faults = 0
+    for words, known in options.items():
+        about = [text for text in sections if all(word in text.split("\n")[0] for word in words)]
+        about += [text for text in sections if text.split("\n")[0] == "fabricast " + words[0] and words[-1] in text]
+        text = " ".join(about)
+        shared = {name for _, name in options[("run",)]} if words in AS_RUN else set()
+        left_out = [name for letter, name in known if name not in EVERYWHERE | shared and
+                    not re.search(rf"--{name}(?![\w-])", text) and not (letter and re.search(rf"-{letter}\b", text))]
+        if not about or left_out:
+            print(f"docs/fabricast.1: {' '.join(words)}: " + (", ".join(left_out) if about else "is not there"))
+            faults += 1
+    return faults
+
+
 def fill(page, text, source, folder):
     blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.S | re.M)
     for name, origin in FILES.get(page, {}).items():
@@ -130,7 +161,8 @@ def main():
     environment = dict(os.environ, LC_ALL="C", FABRICAST_TOPOLOGY_PATH=os.path.join(source, "topologies"),
                        FABRICAST_PLUGIN_PATH=os.path.join(build, "plugins"))
     known = Program(program, environment)
-    named = ran = faults = 0
+    named = ran = 0
+    faults = check_manual(known, source)
     for page in page_names(source):
         with open(os.path.join(source, page), encoding="utf-8") as file:
             text = file.read()
