@@ -303,6 +303,51 @@ START_TEST(copies_have_faults_too)
 }
 END_TEST
 
+/* ------------------------------------------------------------------ other jobs */
+
+#define ACROSS "topology.name=superpod-h100|topology.nodes=2|topology.pxn=off|transfer.flows=0>9|transfer.sizes=64M"
+#define HASHED "topology.name=cluster|topology.plugin=fat-tree|topology.node=dgx-a100|topology.nodes=4|" \
+               "topology.radix=16|collective.operation=all_gather|collective.algorithm=ring|collective.sizes=16M"
+
+START_TEST(other_jobs_take_their_share_of_cables_between_switches)
+{
+    g_autoptr(FabResult) half = run(ACROSS "|background.load=0.5");
+
+    ck_assert_double_eq_tol((double)first_row(half) / (double)time_of(ACROSS), 2, 0.01);
+    ck_assert_int_eq(time_of(COPY "|background.load=0.5"), time_of(COPY)); /* one leaf joins these two */
+    ck_assert_uint_eq(half->faults->len, 1);
+    ck_assert_str_eq(((const FabResultFault *)half->faults->pdata[0])->name, "background");
+    ck_assert_int_eq(half->healthy_ps[0], time_of(ACROSS));
+    ck_assert_int_eq(((const FabResultFault *)half->faults->pdata[0])->alone_ps[0], first_row(half));
+}
+END_TEST
+
+START_TEST(a_fault_leaves_its_share_of_what_other_jobs_leave)
+{
+    const char *quarter = ACROSS "|background.load=0.5|fault.kind=link-rate|fault.rate=0.5|fault.start=0 us|fault.at=";
+    g_autofree char *both = g_strconcat(quarter, "Leaf 0 - Spine 0", NULL);
+    g_autoptr(FabResult) result = run(both);
+    const FabResultFault *fault = result->faults->pdata[0], *other = result->faults->pdata[1];
+
+    ck_assert_double_eq_tol((double)first_row(result) / (double)result->healthy_ps[0], 4, 0.02);
+    ck_assert_double_eq_tol((double)fault->alone_ps[0] / (double)result->healthy_ps[0], 2, 0.01);
+    ck_assert_double_eq_tol((double)other->alone_ps[0] / (double)result->healthy_ps[0], 2, 0.01);
+}
+END_TEST
+
+START_TEST(flows_of_other_jobs_are_drawn_by_their_seed)
+{
+    const char *flows = HASHED "|background.flows=32|background.rate=5 GB/s|background.seed=";
+    g_autofree char *one = g_strconcat(flows, "1", NULL), *two = g_strconcat(flows, "2", NULL);
+    g_autofree char *few = g_strconcat(HASHED, "|background.flows=1|background.rate=1 B/s", NULL);
+
+    ck_assert_int_gt(time_of(one), time_of(HASHED));
+    ck_assert_int_eq(time_of(one), time_of(one));
+    ck_assert_int_ne(time_of(one), time_of(two));
+    ck_assert_int_le(llabs(time_of(few) - time_of(HASHED)), 1000);
+}
+END_TEST
+
 /* ------------------------------------------------------------------ training steps */
 
 #define STEP "topology.name=dgx-h100|model.preset=gpt-3-5b|parallel.tp=8|training.nodes=4|training.global_batch=64"
@@ -433,6 +478,13 @@ static const struct {
       "is about kernels, and copies of \\[transfer\\] run none" },
     { "topology.name=dgx-h100|pipeline.bytes=1G|fault.kind=link-down|fault.at=GPU 1 - NVSwitch",
       "belongs to a scenario with \\[collective\\], \\[transfer\\] or \\[training\\]" },
+    { TWO_NODES "|background.load=1.5", "load is 1.5, must be between 0 and 0.95" },
+    { TWO_NODES "|background.seed=1", "\\[background\\] needs load" },
+    { TWO_NODES "|background.flows=3", "needs rate, that of each of its flows" },
+    { TWO_NODES "|background.rate=3 GB/s", "needs flows, how many" },
+    { TWO_NODES "|background.lod=0.5", "unknown key lod; did you mean load" },
+    { ONE_NODE "|background.load=0.5", "dgx-h100 is a single machine and has no network" },
+    { STEP "|background.load=0.5", "\\[background\\] belongs to a scenario with \\[collective\\] or" },
     { STEP "|fault.kind=jitter|fault.delay=2 us", "has delay, which is that of a single call" },
     { STEP "|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2|fault.end=2 us",
       "a step of \\[training\\] has its faults from its first pass to its last" },
@@ -489,6 +541,9 @@ main(void)
     tcase_add_test(tests, faults_may_overlap);
     tcase_add_test(tests, costs_are_told_for_each_fault_alone_and_for_all);
     tcase_add_test(tests, copies_have_faults_too);
+    tcase_add_test(tests, other_jobs_take_their_share_of_cables_between_switches);
+    tcase_add_test(tests, a_fault_leaves_its_share_of_what_other_jobs_leave);
+    tcase_add_test(tests, flows_of_other_jobs_are_drawn_by_their_seed);
     tcase_add_test(tests, a_slow_gpu_slows_the_kernels_of_its_stage);
     tcase_add_test(tests, a_slow_gpu_of_a_pipeline_holds_its_stage_back);
     tcase_add_test(tests, an_nvswitch_without_a_chip_slows_tensor_parallel_collectives);

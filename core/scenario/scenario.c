@@ -353,6 +353,8 @@ check_words(FabKeyfile *file, GError **error)
     accept_all(file, GROUP_TRACE, fab_trace_keys);
     fab_training_accept(file);
     fab_faults_accept(file);
+    for (guint i = 0; fab_background_keys[i] != NULL; i++)
+        fab_keyfile_accept(file, "background", fab_background_keys[i]);
     for (guint i = 0; fab_goodput_keys[i] != NULL; i++)
         fab_keyfile_accept(file, "goodput", fab_goodput_keys[i]);
     fab_keyfile_accept_group(file, "sweep"); /* sweep.c reads it */
@@ -452,6 +454,19 @@ read_faults(FabKeyfile *file, FabScenario *scenario, GError **error)
 }
 
 static bool
+read_background(FabKeyfile *file, FabScenario *scenario, GError **error)
+{
+    if (!fab_background_read(file, &scenario->background, error))
+        return false;
+    if (scenario->background == NULL || scenario->kind == FAB_SCENARIO_COLLECTIVE ||
+        scenario->kind == FAB_SCENARIO_TRANSFER)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: [background] belongs to a scenario with [collective] or [transfer]", scenario->path);
+    return false;
+}
+
+static bool
 read_goodput(FabKeyfile *file, FabScenario *scenario, GError **error)
 {
     if (!fab_goodput_read(file, &scenario->goodput, error))
@@ -480,7 +495,7 @@ read_scenario(FabKeyfile *file, GError **error)
         !read_calibration(file, scenario, error) || !fab_price_read(file, &scenario->price, &scenario->power, error))
         return NULL;
     return read_work(file, scenario, error) && read_faults(file, scenario, error) &&
-                   read_goodput(file, scenario, error)
+                   read_background(file, scenario, error) && read_goodput(file, scenario, error)
                ? g_steal_pointer(&scenario) : NULL;
 }
 
@@ -545,6 +560,7 @@ fab_scenario_free(FabScenario *scenario)
     fab_training_free(scenario->training);
     g_clear_pointer(&scenario->faults, g_ptr_array_unref);
     fab_goodput_spec_free(scenario->goodput);
+    g_free(scenario->background);
     fab_price_free(scenario->price);
     fab_power_free(scenario->power);
     g_free(scenario->sizes);

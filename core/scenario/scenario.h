@@ -13,6 +13,7 @@
 #include "base/keyfile.h"
 #include "scenario/model.h"
 #include "scenario/nccl-settings.h"
+#include "scenario/background.h"
 #include "scenario/copy-pipeline.h"
 #include "scenario/fault.h"
 #include "scenario/goodput.h"
@@ -70,6 +71,7 @@ typedef struct {
     FabTraining *training;
     GPtrArray *faults; /* FabFault: [fault NAME]; never NULL */
     FabTraceWish trace;       /* [trace] */
+    FabBackground *background; /* [background]; NULL: not given */
     FabGoodputSpec *goodput; /* [goodput] beside [training]; NULL: not given */
     FabPrice *price;   /* [price] and [power]; NULL: not given */
     FabPower *power;

@@ -310,16 +310,24 @@ fab_fault_plan_new(const FabScenario *scenario, const FabTopology *topology, con
     for (uint32_t i = 0; i < topology->gpu_count; i++)
         pace[i] = 1;
     if (!place_lasting(plan, &placing, gpus, count, error) ||
-        !fab_fault_plan_times(plan, scenario, topology, gpus, count, error))
+        !fab_fault_plan_times(plan, scenario, topology, gpus, count, error) ||
+        !fab_fault_plan_background(plan, scenario, error))
         return NULL;
     return g_steal_pointer(&plan);
 }
 
 /* ------------------------------------------------------------------ what each costs */
 
-/* Times of all rows with some of the faults. Owned by the caller; NULL with an error. */
+bool
+fab_fault_any(const FabScenario *scenario)
+{
+    return scenario->faults->len > 0 || scenario->background != NULL;
+}
+
+/* Times of all rows with one fault or with other jobs, or with none. Owned by the caller; NULL with an error. */
 static int64_t *
-times_with(const FabScenario *scenario, const FabTopology *topology, FabFault *fault, GError **error)
+times_with(const FabScenario *scenario, const FabTopology *topology, FabFault *fault, FabBackground *background,
+           GError **error)
 {
     g_autoptr(GPtrArray) faults = g_ptr_array_new();
     FabScenario other = *scenario;
@@ -329,6 +337,7 @@ times_with(const FabScenario *scenario, const FabTopology *topology, FabFault *f
     if (fault != NULL)
         g_ptr_array_add(faults, fault);
     other.faults = faults;
+    other.background = background;
     result = fab_run_on(&other, topology, NULL, NULL, NULL, error);
     if (result == NULL)
         return NULL;
@@ -338,21 +347,35 @@ times_with(const FabScenario *scenario, const FabTopology *topology, FabFault *f
     return times;
 }
 
+static bool
+add_background(const FabScenario *scenario, const FabTopology *topology, FabResult *result, GError **error)
+{
+    g_autofree char *what = NULL;
+    FabResultFault *added;
+
+    if (scenario->background == NULL)
+        return true;
+    what = fab_background_describe(scenario->background);
+    added = fab_result_add_fault(result, "background", what);
+    added->alone_ps = times_with(scenario, topology, NULL, scenario->background, error);
+    return added->alone_ps != NULL;
+}
+
 bool
 fab_fault_costs(const FabScenario *scenario, const FabTopology *topology, FabResult *result, GError **error)
 {
     GPtrArray *faults = scenario->faults;
 
-    if (faults->len == 0)
+    if (!fab_fault_any(scenario))
         return true;
-    result->healthy_ps = times_with(scenario, topology, NULL, error);
+    result->healthy_ps = times_with(scenario, topology, NULL, NULL, error);
     for (guint i = 0; i < faults->len && result->healthy_ps != NULL; i++) {
         const FabFault *fault = faults->pdata[i];
         g_autofree char *what = fab_fault_describe(fault);
         FabResultFault *added = fab_result_add_fault(result, fault->name, what);
-        added->alone_ps = times_with(scenario, topology, faults->pdata[i], error);
+        added->alone_ps = times_with(scenario, topology, faults->pdata[i], NULL, error);
         if (added->alone_ps == NULL)
             return false;
     }
-    return result->healthy_ps != NULL;
+    return result->healthy_ps != NULL && add_background(scenario, topology, result, error);
 }

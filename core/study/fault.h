@@ -16,9 +16,12 @@ typedef struct {
     GPtrArray *routers;    /* of the stages, once asked for */
 } FabFaultPlan;
 
+/* Whether something is wrong with the scenario's machine, or others use its network. */
+bool fab_fault_any(const FabScenario *scenario);
+
 /*
- * The machine with the scenario's faults, for work on `count` GPUs (indices). An error for a place that the machine
- * does not have, and for faults that cut one of these GPUs off. Owned by the caller.
+ * The machine with the scenario's faults and [background], for work on `count` GPUs (indices). An error for a place
+ * that the machine does not have, and for faults that cut one of these GPUs off. Owned by the caller.
  */
 FabFaultPlan *fab_fault_plan_new(const FabScenario *scenario, const FabTopology *topology, const uint32_t *gpus,
                                  uint32_t count, GError **error);

@@ -363,6 +363,11 @@ run_program(FabMeasured *measured, const char *test, GPtrArray *words, GError **
 static bool
 can_run(const FabScenario *scenario, GError **error)
 {
+    if (scenario->background != NULL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [background] cannot be made on the GPUs here; leave it out to measure", scenario->path);
+        return false;
+    }
     if (scenario->faults->len > 0) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s: [%s] cannot be made on the GPUs here; leave it out to measure", scenario->path,

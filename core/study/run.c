@@ -145,7 +145,7 @@ resolve_wishes(FabRun *run, GError **error)
 static bool
 resolve_faults(FabRun *run, GError **error)
 {
-    if (run->scenario->faults->len == 0)
+    if (!fab_fault_any(run->scenario))
         return true;
     run->faults = fab_fault_plan_new(run->scenario, run->topology, run->gpus, run->ranks, error);
     if (run->faults == NULL)
@@ -492,7 +492,7 @@ run_transfer(const FabScenario *scenario, const FabTopology *topology, GError **
 {
     g_autoptr(FabFaultPlan) plan = NULL;
 
-    if (scenario->faults->len == 0)
+    if (!fab_fault_any(scenario))
         return fab_transfer_run(scenario, topology, NULL, 0, error);
     plan = fab_fault_plan_new(scenario, topology, NULL, 0, error);
     if (plan == NULL)
