@@ -51,6 +51,19 @@ read_duration(FabKeyfile *file, const char *key, double *seconds, GError **error
     return false;
 }
 
+/* A time for which 0 has no meaning: nobody may take it for "not given". */
+static bool
+read_above_zero(FabKeyfile *file, const char *key, double *seconds, GError **error)
+{
+    if (!read_duration(file, key, seconds, error))
+        return false;
+    if (fab_keyfile_get(file, GROUP, key) == NULL || *seconds > 0)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "is %s, must be above 0", fab_keyfile_get(file, GROUP, key));
+    fab_keyfile_prefix_error(file, GROUP, key, error);
+    return false;
+}
+
 static bool
 read_rates(FabKeyfile *file, FabGoodputSpec *spec, GError **error)
 {
@@ -58,7 +71,7 @@ read_rates(FabKeyfile *file, FabGoodputSpec *spec, GError **error)
 
     for (int i = 0; i < FAB_PART_KINDS; i++) {
         g_autofree char *key = g_strconcat(fab_part_names[i], "_mtbf", NULL);
-        if (!read_duration(file, key, &spec->mtbf[i], error))
+        if (!read_above_zero(file, key, &spec->mtbf[i], error))
             return false;
         any = any || spec->mtbf[i] > 0;
     }
@@ -76,14 +89,20 @@ read_checkpoints(FabKeyfile *file, FabGoodputSpec *spec, GError **error)
 {
     const char *interval = fab_keyfile_get(file, GROUP, "checkpoint_interval");
 
-    if (!read_duration(file, "checkpoint_write", &spec->write, error) ||
+    if (!read_above_zero(file, "checkpoint_write", &spec->write, error) ||
         !fab_keyfile_get_quantity(file, GROUP, "storage_rate", "B/s", 1, 1e18, &spec->storage_rate, error) ||
         !fab_keyfile_get_quantity(file, GROUP, "checkpoint_bytes", "B", 1, 1e18, &spec->bytes, error))
         return false;
     if (interval != NULL && strcmp(interval, "auto") != 0 &&
-        !read_duration(file, "checkpoint_interval", &spec->interval, error))
+        !read_above_zero(file, "checkpoint_interval", &spec->interval, error))
         return false;
-    if ((spec->write > 0) != (spec->storage_rate > 0) && (spec->storage_rate > 0 || spec->bytes == 0))
+    if (spec->write > 0 && spec->storage_rate > 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [%s] has both checkpoint_write, for which a step waits, and storage_rate, by which its bytes "
+                    "are divided; leave one out", fab_keyfile_path(file), GROUP);
+        return false;
+    }
+    if (spec->storage_rate > 0 || (spec->write > 0 && spec->bytes == 0))
         return true;
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                 "%s: [%s] needs one of checkpoint_write, for which a step waits, and storage_rate%s",

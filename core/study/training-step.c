@@ -376,6 +376,12 @@ add_goodput(FabTrainingStep *step, const FabScenario *scenario, const FabTopolog
     parts[FAB_PART_GPU] = training->gpus;
     parts[FAB_PART_NODE] = ceil(nodes * share - 1e-9);
     parts[FAB_PART_NIC] = nics * parts[FAB_PART_NODE] / nodes;
+    if (scenario->goodput->interval > 0 && scenario->goodput->interval < step->seconds) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: [goodput] checkpoint_interval is %.6g s, must be a step of %.3g s or longer", scenario->path,
+                    scenario->goodput->interval, step->seconds);
+        return false;
+    }
     step->goodput = g_new(FabGoodput, 1);
     return fab_goodput(scenario->goodput, parts, checkpoint_bytes(training, step->footprint->model), scenario->path,
                        step->goodput, error);
