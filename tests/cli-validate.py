@@ -70,7 +70,23 @@ class Validate(unittest.TestCase):
         self.assertIn("megatron-seqpar-a100-table5", text)
         self.prints(case, "--max-error", "50")
         self.prints(case, "--max-error", "0.001", status=NO)
-        self.refuses("are for collectives", case, "--json")
+        self.refuses("are for collectives", case, "--interval-table")
+        result = json.loads(self.prints(case, "--json"))
+        self.assertEqual((result["schema"], result["cases"][0]["id"]), ("fabricast-training-validation", case))
+        self.assertEqual(len(result["cases"][0]["rows"]), len(rows))
+        self.assertEqual(result["cases"][0]["rows"][0]["predicted"], float(rows[0]["predicted"]))
+
+    def test_tables_of_training_are_predicted_without_themselves(self):
+        cases = ("megatron-seqpar-a100-table5", "megatron-2020-dp128-scaling-dgxa100", "vtrain-gt-single-a100")
+        result = json.loads(self.prints(*cases, "--leave-one-out", "--json"))
+        left = {one["id"]: one for one in result["left_out"]}
+        self.assertEqual(left["vtrain-gt-single-a100"]["alone"], left["vtrain-gt-single-a100"]["runs"])
+        self.assertIsNone(left["vtrain-gt-single-a100"]["left_out"])
+        self.assertEqual(left["megatron-seqpar-a100-table5"]["alone"], 0)
+        self.assertTrue(0 < left["megatron-seqpar-a100-table5"]["left_out"] < 0.15)
+        text = self.prints(*cases[:2], "--leave-one-out")
+        self.assertRegex(text, r"Megatron, table 5 of arXiv 2205.05198 +8 +0 +\d")
+        self.refuses("take --json or neither", cases[0], "--leave-one-out", "--csv")
 
     def test_what_cannot_be_a_step_is_counted_with_its_reason(self):
         text = self.prints("train-lambda-4090-scaling", "bigscience-gpt2-v100-megatron")

@@ -37,7 +37,7 @@ tables_of(const char *const *ids)
 static void
 check_errors(GPtrArray *tables, guint runs, double most)
 {
-    g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL);
+    g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL, NULL);
     FabStepErrors errors = fab_step_errors(validation, NULL);
 
     ck_assert_uint_eq(errors.rows, runs);
@@ -63,7 +63,7 @@ END_TEST
 START_TEST(a_bridge_speeds_up_replicas_that_copy_through_the_host)
 {
     g_autoptr(GPtrArray) tables = TABLES("train-stas00-titanrtx-nvlink-ab");
-    g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL);
+    g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL, NULL);
     const FabStepCase *one = validation->cases->pdata[0];
     const FabStepRow *with = &g_array_index(one->rows, FabStepRow, 1);
     const FabStepRow *without = &g_array_index(one->rows, FabStepRow, 3);
@@ -78,7 +78,7 @@ END_TEST
 START_TEST(layouts_are_put_in_their_order)
 {
     g_autoptr(GPtrArray) tables = TABLES("vtrain-gt-single-a100");
-    g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL);
+    g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL, NULL);
     guint jobs;
     double order = fab_step_ranking(validation, NULL, &jobs);
 
@@ -92,7 +92,7 @@ END_TEST
 START_TEST(one_figure_of_a_run_is_scored_and_the_others_say_why_not)
 {
     g_autoptr(GPtrArray) tables = TABLES("megatron-seqpar-a100-table5");
-    g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL);
+    g_autoptr(FabStepValidation) validation = fab_step_validate(tables, NULL, NULL, NULL);
     const FabStepCase *one = validation->cases->pdata[0];
 
     ck_assert_uint_eq(one->rows->len, 16);

@@ -191,19 +191,30 @@ run_training(GPtrArray *measurements, const Options *options, FabOutput *output,
 {
     FabProgressLine line;
     g_autoptr(FabStepValidation) validation = NULL;
+    g_autoptr(GPtrArray) left = NULL;
     FabStepErrors errors;
 
-    if (options->json || options->table || options->plots != NULL || options->leave_out ||
-        options->calibration != NULL) {
+    if (options->table || options->plots != NULL || options->calibration != NULL) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: training steps are printed as a table or with "
-                    "--csv; --json, --plots, --interval-table, --leave-one-out and --calibration are for collectives");
+                    "--csv or --json; --plots, --interval-table and --calibration are for collectives");
+        return FAB_EXIT_INPUT;
+    }
+    if (options->csv && options->leave_out) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --csv has rows of training steps, "
+                    "--leave-one-out errors of tables; take --json or neither");
         return FAB_EXIT_INPUT;
     }
     fab_progress_init(&line, options->quiet);
-    validation = fab_step_validate(measurements, line.enabled ? fab_progress_update : NULL, &line);
+    validation = fab_step_validate(measurements, NULL, line.enabled ? fab_progress_update : NULL, &line);
+    if (options->leave_out)
+        left = fab_step_leave_out(measurements, validation, line.enabled ? fab_progress_update : NULL, &line);
     fab_progress_clear(&line);
     if (options->csv)
         fab_report_step_validation_csv(validation, fab_output_stream(output));
+    else if (options->json)
+        fab_report_step_validation_json(validation, left, fab_output_stream(output));
+    else if (options->leave_out)
+        fab_report_step_left_out(left, fab_output_stream(output));
     else
         fab_report_step_validation(validation, options->rows || measurements->len <= 4, fab_output_stream(output));
     if (!fab_output_finish(output, error))

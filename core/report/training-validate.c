@@ -170,3 +170,147 @@ fab_report_step_validation_csv(const FabStepValidation *validation, FILE *out)
         }
     }
 }
+
+/* ------------------------------------------------------------------ tables left out */
+
+/* Sums over the tables whose id matches a pattern (NULL: all). */
+static FabStepLeftOut
+sum_left_out(const GPtrArray *left, const char *pattern)
+{
+    FabStepLeftOut sum = { .id = NULL };
+
+    for (guint i = 0; i < left->len; i++) {
+        const FabStepLeftOut *one = left->pdata[i];
+        if (pattern != NULL && !g_regex_match_simple(pattern, one->id, 0, 0))
+            continue;
+        sum.runs += one->runs;
+        sum.alone += one->alone;
+        sum.shipped += one->shipped;
+        sum.left += one->left;
+    }
+    return sum;
+}
+
+static void
+print_left_out(FILE *out, const char *name, const FabStepLeftOut *sum)
+{
+    guint fitted = sum->runs - sum->alone;
+    Number shipped, without;
+
+    fprintf(out, "  %-44s %5u %8u", name, sum->runs, sum->alone);
+    if (fitted > 0)
+        fprintf(out, " %10s %10s\n", fab_stream_fixed(100 * sum->shipped / fitted, 1, shipped),
+                fab_stream_fixed(100 * sum->left / fitted, 1, without));
+    else
+        fprintf(out, " %10s %10s\n", "-", "-");
+}
+
+void
+fab_report_step_left_out(const GPtrArray *left, FILE *out)
+{
+    fprintf(out, "# each table predicted with constants fitted to the other tables of its stack and GPU generation: "
+            "shares of the peaks\n# and of the memory's rate, launches; alone: no other table has runs of the kind, none is "
+            "counted in the errors\n");
+    fprintf(out, "# %-44s %5s %8s %10s %10s\n", "set", "runs", "alone", "shipped %", "left out %");
+    for (size_t i = 0; i < G_N_ELEMENTS(sets); i++) {
+        FabStepLeftOut sum = sum_left_out(left, sets[i].pattern);
+        if (sum.runs > 0)
+            print_left_out(out, sets[i].name, &sum);
+    }
+    fprintf(out, "# %-44s %5s %8s %10s %10s\n", "table", "runs", "alone", "shipped %", "left out %");
+    for (guint i = 0; i < left->len; i++)
+        print_left_out(out, ((const FabStepLeftOut *)left->pdata[i])->id, left->pdata[i]);
+}
+
+/* ------------------------------------------------------------------ JSON */
+
+static void
+write_member(FILE *out, const char *name, double value, const char *end)
+{
+    Number text;
+
+    fprintf(out, "\"%s\": %s%s", name, isfinite(value) ? fab_stream_number(value, text) : "null", end);
+}
+
+static void
+write_set(const FabStepValidation *validation, const char *name, const char *pattern, bool first, FILE *out)
+{
+    FabStepErrors errors = fab_step_errors(validation, pattern);
+
+    if (errors.rows == 0)
+        return;
+    fprintf(out, "%s    { \"set\": ", first ? "" : ",\n");
+    fab_stream_json_text(out, name);
+    fprintf(out, ", \"runs\": %u, ", errors.rows);
+    write_member(out, "mean", errors.mean, ", ");
+    write_member(out, "bias", errors.bias, ", ");
+    write_member(out, "worst", errors.worst, ", ");
+    write_member(out, "inside", (double)errors.inside / errors.rows, ", ");
+    write_member(out, "width", errors.width, " }");
+}
+
+static void
+write_step_row(const FabStepRow *row, FILE *out)
+{
+    fprintf(out, "        { \"row\": %u, \"metric\": ", row->row);
+    fab_stream_json_text(out, row->metric);
+    fputs(", \"unit\": ", out);
+    fab_stream_json_text(out, row->unit);
+    fputs(", ", out);
+    write_member(out, "measured", row->measured, ", ");
+    write_member(out, "predicted", row->predicted, ", ");
+    write_member(out, "low", row->low, ", ");
+    write_member(out, "high", row->high, ", ");
+    fprintf(out, "\"scored\": %s, \"reason\": ", row->scored ? "true" : "false");
+    if (row->reason != NULL)
+        fab_stream_json_text(out, row->reason);
+    else
+        fputs("null", out);
+    fputs(" }", out);
+}
+
+static void
+write_left_out(const GPtrArray *left, FILE *out)
+{
+    fputs("  \"left_out\": [\n", out);
+    for (guint i = 0; i < left->len; i++) {
+        const FabStepLeftOut *one = left->pdata[i];
+        double fitted = (double)one->runs - one->alone;
+        fputs("    { \"id\": ", out);
+        fab_stream_json_text(out, one->id);
+        fprintf(out, ", \"runs\": %u, \"alone\": %u, ", one->runs, one->alone);
+        write_member(out, "shipped", one->shipped / fitted, ", ");
+        write_member(out, "left_out", one->left / fitted, i + 1 < left->len ? " },\n" : " }\n");
+    }
+    fputs("  ],\n", out);
+}
+
+void
+fab_report_step_validation_json(const FabStepValidation *validation, const GPtrArray *left, FILE *out)
+{
+    guint jobs;
+    double ranking = fab_step_ranking(validation, NULL, &jobs);
+
+    fputs("{\n  \"schema\": \"fabricast-training-validation\",\n  \"schema_version\": 1,\n  ", out);
+    write_member(out, "spearman", ranking, ",\n");
+    fprintf(out, "  \"jobs\": %u,\n  \"sets\": [\n", jobs);
+    write_set(validation, "all", NULL, true, out);
+    for (size_t i = 0; i + 1 < G_N_ELEMENTS(sets); i++)
+        write_set(validation, sets[i].name, sets[i].pattern, false, out);
+    fputs("\n  ],\n", out);
+    if (left != NULL)
+        write_left_out(left, out);
+    fputs("  \"cases\": [\n", out);
+    for (guint i = 0; i < validation->cases->len; i++) {
+        const FabStepCase *one = validation->cases->pdata[i];
+        fputs("    { \"id\": ", out);
+        fab_stream_json_text(out, one->id);
+        fprintf(out, ", \"grade\": \"%c\", \"rows\": [\n", one->grade);
+        for (guint r = 0; r < one->rows->len; r++) {
+            write_step_row(&g_array_index(one->rows, FabStepRow, r), out);
+            fputs(r + 1 < one->rows->len ? ",\n" : "\n", out);
+        }
+        fputs(i + 1 < validation->cases->len ? "      ] },\n" : "      ] }\n", out);
+    }
+    fputs("  ]\n}\n", out);
+}

@@ -43,6 +43,7 @@ typedef struct {
     bool overlap;              /* gradients travel while the backward pass goes on */
     double nic_rate;           /* B/s of one NIC; 0: the machine's */
     char *stack;               /* software whose constants are taken; "auto" */
+    const struct FabStack *constants; /* of no file: taken in place of the stack's own; NULL: those. Borrowed */
     /* [inference]: `sequence` is the prompt's, `micro_batch` the sequences of a replica */
     bool inference;
     uint32_t context;          /* tokens that the cache holds at the end, or that attention looks at; 0: the sequence */

@@ -29,6 +29,13 @@ typedef struct {
     FabGroupTimes *times;
 } Machine;
 
+/* What a validation builds once. */
+typedef struct {
+    GHashTable *machines;           /* text -> Machine */
+    const FabStackFactors *factors; /* NULL: constants as they are shipped */
+    GHashTable *stacks;             /* FabStack -> its copy with the factors in it */
+} Context;
+
 static void
 machine_free(gpointer pointer)
 {
@@ -54,10 +61,10 @@ machine_key(const FabScenario *scenario)
 }
 
 static const Machine *
-machine_of(GHashTable *machines, const FabScenario *scenario)
+machine_of(Context *context, const FabScenario *scenario)
 {
     g_autofree char *key = machine_key(scenario);
-    Machine *machine = g_hash_table_lookup(machines, key);
+    Machine *machine = g_hash_table_lookup(context->machines, key);
     FabTopology *topology;
 
     if (machine != NULL)
@@ -68,7 +75,7 @@ machine_of(GHashTable *machines, const FabScenario *scenario)
     machine = g_new(Machine, 1);
     machine->topology = topology;
     machine->times = fab_group_times_new(topology, scenario->training->nic_rate);
-    g_hash_table_insert(machines, g_steal_pointer(&key), machine);
+    g_hash_table_insert(context->machines, g_steal_pointer(&key), machine);
     return machine;
 }
 
@@ -82,11 +89,30 @@ typedef struct {
     const char *reason;
 } Run;
 
-static FabTrainingStep *
-step_of(GHashTable *machines, const FabScenario *scenario)
+static const FabStack *
+scaled_stack(Context *context, const FabTraining *training, const FabTopology *topology)
 {
-    const Machine *machine = machine_of(machines, scenario);
+    const FabStack *own = fab_stack_find(training, topology->vertices[topology->gpus[0]].gpu->compute_capability);
+    FabStack *scaled = g_hash_table_lookup(context->stacks, own);
 
+    if (scaled != NULL)
+        return scaled;
+    scaled = g_memdup2(own, sizeof *own);
+    scaled->gemm_share *= context->factors->gemm;
+    scaled->gemm_share_fp8 *= context->factors->gemm_fp8;
+    scaled->memory_share *= context->factors->memory;
+    scaled->host_layer_s *= context->factors->host;
+    g_hash_table_insert(context->stacks, (gpointer)own, scaled);
+    return scaled;
+}
+
+static FabTrainingStep *
+step_of(Context *context, const FabScenario *scenario)
+{
+    const Machine *machine = machine_of(context, scenario);
+
+    if (machine != NULL && context->factors != NULL)
+        scenario->training->constants = scaled_stack(context, scenario->training, machine->topology);
     return machine != NULL ? fab_training_step_new(scenario, machine->topology, machine->times, NULL) : NULL;
 }
 
@@ -101,9 +127,9 @@ fullness(const FabTrainingStep *step)
 
 /* A reading that states what it recomputes. */
 static Run
-read_stated(GHashTable *machines, const FabScenario *scenario)
+read_stated(Context *context, const FabScenario *scenario)
 {
-    FabTrainingStep *step = step_of(machines, scenario);
+    FabTrainingStep *step = step_of(context, scenario);
 
     if (step == NULL)
         return (Run) { .step = NULL };
@@ -116,15 +142,15 @@ read_stated(GHashTable *machines, const FabScenario *scenario)
  * memory between that of nothing and that of everything recomputed is just enough.
  */
 static Run
-read_unstated(GHashTable *machines, const FabScenario *nothing, const FabScenario *everything)
+read_unstated(Context *context, const FabScenario *nothing, const FabScenario *everything)
 {
-    Run run = read_stated(machines, nothing);
+    Run run = read_stated(context, nothing);
     FabTrainingStep *full;
     double most, least, share, less, more;
 
     if (run.step == NULL || fullness(run.step) <= ENOUGH_MEMORY)
         return run;
-    full = step_of(machines, everything);
+    full = step_of(context, everything);
     if (full == NULL)
         return run;
     most = fullness(run.step);
@@ -159,13 +185,13 @@ take_reading(Run *run, Run reading)
 }
 
 static Run
-predict_run(GHashTable *machines, const FabTrainingRow *row)
+predict_run(Context *context, const FabTrainingRow *row)
 {
     Run run = { .step = NULL };
 
     for (guint i = 0; i < row->scenarios->len; i += row->pairs ? 2 : 1)
-        take_reading(&run, row->pairs ? read_unstated(machines, row->scenarios->pdata[i], row->scenarios->pdata[i + 1])
-                                      : read_stated(machines, row->scenarios->pdata[i]));
+        take_reading(&run, row->pairs ? read_unstated(context, row->scenarios->pdata[i], row->scenarios->pdata[i + 1])
+                                      : read_stated(context, row->scenarios->pdata[i]));
     run.reason = row->reason != NULL ? row->reason : run.step == NULL ? reason_divide : NULL;
     return run;
 }
@@ -266,6 +292,8 @@ row_of(const FabMeasurement *measurement, guint row, const Run *run)
     out.low = fmin(first, second);
     out.high = fmax(first, second);
     out.step_s = run->seconds;
+    out.stack = run->step->stack->name;
+    out.capability = run->step->stack->compute_capability;
     out.measured_step_s = out.longer_is_worse ? out.measured : out.step_s * out.predicted / out.measured;
     return out;
 }
@@ -304,7 +332,7 @@ choose_scored(FabStepCase *one, const FabMeasurement *measurement, guint first, 
 }
 
 static void
-read_training(GHashTable *machines, const FabMeasurement *measurement, FabStepCase *one)
+read_training(Context *context, const FabMeasurement *measurement, FabStepCase *one)
 {
     guint end;
 
@@ -312,7 +340,7 @@ read_training(GHashTable *machines, const FabMeasurement *measurement, FabStepCa
         g_auto(FabTrainingRow) row = { .scenarios = NULL };
         Run run;
         fab_training_row_read(measurement, first, &row);
-        run = predict_run(machines, &row);
+        run = predict_run(context, &row);
         for (end = first; end < measurement->rows->len && fab_training_row_same_run(measurement, first, end); end++) {
             FabStepRow out = row_of(measurement, end, &run);
             g_array_append_val(one->rows, out);
@@ -324,7 +352,7 @@ read_training(GHashTable *machines, const FabMeasurement *measurement, FabStepCa
 
 /* Of whole programs: what its name says to be a public model, for as many steps as it says. */
 static FabStepRow
-application_row(GHashTable *machines, const FabMeasurement *measurement, guint row)
+application_row(Context *context, const FabMeasurement *measurement, guint row)
 {
     const char *metric = fab_measurement_text(measurement, row, FAB_APPLICATION_METRIC);
     FabStepRow out = { .row = row + 1, .metric = g_strdup(metric), .longer_is_worse = true,
@@ -337,13 +365,15 @@ application_row(GHashTable *machines, const FabMeasurement *measurement, guint r
     Run run;
 
     fab_application_row_read(measurement, row, &reading);
-    run = predict_run(machines, &reading);
+    run = predict_run(context, &reading);
     out.reason = run.reason != NULL ? run.reason : steps == 0 ? reason_metric : NULL;
     if (run.step != NULL && steps > 0) {
         out.predicted = steps * run.seconds;
         out.low = steps * run.low;
         out.high = steps * run.high;
         out.step_s = run.seconds;
+        out.stack = run.step->stack->name;
+        out.capability = run.step->stack->compute_capability;
         out.measured_step_s = out.measured / steps;
     }
     fab_training_step_free(run.step);
@@ -351,10 +381,10 @@ application_row(GHashTable *machines, const FabMeasurement *measurement, guint r
 }
 
 static void
-read_application(GHashTable *machines, const FabMeasurement *measurement, FabStepCase *one)
+read_application(Context *context, const FabMeasurement *measurement, FabStepCase *one)
 {
     for (guint i = 0; i < measurement->rows->len; i++) {
-        FabStepRow row = application_row(machines, measurement, i);
+        FabStepRow row = application_row(context, measurement, i);
         row.scored = row.reason == NULL && one->grade != 'C';
         if (row.reason == NULL && !row.scored)
             row.reason = reason_grade;
@@ -363,7 +393,7 @@ read_application(GHashTable *machines, const FabMeasurement *measurement, FabSte
 }
 
 static FabStepCase *
-read_case(GHashTable *machines, const FabMeasurement *measurement)
+read_case(Context *context, const FabMeasurement *measurement)
 {
     FabStepCase *one = g_new0(FabStepCase, 1);
     const char *grade = fab_measurement_get(measurement, "quality", "grade");
@@ -375,9 +405,9 @@ read_case(GHashTable *machines, const FabMeasurement *measurement)
     one->rows = g_array_new(FALSE, TRUE, sizeof(FabStepRow));
     g_array_set_clear_func(one->rows, clear_row);
     if (measurement->kind == FAB_MEASUREMENT_TRAINING)
-        read_training(machines, measurement, one);
+        read_training(context, measurement, one);
     else
-        read_application(machines, measurement, one);
+        read_application(context, measurement, one);
     return one;
 }
 
@@ -393,10 +423,12 @@ case_free(gpointer pointer)
 }
 
 FabStepValidation *
-fab_step_validate(GPtrArray *measurements, FabProgress progress, void *user)
+fab_step_validate(GPtrArray *measurements, const FabStackFactors *factors, FabProgress progress, void *user)
 {
     FabStepValidation *validation = g_new0(FabStepValidation, 1);
     g_autoptr(GHashTable) machines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, machine_free);
+    g_autoptr(GHashTable) stacks = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    Context context = { machines, factors, stacks };
 
     validation->cases = g_ptr_array_new_with_free_func(case_free);
     for (guint i = 0; i < measurements->len; i++) {
@@ -405,7 +437,7 @@ fab_step_validate(GPtrArray *measurements, FabProgress progress, void *user)
             continue;
         if (progress != NULL)
             progress((double)i / measurements->len, measurement->id, user);
-        g_ptr_array_add(validation->cases, read_case(machines, measurement));
+        g_ptr_array_add(validation->cases, read_case(&context, measurement));
     }
     return validation;
 }

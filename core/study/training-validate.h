@@ -14,6 +14,8 @@ typedef struct {
     bool scored;           /* the row that stands for its run; not one whose figures cannot be right */
     const char *reason;    /* why it is not predicted or not scored; NULL: it is both */
     bool longer_is_worse;  /* a time; else a rate */
+    const char *stack;     /* whose constants predicted it, and the row of the stack; NULL: not predicted */
+    uint32_t capability;
 } FabStepRow;
 
 typedef struct {
@@ -32,8 +34,14 @@ typedef struct {
     GPtrArray *cases;      /* FabStepCase, only of kinds training and application */
 } FabStepValidation;
 
-/* Measurements (FabMeasurement) of other kinds are passed over. */
-FabStepValidation *fab_step_validate(GPtrArray *measurements, FabProgress progress, void *user);
+/* What constants of every stack are multiplied by. */
+typedef struct {
+    double gemm, gemm_fp8, memory, host; /* shares of the peaks, of the memory's rate; launches of a layer */
+} FabStackFactors;
+
+/* Measurements (FabMeasurement) of other kinds are passed over. `factors` NULL: constants as they are shipped. */
+FabStepValidation *fab_step_validate(GPtrArray *measurements, const FabStackFactors *factors, FabProgress progress,
+                                     void *user);
 void fab_step_validation_free(FabStepValidation *validation);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabStepValidation, fab_step_validation_free)
 

@@ -69,10 +69,10 @@ fab_stack_find(const FabTraining *training, uint32_t compute_capability)
 {
     bool automatic = training->stack == NULL || strcmp(training->stack, "auto") == 0;
     const char *name = automatic ? usual(training, compute_capability) : training->stack;
-    const FabStack *found = NULL;
+    const FabStack *found = training->constants;
 
     /* The first row of a stack serves older GPUs too. */
-    for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++) {
+    for (size_t i = 0; i < sizeof stacks / sizeof stacks[0] && training->constants == NULL; i++) {
         if (strcmp(stacks[i].name, name) == 0 &&
             (found == NULL || stacks[i].compute_capability <= compute_capability))
             found = &stacks[i];

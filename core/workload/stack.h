@@ -10,7 +10,7 @@
 
 #include "scenario/training.h"
 
-typedef struct {
+typedef struct FabStack {
     const char *name;            /* "megatron" */
     uint32_t compute_capability; /* holds from here up to the next row of the stack */
     double gemm_share, gemm_share_fp8; /* of the peak rate, without what tiles and waves lose */
@@ -31,7 +31,7 @@ typedef struct {
     const char *source;
 } FabStack;
 
-/* The row of a stack ("auto": what is usual for that layout on that GPU). Never NULL. */
+/* The row of a stack ("auto": what is usual for that layout on that GPU), or the step's own constants. Never NULL. */
 const FabStack *fab_stack_find(const FabTraining *training, uint32_t compute_capability);
 
 /* Whether the row was fitted to step times of GPUs of exactly this capability. */
