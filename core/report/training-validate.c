@@ -209,8 +209,8 @@ void
 fab_report_step_left_out(const GPtrArray *left, FILE *out)
 {
     fprintf(out, "# each table predicted with constants fitted to the other tables of its stack and GPU generation: "
-            "shares of the peaks\n# and of the memory's rate, launches; alone: no other table has runs of the kind, none is "
-            "counted in the errors\n");
+            "shares of the peaks\n# and of the memory's rate, launches; alone: no other table has "
+            "runs of the kind, none is counted in the errors\n");
     fprintf(out, "# %-44s %5s %8s %10s %10s\n", "set", "runs", "alone", "shipped %", "left out %");
     for (size_t i = 0; i < G_N_ELEMENTS(sets); i++) {
         FabStepLeftOut sum = sum_left_out(left, sets[i].pattern);
