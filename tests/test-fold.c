@@ -107,6 +107,14 @@ static const struct {
     /* Spines that half of the cables lead to: flows of all nodes share them. */
     { "topology.name=superpod-h100|topology.nodes=4|topology.group_nodes=1|topology.routing=spray|"
       "topology.oversubscription=2|collective.operation=sendrecv|collective.sizes=4M", 8, 32 },
+    /* In NVLSTree nodes have places of their own, but the GPUs of a node do the same. */
+    { "topology.name=superpod-h100|topology.nodes=2|collective.operation=all_reduce|collective.algorithm=nvls-tree|"
+      "collective.sizes=256K,8M,64M", 2, 16 },
+    { "topology.name=superpod-h100|topology.nodes=7|collective.operation=all_reduce|collective.algorithm=nvls-tree|"
+      "collective.channels=4|collective.sizes=1M,16M", 7, 56 },
+    { "topology.name=superpod-h100|topology.nodes=6|topology.group_nodes=2|topology.routing=spray|"
+      "topology.oversubscription=2|collective.operation=all_reduce|collective.algorithm=nvls-tree|"
+      "collective.sizes=4M", 6, 48 },
     { "topology.name=aws-p4d-x8|topology.nodes=4|topology.routing=spray|collective.operation=reduce_scatter|"
       "collective.sizes=1M", 0, 0 },
 };

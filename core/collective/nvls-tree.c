@@ -252,6 +252,67 @@ ends_new(const NvlsTree *nvls, uint32_t count, uint32_t first)
     return ends;
 }
 
+/* ------------------------------------------------------------------ turning */
+
+static bool
+nvls_tree_joins(const FabProgram *program, uint32_t connection, uint32_t *from, uint32_t *to)
+{
+    const NvlsTree *nvls = program->data;
+    uint32_t edge_number = connection - nvls->first_edge, rank = edge_number / DIRECTIONS % nvls->ranks;
+    uint32_t channel = edge_number / DIRECTIONS / nvls->ranks;
+    int32_t parent;
+
+    if (connection < nvls->first_edge)
+        return false;
+    parent = nvls->trees[(size_t) (channel % TREES) * nvls->nodes + rank / nvls->local].parent;
+    if (parent == FAB_TREE_NONE)
+        return false;
+    *from = rank;
+    *to = (uint32_t) parent * nvls->local + rank % nvls->local;
+    if (edge_number % DIRECTIONS == DOWN) {
+        *from = *to;
+        *to = rank;
+    }
+    return true;
+}
+
+/* Connections of a node are known by who sends (a rank to a head, a head to a rank) and how far on the other is. */
+static uint32_t
+nvls_tree_folded(const FabProgram *program, uint32_t connection, uint32_t period)
+{
+    const NvlsTree *nvls = program->data;
+    uint32_t local = nvls->local, kept_of_node = period, half = nvls->first_edge / 2 / local * kept_of_node;
+    bool down = connection >= nvls->first_edge / 2;
+    uint32_t inside = connection % (nvls->first_edge / 2), place = inside % local;
+    uint32_t node = inside / local % nvls->nodes, head = inside / local / nvls->nodes % local;
+    uint32_t channel = inside / local / nvls->nodes / local, sender = down ? head : place;
+    uint32_t other = ((down ? place : head) + local - (sender - sender % kept_of_node)) % local;
+
+    if (connection >= nvls->first_edge) {
+        uint32_t number = connection - nvls->first_edge, rank = number / DIRECTIONS % nvls->ranks, at;
+        channel = number / DIRECTIONS / nvls->ranks;
+        at = (channel * nvls->nodes + rank / local) * kept_of_node + rank % local % kept_of_node;
+        return 2 * half + at * DIRECTIONS + number % DIRECTIONS;
+    }
+    return (down ? half : 0) +
+           ((channel * nvls->nodes + node) * kept_of_node + sender % kept_of_node) * local + other;
+}
+
+/* Whether the pieces of all heads are equally long in every loop. */
+static bool
+pieces_are_even(const NvlsTree *nvls)
+{
+    for (uint32_t c = 0; c < nvls->channels; c++) {
+        const FabShare *share = &nvls->shares[c];
+        uint64_t whole = share->loops > 0 ? ((share->loops - 1) * nvls->chunk + share->last_chunk) * nvls->local : 0;
+        if (whole != share->bytes)
+            return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ set-up */
+
 /* Every rank of a node is the head of its piece, whose sums the network adds up. */
 static void
 init_network(NvlsTree *nvls, const FabCollectiveSpec *spec)
@@ -296,6 +357,10 @@ emit(const FabCollectiveSpec *spec, bool by_network, GError **error)
     nvls->shares = fab_emit_shares(spec, spec->size, local, nvls->chunk);
     program = fab_emit_program(spec, name, 2 * count + (uint32_t) edges, nvls, nvls_tree_free);
     program->step = nvls_tree_step;
+    program->places = local;
+    program->turn = !by_network && pieces_are_even(nvls) ? 1 : 0;
+    program->joins = nvls_tree_joins;
+    program->folded = nvls_tree_folded;
     program->scratch_bytes = (uint64_t) DIRECTIONS * spec->channels * nvls->chunk;
     program->roles = ROLES;
     /* NCCL 2.30: of 20 warps 6 scatter, 5 gather, 5 reduce and 4 broadcast. */

@@ -198,7 +198,7 @@ pairwise_step(const FabProgram *program, const FabStream *stream, uint64_t index
 
 /* ------------------------------------------------------------------ turning */
 
-static void
+static bool
 pairwise_joins(const FabProgram *program, uint32_t connection, uint32_t *from, uint32_t *to)
 {
     const Pairwise *pairwise = program->data;
@@ -210,6 +210,7 @@ pairwise_joins(const FabProgram *program, uint32_t connection, uint32_t *from, u
         round = pair % (n - 1) + 1;
     }
     *to = *from + round >= n ? *from + round - n : *from + round;
+    return true;
 }
 
 static uint32_t

@@ -281,7 +281,7 @@ one_slot_step(const FabProgram *program, const FabStream *stream, uint64_t index
 
 /* ------------------------------------------------------------------ turning */
 
-static void
+static bool
 ring_joins(const FabProgram *program, uint32_t connection, uint32_t *from, uint32_t *to)
 {
     const Ring *ring = program->data;
@@ -289,6 +289,7 @@ ring_joins(const FabProgram *program, uint32_t connection, uint32_t *from, uint3
 
     *from = rank_at(ring, channel, position);
     *to = rank_at(ring, channel, position + 1 == ring->ranks ? 0 : position + 1);
+    return true;
 }
 
 static uint32_t

@@ -141,6 +141,9 @@ fab_engine_note_ends(FabEngine *engine, uint32_t connection, uint32_t from, uint
         engine->ends[connection] = (FabConnectionEnds) { from, to, channel };
 }
 
+/* multicast.c: the way of an in-switch step; NULL after an error. */
+const FabRoute *fab_engine_multicast(FabEngine *engine, const FabStreamRun *stream);
+
 /* fetch.c: asks for the memory of events of later instants; of those behind `next`, which is about to be handled. */
 void fab_engine_fetch_soon(const FabEngine *engine);
 void fab_engine_fetch(const FabEngine *engine, const uint32_t *events, uint32_t count, uint32_t next);

@@ -117,26 +117,6 @@ pull_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
     return connection->pull;
 }
 
-/* Among the ranks of the stream's node: ranks of a node follow each other. */
-static const FabRoute *
-multicast_route(FabEngine *engine, const FabStreamRun *stream)
-{
-    const FabTopology *topology = engine->spec->topology;
-    const uint32_t *gpus = engine->spec->gpus;
-    uint32_t node = fab_topology_node_of(topology, gpus[stream->at.rank]);
-    uint32_t first = stream->at.rank, end = stream->at.rank + 1;
-
-    if (engine->multicast[node] != NULL || engine->error != NULL)
-        return engine->multicast[node];
-    while (first > 0 && fab_topology_node_of(topology, gpus[first - 1]) == node)
-        first--;
-    while (end < engine->program->ranks && fab_topology_node_of(topology, gpus[end]) == node)
-        end++;
-    engine->multicast[node] = fab_router_multicast(engine->router, gpus + first, end - first,
-                                                   engine->execution->in_switch_weight, &engine->error);
-    return engine->multicast[node];
-}
-
 /* Everything that this step's transfer uses; NULL when it stays in this GPU's memory or after an error. */
 const FabRoute *
 fab_engine_step_route(FabEngine *engine, const FabStreamRun *stream)
@@ -146,7 +126,7 @@ fab_engine_step_route(FabEngine *engine, const FabStreamRun *stream)
     uint32_t count = 0;
 
     if (step->flags & FAB_STEP_IN_SWITCH)
-        return multicast_route(engine, stream);
+        return fab_engine_multicast(engine, stream);
     if (step->recv_count + step->send_count > UNION_ENDS) {
         if (engine->error == NULL)
             g_set_error(&engine->error, FAB_ERROR, FAB_ERROR_VALUE,
@@ -185,7 +165,7 @@ post_latency(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
     if (stream->step.flags & FAB_STEP_LOCAL_SEND)
         return latency;
     if (stream->step.flags & FAB_STEP_IN_SWITCH) {
-        const FabRoute *route = multicast_route(engine, stream);
+        const FabRoute *route = fab_engine_multicast(engine, stream);
         return latency + (route != NULL ? route->latency_ps : 0);
     }
     if (push_route(engine, stream, end) == NULL)

@@ -17,7 +17,9 @@ struct FabFold {
     FabRouter *router;
     const FabProgram *whole;
     FabProgram *program;
-    uint32_t period;
+    uint32_t *gpus;        /* of each rank, in the order below */
+    uint32_t nodes;        /* 0: ranks keep their order; else all first places of nodes come first, then all second */
+    uint32_t period;       /* in that order */
     uint64_t *colour;      /* of each resource; 0: not used */
     GHashTable *classes;   /* colour -> Class */
     GHashTable *routes;    /* FabRoute -> FabRoute, folded */
@@ -42,11 +44,28 @@ fab_fold_free(FabFold *fold)
 {
     if (fold == NULL)
         return;
-    fab_program_free(fold->program);
+    if (fold->program != NULL)
+        fab_program_free(fold->program);
     g_free(fold->colour);
+    g_free(fold->gpus);
     g_hash_table_unref(fold->classes);
     g_hash_table_unref(fold->routes);
     g_free(fold);
+}
+
+/* ------------------------------------------------------------------ the order of ranks */
+
+/* A program that turns inside nodes is one that turns by `nodes` when the places of nodes are put one after another. */
+static inline uint32_t
+new_number(uint32_t nodes, uint32_t places, uint32_t rank)
+{
+    return nodes == 0 ? rank : rank % places * nodes + rank / places;
+}
+
+static inline uint32_t
+old_number(uint32_t nodes, uint32_t places, uint32_t rank)
+{
+    return nodes == 0 ? rank : rank % nodes * places + rank / nodes;
 }
 
 /* ------------------------------------------------------------------ pairs of ranks */
@@ -69,14 +88,18 @@ pair_equal(gconstpointer a, gconstpointer b)
 
 /* Each pair once, however many channels join it. */
 static GArray *
-find_pairs(const FabProgram *program)
+find_pairs(const FabFold *fold)
 {
+    const FabProgram *program = fold->whole;
     GArray *pairs = g_array_new(FALSE, FALSE, sizeof(Pair));
     g_autoptr(GHashTable) seen = g_hash_table_new_full(pair_hash, pair_equal, g_free, NULL);
 
     for (uint32_t i = 0; i < program->connections; i++) {
         Pair pair = { .push = NULL };
-        program->joins(program, i, &pair.from, &pair.to);
+        if (!program->joins(program, i, &pair.from, &pair.to))
+            continue;
+        pair.from = new_number(fold->nodes, program->places, pair.from);
+        pair.to = new_number(fold->nodes, program->places, pair.to);
         if (g_hash_table_contains(seen, &pair))
             continue;
         g_hash_table_add(seen, g_memdup2(&pair, sizeof pair));
@@ -87,8 +110,11 @@ find_pairs(const FabProgram *program)
 
 /* All ways are looked at before the first is taken: a network that places flows one by one remembers each. */
 static bool
-find_routes(FabRouter *router, GArray *pairs, const uint32_t *gpus, char **why)
+find_routes(const FabFold *fold, GArray *pairs, char **why)
 {
+    FabRouter *router = fold->router;
+    const uint32_t *gpus = fold->gpus;
+
     for (guint i = 0; i < pairs->len; i++) {
         const Pair *pair = &g_array_index(pairs, Pair, i);
         if (fab_router_is_only_way(router, gpus[pair->from], gpus[pair->to]))
@@ -156,10 +182,26 @@ signature(const FabFold *fold, const FabRoute *route)
     return sum;
 }
 
+/* The ports through which the ranks of each node reduce and multicast; false: some node cannot. */
+static bool
+add_switches(FabFold *fold)
+{
+    for (uint32_t n = 0; n < fold->nodes; n++) {
+        uint32_t count;
+        g_autofree uint32_t *gpus = fab_fold_node(fold, n, &count);
+        const FabRoute *route = fab_router_multicast(fold->router, gpus, count, 1, NULL);
+        if (route == NULL)
+            return false;
+        add_colours(fold, route, mix((uint64_t)n << 40));
+    }
+    return true;
+}
+
 /* Whether the pairs of each class use the same of each class of resources. */
 static bool
-is_equitable(FabFold *fold, const GArray *pairs, const uint32_t *gpus, uint32_t period)
+is_equitable(FabFold *fold, const GArray *pairs, uint32_t period)
 {
+    const uint32_t *gpus = fold->gpus;
     const FabTopology *topology = fab_router_topology(fold->router);
     g_autoptr(GHashTable) known = g_hash_table_new_full(colour_hash, colour_equal, g_free, g_free);
 
@@ -170,6 +212,8 @@ is_equitable(FabFold *fold, const GArray *pairs, const uint32_t *gpus, uint32_t 
         add_colours(fold, pair->push, class);
         add_colours(fold, pair->pull, class + 1);
     }
+    if (!add_switches(fold))
+        return false;
     for (uint32_t i = 0; i < topology->resource_count; i++)
         if (fold->colour[i] != 0)
             fold->colour[i] = mix(fold->colour[i] ^ mix(bits_of(topology->resources[i].capacity)));
@@ -209,30 +253,70 @@ fill_classes(FabFold *fold)
 
 typedef struct {
     const FabProgram *whole;
-    uint32_t period;
+    uint32_t nodes, period;
+    GHashTable *lists; /* FabEnd * of the whole program -> FabEnd *, folded: those that do not fit into a step */
 } Part;
+
+static void
+part_free(gpointer data)
+{
+    Part *part = data;
+
+    g_hash_table_unref(part->lists);
+    g_free(part);
+}
+
+static void
+fold_ends(const Part *part, FabEnd *ends, uint32_t count)
+{
+    uint32_t period = part->nodes > 0 ? part->period / part->nodes : part->period;
+
+    for (uint32_t i = 0; i < count; i++) {
+        ends[i].connection = part->whole->folded(part->whole, ends[i].connection, period);
+        ends[i].peer = new_number(part->nodes, part->whole->places, ends[i].peer);
+    }
+}
+
+/* The ends of one side of a step, folded; `own` is where they are if they lie in the step. */
+static const FabEnd *
+folded_ends(const Part *part, const FabEnd *ends, uint32_t count, FabEnd *own)
+{
+    FabEnd *list;
+
+    if (count == 0 || ends == own) {
+        fold_ends(part, own, count);
+        return ends;
+    }
+    list = g_hash_table_lookup(part->lists, ends);
+    if (list == NULL) {
+        list = g_memdup2(ends, count * sizeof *ends);
+        fold_ends(part, list, count);
+        g_hash_table_insert(part->lists, (gpointer)ends, list);
+    }
+    return list;
+}
 
 static bool
 part_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
 {
     const Part *part = program->data;
+    FabStream whole = *stream;
 
-    if (!part->whole->step(part->whole, stream, index, step))
+    whole.rank = old_number(part->nodes, part->whole->places, stream->rank);
+    if (!part->whole->step(part->whole, &whole, index, step))
         return false;
-    for (uint32_t i = 0; i < step->recv_count; i++)
-        step->ends[i].connection = part->whole->folded(part->whole, step->ends[i].connection, part->period);
-    for (uint32_t i = FAB_STEP_ENDS; i < FAB_STEP_ENDS + (uint32_t)step->send_count; i++)
-        step->ends[i].connection = part->whole->folded(part->whole, step->ends[i].connection, part->period);
+    step->recv = folded_ends(part, step->recv, step->recv_count, step->ends);
+    step->send = folded_ends(part, step->send, step->send_count, step->ends + FAB_STEP_ENDS);
     return true;
 }
 
 static FabProgram *
-part_new(const FabProgram *whole, uint32_t period)
+part_new(const FabProgram *whole, uint32_t nodes, uint32_t period)
 {
     Part *data = g_new(Part, 1);
-    FabProgram *program = fab_program_new(whole->name, data, g_free);
+    FabProgram *program = fab_program_new(whole->name, data, part_free);
 
-    *data = (Part) { whole, period };
+    *data = (Part) { whole, nodes, period, g_hash_table_new_full(NULL, NULL, NULL, g_free) };
     program->ranks = period;
     program->channels = whole->channels;
     program->roles = whole->roles;
@@ -253,35 +337,53 @@ FabFold *
 fab_fold_new(FabRouter *router, const FabProgram *program, const uint32_t *gpus, char **why)
 {
     g_autoptr(GArray) pairs = NULL;
-    g_autofree char *reason = NULL;
-    FabFold *fold;
+    g_autoptr(FabFold) fold = NULL;
+    uint32_t nodes = program->places > 0 ? program->ranks / program->places : 0;
+    uint32_t turn = program->turn * MAX(nodes, 1);
 
-    if (why == NULL)
-        why = &reason;
-    if (program->turn == 0 || program->turn >= program->ranks) {
+    if (turn == 0 || turn >= program->ranks) {
         *why = g_strdup_printf("%s of this size gives its ranks different work", program->name);
         return NULL;
     }
-    pairs = find_pairs(program);
-    if (!find_routes(router, pairs, gpus, why))
-        return NULL;
     fold = g_new0(FabFold, 1);
     fold->router = router;
     fold->whole = program;
+    fold->nodes = nodes;
+    fold->gpus = g_new(uint32_t, program->ranks);
+    for (uint32_t i = 0; i < program->ranks; i++)
+        fold->gpus[new_number(nodes, program->places, i)] = gpus[i];
     fold->colour = g_new(uint64_t, fab_router_topology(router)->resource_count);
     fold->classes = g_hash_table_new_full(colour_hash, colour_equal, NULL, g_free);
     fold->routes = g_hash_table_new(NULL, NULL);
-    for (uint32_t period = program->turn; period < program->ranks; period += program->turn) {
-        if (program->ranks % period != 0 || !is_equitable(fold, pairs, gpus, period))
+    pairs = find_pairs(fold);
+    if (!find_routes(fold, pairs, why))
+        return NULL;
+    for (uint32_t period = turn; period < program->ranks; period += turn) {
+        if (program->ranks % period != 0 || !is_equitable(fold, pairs, period))
             continue;
         fold->period = period;
         fill_classes(fold);
-        fold->program = part_new(program, period);
-        return fold;
+        fold->program = part_new(program, nodes, period);
+        return g_steal_pointer(&fold);
     }
     *why = g_strdup("no two parts of the fabric are wired alike for it");
-    fab_fold_free(fold);
     return NULL;
+}
+
+const uint32_t *
+fab_fold_gpus(const FabFold *fold)
+{
+    return fold->gpus;
+}
+
+uint32_t *
+fab_fold_node(const FabFold *fold, uint32_t rank, uint32_t *count)
+{
+    uint32_t *gpus = g_new(uint32_t, MAX(fold->whole->places, 1));
+
+    for (*count = 0; *count < fold->whole->places; (*count)++)
+        gpus[*count] = fold->gpus[rank % fold->nodes + *count * fold->nodes];
+    return gpus;
 }
 
 const FabProgram *
@@ -307,7 +409,7 @@ fab_fold_route(FabFold *fold, const FabRoute *route)
     uses = g_new(FabUse, route->count + 1);
     for (uint32_t i = 0; i < route->count; i++) {
         const Class *class = g_hash_table_lookup(fold->classes, &fold->colour[route->uses[i].resource]);
-        uses[i].resource = class->first;
+        uses[i].resource = class->first; /* every route that is used was coloured */
         uses[i].weight = route->uses[i].weight * fab_fold_times(fold) / class->count;
     }
     found = fab_router_route(fold->router, uses, route->count, route->latency_ps);

@@ -1,7 +1,8 @@
 /*
  * Folding: of ranks that nothing tells apart one is simulated, for all of them.
  *
- * A program says by how many ranks it can be turned without changing (program.h). Where the fabric can be turned by as
+ * A program says by how many ranks it can be turned without changing, or by how many places inside all nodes
+ * (program.h). Where the fabric can be turned by as
  * many, or by a multiple, every rank does what the one so much further on does, at the same time. Then only the first
  * `period` ranks are simulated. What a flow of theirs uses stands for what the flows of its class use: resources that
  * the same classes use in the same way are one, with as much of each flow's weight as falls to one of them. Max-min
@@ -16,15 +17,21 @@
 typedef struct FabFold FabFold;
 
 /*
- * NULL when the program or the fabric cannot be turned; *why (may be NULL) then says so, after "because"; owned by the
+ * NULL when the program or the fabric cannot be turned; *why then says so, after "because"; owned by the
  * caller. `router` and `program` outlive the fold, `gpus` are those of all ranks.
  */
 FabFold *fab_fold_new(FabRouter *router, const FabProgram *program, const uint32_t *gpus, char **why);
 void fab_fold_free(FabFold *fold);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabFold, fab_fold_free)
 
-/* The program of the ranks that are simulated; their peers keep the numbers they have among all. */
+/* The program of the ranks that are simulated; peers are any of all ranks. */
 const FabProgram *fab_fold_program(const FabFold *fold);
+
+/* The GPU of each rank by the numbers that the fold's program gives them: those that are simulated come first. */
+const uint32_t *fab_fold_gpus(const FabFold *fold);
+
+/* The GPUs of a rank's node, of a program that turns inside nodes. Owned by the caller. */
+uint32_t *fab_fold_node(const FabFold *fold, uint32_t rank, uint32_t *count);
 
 /* How many ranks each of them stands for. */
 uint32_t fab_fold_times(const FabFold *fold);

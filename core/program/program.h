@@ -80,10 +80,12 @@ struct FabProgram {
     /*
      * Turning: when every rank takes the place of the one `turn` further on, the last ones those of the first, the
      * program is the same; so it is for multiples that divide the ranks. 0: it is not, and the two functions are NULL.
+     * With `places`, ranks of a node, it turns inside every node instead: `turn` counts places, and a node's ranks
+     * reduce and multicast through its switch.
      */
-    uint32_t turn;
-    /* The ranks that a connection joins. */
-    void (*joins)(const FabProgram *program, uint32_t connection, uint32_t *from, uint32_t *to);
+    uint32_t turn, places;
+    /* The ranks that a connection joins. False: it leads nowhere but through the switch or the rank's own memory. */
+    bool (*joins)(const FabProgram *program, uint32_t connection, uint32_t *from, uint32_t *to);
     /* Its number, from 0 without gaps, where turning by `period` makes connections the same. */
     uint32_t (*folded)(const FabProgram *program, uint32_t connection, uint32_t period);
     void *data; /* of the algorithm */

@@ -306,9 +306,11 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
 
     if (!fab_run_fold(run, program, &fold, error))
         return false;
-    if (fold != NULL)
+    if (fold != NULL) {
         spec.program = fab_fold_program(fold);
-    spec.fold = fold;
+        spec.gpus = fab_fold_gpus(fold);
+        spec.fold = fold;
+    }
     if (run->topology->shared != FAB_VERTEX_NONE)
         fab_shared_costs(&spec, &run->constants->shared, plan->protocol, run->scenario->launch_s);
     else

@@ -497,67 +497,6 @@ fab_router_pull(FabRouter *router, uint32_t a, uint32_t b, GError **error)
     return pair->pull;
 }
 
-/* ------------------------------------------------------------------ multicast */
-
-/* The link that joins a GPU to an NVSwitch, or NULL. */
-static const FabTopologyLink *
-port_of(const FabTopology *topology, uint32_t gpu, FabVertex nvswitch)
-{
-    uint32_t count;
-    const uint32_t *links = fab_topology_links_at(topology, topology->gpus[gpu], &count);
-
-    for (uint32_t i = 0; i < count; i++) {
-        const FabTopologyLink *link = &topology->links[links[i]];
-        if (link->medium == FAB_MEDIUM_NVLINK && (link->a == nvswitch || link->b == nvswitch))
-            return link;
-    }
-    return NULL;
-}
-
-/* What every one of the GPUs can send to `nvswitch`, B/s; 0 when one is not linked to it. */
-static double
-multicast_capacity(const FabTopology *topology, const uint32_t *gpus, uint32_t count, FabVertex nvswitch)
-{
-    double capacity = INFINITY;
-
-    for (uint32_t i = 0; i < count; i++) {
-        const FabTopologyLink *port = port_of(topology, gpus[i], nvswitch);
-        if (port == NULL)
-            return 0;
-        capacity = MIN(capacity, fab_link_rate(port));
-    }
-    return capacity;
-}
-
-const FabRoute *
-fab_router_multicast(FabRouter *router, const uint32_t *gpus, uint32_t count, double weight, GError **error)
-{
-    const FabTopology *topology = router->topology;
-    g_autofree double *capacity = g_new0(double, topology->vertex_count);
-    double total = 0;
-    int64_t latency_ps = 0;
-
-    g_return_val_if_fail(count > 0 && weight > 0, NULL);
-    for (FabVertex v = 0; v < topology->vertex_count && router->rules.nvlink; v++)
-        if (topology->vertices[v].kind == FAB_VERTEX_NVSWITCH && (topology->vertices[v].flags & FAB_VERTEX_MULTICAST))
-            total += capacity[v] = multicast_capacity(topology, gpus, count, v);
-    if (total == 0) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "%s: no NVSwitch with in-switch reduction joins these %u GPUs; choose another algorithm than nvls",
-                    topology->name != NULL ? topology->name : "topology", count);
-        return NULL;
-    }
-    for (FabVertex v = 0; v < topology->vertex_count; v++) {
-        for (uint32_t i = 0; i < count && capacity[v] > 0; i++) {
-            const FabTopologyLink *port = port_of(topology, gpus[i], v);
-            fab_router_use(router, port->resource[0], weight * capacity[v] / total);
-            fab_router_use(router, port->resource[1], weight * capacity[v] / total);
-            latency_ps = MAX(latency_ps, 2 * port->latency_ps);
-        }
-    }
-    return fab_router_finish(router, latency_ps);
-}
-
 /* ------------------------------------------------------------------ sums */
 
 const FabRoute *
