@@ -314,7 +314,8 @@ shared_bytes(const FabmLaunch *launch)
 static bool
 together(const FabmLaunch *launch)
 {
-    return launch->kind == FABM_KERNEL_PROGRAM || (launch->kind == FABM_KERNEL_PING && launch->ctas > 1);
+    return launch->together != 0 || launch->kind == FABM_KERNEL_PROGRAM ||
+           (launch->kind == FABM_KERNEL_PING && launch->ctas > 1);
 }
 
 static int

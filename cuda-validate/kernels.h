@@ -186,6 +186,7 @@ typedef struct {
 typedef struct {
     FabmKernelKind kind;
     uint32_t ctas, threads;
+    uint32_t together; /* 1: all CTAs begin at once or none, as those of programs do anyway */
     union {
         FabmMove move;
         FabmFill fill;

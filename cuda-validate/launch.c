@@ -11,7 +11,7 @@ typedef struct {
     FabmQueue *queues[2];
     FabmMark *marks[2];
     FabmGraph *graph;
-    FabmLaunch empty;
+    FabmLaunch empty, together;
 } Work;
 
 static bool
@@ -20,6 +20,14 @@ put_kernel(void *data, int index, FabmFailure *failure)
     Work *work = data;
 
     return work->backend->launch(work->queues[index], &work->empty, failure);
+}
+
+static bool
+put_together(void *data, int index, FabmFailure *failure)
+{
+    Work *work = data;
+
+    return work->backend->launch(work->queues[index], &work->together, failure);
 }
 
 static bool
@@ -75,6 +83,7 @@ static const Point points[] = {
     { "launch and wait", put_kernel, 1, 1 },          /* host: call to return of the wait */
     { "launches from the host", put_kernel, 1000, 1 }, /* host: one after the other, one wait */
     { "kernels in a stream", put_kernel, 0, 1 },      /* device */
+    { "cooperative kernels", put_together, 0, 1 },    /* device: launched as channel programs are */
     { "graph and wait", put_graph, 1, 1 },            /* host: a graph of CHAIN kernels */
     { "kernels in a graph", put_graph, 0, CHAIN },    /* device, of each kernel */
     { "kernels across streams", put_dependent, 0, CHAIN },
@@ -107,7 +116,8 @@ static bool
 measure_gpu(FabmSession *session, FabmSheet *sheet, int gpu, FabmFailure *failure)
 {
     FabmBackend *backend = session->backend;
-    Work work = { .backend = backend, .empty = { .kind = FABM_KERNEL_EMPTY, .ctas = 1, .threads = 32 } };
+    Work work = { .backend = backend, .empty = { .kind = FABM_KERNEL_EMPTY, .ctas = 1, .threads = 32 },
+                  .together = { .kind = FABM_KERNEL_EMPTY, .ctas = 1, .threads = 32, .together = 1 } };
     FabmParty party = { .gpus = { gpu }, .count = 1, .data = &work };
 
     for (int i = 0; i < 2 && failure->status == 0; i++) {

@@ -26,13 +26,13 @@ give_up(const char *why)
     FabmFailure failure = { 0 };
     int rows = fabm_report_rows(dog.report);
 
-    fprintf(stderr, "fabricast-measure: %s\n", why);
+    /* One line, for who reads the last one. */
     if (dog.folder == NULL || rows == 0)
-        fprintf(stderr, "fabricast-measure: %d rows were measured\n", rows);
+        fprintf(stderr, "fabricast-measure: %s; %d rows were measured\n", why, rows);
     else if (fabm_report_write(dog.report, dog.folder, why, &failure))
-        fprintf(stderr, "fabricast-measure: the %d rows measured until then are in %s\n", rows, dog.folder);
+        fprintf(stderr, "fabricast-measure: %s; the %d rows measured until then are in %s\n", why, rows, dog.folder);
     else
-        fprintf(stderr, "fabricast-measure: %s\n", failure.text);
+        fprintf(stderr, "fabricast-measure: %s; %s\n", why, failure.text);
     fflush(NULL);
     _exit(FABM_EXIT_MACHINE);
 }

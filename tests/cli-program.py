@@ -8,9 +8,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 PROGRAM, MEASURE = (os.path.abspath(path) for path in sys.argv[1:3])
@@ -312,6 +314,18 @@ class Measure(Cli):
             self.assertTrue(all(row["measured_us"] > 0 for row in document["rows"]), document)
         self.refuses(r"GPU 7 is asked for, which is not among the 4", "measure", "--topology", "dgx-h100", "--transfer",
                      "0>7", "--sizes", "64K", "--program-path", MEASURE, "--pass=--fake=4", status=SYSTEM)
+
+    def test_ctrl_c_leaves_nothing_but_what_was_measured(self):
+        process = subprocess.Popen([PROGRAM, "measure", *LOOPBACK, "--set", "topology.gpus=2", "--channels=1", "--sizes",
+                                    "4K,64K", "--program-path", MEASURE, "--pass=--fake=1", "--pass=--repeats=2000",
+                                    "--pass=--output=" + self.path("results")], env=os.environ | {"TMPDIR": self.folder},
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        time.sleep(1.5)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, SYSTEM, errors)
+        self.assertRegex(errors, r"^fabricast: .*fabricast-measure: stopped by Ctrl-C; ")
+        self.assertEqual([name for name in os.listdir(self.folder) if name.endswith(".prog")], [])
 
     def test_what_is_not_run_on_gpus_is_refused_before_anything_runs(self):
         words = self.program("#!/bin/sh\ntouch " + self.path("ran") + "\n")

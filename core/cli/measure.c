@@ -1,4 +1,5 @@
 /* fabricast measure: predicts a scenario and runs it on the GPUs here. */
+#include <signal.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -45,16 +46,38 @@ list_entries(GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS], Options
     memcpy(entries + FAB_SCENARIO_ENTRIES, others, sizeof others);
 }
 
+static void
+go_on(int number)
+{
+    (void)number;
+}
+
+/*
+ * Ctrl-C goes to the program that measures, too, which ends by itself and says so. Here it is only noted, so that
+ * nothing is left behind; a handler, unlike a signal that is ignored, is not handed on.
+ */
+static void
+leave_signals(struct sigaction *before)
+{
+    struct sigaction action = { .sa_handler = go_on, .sa_flags = SA_RESTART };
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, before);
+}
+
 static FabMeasured *
 measure(const Options *options, const FabScenario *scenario, GError **error)
 {
     const char *program = options->program != NULL ? options->program : "fabricast-measure";
     FabProgressLine line;
     FabMeasured *measured;
+    struct sigaction before;
 
     fab_progress_init(&line, options->quiet);
+    leave_signals(&before);
     measured = fab_measured_run(scenario, program, (const char *const *)options->more,
                                 line.enabled ? fab_progress_update : NULL, &line, error);
+    sigaction(SIGINT, &before, NULL);
     fab_progress_clear(&line);
     if (measured == NULL && !g_str_has_prefix((*error)->message, program))
         fab_scenario_options_blame(&options->scenario, scenario, error);
