@@ -590,6 +590,17 @@ class Training(Cli):
         self.assertAlmostEqual(float(rows[0]["token_s"]), answer["token_s"], 12)
         self.refuses(INPUT, "run them apart", "run", path, self.scenario())
         self.refuses(INPUT, "--gantt is for one training step", "run", path, "--gantt", "x.svg")
+        self.refuses(INPUT, "--diagram is for one training step", "run", path, "--diagram", "x.svg")
+
+    def test_the_links_of_a_machine_show_what_a_step_puts_on_them(self):
+        path, drawing = self.write("s.ini", self.STEP + "[parallel]\ntp=2\n"), os.path.join(self.folder, "x.svg")
+        options = ("--set", "model.layers=2", "--set", "global_batch=8")
+        self.prints("run", path, *options, "--diagram", drawing)
+        with open(drawing, encoding="utf-8") as file:
+            self.assertIn("Utilisation of links: training step s", file.read())
+        several = fabricast("run", path, *options, "--set", "nodes=2", "--diagram", drawing)
+        self.assertEqual(several.returncode, INPUT)
+        self.assertIn(b"has 16 ranks, dgx-h100 has 8 GPUs", several.stderr)
 
     def test_a_step_is_exported_checked_and_replayed(self):
         path = self.write("s.ini", self.STEP + "[parallel]\ntp=2\n")

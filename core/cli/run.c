@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/output.h"
 #include "cli/report-options.h"
 #include "cli/scenario-options.h"
@@ -10,11 +11,13 @@
 #include "report/report.h"
 #include "report/training.h"
 #include "study/run.h"
+#include "study/step-trace.h"
+#include "topology/machine.h"
 
 typedef struct {
     FabScenarioOptions scenario;
     FabReportOptions report;
-    char *trace, *gantt;
+    char *trace, *gantt, *diagram;
 } Options;
 
 static void
@@ -24,10 +27,11 @@ clear_options(Options *options)
     fab_report_options_clear(&options->report);
     g_free(options->trace);
     g_free(options->gantt);
+    g_free(options->diagram);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
 
-enum { OTHER_OPTIONS = 3 };
+enum { OTHER_OPTIONS = 4 };
 
 static void
 list_entries(GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS], Options *options)
@@ -35,6 +39,8 @@ list_entries(GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS], Options
     const GOptionEntry others[OTHER_OPTIONS] = {
         { "trace", 0, 0, G_OPTION_ARG_FILENAME, &options->trace, "Timeline of a training step, for Perfetto", "FILE" },
         { "gantt", 0, 0, G_OPTION_ARG_FILENAME, &options->gantt, "Pipeline of a training step as SVG", "FILE" },
+        { "diagram", 0, 0, G_OPTION_ARG_FILENAME, &options->diagram,
+          "Use of the machine's links over a training step: x.svg, x.png, x.pdf or x.dot", "FILE" },
         { 0 },
     };
 
@@ -97,6 +103,29 @@ write_gantt(const FabTrainingStep *step, const char *path, GError **error)
            fab_output_finish(output, error);
 }
 
+/* Every rank is replayed, so that each link carries what it would. */
+static bool
+write_diagram(const FabScenario *scenario, const char *path, GError **error)
+{
+    g_autoptr(FabTopology) topology = NULL;
+    g_autoptr(FabStepTrace) trace = NULL;
+    g_autoptr(FabTraceRun) run = NULL;
+    FabDiagramLoad *load;
+    bool drawn;
+
+    if (!fab_file_check_place(path, error))
+        return false;
+    topology = fab_machine_load(scenario->topology, scenario->overrides, error);
+    trace = topology != NULL ? fab_step_trace_new(scenario, topology, error) : NULL;
+    run = trace != NULL ? fab_step_trace_replay(trace, topology, error) : NULL;
+    if (run == NULL)
+        return false;
+    load = fab_report_training_load(fab_step_trace_step(trace), run, topology);
+    drawn = fab_report_diagram(topology, load, path, false, error);
+    fab_diagram_load_free(load);
+    return drawn;
+}
+
 static bool
 run_steps(const Options *options, GPtrArray *scenarios, FabOutput *output, GError **error)
 {
@@ -121,7 +150,8 @@ run_steps(const Options *options, GPtrArray *scenarios, FabOutput *output, GErro
     if (options->report.json)
         fab_report_training_step_json(steps, out);
     return (options->trace == NULL || write_trace(steps->pdata[0], options->trace, error)) &&
-           (options->gantt == NULL || write_gantt(steps->pdata[0], options->gantt, error));
+           (options->gantt == NULL || write_gantt(steps->pdata[0], options->gantt, error)) &&
+           (options->diagram == NULL || write_diagram(scenarios->pdata[0], options->diagram, error));
 }
 
 static bool
@@ -168,9 +198,12 @@ find_kind(const Options *options, GPtrArray *scenarios, RunKind *kind, GError **
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "command line: %s and other scenarios have different figures, run them apart",
                     steps > 0 ? "training steps" : "inference");
-    else if ((options->trace != NULL || options->gantt != NULL) && (steps != 1 || scenarios->len != 1))
+    else if ((options->trace != NULL || options->gantt != NULL || options->diagram != NULL) &&
+             (steps != 1 || scenarios->len != 1))
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s is for one training step",
-                    options->trace != NULL ? "--trace" : "--gantt");
+                    options->trace != NULL   ? "--trace"
+                    : options->gantt != NULL ? "--gantt"
+                                             : "--diagram");
     else
         return true;
     return false;

@@ -253,3 +253,24 @@ fab_report_training_trace(const FabTrainingStep *step, FILE *out)
     fab_stream_json_text(out, step->footprint->name);
     fputs("}}\n]}\n", out);
 }
+
+/* ------------------------------------------------------------------ on the diagram */
+
+FabDiagramLoad *
+fab_report_training_load(const FabTrainingStep *step, const FabTraceRun *run, const FabTopology *topology)
+{
+    FabDiagramLoad *load = g_new0(FabDiagramLoad, 1);
+    g_autofree char *time = fab_format_time(run->length_ps);
+    double seconds = (double)run->length_ps * 1e-12;
+
+    load->load = g_new0(double, 2 * (size_t)topology->link_count + 1);
+    for (uint32_t i = 0; i < topology->link_count && seconds > 0; i++) {
+        for (int direction = 0; direction < 2; direction++) {
+            uint32_t resource = topology->links[i].resource[direction];
+            double share = run->carried[resource] / (topology->resources[resource].capacity * seconds);
+            load->load[2 * i + (uint32_t)direction] = MIN(share, 1.0);
+        }
+    }
+    load->caption = g_strdup_printf("Utilisation of links: training step %s, %s", step->footprint->name, time);
+    return load;
+}

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "scenario/model.h"
+#include "report/report.h"
+#include "study/trace-run.h"
 #include "study/training-step.h"
 
 /* Shape, parameters, arithmetic and cache of a token; `sequence` 0: not known, no arithmetic. */
@@ -29,6 +31,10 @@ void fab_report_training_step_csv(const FabTrainingStep *step, bool header, FILE
 void fab_report_training_step_json(GPtrArray *steps, FILE *out);
 /* The passes of each stage in the Trace Event Format, for chrome://tracing and ui.perfetto.dev. */
 void fab_report_training_trace(const FabTrainingStep *step, FILE *out);
+
+/* The use of every link over the step, for a diagram: `run` is the step's trace. fab_diagram_load_free(). */
+FabDiagramLoad *fab_report_training_load(const FabTrainingStep *step, const FabTraceRun *run,
+                                         const FabTopology *topology);
 
 /* The same as a picture, SVG. Refuses what has too many passes to be seen. */
 bool fab_report_training_gantt(const FabTrainingStep *step, FILE *out, GError **error);

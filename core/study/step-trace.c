@@ -575,3 +575,21 @@ fab_step_trace_rank(const FabStepTrace *trace, uint32_t rank, GError **error)
     compute(&writer, "replicas wait for the slowest", trace->step->parts[FAB_TIME_SCALE]);
     return writer.failed ? NULL : g_steal_pointer(&out);
 }
+
+FabTraceRun *
+fab_step_trace_replay(const FabStepTrace *trace, const FabTopology *topology, GError **error)
+{
+    FabTraceWish wish = { .files = trace->step->footprint->name,
+                          .precision = trace->step->footprint->training->precision };
+    g_autoptr(FabTrace) ranks = fab_trace_new();
+
+    for (uint32_t r = 0; r < fab_step_trace_ranks(trace); r++) {
+        FabTraceRank *rank = fab_step_trace_rank(trace, r, error);
+        if (rank == NULL)
+            return NULL;
+        g_ptr_array_add(ranks->ranks, rank);
+        if (!fab_trace_resolve(rank, error))
+            return NULL;
+    }
+    return fab_trace_run(ranks, &wish, topology, NULL, error);
+}

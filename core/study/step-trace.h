@@ -2,6 +2,7 @@
 #ifndef FAB_STUDY_STEP_TRACE_H
 #define FAB_STUDY_STEP_TRACE_H
 
+#include "study/trace-run.h"
 #include "study/training-step.h"
 #include "workload/execution-trace.h"
 
@@ -15,6 +16,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabStepTrace, fab_step_trace_free)
 /* The step that is traced, and its ranks. */
 const FabTrainingStep *fab_step_trace_step(const FabStepTrace *trace);
 uint32_t fab_step_trace_ranks(const FabStepTrace *trace);
+
+/* All ranks replayed on the machine, of which the step uses the first GPUs: what every link carries. */
+FabTraceRun *fab_step_trace_replay(const FabStepTrace *trace, const FabTopology *topology, GError **error);
 
 /* What one rank does, not resolved. Owned by the caller. */
 FabTraceRank *fab_step_trace_rank(const FabStepTrace *trace, uint32_t rank, GError **error);
