@@ -122,6 +122,11 @@ class Report(unittest.TestCase):
         self.assertIn("The step over time", page.headings)
         self.assertIn("Memory", page.headings)
 
+    def test_a_long_run_with_failures_has_a_section(self):
+        text, page = self.page("goodput-175b", "--quick")
+        self.assertIn("A long run with failures", page.headings)
+        self.holds(text, "work that lasts")
+
     def test_prices_stand_there_with_date_and_source(self):
         text, page = self.page("bridge-3090-removed", "bridge-3090", "--quick", "--set", "sizes=256M", *PRICE)
         self.assertIn("What it costs", page.headings)

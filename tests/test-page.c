@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-#define ROW "{\"size_bytes\": 1048576, \"time_us\": 43.5, \"low_us\": 30, \"high_us\": 60, \"kind\": " \
+#define ROW(size) "{\"size_bytes\": " size ", \"time_us\": 43.5, \"low_us\": 30, \"high_us\": 60, \"kind\": " \
             "\"nvlink-bridge/ring/ampere-ga10x\", \"algbw_GBps\": 24, \"busbw_GBps\": 24, " \
             "\"algorithm\": \"ring\", \"protocol\": \"simple\", \"channels\": 4, " \
             "\"binding\": \"GPU 0 > GPU 1\", \"binding_utilisation\": 0.8, " \
@@ -17,7 +17,7 @@
 #define RESULT "{\"schema\": \"fabricast-result\", \"schema_version\": 1, \"version\": \"0.1.0\", \"results\": [{" \
                "\"name\": \"one\", \"scenario_text\": \"" SCENARIO "\", \"topology\": \"ws2-bridge-3090\", " \
                "\"topology_title\": \"two cards\", \"collective\": \"all_reduce\", \"interval\": \"a guess\", " \
-               "\"notes\": [\"%s\"], \"rows\": [" ROW "]}]}"
+               "\"notes\": [\"%s\"], \"rows\": [" ROW("524288") ", " ROW("1048576") "]}]}"
 
 /* What a page of one document looks like. Owned by the caller. */
 static char *
@@ -72,6 +72,18 @@ START_TEST(a_page_says_question_answer_machine_errors_sources_and_files)
     assert_holds(text, "fabricast run one.ini\n");
     assert_holds(text, "class=\"curve\"");
     assert_holds(text, "Utilisation of links: all_reduce ring, 1 MiB");
+}
+END_TEST
+
+START_TEST(one_size_is_no_curve)
+{
+    g_autofree char *whole = g_strdup_printf(RESULT, "Two cards", "");
+    g_auto(GStrv) parts = g_strsplit(whole, ROW("524288") ", ", -1);
+    g_autofree char *one = g_strjoinv("", parts);
+    g_autofree char *text = page_of(one, NULL);
+
+    assert_holds(text, "43.5 us (30 us to 60 us)");
+    ck_assert_ptr_null(strstr(text, "class=\"curve\""));
 }
 END_TEST
 
@@ -172,6 +184,7 @@ main(void)
     int failed;
 
     tcase_add_test(all, a_page_says_question_answer_machine_errors_sources_and_files);
+    tcase_add_test(all, one_size_is_no_curve);
     tcase_add_test(all, nothing_on_a_page_comes_from_elsewhere);
     tcase_add_test(all, texts_of_users_stay_texts);
     tcase_add_test(all, a_machine_that_is_not_known_here_is_said_so);

@@ -37,8 +37,8 @@ answer_result(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     const char *interval = fab_json_text(item, "interval");
 
     answer->question = g_strdup_printf("How long does %s take: “%s”?", work, fab_page_title(page, item));
-    answer->sentence = g_strdup_printf("%s takes %s for %s, %s. What limits it is %s, busy %s of the time.%s%s%s", work,
-                                       time, size, rate, binding, share, interval != NULL ? " The interval: " : "",
+    answer->sentence = g_strdup_printf("It takes %s for %s, %s. What limits it is %s, busy %s of the time.%s%s%s", time,
+                                       size, rate, binding, share, interval != NULL ? " The interval: " : "",
                                        interval != NULL ? interval : "", interval != NULL ? "." : "");
     fab_page_tile(answer, "time", g_steal_pointer(&time));
     fab_page_tile(answer, "size over time", g_steal_pointer(&rate));
@@ -77,12 +77,19 @@ show_curves(FabPage *page, GPtrArray *items)
     g_autoptr(FabChart) rate = fab_chart_new("Bandwidth on the bus", FAB_QUANTITY_BYTES, "size", FAB_QUANTITY_RATE,
                                              "bus bandwidth");
 
-    time->about = g_strdup("Nine of ten measurements of machines of the kind lie in the band.");
+    bool is_curve = false, banded = false;
+
     rate->about = g_strdup("Comparable with what a link carries in one direction, whatever the number of GPUs, as "
                            "nccl-tests defines it; of copies the size over the time.");
-    for (guint i = 0; i < items->len; i++)
-        add_curves(page, items->pdata[i], time, rate);
-    if (comparisons->len > 0)
+    for (guint i = 0; i < items->len; i++) {
+        JsonObject *item = items->pdata[i];
+        add_curves(page, item, time, rate);
+        is_curve = is_curve || fab_json_length(item, "rows") > 1;
+        banded = banded || fab_json_figure(last_row(item), "low_us") > 0;
+    }
+    if (banded)
+        time->about = g_strdup("Nine of ten measurements of machines of the kind lie in the band.");
+    if (comparisons->len > 0 || !is_curve)
         return;
     fab_page_section(page, "curves", "The curves");
     fab_page_chart(page, time);

@@ -238,7 +238,8 @@ show_steps(FabPage *page, JsonObject *item)
 
     fab_page_section(page, "steps", "Side by side");
     show_bars(page, item, "How many times as fast; the line is the interval", ratio, FAB_QUANTITY_TIMES);
-    show_bars(page, item, "Time of a step, or of a further token", time, FAB_QUANTITY_SECONDS);
+    show_bars(page, item, has_sizes(item) ? "Time" : "Time of a step, or of a further token", time,
+              FAB_QUANTITY_SECONDS);
     show_bars(page, item, "Tokens in a second", rate, FAB_QUANTITY_TOKENS);
     fab_page_section_end(page);
 }
@@ -354,7 +355,7 @@ show_comparisons(FabPage *page, GPtrArray *items)
 {
     for (guint i = 0; i < items->len; i++) {
         JsonObject *item = items->pdata[i];
-        if (has_sizes(item))
+        if (has_sizes(item) && fab_json_length(scenario_at(item, 0), "rows") > 1)
             show_curves(page, item);
         else
             show_steps(page, item);

@@ -86,12 +86,53 @@ answer_step(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     fab_page_tile(answer, "memory", g_steal_pointer(&fit));
 }
 
+/* A run of weeks in which machines fail: what of it is work that lasts. */
+static void
+show_goodput(FabPage *page, JsonObject *item)
+{
+    static const char *const names[] = { "work", "checkpoints", "again", "detection", "restart", "waiting" };
+    static const char *const said[] = { "work that lasts", "writing checkpoints", "work done again",
+                                        "until a failure is noticed", "restarting", "waiting for machines" };
+    JsonObject *goodput = fab_json_member(item, "goodput"), *spent = fab_json_member(goodput, "spent_s");
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    FabHtmlBar bars[G_N_ELEMENTS(names)];
+    double all = fab_json_figure(goodput, "period_s");
+    guint count = 0;
+
+    if (spent == NULL || !(all > 0))
+        return;
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        double seconds = fab_json_figure(spent, names[i]);
+        g_autofree char *hours = fab_quantity_format(FAB_QUANTITY_PLAIN, seconds / 3600);
+        char *share = fab_quantity_format(FAB_QUANTITY_SHARE, seconds / all), *text = g_strdup_printf("%s h", hours);
+        g_ptr_array_add(texts, share);
+        g_ptr_array_add(texts, text);
+        if (seconds > 0)
+            bars[count++] = (FabHtmlBar) { said[i], share, text, seconds / all, NAN, NAN, (int)i };
+    }
+    g_autofree char *days = fab_quantity_format(FAB_QUANTITY_PLAIN, all / 86400);
+    g_autofree char *apart = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(goodput, "mtbf_s") / 3600);
+    g_autofree char *caption = g_strdup_printf("%s: %s days, failures %s h apart on average",
+                                               fab_page_title(page, item), days, apart);
+    fab_html_parts(page->out, caption, bars, count);
+}
+
 static void
 show_steps(FabPage *page, GPtrArray *items)
 {
+    bool any = false;
+
     fab_page_section(page, "breakdown", "Where the time goes");
-    for (guint i = 0; i < items->len; i++)
+    for (guint i = 0; i < items->len; i++) {
         show_parts(page, items->pdata[i], "parts_s", "time of the busiest stage");
+        any = any || fab_json_member(items->pdata[i], "goodput") != NULL;
+    }
+    fab_page_section_end(page);
+    if (!any)
+        return;
+    fab_page_section(page, "goodput", "A long run with failures");
+    for (guint i = 0; i < items->len; i++)
+        show_goodput(page, items->pdata[i]);
     fab_page_section_end(page);
 }
 
