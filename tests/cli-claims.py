@@ -143,6 +143,12 @@ class BreakEven(Case):
             self.assertEqual((point["faster"], point["faster_low"]), (row["ratio"], row["ratio_low"]))
             self.assertIsNone(point["cheaper"])
 
+    def test_a_key_of_one_scenario_wins_over_that_of_all(self):
+        one, other = (self.even("b.collective.channels=2:4", "--set", key + "=8", "--set", "sizes=1M")
+                      for key in ("channels", "collective.channels"))
+        self.assertEqual(one, other)
+        self.assertNotEqual(*(point["faster"] for point in one["scenarios"][0]["points"][:2]))
+
     def test_a_turn_lies_between_two_values_that_differ(self):
         """One GPU's steps against two: more GPUs are faster only when the batch leaves work for both."""
         steps = ("compare", "train-gradients-3090", "train-gradients-3090")
@@ -178,6 +184,9 @@ class BreakEven(Case):
         refuses("is not a range from a lower to a higher number", "b.price.gpu_hour=1 EUR/h:10 USD/h")
         refuses("c.collective.ranks is of scenario C, there are 2", "c.collective.ranks=2:4")
         refuses("has 31 sizes, a break-even is looked for at one", "collective.ranks=2:4")
+        for key in ("sizes", "collective.sizes"):
+            refuses("--set %s=1G: collective.sizes is varied by --break-even, leave one out" % key,
+                    "collective.sizes=1K:1G", "--set", key + "=1G")
         refuses("no value of collective.ranks from 16 to 32 is possible", "collective.ranks=16:32", "--set", "sizes=1M")
         refuses("did you mean", "collective.rnks=2:4", "--set", "sizes=1M")
 

@@ -366,6 +366,12 @@ class Sweep(Case):
         refuses("no such file", head + "calibration.file=none.ini|nothing.ini\n")
         refuses("--part is", LONG, "--part", "5/4")
         refuses("--threads is", LONG, "--threads", "-1")
+        for key in ("sizes", "collective.sizes"):
+            refuses(r"--set %s=1G: collective.sizes is varied by \[sweep\], leave one out" % key, LONG, "--set",
+                    key + "=1G")
+        refuses(r"varied by \[sweep\]", SWEEP, "--set", "algorithm=tree")
+        refuses(r"varied by \[sweep\]", head + "topology.name & price.gpu_hour=dgx-a100 & 1 USD/h\n", "--set",
+                "price.gpu_hour=2 USD/h")
         refuses("one currency", head + "price.gpu_hour=2 USD/h | 2 EUR/h\n" + "price.date=2025-11\nprice.source=x\n")
 
 

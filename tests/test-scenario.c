@@ -343,6 +343,19 @@ START_TEST(a_set_without_group_belongs_to_what_the_scenario_runs)
 }
 END_TEST
 
+START_TEST(the_last_of_two_texts_for_one_key_holds)
+{
+    const char *sets[] = { "sizes=64", "collective.sizes=128", "topology.name=x", "collective.channels=3", "channels=4",
+                           "collective.operation=all_reduce", NULL };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
+
+    ck_assert_msg(scenario != NULL, "%s", error != NULL ? error->message : "");
+    ck_assert_uint_eq(scenario->sizes[0], 128);
+    ck_assert_uint_eq(scenario->channels, 4);
+}
+END_TEST
+
 START_TEST(mistakes_in_sets_are_the_command_lines)
 {
     static const struct {
@@ -443,6 +456,7 @@ main(void)
     tcase_add_test(tests, a_file_that_lacks_something_is_refused);
     tcase_add_test(tests, sets_win_over_the_file);
     tcase_add_test(tests, a_set_without_group_belongs_to_what_the_scenario_runs);
+    tcase_add_test(tests, the_last_of_two_texts_for_one_key_holds);
     tcase_add_test(tests, mistakes_in_sets_are_the_command_lines);
     tcase_add_test(tests, a_missing_file_is_answered_with_the_nearest);
     tcase_add_test(tests, random_bytes_are_refused_without_harm);

@@ -4,6 +4,9 @@
 
 #include "base/error.h"
 
+/* Groups of which a scenario has one; the last is that of a scenario that says nothing. */
+static const char *const what_runs[] = { "transfer", "training", "inference", "pipeline", "trace", "collective", NULL };
+
 static bool
 is_word(const char *text)
 {
@@ -27,19 +30,24 @@ is_group(const char *text)
     return is_word(g_str_has_prefix(text, "fault ") ? text + strlen("fault ") : text);
 }
 
-/* "group.key=value"; without a group the key belongs to what the scenario runs. */
+/* What the scenario runs. */
+static const char *
+find_group(const FabKeyfile *file)
+{
+    guint i = 0;
+
+    while (what_runs[i + 1] != NULL && !fab_keyfile_has_group(file, what_runs[i]))
+        i++;
+    return what_runs[i];
+}
+
+/* "group.key=value"; without a group the key belongs to what the scenario runs: these only where `all` are wanted. */
 static bool
-apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
+apply_set(FabKeyfile *file, const char *set, bool all, GError **error)
 {
     g_auto(GStrv) sides = g_strsplit(set, "=", 2);
     g_auto(GStrv) words = g_strsplit(sides[0] != NULL ? sides[0] : "", ".", 2);
     bool grouped = g_strv_length(words) == 2;
-    const char *group = fab_keyfile_has_group(file, "transfer")    ? "transfer"
-                        : fab_keyfile_has_group(file, "training")  ? "training"
-                        : fab_keyfile_has_group(file, "inference") ? "inference"
-                        : fab_keyfile_has_group(file, "pipeline")  ? "pipeline"
-                        : fab_keyfile_has_group(file, "trace")     ? "trace"
-                                                                       : "collective";
 
     if (!g_utf8_validate(set, -1, NULL) || g_strv_length(sides) != 2 || words[0] == NULL ||
         !(grouped ? is_group(words[0]) : is_word(words[0])) ||
@@ -48,19 +56,49 @@ apply_set(FabKeyfile *file, const char *set, bool with_group, GError **error)
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: \"%.60s\" is not group.key=value", shown);
         return false;
     }
-    if (grouped == with_group)
-        fab_keyfile_set(file, grouped ? words[0] : group, words[grouped ? 1 : 0], sides[1]);
+    if (grouped || all)
+        fab_keyfile_set(file, grouped ? words[0] : find_group(file), words[grouped ? 1 : 0], sides[1]);
     return true;
 }
 
+/* Groups first: which of them is there decides whose a key without one is. Then all in order, so that the last wins. */
 bool
 fab_scenario_apply_sets(FabKeyfile *file, char *const *sets, GError **error)
 {
-    for (int with_group = 1; with_group >= 0; with_group--) {
+    for (int all = 0; all <= 1; all++) {
         for (guint i = 0; sets != NULL && sets[i] != NULL; i++) {
-            if (!apply_set(file, sets[i], with_group != 0, error))
+            if (!apply_set(file, sets[i], all != 0, error))
                 return false;
         }
+    }
+    return true;
+}
+
+/* Whether two keys mean the same; one without a group is of any group that a scenario may run. */
+static bool
+is_same_key(const char *a, const char *b)
+{
+    const char *dot_a = strchr(a, '.'), *dot_b = strchr(b, '.');
+    const char *grouped = dot_a != NULL ? a : b;
+    g_autofree char *group = NULL;
+
+    if ((dot_a != NULL) == (dot_b != NULL))
+        return strcmp(a, b) == 0;
+    group = g_strndup(grouped, (gsize)((dot_a != NULL ? dot_a : dot_b) - grouped));
+    return strcmp(dot_a != NULL ? dot_a + 1 : a, dot_b != NULL ? dot_b + 1 : b) == 0 &&
+           g_strv_contains(what_runs, group);
+}
+
+bool
+fab_scenario_refuse_set(char *const *sets, const char *key, const char *by, GError **error)
+{
+    for (guint i = 0; sets != NULL && sets[i] != NULL; i++) {
+        g_autofree char *set = g_strndup(sets[i], strcspn(sets[i], "="));
+        if (!is_same_key(set, key))
+            continue;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --set %.60s: %s is varied by %s, leave one out",
+                    sets[i], key, by);
+        return false;
     }
     return true;
 }

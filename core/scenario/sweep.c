@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "scenario/find.h"
 #include "scenario/scenario.h"
+#include "scenario/sets.h"
 
 #define GROUP "sweep"
 /* More values of a key, or points, than anybody waits for. */
@@ -246,6 +247,19 @@ set_points(FabSweep *sweep, FabKeyfile *file, GError **error)
     return true;
 }
 
+static bool
+check_sets(const FabSweep *sweep, char *const *sets, GError **error)
+{
+    bool good = true;
+
+    for (uint32_t i = 0; i < sweep->axis_count && good; i++) {
+        g_auto(GStrv) keys = fab_sweep_split(sweep->axes[i].key);
+        for (guint k = 0; keys[k] != NULL && good; k++)
+            good = fab_scenario_refuse_set(sets, keys[k], "[" GROUP "]", error);
+    }
+    return good;
+}
+
 FabSweep *
 fab_sweep_load(const char *path, char *const *sets, GError **error)
 {
@@ -263,7 +277,7 @@ fab_sweep_load(const char *path, char *const *sets, GError **error)
         if (strcmp(keys[i], "random") != 0 && strcmp(keys[i], "seed") != 0 && !add_axis(sweep, file, keys[i], error))
             return NULL;
     }
-    return set_points(sweep, file, error) ? g_steal_pointer(&sweep) : NULL;
+    return check_sets(sweep, sets, error) && set_points(sweep, file, error) ? g_steal_pointer(&sweep) : NULL;
 }
 
 const char *

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "scenario/sets.h"
 #include "study/turn.h"
 
 /* Values looked at before the search: whole numbers by doubling, as layouts and batches often need them. */
@@ -313,6 +314,8 @@ fab_break_even(char *const *paths, guint count, char *const *sets, const char *w
 
     even->pairs = g_ptr_array_new_with_free_func(pair_free);
     if (!parse_what(what, even, &span, error) || !whose(even->key, count, &number, error))
+        return NULL;
+    if (number == 0 && !fab_scenario_refuse_set(sets, even->key, "--break-even", error))
         return NULL;
     values = list_values(&span);
     for (guint i = 1; i < count; i++) {
