@@ -31,6 +31,7 @@ typedef struct {
     double wire;          /* bytes on links for each byte of payload, 1 or more */
     bool fused;           /* steps over scratch are part of the in-switch step beside them: NCCL does both at once */
     double network_wire;  /* the same between nodes */
+    double network_bytes; /* that each message takes beside its own, as time of the NIC */
     bool network_steps;   /* a message is a whole step; else a slice */
     double in_switch_weight; /* the same for in-switch steps */
     uint64_t quantum;     /* payload moves in multiples of it; 0 or 1: any */

@@ -85,8 +85,9 @@ fab_engine_message_start(FabEngine *engine, uint32_t id)
     for (uint32_t i = 0; i < connection->batch; i++)
         bytes += engine->messages[(gsize)id * slots + (connection->posted + i) % slots];
     if (bytes > 0)
-        fab_flow_start(engine->flows, engine->now, connection->push, (double)bytes * engine->execution->network_wire,
-                       INFINITY, engine->stream_count + id);
+        fab_flow_start(engine->flows, engine->now, connection->push,
+                       (double)bytes * engine->execution->network_wire + engine->execution->network_bytes, INFINITY,
+                       engine->stream_count + id);
     else
         fab_engine_message_sent(engine, id); /* flags alone */
 }

@@ -156,7 +156,8 @@ set_network(const FabCluster *cluster)
         .pxn = host->boolean(cluster->builder, "pxn"),
         .message_time = host->number(cluster->builder, "message_time"),
         .reduces = host->boolean(cluster->builder, "sharp"),
-        .reduce_rate = host->number(cluster->builder, "sharp_rate") });
+        .reduce_rate = host->number(cluster->builder, "sharp_rate"),
+        .message_gap = host->number(cluster->builder, "message_gap") });
 }
 
 bool

@@ -26,6 +26,7 @@
     FAB_TEXT("down", "", "switches and NICs that are down, with their cables: Leaf 3, Node 0 NIC 5"),                  \
     FAB_RATIO("down_rate", "0", 0, 0.99, "share of the rate that the NICs of `down` keep: a cable at reduced width"),  \
     FAB_SECONDS("message_time", "0 us", "software of a message beyond InfiniBand's: about 17 us for EFA"),             \
+    FAB_SECONDS("message_gap", "0 us", "time of the NIC that a message takes beside its bytes: 7 us for Slingshot"),   \
     FAB_CHOICE("routing", "static", "static;adaptive;spray",                                                           \
                "which of several equally short ways: by hash; the least taken; packet by packet over all"),            \
     FAB_INTEGER("seed", "0", 0, 4294967295., "routing=static: another seed draws other ways"),                         \

@@ -177,6 +177,7 @@ typedef struct {
     double message_time; /* s of a message in software beyond what InfiniBand's verbs take: EFA, virtual NICs */
     bool reduces;       /* switches add up what NICs send, and send the sum to all of them (SHARP) */
     double reduce_rate; /* B/s of one such stream; 0: as fast as its cables */
+    double message_gap;  /* s of the NIC's time that a message takes beside its bytes */
 } FabNetworkSpec;
 
 /* ------------------------------------------------------------------ the host */
