@@ -13,6 +13,8 @@
 #include "study/run.h"
 
 #define POLARIS "topology.name=polaris|topology.nodes="
+#define TWO_P5 "topology.name=aws-p5-x8|topology.nodes=2|nccl=2.22|operation=all_reduce|sizes="
+#define A100_RINGS "topology.name=superpod-a100|algorithm=ring|operation=all_reduce|topology.nodes="
 #define RACKS "topology.name=gb200-nvl72-x8|topology.nodes=3|nccl=2.27|operation=all_reduce|"
 #define FOUR "ranks=0,1,2,3,72,73,74,75,144,145,146,147|"
 #define EIGHT                                                                                                          \
@@ -101,13 +103,12 @@ START_TEST(trees_over_two_nodes_pass_the_rate_of_a_nodes_nics)
 {
     /* awsdoeks-p5-2n-allreduce: each byte crosses once each way, 400 GB/s of NICs show as 444; 6 % */
     static const Fact facts[] = {
-        { "two p5, 2 GiB", "topology.name=aws-p5-x8|topology.nodes=2|nccl=2.22|operation=all_reduce|sizes=2G", 444, 0.06,
-          false },
+        { "two p5, 2 GiB", TWO_P5 "2G", 444, 0.06, false },
     };
     double busbw;
 
     check(facts, G_N_ELEMENTS(facts));
-    time_us("topology.name=aws-p5-x8|topology.nodes=2|nccl=2.22|operation=all_reduce|sizes=2G", &busbw);
+    time_us(TWO_P5 "2G", &busbw);
     ck_assert_double_gt(busbw, 400);
 }
 END_TEST
@@ -116,9 +117,9 @@ START_TEST(a_ring_over_infiniband_reaches_the_nics_less_a_few_percent)
 {
     /* deepops-dgxa100-2n, -4n: ring forced, 188.7 and 191.6 of 200 GB/s; sophia-*: 183; aks-*: 187; 5 % each */
     static const Fact facts[] = {
-        { "2 nodes, ring", "topology.name=superpod-a100|topology.nodes=2|algorithm=ring|operation=all_reduce|sizes=4G",
+        { "2 nodes, ring", A100_RINGS "2|sizes=4G",
           188.7, 0.05, false },
-        { "4 nodes, ring", "topology.name=superpod-a100|topology.nodes=4|algorithm=ring|operation=all_reduce|sizes=4G",
+        { "4 nodes, ring", A100_RINGS "4|sizes=4G",
           191.6, 0.05, false },
         { "2 nodes", "topology.name=superpod-a100|topology.nodes=2|operation=all_reduce|sizes=1G", 183, 0.05, false },
         { "2 virtual machines", "topology.name=superpod-a100|topology.nodes=2|topology.node=azure-ndv4|"
@@ -133,8 +134,7 @@ START_TEST(all_gather_over_two_nodes_stays_below_the_nics)
 {
     /* gcp-rdma-2n-allgather-a3ultra: 335.7 of 400, gcp-a3mega-2n-allgather-tcpxo: 188.9 of 200; 8 % */
     static const Fact facts[] = {
-        { "A3 Ultra", "topology.name=gcp-a3-ultra-x8|topology.nodes=2|operation=all_gather|sizes=8G", 335.7, 0.08,
-          false },
+        { "A3 Ultra", "topology.name=gcp-a3-ultra-x8|topology.nodes=2|operation=all_gather|sizes=8G", 335.7, 0.08, false },
         { "A3 Mega", "topology.name=gcp-a3-mega-x8|topology.nodes=2|operation=all_gather|sizes=8G", 188.9, 0.08, false },
     };
 
@@ -146,8 +146,8 @@ START_TEST(one_gpu_of_each_node_drives_one_nic)
 {
     /* nccltests232-h100-2x1gpu-allreduce-tree: 41.5 of 50 GB/s; 10 % */
     static const Fact facts[] = {
-        { "2 x 1 H100", "topology.name=superpod-h100|topology.nodes=2|topology.medium=ethernet|ranks=0,8|algorithm=tree|"
-          "operation=all_reduce|sizes=32M", 41.5, 0.10, false },
+        { "2 x 1 H100", "topology.name=superpod-h100|topology.nodes=2|topology.medium=ethernet|ranks=0,8|"
+          "algorithm=tree|operation=all_reduce|sizes=32M", 41.5, 0.10, false },
     };
 
     check(facts, G_N_ELEMENTS(facts));
@@ -158,12 +158,12 @@ START_TEST(small_calls_over_two_nodes_take_tens_of_microseconds_and_efa_twice_in
 {
     /* deepops-dgxa100-2n (ring forced), p5-2n-*: 66 to 82 and 120 to 138 us; 20 % */
     static const Fact facts[] = {
-        { "A100, 64 KiB", "topology.name=superpod-a100|topology.nodes=2|algorithm=ring|operation=all_reduce|sizes=64K",
+        { "A100, 64 KiB", A100_RINGS "2|sizes=64K",
           77, 0.2, true },
-        { "A100, 1 MiB", "topology.name=superpod-a100|topology.nodes=2|algorithm=ring|operation=all_reduce|sizes=1M",
+        { "A100, 1 MiB", A100_RINGS "2|sizes=1M",
           120, 0.2, true },
-        { "p5, 1 KiB", "topology.name=aws-p5-x8|topology.nodes=2|nccl=2.22|operation=all_reduce|sizes=1K", 74, 0.2, true },
-        { "p5, 1 MiB", "topology.name=aws-p5-x8|topology.nodes=2|nccl=2.22|operation=all_reduce|sizes=1M", 129, 0.2,
+        { "p5, 1 KiB", TWO_P5 "1K", 74, 0.2, true },
+        { "p5, 1 MiB", TWO_P5 "1M", 129, 0.2,
           true },
     };
 

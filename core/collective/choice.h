@@ -23,7 +23,7 @@ typedef struct {
     bool collnet;             /* several nodes: the network reduces, and NCCL_COLLNET_ENABLE=1 lets NCCL use it */
     bool amd;                 /* several nodes: CPUs of AMD */
     double message_us;        /* several nodes: software of a message beyond what InfiniBand takes */
-    double message_bytes;     /* several nodes: what a NIC could send in the time that each message takes beside its own */
+    double message_bytes;     /* several nodes: what a NIC could send in a message's time beside its bytes */
     uint32_t inside_channels; /* several nodes: channels of one node's own calls */
     uint32_t boxes;           /* chassis or trays that hold the GPUs */
     uint32_t compute_capability;

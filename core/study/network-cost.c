@@ -17,8 +17,8 @@ static const double message_us[] = { 0, 9.0, 15.0 }; /* LL, LL128, Simple */
 #define POST_AMD_US 2.0
 
 /*
- * Small messages out of host memory, LL's, need no handshake before their bytes and take less of a NIC: all-reduce below
- * 1 KiB on 2 and 8 Polaris nodes (33 and 75 us: 3.5 and 3.7 us a message where large ones take 7).
+ * Small messages out of host memory, LL's, need no handshake before their bytes and take less of a NIC: all-reduce
+ * below 1 KiB on 2 and 8 Polaris nodes (33 and 75 us: 3.5 and 3.7 us a message where large ones take 7).
  */
 #define EAGER 0.6
 
