@@ -15,6 +15,7 @@
 #define POLARIS "topology.name=polaris|topology.nodes="
 #define TWO_P5 "topology.name=aws-p5-x8|topology.nodes=2|nccl=2.22|operation=all_reduce|sizes="
 #define A100_RINGS "topology.name=superpod-a100|algorithm=ring|operation=all_reduce|topology.nodes="
+#define GATHER "topology.nodes=2|operation=all_gather|sizes=8G|topology.name="
 #define RACKS "topology.name=gb200-nvl72-x8|topology.nodes=3|nccl=2.27|operation=all_reduce|"
 #define FOUR "ranks=0,1,2,3,72,73,74,75,144,145,146,147|"
 #define EIGHT                                                                                                          \
@@ -134,8 +135,8 @@ START_TEST(all_gather_over_two_nodes_stays_below_the_nics)
 {
     /* gcp-rdma-2n-allgather-a3ultra: 335.7 of 400, gcp-a3mega-2n-allgather-tcpxo: 188.9 of 200; 8 % */
     static const Fact facts[] = {
-        { "A3 Ultra", "topology.name=gcp-a3-ultra-x8|topology.nodes=2|operation=all_gather|sizes=8G", 335.7, 0.08, false },
-        { "A3 Mega", "topology.name=gcp-a3-mega-x8|topology.nodes=2|operation=all_gather|sizes=8G", 188.9, 0.08, false },
+        { "A3 Ultra", GATHER "gcp-a3-ultra-x8", 335.7, 0.08, false },
+        { "A3 Mega", GATHER "gcp-a3-mega-x8", 188.9, 0.08, false },
     };
 
     check(facts, G_N_ELEMENTS(facts));
