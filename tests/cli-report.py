@@ -122,6 +122,10 @@ class Report(unittest.TestCase):
         self.assertIn("The step over time", page.headings)
         self.assertIn("Memory", page.headings)
 
+    def test_links_of_a_step_on_one_machine_show_how_busy_they_are(self):
+        text, _ = self.page("train-tensors-3090", "--quick")
+        self.holds(text, "Utilisation of links: training step")
+
     def test_a_long_run_with_failures_has_a_section(self):
         text, page = self.page("goodput-175b", "--quick")
         self.assertIn("A long run with failures", page.headings)

@@ -6,9 +6,11 @@
 #include "report/diagram-load.h"
 #include "report/page-private.h"
 #include "report/training.h"
+#include "study/step-trace.h"
 #include "workload/memory.h"
 
-enum { MOST_STAGES = 128 };
+/* Steps beyond these are not replayed for a picture: it would take longer than seconds. */
+enum { MOST_STAGES = 128, MOST_RANKS = 16, MOST_MICROS = 128 };
 
 /* ------------------------------------------------------------------ machines */
 
@@ -18,7 +20,7 @@ is_drawn(FabPage *page, guint number)
 {
     const FabPageScenario *one = page->scenarios->pdata[number];
 
-    for (guint i = 0; i < number && one->result == NULL; i++) {
+    for (guint i = 0; i < number && one->result == NULL && one->step == NULL; i++) {
         const FabPageScenario *other = page->scenarios->pdata[i];
         if (other->topology != NULL && strcmp(other->topology->name, one->topology->name) == 0 &&
             g_hash_table_size(other->scenario->overrides) == 0 && g_hash_table_size(one->scenario->overrides) == 0)
@@ -43,12 +45,28 @@ write_svg(FabPage *page, const char *svg, const char *label)
     }
 }
 
+/* Every rank of a step on one machine, replayed; NULL: it is no such step, or one of many ranks and passes. */
+static FabDiagramLoad *
+load_of_step(const FabPageScenario *one)
+{
+    const FabTraining *training = one->step->footprint->training;
+    g_autoptr(FabStepTrace) trace = NULL;
+    g_autoptr(FabTraceRun) run = NULL;
+
+    if (training->gpus > MOST_RANKS || training->gpus > one->topology->gpu_count || one->step->micros > MOST_MICROS)
+        return NULL;
+    trace = fab_step_trace_new(one->scenario, one->topology, NULL);
+    run = trace != NULL ? fab_step_trace_replay(trace, one->topology, NULL) : NULL;
+    return run != NULL ? fab_report_training_load(fab_step_trace_step(trace), run, one->topology) : NULL;
+}
+
 static void
 show_machine(FabPage *page, const FabPageScenario *one)
 {
     g_autoptr(GError) error = NULL;
-    FabDiagramLoad *load =
-        one->result != NULL ? fab_diagram_load_of(one->topology, one->result, one->name, NULL) : NULL;
+    FabDiagramLoad *load = one->result != NULL ? fab_diagram_load_of(one->topology, one->result, one->name, NULL)
+                           : one->step != NULL ? load_of_step(one)
+                                               : NULL;
     g_autofree char *svg = fab_report_diagram_svg(one->topology, load, &error);
     g_autofree char *caption = g_strdup_printf("%s: %s%s%s", one->title, one->topology->title,
                                                load != NULL ? ". " : "", load != NULL ? load->caption : "");
