@@ -1,6 +1,7 @@
 /* The pipeline of a training step as a picture: a row for each stage, a box for each pass, time to the right. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/units.h"
@@ -89,10 +90,12 @@ write_heading(const Gantt *gantt)
 
     fprintf(gantt->out, "<text x=\"%d\" y=\"20\" font-size=\"15\">%s: %s, %u stages, %u micro-batches, %s a step, "
             "bubble %s %%</text>\n", LEFT, name, fab_schedule_names[training->schedule], training->pp,
-            gantt->step->micros, time,             fab_stream_fixed(100 * gantt->step->bubble_share, 1, share));
-    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++, x += 90)
+            gantt->step->micros, time, fab_stream_fixed(100 * gantt->step->bubble_share, 1, share));
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
         fprintf(gantt->out, "<rect x=\"%d\" y=\"32\" width=\"12\" height=\"12\" fill=\"%s\"/>\n<text x=\"%d\" y=\"42\" "
                 "font-size=\"11\">%s</text>\n", x, kinds[i].fill, x + 16, kinds[i].name);
+        x += 36 + 7 * (int)strlen(kinds[i].name); /* 11 units high letters are at most 7 wide */
+    }
     fprintf(gantt->out, "<rect x=\"%d\" y=\"32\" width=\"12\" height=\"12\" fill=\"#f0c27b\"/>\n", x);
     fprintf(gantt->out, "<text x=\"%d\" y=\"42\" font-size=\"11\">gradients, optimiser, scale</text>\n", x + 16);
 }
