@@ -360,7 +360,8 @@ START_TEST(tables_of_several_nodes_become_clusters_when_asked_for)
         "source.machine=test", "system.ranks=16", "system.nodes=2", "system.gpus_per_node=8",
         "system.topology=dgx-h100",
         "system.nic=AWS EFA", "overrides.nodes=2", "overrides.nics_per_node=32", "overrides.nic_gbps=100",
-        "overrides.fabric=fat-tree", "run.collective=all_reduce", "quality.grade=A", "quality.reason=made", NULL });
+        "overrides.fabric=fat-tree", "run.collective=all_reduce", "run.env=NCCL_COLLNET_ENABLE=1",
+        "quality.grade=A", "quality.reason=made", NULL });
     g_auto(FabResolved) refused, resolved;
 
     fab_resolve(measurement, &refused);
@@ -373,6 +374,7 @@ START_TEST(tables_of_several_nodes_become_clusters_when_asked_for)
     ck_assert_uint_eq(resolved.topology->gpu_count, 16);
     ck_assert_double_gt(resolved.topology->network.message_time, 10e-6);
     ck_assert_uint_eq(resolved.scenario->rank_count, 16);
+    ck_assert(!resolved.scenario->settings.collnet); /* nothing says that the network reduces: NCCL ignores the setting */
 }
 END_TEST
 

@@ -23,7 +23,10 @@ const char fab_reason_scenario[] = "the call cannot be predicted";
 static const char *const spread_keys[] = { "ranks_per_node", "nodes", "racks",     "ranks_per_rack", "fabric",
                                            "nics_per_node",  "nic_gbps", "transport", "gdr",            NULL };
 
-/* Settings of NCCL that cannot matter inside one NVLink domain. */
+/*
+ * Settings of NCCL that cannot matter inside one NVLink domain, or on networks that no measurement says reduce: NCCL
+ * ignores NCCL_COLLNET_ENABLE where nothing reduces.
+ */
 static const char *const idle_settings[] = {
     "NCCL_IGNORE_DISABLED_P2P", "NCCL_MNNVL_ENABLE", "NCCL_CUMEM_ENABLE", "NCCL_CROSS_NIC", "NCCL_COLLNET_ENABLE",
     "NCCL_NET_GDR_LEVEL",       "NCCL_NET",          "NCCL_DEBUG",        NULL,
@@ -316,7 +319,7 @@ add_settings(Resolver *resolver)
         g_autofree char *value = fab_measurement_environment(resolver->measurement, key);
         g_autofree char *name = g_strconcat("collective.", key, NULL);
         if (value == NULL || strcmp(key, "NCCL_GRAPH_FILE") == 0 || (algorithm && strcmp(key, "NCCL_ALGO") == 0) ||
-            (protocol && strcmp(key, "NCCL_PROTO") == 0))
+            (protocol && strcmp(key, "NCCL_PROTO") == 0) || g_strv_contains(idle_settings, key))
             continue;
         bounded = bounded || g_str_has_suffix(key, "_NCHANNELS") || g_str_has_suffix(key, "_CTAS");
         add_set(resolver, name, value);
