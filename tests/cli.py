@@ -817,6 +817,29 @@ class Output(Cli):
             os.close(writer)
             self.assertEqual((done.returncode, done.stderr), (DONE, b""), words)
 
+    def test_an_input_is_not_overwritten(self):
+        scenario, step = self.scenario("sizes=1M"), os.path.join(SCENARIOS, "train-gradients-3090.ini")
+        result = self.write("keep.json", self.prints("run", scenario, "--json"))
+        overlay = self.write("fitted.ini", "[overlay]\n")
+        with open(step, encoding="utf-8") as file:
+            mine = self.write("mine.ini", file.read())
+        link = os.path.join(self.folder, "link.ini")
+        os.symlink(scenario, link)
+        for path, words in ((result, ("report", result, "-o", result)),
+                            (scenario, ("run", scenario, "-o", scenario)),
+                            (scenario, ("run", "all-reduce", link, "-o", scenario)),
+                            (scenario, ("run", scenario, "-o", link)),
+                            (scenario, ("sweep", scenario, "--json", "-o", scenario)),
+                            (overlay, ("run", scenario, "--calibration", overlay, "-o", overlay)),
+                            (overlay, ("run", scenario, "--set", "calibration.file=" + overlay, "-o", overlay)),
+                            (mine, ("run", mine, "--trace", mine))):
+            with open(path, "rb") as file:
+                before = file.read()
+            self.refuses(INPUT, r"command line: --(output|trace) is .*, which is read: .*name another file", *words)
+            with open(path, "rb") as file:
+                self.assertEqual(file.read(), before)
+        self.prints("run", scenario, "-o", result)
+
     def test_a_closed_standard_output_is_said(self):
         self.refuses(SYSTEM, r"standard output: cannot be written", "--version", preexec_fn=lambda: os.close(1))
 

@@ -158,6 +158,51 @@ refuse_second_values(const GOptionEntry *entry, char **argv, GError **error)
     return true;
 }
 
+/* Options that name a file to write; of importers --output is the id of a measurement. */
+static bool
+is_output(const GOptionEntry *entry)
+{
+    static const char *const names[] = { "output", "trace", "gantt", "diagram", NULL };
+
+    return entry->arg == G_OPTION_ARG_FILENAME && g_strv_contains(names, entry->long_name) &&
+           g_strcmp0(entry->arg_description, "FILE") == 0;
+}
+
+/* What an option other than the outputs names may be a file that is read, or "key=FILE". */
+static bool
+spare_option(const GOptionEntry *output, const char *path, const GOptionEntry *entry, GError **error)
+{
+    char **one = entry->arg == G_OPTION_ARG_FILENAME ? (char **)entry->arg_data : NULL;
+    char **many = entry->arg == G_OPTION_ARG_FILENAME_ARRAY ? *(char ***)entry->arg_data : NULL;
+
+    if (is_output(entry))
+        return true;
+    for (; many != NULL && *many != NULL; many++) {
+        const char *equals = strchr(*many, '=');
+        if (equals != NULL && !fab_output_check(output->long_name, path, equals + 1, error))
+            return false;
+    }
+    return one == NULL || fab_output_check(output->long_name, path, *one, error);
+}
+
+/* No output takes the place of a file that the command line names as an input. */
+static bool
+spare_inputs(const GOptionEntry *entries, int argc, char **argv, GError **error)
+{
+    for (const GOptionEntry *output = entries; output->long_name != NULL; output++) {
+        const char *path = is_output(output) ? *(char **)output->arg_data : NULL;
+        bool good = true;
+
+        for (int i = 1; i < argc && path != NULL && good; i++)
+            good = fab_output_check(output->long_name, path, argv[i], error);
+        for (const GOptionEntry *entry = entries; entry->long_name != NULL && path != NULL && good; entry++)
+            good = spare_option(output, path, entry, error);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
 static bool
 print_help(GOptionContext *context, GError **error)
 {
@@ -209,7 +254,7 @@ fab_cli_parse(const FabCommand *command, const GOptionEntry *entries, int *argc,
     add_folders(common.topology_dirs, fab_machine_add_directory);
     if (common.help)
         print_help(context, error);
-    return !common.help;
+    return !common.help && spare_inputs(entries, *argc, *argv, error);
 }
 
 bool

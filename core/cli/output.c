@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -25,6 +26,19 @@ refuse(const char *path, int failure, GError **error)
     if (path != NULL)
         return fab_file_blame(path, failure, error);
     g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "standard output: cannot be written: %s", g_strerror(failure));
+    return false;
+}
+
+bool
+fab_output_check(const char *option, const char *path, const char *input, GError **error)
+{
+    struct stat out, in;
+
+    if (path == NULL || input == NULL || stat(path, &out) != 0 || !S_ISREG(out.st_mode) || stat(input, &in) != 0 ||
+        out.st_dev != in.st_dev || out.st_ino != in.st_ino)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --%s is %s, which is read: its contents would be "
+                "lost; name another file", option, path);
     return false;
 }
 
