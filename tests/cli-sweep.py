@@ -190,6 +190,24 @@ class Sweep(Case):
         self.refuses("no sweep wrote", "sweep", path, "--store", other)
         self.refuses("unable to open", "sweep", path, "--store", os.path.join(self.folder, "none", "x.db"))
 
+    def test_rows_that_no_sweep_writes_are_refused(self):
+        path, other = self.write(SWEEP), os.path.join(self.folder, "other.db")
+        self.prints("sweep", path, "--store", self.store)
+        shutil.copy(self.store, other)
+        for change in ("seconds=-5", "seconds=0", "seconds=9e999", "seconds='x'", "gpus=-8", "gpus=0", "gpus=5000000000",
+                       "gpus=2.5", "size_bytes=-1", "low_s='a'", "high_s=9e999", "low_s=2, high_s=1", "work=0",
+                       "algbw=-1", "fits=7", "cost='much'", "cost=-1", "binding=x'00ff'", "place=-1", "number=500"):
+            shutil.copy(other, self.store)
+            self.change("UPDATE rows SET " + change + " WHERE rowid = (SELECT max(rowid) FROM rows)")
+            self.refuses(r"points\.db: is damaged: 1 rows are not what a sweep writes; name another store", "sweep",
+                         path, "--store", self.store)
+        self.refuses(r"points\.db: is damaged", "sweep", path, "--store", os.path.join(self.folder, "whole.db"), "--merge",
+                     self.store)
+        shutil.copy(other, self.store)
+        for table in ("points", "rows"):
+            self.change("UPDATE " + table + " SET number = 500 WHERE number = 17")
+        self.refuses(r"points\.db: is damaged: it has a point 500, the sweep has 18", "sweep", path, "--store", self.store)
+
     def test_what_is_no_file_is_no_store(self):
         path = self.write(SWEEP)
         pipe = os.path.join(self.folder, "pipe")

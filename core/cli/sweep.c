@@ -168,6 +168,21 @@ check_currency(GPtrArray *rows, GError **error)
     return true;
 }
 
+/* A store has the points of this sweep: where a number is above them, somebody else wrote it. */
+static bool
+check_numbers(const FabSweepSpec *spec, GPtrArray *rows, const char *path, GError **error)
+{
+    for (guint i = 0; i < rows->len; i++) {
+        const FabStoreRow *row = rows->pdata[i];
+        if (row->point < spec->sweep->points)
+            continue;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is damaged: it has a point %" G_GUINT64_FORMAT ", the sweep "
+                    "has %" G_GUINT64_FORMAT "; name another store", path, row->point, spec->sweep->points);
+        return false;
+    }
+    return true;
+}
+
 static int
 write_report(const FabSweepSpec *spec, FabStore *store, const Options *options, FabOutput *output, GError **error)
 {
@@ -178,7 +193,8 @@ write_report(const FabSweepSpec *spec, FabStore *store, const Options *options, 
     FabSweepReport report = { .sweep = spec->sweep, .rows = rows, .front = front };
     FILE *out;
 
-    if (rows == NULL || !fab_store_done(store, done, spec->sweep->points, &report.done, error) ||
+    if (rows == NULL || !check_numbers(spec, rows, options->store, error) ||
+        !fab_store_done(store, done, spec->sweep->points, &report.done, error) ||
         !fab_store_refused(store, &report.refused, &reason, error) || !check_currency(rows, error))
         return FAB_EXIT_INPUT;
     if (rows->len == 0 && report.refused > 0 && report.done == spec->sweep->points) { /* a share may have none */

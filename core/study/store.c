@@ -200,6 +200,33 @@ check_version(FabStore *store, const char *schema, const char *path, GError **er
     return false;
 }
 
+/* What no sweep writes: of another type, not finite, negative, of no point. NULL is written where nothing is known. */
+static const char bad_rows[] =
+    "SELECT count(*) FROM %s.rows WHERE (typeof(number) = 'integer' AND number IN (SELECT number FROM %s.points)"
+    " AND typeof(place) = 'integer' AND place >= 0 AND typeof(size_bytes) = 'integer' AND size_bytes >= 0"
+    " AND typeof(seconds) = 'real' AND seconds > 0 AND seconds < 1e300"
+    " AND typeof(low_s) IN ('real', 'null') AND ifnull(low_s, 0) >= 0"
+    " AND typeof(high_s) IN ('real', 'null') AND ifnull(high_s, 0) BETWEEN ifnull(low_s, 0) AND 1e300"
+    " AND typeof(work) = 'real' AND work > 0 AND work < 1e300"
+    " AND typeof(algbw) IN ('real', 'null') AND ifnull(algbw, 0) BETWEEN 0 AND 1e300"
+    " AND typeof(gpus) = 'integer' AND gpus BETWEEN 1 AND 4294967295 AND fits IN (0, 1)"
+    " AND typeof(cost) IN ('real', 'null') AND ifnull(cost, 0) BETWEEN 0 AND 1e300"
+    " AND typeof(currency) IN ('text', 'null') AND typeof(binding) IN ('text', 'null')) IS NOT 1";
+
+/* Rows that were changed by hand, or by a disk. */
+static bool
+check_rows(FabStore *store, const char *schema, const char *path, GError **error)
+{
+    g_autofree char *sql = g_strdup_printf(bad_rows, schema, schema);
+    int64_t count = fab_store_ask(store, path, sql, error);
+
+    if (count <= 0)
+        return count == 0;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is damaged: %" G_GINT64_FORMAT " rows are not what a sweep "
+                "writes; name another store", path, count);
+    return false;
+}
+
 bool
 fab_store_check(FabStore *store, const char *schema, const char *path, GPtrArray *inputs, GError **error)
 {
@@ -211,7 +238,8 @@ fab_store_check(FabStore *store, const char *schema, const char *path, GPtrArray
     if (format < 0)
         return false;
     if (application == APPLICATION && format == FORMAT)
-        return check_version(store, schema, path, error) && check_inputs(store, schema, path, inputs, error);
+        return check_version(store, schema, path, error) && check_inputs(store, schema, path, inputs, error) &&
+               check_rows(store, schema, path, error);
     g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is %s; name another store", path,
                 application != APPLICATION ? "a database that no sweep wrote"
                                            : "a store in the form of another version");
