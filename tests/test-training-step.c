@@ -181,6 +181,27 @@ START_TEST(a_group_gets_the_rails_of_its_ranks)
 }
 END_TEST
 
+/* Four pairs across the sockets at once have the way between the sockets together; behind an NVSwitch none shares. */
+START_TEST(groups_that_exchange_at_once_are_in_each_others_way)
+{
+    g_autoptr(FabTopology) sockets = fab_machine_load("l40s-8-dual-root-2sw", NULL, NULL);
+    g_autoptr(FabTopology) switched = fab_machine_load("dgx-h100", NULL, NULL);
+    g_autoptr(FabGroupTimes) shared = fab_group_times_new(sockets, 0), own = fab_group_times_new(switched, 0);
+    FabGroup across = { 2, 4 };
+    double alone = fab_group_seconds(shared, FAB_ALL_REDUCE, across, 1e8, NULL), four, ports;
+
+    ports = fab_group_seconds(own, FAB_ALL_REDUCE, across, 1e8, NULL);
+    fab_group_times_use(shared, 8);
+    fab_group_times_use(own, 8);
+    four = fab_group_seconds(shared, FAB_ALL_REDUCE, across, 1e8, NULL);
+    ck_assert_double_gt(four, 1.5 * alone);
+    ck_assert_double_le(four, 4.01 * alone);
+    ck_assert_double_eq(fab_group_seconds(own, FAB_ALL_REDUCE, across, 1e8, NULL), ports);
+    fab_group_times_use(shared, 2);
+    ck_assert_double_eq(fab_group_seconds(shared, FAB_ALL_REDUCE, across, 1e8, NULL), alone);
+}
+END_TEST
+
 START_TEST(what_travels_farther_takes_longer)
 {
     g_autoptr(FabTopology) machine = fab_machine_load("dgx-h100", NULL, NULL);
@@ -283,6 +304,7 @@ main(void)
     tcase_add_test(tests, rates_follow_from_the_step);
     tcase_add_test(tests, matrices_are_done_in_waves_of_tiles);
     tcase_add_test(tests, a_group_gets_the_rails_of_its_ranks);
+    tcase_add_test(tests, groups_that_exchange_at_once_are_in_each_others_way);
     tcase_add_test(tests, what_travels_farther_takes_longer);
     tcase_add_test(tests, what_should_help_helps);
     tcase_add_test(tests, a_cluster_takes_as_long_as_its_machines);

@@ -157,7 +157,7 @@ fab_concurrent_slowdown(FabCallBook *book, const FabCall *calls, uint32_t count,
 {
     FabQueue *queue = fab_queue_new();
     FabFlowSet *flows = fab_call_flows(book, queue, FLOW_MARK);
-    int64_t when, last = 0, longest = 0;
+    int64_t when, last = 0, first = 0;
     uint32_t data, tag, left = 0;
     bool good = true;
 
@@ -166,7 +166,7 @@ fab_concurrent_slowdown(FabCallBook *book, const FabCall *calls, uint32_t count,
         good = alone != NULL;
         if (!good || alone->work <= 0)
             continue;
-        longest = MAX(longest, alone->time_ps);
+        first = i == 0 ? alone->time_ps : first;
         fab_call_start(flows, 0, alone, i);
         left++;
     }
@@ -180,5 +180,5 @@ fab_concurrent_slowdown(FabCallBook *book, const FabCall *calls, uint32_t count,
     }
     fab_flow_set_free(flows);
     fab_queue_free(queue);
-    return !good ? -1 : longest > 0 ? fmax((double)last / (double)longest, 1) : 1;
+    return !good ? -1 : first > 0 ? fmax((double)last / (double)first, 1) : 1;
 }

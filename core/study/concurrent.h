@@ -40,8 +40,8 @@ FabFlowSet *fab_call_flows(const FabCallBook *book, FabQueue *queue, uint32_t ma
 void fab_call_start(FabFlowSet *flows, int64_t now, const FabAlone *alone, uint32_t tag);
 
 /*
- * How long it takes until the last of `count` calls that start together is done, as a multiple of the slowest of them
- * alone: 1 where none is in another's way. Negative with an error.
+ * How long it takes until the last of `count` calls that start together is done, as a multiple of the first of them
+ * alone, at least 1: 1 where they are alike and none is in another's way. Negative with an error.
  */
 double fab_concurrent_slowdown(FabCallBook *book, const FabCall *calls, uint32_t count, GError **error);
 

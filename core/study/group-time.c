@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "collective/kind.h"
+#include "study/concurrent.h"
 #include "study/run.h"
 
 /*
@@ -24,6 +25,7 @@ typedef struct {
     FabGroup group;
     uint32_t first; /* GPU of its first rank */
     uint64_t bytes;
+    uint32_t used;  /* GPUs in use */
 } Key;
 
 struct FabGroupTimes {
@@ -37,6 +39,8 @@ struct FabGroupTimes {
     double network;    /* share of its adapters that the worst machine has */
     FabSpread spread;
     GHashTable *staged; /* FabGroup as text: those that go through host memory */
+    uint32_t used;
+    FabCallBook *book;  /* of groups that are in each other's way; NULL: none was asked for yet */
 };
 
 static guint
@@ -55,7 +59,7 @@ same_key(gconstpointer a, gconstpointer b)
     const Key *x = a, *y = b;
 
     return x->collective == y->collective && x->group.size == y->group.size && x->group.stride == y->group.stride &&
-           x->first == y->first && x->bytes == y->bytes;
+           x->first == y->first && x->bytes == y->bytes && x->used == y->used;
 }
 
 /* "HDR InfiniBand 200 Gb/s": the plugins put an adapter's rate at the end of its model. */
@@ -137,6 +141,7 @@ fab_group_times_free(FabGroupTimes *times)
         return;
     g_hash_table_unref(times->known);
     g_hash_table_unref(times->staged);
+    fab_call_book_free(times->book);
     g_clear_pointer(&times->others, g_array_unref);
     g_free(times);
 }
@@ -222,19 +227,76 @@ run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint3
     return (double)row->time_ps * 1e-12;
 }
 
+/* ------------------------------------------------------------------ other groups at the same time */
+
+enum { MOST_GROUPS = 64 };
+
+/* Behind an NVSwitch every GPU has ports of its own, which no other group uses. */
+static bool
+has_own_ports(const FabTopology *topology)
+{
+    for (uint32_t i = 0; i < topology->vertex_count; i++) {
+        if (topology->vertices[i].kind == FAB_VERTEX_NVSWITCH)
+            return true;
+    }
+    return false;
+}
+
+/* All groups of the kind among the GPUs in use; `ranks` has room for MOST_GROUPS groups. */
+static uint32_t
+list_groups(const FabGroupTimes *times, const Key *key, uint32_t *ranks, FabCall *calls)
+{
+    uint32_t block = key->group.size * key->group.stride, count = 0;
+
+    for (uint32_t base = 0; base + block <= times->used; base += block) {
+        for (uint32_t offset = 0; offset < key->group.stride && count < MOST_GROUPS; offset++, count++) {
+            uint32_t *own = ranks + (gsize)count * key->group.size;
+            for (uint32_t i = 0; i < key->group.size; i++)
+                own[i] = base + offset + i * key->group.stride;
+            calls[count] = (FabCall) { key->collective, own, key->group.size, key->bytes };
+        }
+    }
+    return count;
+}
+
+/* How much longer a call takes among its like than alone; negative with an error. */
+static double
+crowding(FabGroupTimes *times, const Key *key, GError **error)
+{
+    g_autofree uint32_t *ranks = NULL;
+    FabCall calls[MOST_GROUPS];
+    uint32_t count;
+
+    if (times->used < 2 * key->group.size || times->topology->node_count > 0 || has_own_ports(times->topology))
+        return 1;
+    if (times->book == NULL)
+        times->book = fab_call_book_new(times->topology, NULL);
+    ranks = g_new(uint32_t, (gsize)MOST_GROUPS * key->group.size);
+    count = list_groups(times, key, ranks, calls);
+    return count > 1 ? fab_concurrent_slowdown(times->book, calls, count, error) : 1;
+}
+
+void
+fab_group_times_use(FabGroupTimes *times, uint32_t gpus)
+{
+    times->used = MIN(gpus, times->topology->gpu_count);
+}
+
 static double
 seconds_from(FabGroupTimes *times, FabCollective collective, FabGroup group, uint32_t first, double bytes,
              GError **error)
 {
     double whole = fmax(bytes, 1), run = fmin(whole, LARGEST_BYTES);
-    Key key = { collective, group, first, (uint64_t)run };
-    double *known = g_hash_table_lookup(times->known, &key), seconds;
+    Key key = { collective, group, first, (uint64_t)run, times->used };
+    double *known = g_hash_table_lookup(times->known, &key), seconds, crowd;
 
     if (known != NULL)
         return *known * whole / run;
     seconds = run_inside(times, collective, group, first, key.bytes, error);
-    if (seconds < 0)
+    crowd = seconds < 0 ? -1 : first > 0 ? 1 : crowding(times, &key, error);
+    if (crowd < 0)
         return -1;
+    seconds *= crowd;
     g_hash_table_insert(times->known, g_memdup2(&key, sizeof key), g_memdup2(&seconds, sizeof seconds));
     return seconds * whole / run;
 }

@@ -30,6 +30,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabGroupTimes, fab_group_times_free)
 double fab_group_seconds(FabGroupTimes *times, FabCollective collective, FabGroup group, double bytes, GError **error);
 
 /*
+ * So many GPUs of a machine are in use: groups like the one that is asked for, of the others of them, do the same at
+ * the same time, and those that want the same links slow each other down (concurrent.h). 0, as at first: one group.
+ */
+void fab_group_times_use(FabGroupTimes *times, uint32_t gpus);
+
+/*
  * Whether some of a group's ranks on one machine exchange data through host memory, as far as an all-reduce has been
  * priced: such copies take the host's memory and both GPUs' ports, and backward passes did not hide them.
  */

@@ -51,6 +51,7 @@ predict(FabInference *inference, const FabTopology *topology, const char *where,
     FabPassSpec spec = { .training = prompt, .model = inference->footprint->model, .rates = &rates, .times = times };
     double sequences = (double)prompt->micro_batch * prompt->dp;
 
+    fab_group_times_use(times, prompt->gpus);
     if (!fab_training_rates(prompt, topology, where, &rates, error) ||
         !add_stages(&spec, inference->prefill, &inference->prefill_s, error))
         return false;

@@ -329,6 +329,7 @@ predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times
     double hop_s;
 
     step->micros = fab_training_micros(training);
+    fab_group_times_use(times, training->gpus);
     if (!check_size(training, step->micros, where, error) ||
         !fab_training_rates(training, topology, where, &rates, error) ||
         !fab_pass_times(&spec, passes, &hop_s, error) ||
