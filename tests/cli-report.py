@@ -165,6 +165,10 @@ class Report(unittest.TestCase):
                 with open(self.path(name + ".json"), "w", encoding="utf-8") as file:
                     file.write(content)
                 self.refuses(pattern, "report", self.path(name + ".json"))
+        even = self.keep("even.json", "compare", "all-reduce-dgx-a100", "all-reduce", "--break-even",
+                         "collective.sizes=1M:4M")
+        self.refuses("even.json: is a break-even, which has no page; name the scenarios, or the JSON of compare without "
+                     "--break-even", "report", even)
         fabricast("sweep", "sweep-llama-8b", "--store", self.path("kept.db"), "-q")
         self.refuses("is the store of a sweep", "report", self.path("kept.db"))
         self.refuses("needs results or scenarios", "report")

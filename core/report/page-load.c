@@ -117,6 +117,11 @@ kind_of(JsonObject *top, const char *path, GError **error)
         refuse(error, path, "has \"schema_version\" %g, this program reads version %d", version, SCHEMA_VERSION);
         return NULL;
     }
+    if (g_strcmp0(schema, "fabricast-break-even") == 0) {
+        refuse(error, path, "is a break-even, which has no page; name the scenarios, or the JSON of compare without "
+               "--break-even at the values that matter: --set KEY=VALUE");
+        return NULL;
+    }
     refuse(error, path, "\"schema\" is %.60s, a report needs what --json of run, compare, explain, claims, sweep, "
            "memory or validate printed", schema != NULL ? schema : "missing");
     return NULL;
