@@ -73,6 +73,7 @@ typedef struct {
     double send_rate[FAB_PROGRAM_ROLES], copy_rate[FAB_PROGRAM_ROLES]; /* of each role, B/s */
     int64_t *began, *ended; /* of each rank: first transfer to it or own slice, end of its last stream */
     uint32_t stream_count, running;
+    bool far; /* too many streams for a cache: memory is asked for beforehand */
     int64_t now, finish;
     double copy_ps, wait_ps;
     FabEngineReport *report;

@@ -12,6 +12,9 @@ enum { UNION_ENDS = 2 * FAB_STEP_ENDS };
 /* Events of an instant that are taken from the queue at once. */
 enum { BATCH = 64 };
 
+/* Streams that fit into a cache beside the rest are at hand without being asked for. */
+#define NEAR_BYTES (UINT64_C(4) << 20)
+
 /* ------------------------------------------------------------------ set-up */
 
 static void
@@ -47,6 +50,7 @@ streams_init(FabEngine *engine)
         }
     }
     engine->running = engine->stream_count;
+    engine->far = (uint64_t)engine->stream_count * sizeof *engine->streams > NEAR_BYTES;
 }
 
 static void
@@ -515,7 +519,8 @@ loop(FabEngine *engine)
             break;
         }
         engine->now = when;
-        fab_engine_fetch_soon(engine);
+        if (engine->far)
+            fab_engine_fetch_soon(engine);
         for (;;) {
             uint32_t count = 0;
             while (count < BATCH && fab_queue_peek(engine->queue, &when) && when == engine->now)
@@ -523,7 +528,8 @@ loop(FabEngine *engine)
             if (count == 0)
                 break;
             for (uint32_t i = 0; i < count; i++) {
-                fab_engine_fetch(engine, batch, count, i);
+                if (engine->far)
+                    fab_engine_fetch(engine, batch, count, i);
                 handle(engine, batch[i]);
             }
         }
