@@ -92,6 +92,16 @@ START_TEST(operations_without_a_duration_take_what_the_gpu_needs)
 }
 END_TEST
 
+START_TEST(collectives_of_one_rank_are_counted)
+{
+    g_autoptr(FabTraceRun) lone = RUN("dgx-a100", SUM("1", "", "8") SUM("2", "", "8"));
+    g_autoptr(FabTraceRun) both = RUN("dgx-a100", SUM("1", "", "8"), SUM("1", "", "8"));
+
+    ck_assert_uint_eq(lone->lone, 2);
+    ck_assert_uint_eq(both->lone, 0);
+}
+END_TEST
+
 /* A collective waits for the last of its ranks, and computing beside it hides it. */
 START_TEST(collectives_join_their_ranks)
 {
@@ -251,6 +261,7 @@ main(void)
 
     tcase_add_test(test_case, a_gpu_does_one_thing_at_a_time_and_its_cpu_another);
     tcase_add_test(test_case, operations_without_a_duration_take_what_the_gpu_needs);
+    tcase_add_test(test_case, collectives_of_one_rank_are_counted);
     tcase_add_test(test_case, collectives_join_their_ranks);
     tcase_add_test(test_case, collectives_that_want_the_same_link_slow_each_other_down);
     tcase_add_test(test_case, groups_of_one_name_follow_each_other);

@@ -70,6 +70,7 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
     g_autoptr(FabTrace) trace = NULL;
     g_autoptr(FabTraceMatch) match = NULL;
     g_autoptr(FabOutput) output = NULL;
+    g_autofree char *lone = NULL;
     uint64_t nodes = 0;
 
     if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
@@ -84,6 +85,9 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
         nodes += ((const FabTraceRank *)trace->ranks->pdata[r])->nodes->len;
     fprintf(fab_output_stream(output), "%s: %u ranks, %" G_GUINT64_FORMAT " nodes, %u collectives and messages, which "
             "fit together\n", argv[1], trace->ranks->len, nodes, match->calls->len);
+    lone = fab_trace_match_lone(match->lone);
+    if (lone != NULL)
+        fprintf(fab_output_stream(output), "%s\n", lone);
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
 

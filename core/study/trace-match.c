@@ -226,9 +226,19 @@ add_group(const FabTrace *trace, const Group *group, FabTraceMatch *match, GErro
             g_array_append_val(match->members, member);
         }
         g_array_append_val(match->calls, call);
+        match->lone += count == 1;
     }
     match->channels++;
     return true;
+}
+
+char *
+fab_trace_match_lone(uint64_t lone)
+{
+    if (lone == 0)
+        return NULL;
+    return g_strdup_printf("%" G_GUINT64_FORMAT " collective%s of one rank cost%s nothing; are files missing?", lone,
+                           lone == 1 ? "" : "s", lone == 1 ? "s" : "");
 }
 
 FabTraceMatch *

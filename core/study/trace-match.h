@@ -23,11 +23,16 @@ typedef struct {
     uint32_t **call_of; /* [rank][node]: its call, or FAB_TRACE_NO_CALL */
     GPtrArray *groups;  /* uint32_t *: ranks, lent to the calls */
     uint32_t channels, ranks;
+    uint32_t lone;      /* collectives of one rank, which cost nothing */
 } FabTraceMatch;
 
 FabTraceMatch *fab_trace_match_new(const FabTrace *trace, GError **error);
 void fab_trace_match_free(FabTraceMatch *match);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabTraceMatch, fab_trace_match_free)
+
+/* A sentence about collectives of one rank: the files of the others may be missing. NULL: there are none of them. Owned
+ * by the caller. */
+char *fab_trace_match_lone(uint64_t lone);
 
 static inline FabTraceCall *
 fab_trace_call(const FabTraceMatch *match, uint32_t call)

@@ -120,6 +120,7 @@ replay_init(Replay *replay)
     replay->run->rank_count = ranks;
     replay->run->nodes = replay->left;
     replay->run->calls = replay->match->calls->len;
+    replay->run->lone = replay->match->lone;
 }
 
 static void
@@ -459,6 +460,7 @@ describe_rank(const FabTraceRun *run, uint32_t rank, FabResult *result)
 static void
 describe(const FabTraceRun *run, const FabTrace *trace, FabResult *result)
 {
+    g_autofree char *lone = fab_trace_match_lone(run->lone);
     uint32_t last = 0;
     uint64_t passed_over = 0;
 
@@ -473,6 +475,8 @@ describe(const FabTraceRun *run, const FabTrace *trace, FabResult *result)
         add_note(result, "%" G_GUINT64_FORMAT " nodes, %" G_GUINT64_FORMAT " collectives and messages, which take "
                  "%s %% longer than each alone", run->nodes, run->calls, slower);
     }
+    if (lone != NULL)
+        add_note(result, "%s", lone);
     if (passed_over > 0)
         add_note(result, "%" G_GUINT64_FORMAT " control dependences are not waited for; [trace] dependences=all "
                  "waits for them", passed_over);

@@ -21,6 +21,7 @@ typedef struct {
     FabTraceTimes *ranks;
     uint32_t rank_count;
     uint64_t nodes, calls;    /* nodes; collectives and messages */
+    uint64_t lone;            /* collectives of one rank */
     double bytes;             /* that ranks put into them */
     double alone_ps, took_ps; /* calls: sum of their times alone, and of those they had */
     double *carried;          /* by resource of the topology */
