@@ -374,7 +374,8 @@ START_TEST(tables_of_several_nodes_become_clusters_when_asked_for)
     ck_assert_uint_eq(resolved.topology->gpu_count, 16);
     ck_assert_double_gt(resolved.topology->network.message_time, 10e-6);
     ck_assert_uint_eq(resolved.scenario->rank_count, 16);
-    ck_assert(!resolved.scenario->settings.collnet); /* nothing says that the network reduces: NCCL ignores the setting */
+    /* nothing says that the network reduces: NCCL ignores the setting */
+    ck_assert(!resolved.scenario->settings.collnet);
 }
 END_TEST
 
