@@ -4,6 +4,8 @@
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -232,6 +234,68 @@ START_TEST(missing_files_are_named)
 }
 END_TEST
 
+static void
+refuse_files(const char *prefix, const char *pattern)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabTrace) trace = fab_trace_read(prefix, FAB_TRACE_DATA, &error);
+
+    ck_assert_ptr_null(trace);
+    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
+                  pattern);
+}
+
+static char *
+put(const char *folder, const char *name)
+{
+    char *path = g_build_filename(folder, name, NULL);
+
+    ck_assert(g_file_set_contents(path, COMPUTE, -1, NULL));
+    return path;
+}
+
+START_TEST(a_rank_that_is_missing_between_others_is_named)
+{
+    g_autofree char *folder = g_dir_make_tmp("fab-trace-XXXXXX", NULL);
+    g_autofree char *prefix = g_build_filename(folder, "t", NULL), *other = put(folder, "t.x.json");
+    g_autofree char *third = put(folder, "t.2.json"), *fourth = put(folder, "t.3.et");
+    g_autofree char *first = NULL, *second = NULL;
+    g_autoptr(FabTrace) whole = NULL;
+
+    refuse_files(prefix, "t\\.0\\.et is missing, t\\.2\\.json is there");
+    first = put(folder, "t.0.json");
+    refuse_files(prefix, "t\\.1\\.et is missing, t\\.2\\.json is there");
+    g_remove(fourth);
+    second = put(folder, "t.1.json");
+    whole = fab_trace_read(prefix, FAB_TRACE_DATA, NULL);
+    ck_assert_ptr_nonnull(whole);
+    ck_assert_uint_eq(whole->ranks->len, 3);
+    g_remove(first);
+    g_remove(second);
+    g_remove(third);
+    g_remove(other);
+    g_rmdir(folder);
+}
+END_TEST
+
+START_TEST(what_is_no_file_is_said_to_be_what_it_is)
+{
+    g_autofree char *folder = g_dir_make_tmp("fab-trace-XXXXXX", NULL);
+    g_autofree char *pipe = g_build_filename(folder, "pipe.json", NULL);
+    g_autofree char *link = g_build_filename(folder, "t.0.json", NULL), *prefix = g_build_filename(folder, "t", NULL);
+
+    refuse_files(folder, "is a folder, a Chakra trace is needed");
+    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+    refuse_files(pipe, "is a pipe that nobody writes to");
+    ck_assert_int_eq(symlink("t.0.json", link), 0);
+    refuse_files(link, "t\\.0\\.json: Too many levels");
+    refuse_files(prefix, "t\\.0\\.json: Too many levels");
+    g_remove(pipe);
+    g_remove(link);
+    g_rmdir(folder);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -249,6 +313,8 @@ main(void)
     tcase_add_test(test_case, dependences_that_cannot_be_are_named);
     tcase_add_test(test_case, control_dependences_are_waited_for_where_asked);
     tcase_add_test(test_case, missing_files_are_named);
+    tcase_add_test(test_case, a_rank_that_is_missing_between_others_is_named);
+    tcase_add_test(test_case, what_is_no_file_is_said_to_be_what_it_is);
     suite_add_tcase(suite, test_case);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -353,18 +353,76 @@ read_rank(const char *path, FabTraceWaits waits, GError **error)
     return fab_trace_parse_protobuf(path, (const uint8_t *)data, length, waits, error);
 }
 
+static const char *const suffixes[] = { "et", "json" };
+
+/* A link that leads nowhere is there, too. */
+static bool
+is_there(const char *path)
+{
+    return g_file_test(path, G_FILE_TEST_EXISTS) || g_file_test(path, G_FILE_TEST_IS_SYMLINK);
+}
+
 /* The file of a rank, or NULL. Owned by the caller. */
 static char *
 rank_path(const char *prefix, guint rank)
 {
-    static const char *const suffixes[] = { "et", "json" };
-
     for (size_t i = 0; i < G_N_ELEMENTS(suffixes); i++) {
         g_autofree char *path = g_strdup_printf("%s.%u.%s", prefix, rank, suffixes[i]);
-        if (g_file_test(path, G_FILE_TEST_EXISTS))
+        if (is_there(path))
             return g_steal_pointer(&path);
     }
     return NULL;
+}
+
+/* Whether `rest` is the end of a file's name as a rank's file has it: ".12.et". */
+static bool
+rank_of_name(const char *rest, uint64_t *rank)
+{
+    const char *dot = rest[0] == '.' ? strchr(rest + 1, '.') : NULL;
+    g_autofree char *digits = dot != NULL ? g_strndup(rest + 1, (gsize)(dot - rest - 1)) : NULL;
+
+    if (dot == NULL || (digits[0] == '0' && digits[1] != '\0') ||
+        (strcmp(dot + 1, suffixes[0]) != 0 && strcmp(dot + 1, suffixes[1]) != 0))
+        return false;
+    return g_ascii_string_to_unsigned(digits, 10, 0, G_MAXUINT64, rank, NULL);
+}
+
+/* Ranks are counted without gaps: none has a file after the first that has none. */
+static bool
+check_gap(const char *prefix, guint first, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(prefix), *base = g_path_get_basename(prefix), *beyond = NULL;
+    g_autoptr(GDir) dir = g_str_has_suffix(prefix, "/") ? NULL : g_dir_open(folder, 0, NULL);
+    uint64_t rank, least = G_MAXUINT64;
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        if (!g_str_has_prefix(name, base) || !rank_of_name(name + strlen(base), &rank) || rank < first ||
+            rank > least || (rank == least && g_strcmp0(name, beyond) > 0))
+            continue;
+        least = rank;
+        g_free(beyond);
+        beyond = g_strdup(name);
+    }
+    if (beyond == NULL)
+        return true;
+    if (first == MOST_RANKS)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: there are more than %d ranks, %s is there", prefix,
+                    MOST_RANKS, beyond);
+    else
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s.%u.et is missing, %s is there; ranks are counted from 0 "
+                    "without gaps", prefix, first, beyond);
+    return false;
+}
+
+static bool
+add_rank(FabTrace *trace, const char *path, FabTraceWaits waits, GError **error)
+{
+    FabTraceRank *rank = read_rank(path, waits, error);
+
+    if (rank != NULL)
+        g_ptr_array_add(trace->ranks, rank);
+    return rank != NULL;
 }
 
 FabTrace *
@@ -372,16 +430,19 @@ fab_trace_read(const char *prefix, FabTraceWaits waits, GError **error)
 {
     g_autoptr(FabTrace) trace = fab_trace_new();
     bool single = g_file_test(prefix, G_FILE_TEST_IS_REGULAR);
+    char *path;
 
-    for (guint rank = 0; rank < MOST_RANKS; rank++) {
-        g_autofree char *path = single ? g_strdup(rank == 0 ? prefix : NULL) : rank_path(prefix, rank);
-        FabTraceRank *read = path != NULL ? read_rank(path, waits, error) : NULL;
-        if (path == NULL)
-            break;
-        if (read == NULL)
+    while (!single && trace->ranks->len < MOST_RANKS && (path = rank_path(prefix, trace->ranks->len)) != NULL) {
+        bool good = add_rank(trace, path, waits, error);
+        g_free(path);
+        if (!good)
             return NULL;
-        g_ptr_array_add(trace->ranks, read);
     }
+    if (!single && !check_gap(prefix, trace->ranks->len, error))
+        return NULL;
+    /* A pipe is read; what a folder or a link that leads nowhere is, is said by who reads files. */
+    if (trace->ranks->len == 0 && is_there(prefix))
+        return add_rank(trace, prefix, waits, error) ? g_steal_pointer(&trace) : NULL;
     if (trace->ranks->len > 0)
         return g_steal_pointer(&trace);
     g_set_error(error, FAB_ERROR, FAB_ERROR_FILE,
