@@ -292,6 +292,24 @@ START_TEST(costs_are_told_for_each_fault_alone_and_for_all)
 }
 END_TEST
 
+/* Intervals are of machines that were whole. */
+START_TEST(a_result_with_a_fault_has_no_interval_and_says_why)
+{
+    static const char *const faulty[] = { ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 3|fault.factor=2",
+                                          ONE_NODE "|fault.kind=jitter|fault.delay=20 us" };
+    g_autoptr(FabResult) whole = run(ONE_NODE);
+
+    ck_assert_int_gt(((const FabResultRow *)whole->rows->pdata[0])->low_ps, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(faulty); i++) {
+        g_autoptr(FabResult) result = run(faulty[i]);
+        const FabResultRow *row = result->rows->pdata[0];
+        ck_assert(row->low_ps == 0 && row->high_ps == 0 && !result->guessed);
+        ck_assert_msg(strstr(result->interval, "there is no interval: no machine with such a fault") != NULL, "%s",
+                      result->interval);
+    }
+}
+END_TEST
+
 START_TEST(copies_have_faults_too)
 {
     const char *copies = "topology.name=superpod-h100|topology.nodes=2|transfer.flows=0>8|transfer.sizes=64M";
@@ -540,6 +558,7 @@ main(void)
     tcase_add_test(tests, a_collective_waits_for_a_link_and_goes_on);
     tcase_add_test(tests, faults_may_overlap);
     tcase_add_test(tests, costs_are_told_for_each_fault_alone_and_for_all);
+    tcase_add_test(tests, a_result_with_a_fault_has_no_interval_and_says_why);
     tcase_add_test(tests, copies_have_faults_too);
     tcase_add_test(tests, other_jobs_take_their_share_of_cables_between_switches);
     tcase_add_test(tests, a_fault_leaves_its_share_of_what_other_jobs_leave);

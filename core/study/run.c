@@ -488,6 +488,22 @@ overlay_name(const FabOverlay *overlay)
     return overlay->title != NULL ? g_strdup_printf("%s: %s", overlay->path, overlay->title) : g_strdup(overlay->path);
 }
 
+/* Intervals come from machines that were whole: of others there is no evidence. */
+static void
+drop_intervals(const FabScenario *scenario, FabResult *result)
+{
+    bool faults = scenario->faults->len > 0;
+
+    for (guint i = 0; i < result->rows->len; i++) {
+        FabResultRow *row = result->rows->pdata[i];
+        row->low_ps = row->high_ps = 0;
+    }
+    result->guessed = false;
+    g_free(result->interval);
+    result->interval = g_strdup_printf("there is no interval: no machine with %s was ever measured",
+                                       faults ? "such a fault" : "other jobs on its network");
+}
+
 /* Copies on what the faults leave. */
 static FabResult *
 run_transfer(const FabScenario *scenario, const FabTopology *topology, GError **error)
@@ -533,6 +549,8 @@ fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabCo
         result->calibration = overlay_name(overlay);
         fab_interval_apply_overlay(overlay, result);
     }
+    if (result != NULL && !copies && fab_fault_any(scenario))
+        drop_intervals(scenario, result);
     return result;
 }
 
