@@ -62,6 +62,20 @@ START_TEST(a_tenth_more_of_everything_is_a_tenth_faster)
 }
 END_TEST
 
+/* Between nodes too, where proxies and their messages take most of the time of what is small. */
+START_TEST(a_tenth_more_of_everything_is_a_tenth_faster_on_a_cluster)
+{
+    g_autoptr(FabExplanation) all = EXPLAIN("topology.name=superpod-h100", "topology.nodes=2", "operation=all_reduce",
+                                            "sizes=1K;1M;64M");
+
+    for (guint i = 0; i < 3; i++)
+        ck_assert_double_eq_tol(gain(all, "all of them", i), 0.1, 0.004);
+    ck_assert_double_gt(gain(all, "messages between nodes", 1), 0.01);
+    ck_assert_double_lt(gain(all, "messages between nodes", 2), gain(all, "messages between nodes", 1));
+    ck_assert_double_gt(gain(all, "network and PCIe together", 2), gain(all, "InfiniBand", 2));
+}
+END_TEST
+
 START_TEST(links_matter_to_large_messages_and_latency_to_small_ones)
 {
     g_autoptr(FabExplanation) all = EXPLAIN("topology.name=dgx-h100", "operation=all_reduce", "algorithm=ring",
@@ -133,6 +147,7 @@ main(void)
 
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_tenth_more_of_everything_is_a_tenth_faster);
+    tcase_add_test(cases, a_tenth_more_of_everything_is_a_tenth_faster_on_a_cluster);
     tcase_add_test(cases, links_matter_to_large_messages_and_latency_to_small_ones);
     tcase_add_test(cases, a_gain_is_that_of_the_machine_with_more);
     tcase_add_test(cases, the_parts_of_a_step_are_its_length);

@@ -95,7 +95,7 @@ static const FabConstants shipped = { .kernel = {
     .group = "loopback", .memory_rate = 1, .cache_rate = 1, .cache = 1, .sm_rate = 1, .slice_time = 1, .line_time = 1,
     .empty_time = 1, .flag_latency = 1, .launch = 1,
     .source = "no virtual rank was measured yet",
-} };
+}, .network_speed = 1 };
 
 const FabConstants *
 fab_constants_shipped(void)

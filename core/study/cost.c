@@ -185,7 +185,7 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
     execution.wire /= nvlink ? costs->link_share : pcie->link_share;
     execution.launch_ps = fab_ps_from_seconds(launch_seconds(cost, plan, costs, entry_us));
     if (cost->facts->nodes > 1)
-        fab_network_cost(cost->facts, plan, &execution);
+        fab_network_cost(cost->facts, plan, cost->constants->network_speed, &execution);
     return execution;
 }
 

@@ -9,7 +9,7 @@
 
 /* A change of the machine: of links with a label, of a kind of resource, of what kernels cost. */
 typedef enum { CHANGE_LINKS, CHANGE_KIND, CHANGE_LATENCY, CHANGE_CONSTANTS, CHANGE_MEMORY, CHANGE_NETWORK,
-               CHANGE_KERNELS, CHANGE_EXCHANGE } ChangeKind;
+               CHANGE_KERNELS, CHANGE_EXCHANGE, CHANGE_MESSAGES, CHANGE_WAYS } ChangeKind;
 
 typedef struct {
     ChangeKind kind;
@@ -47,6 +47,8 @@ static const Change common[] = {
     { .kind = CHANGE_CONSTANTS, .name = "channel copy rate", .constants = rates },
     { .kind = CHANGE_CONSTANTS, .name = "time of a kernel's steps", .constants = steps, .slower = true },
     { .kind = CHANGE_CONSTANTS, .name = "launching kernels", .constants = launches, .slower = true },
+    { .kind = CHANGE_MESSAGES, .name = "messages between nodes" },
+    { .kind = CHANGE_WAYS, .name = "network and PCIe together" },
     { .kind = CHANGE_MEMORY, .name = "memory of GPUs" },
     { .kind = CHANGE_NETWORK, .name = "network adapters" },
     { .kind = CHANGE_EXCHANGE, .name = "all collectives of the step" },
@@ -118,6 +120,13 @@ change_constants(Bench *bench, const Change *change)
     }
 }
 
+/* NICs are often as fast as their PCIe, so that more of one alone buys nothing. */
+static bool
+is_way(FabMedium medium)
+{
+    return medium == FAB_MEDIUM_INFINIBAND || medium == FAB_MEDIUM_ETHERNET || medium == FAB_MEDIUM_PCIE;
+}
+
 static void
 apply(Bench *bench, const Change *change)
 {
@@ -127,7 +136,9 @@ apply(Bench *bench, const Change *change)
         FabResource *resource = &topology->resources[i];
         bool link = change->kind == CHANGE_LINKS && resource->kind == FAB_RESOURCE_LINK &&
                     strcmp(topology->links[resource->link].label, change->label) == 0;
-        if (link || (change->kind == CHANGE_KIND && resource->kind == change->resource))
+        bool way = change->kind == CHANGE_WAYS && resource->kind == FAB_RESOURCE_LINK &&
+                   is_way(topology->links[resource->link].medium);
+        if (link || way || (change->kind == CHANGE_KIND && resource->kind == change->resource))
             resource->capacity *= FAB_EXPLAIN_MORE;
     }
     for (uint32_t i = 0; i < topology->link_count && change->kind == CHANGE_LATENCY; i++)
@@ -136,6 +147,11 @@ apply(Bench *bench, const Change *change)
         bench->models[i].memory_bandwidth *= FAB_EXPLAIN_MORE;
     if (change->kind == CHANGE_CONSTANTS)
         change_constants(bench, change);
+    if (change->kind == CHANGE_MESSAGES) {
+        bench->constants.network_speed *= FAB_EXPLAIN_MORE;
+        topology->network.message_time /= FAB_EXPLAIN_MORE;
+        topology->network.reduce_rate *= FAB_EXPLAIN_MORE;
+    }
     if (change->kind == CHANGE_NETWORK)
         bench->network *= FAB_EXPLAIN_MORE;
     if (change->kind == CHANGE_KERNELS)
@@ -242,6 +258,10 @@ matters(const Change *change, const FabScenario *scenario, const FabTopology *to
         return has_resource(topology, change->resource);
     case CHANGE_CONSTANTS:
         return scenario->kind == FAB_SCENARIO_COLLECTIVE && topology->shared == FAB_VERTEX_NONE;
+    case CHANGE_MESSAGES:
+        return scenario->kind == FAB_SCENARIO_COLLECTIVE && topology->node_count > 1;
+    case CHANGE_WAYS:
+        return !fab_outcome_counts_tokens(scenario->kind) && topology->node_count > 1;
     case CHANGE_MEMORY:
         return fab_outcome_counts_tokens(scenario->kind);
     case CHANGE_NETWORK:
@@ -307,9 +327,10 @@ try_changes(FabExplanation *explanation, Bench *bench, const FabConstants *const
         return false;
     for (guint i = 0; i < changes->len; i++) {
         const Change *change = &g_array_index(changes, Change, i);
-        /* All kernels and collectives of a step hold everything else. */
-        if (bench->scenario->kind != FAB_SCENARIO_TRAINING || change->kind == CHANGE_KERNELS ||
-            change->kind == CHANGE_EXCHANGE)
+        /* All kernels and collectives of a step hold everything else, as the links do what is network and PCIe. */
+        if (bench->scenario->kind != FAB_SCENARIO_TRAINING ? change->kind != CHANGE_WAYS
+                                                           : change->kind == CHANGE_KERNELS ||
+                                                                 change->kind == CHANGE_EXCHANGE)
             apply(bench, change);
     }
     return add_gain(explanation, bench, "all of them", error);

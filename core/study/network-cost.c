@@ -31,27 +31,27 @@ static const double wire[] = { 2, 16.0 / 15, 1 };
  * counts on 20). 16 channels over two nodes reach 8.1 to 9.1 GB/s each on A100, where 24 inside reach 5.6.
  */
 static double
-ll128_rate(const FabMachineFacts *facts, const FabPlan *plan, double rate)
+ll128_rate(const FabMachineFacts *facts, const FabPlan *plan, double speed, double rate)
 {
-    double most = fab_nodes_ll128_most(facts) * 1e9;
+    double most = fab_nodes_ll128_most(facts) * 1e9 * speed;
     double shared = facts->inside_channels > 0 ? rate * facts->inside_channels / plan->channels : most;
 
     return MAX(rate, MIN(most, shared));
 }
 
 void
-fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, FabExecution *execution)
+fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed, FabExecution *execution)
 {
     double message = plan->algorithm->in_switch ? NVLS_TREE_US : message_us[plan->protocol];
 
     execution->network_steps = plan->protocol != FAB_PROTOCOL_SIMPLE;
-    execution->network_ps = fab_ps_from_seconds((message + facts->message_us) * 1e-6);
-    execution->post_ps = fab_ps_from_seconds((facts->amd ? POST_AMD_US : POST_US) * 1e-6);
+    execution->network_ps = fab_ps_from_seconds((message / speed + facts->message_us) * 1e-6);
+    execution->post_ps = fab_ps_from_seconds((facts->amd ? POST_AMD_US : POST_US) / speed * 1e-6);
     execution->network_wire = wire[plan->protocol];
     execution->network_bytes = facts->message_bytes * (plan->protocol == FAB_PROTOCOL_LL ? EAGER : 1);
     if (plan->protocol == FAB_PROTOCOL_LL128) {
         double copies = execution->copy_rate / execution->send_rate;
-        execution->send_rate = ll128_rate(facts, plan, execution->send_rate);
+        execution->send_rate = ll128_rate(facts, plan, speed, execution->send_rate);
         execution->copy_rate = copies * execution->send_rate;
     }
     if (!plan->algorithm->in_switch)

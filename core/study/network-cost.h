@@ -5,7 +5,7 @@
 #include "collective/choice.h"
 #include "engine/engine.h"
 
-/* Changes what a plan costs inside a node to what it costs over several. */
-void fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, FabExecution *execution);
+/* Changes what a plan costs inside a node to what it costs over several, where messages are `speed` times as fast. */
+void fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed, FabExecution *execution);
 
 #endif
