@@ -408,6 +408,18 @@ START_TEST(a_slow_gpu_of_a_pipeline_holds_its_stage_back)
 }
 END_TEST
 
+START_TEST(jitter_reaches_the_gpus_of_all_machines_of_a_step)
+{
+    const char *piped = STEP "|parallel.pp=4", *jitter = "|fault.kind=jitter|fault.spread=0.05";
+    g_autofree char *all = g_strconcat(piped, jitter, NULL);
+    g_autofree char *first = g_strconcat(all, "|fault.at=GPU 0,GPU 1,GPU 2,GPU 3,GPU 4,GPU 5,GPU 6,GPU 7", NULL);
+    g_autoptr(FabTrainingStep) healthy = step_of(piped), one = step_of(first), four = step_of(all);
+
+    ck_assert_double_gt(one->seconds, healthy->seconds);
+    ck_assert_double_gt(four->seconds - healthy->seconds, 2 * (one->seconds - healthy->seconds));
+}
+END_TEST
+
 START_TEST(an_nvswitch_without_a_chip_slows_tensor_parallel_collectives)
 {
     g_autoptr(FabTrainingStep) healthy = step_of(STEP);
@@ -565,6 +577,7 @@ main(void)
     tcase_add_test(tests, flows_of_other_jobs_are_drawn_by_their_seed);
     tcase_add_test(tests, a_slow_gpu_slows_the_kernels_of_its_stage);
     tcase_add_test(tests, a_slow_gpu_of_a_pipeline_holds_its_stage_back);
+    tcase_add_test(tests, jitter_reaches_the_gpus_of_all_machines_of_a_step);
     tcase_add_test(tests, an_nvswitch_without_a_chip_slows_tensor_parallel_collectives);
     tcase_add_test(tests, a_machine_with_a_nic_less_holds_all_replicas_back);
     tcase_add_test(tests, a_fault_on_any_machine_of_a_cluster_counts);

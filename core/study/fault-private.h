@@ -12,6 +12,7 @@ typedef struct {
     double *share;    /* of each link: what is left of its rate; multiplied into */
     double *pace;     /* of each GPU, the same */
     int64_t *late_ps; /* of each GPU; added to */
+    uint32_t gpus;    /* of pace and late_ps, where further machines of the kind follow the topology's; 0: its own */
     double *nic;      /* of each vertex: what is left of a NIC; NULL: NICs without cables are refused */
 } FabPlacing;
 

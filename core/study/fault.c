@@ -168,18 +168,19 @@ mark_vertex(const FabPlacing *placing, FabVertex vertex, GError **error)
 
 /*
  * Kernels begin late by an exponential draw and are slower by the upper half of a normal one. Every GPU draws, so that
- * one keeps its luck whichever others are named.
+ * one keeps its luck whichever others are named. Names are of the first machine; who names none means all machines.
  */
 static void
 mark_jitter(const FabPlacing *placing, const bool *chosen)
 {
     const FabFault *fault = placing->fault;
+    uint32_t named = placing->topology->gpu_count, count = MAX(named, placing->gpus);
     GRand *random = g_rand_new_with_seed(fault->seed);
 
-    for (uint32_t i = 0; i < placing->topology->gpu_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         double late = -log(1 - g_rand_double(random)) * fault->delay_s;
         double normal = sqrt(-2 * log(1 - g_rand_double(random))) * cos(2 * G_PI * g_rand_double(random));
-        if (!chosen[i])
+        if (i < named ? !chosen[i] : fault->at != NULL)
             continue;
         placing->late_ps[i] += fab_ps_from_seconds(late);
         placing->pace[i] *= 1 + fault->spread * fabs(normal);

@@ -105,8 +105,7 @@ mark_all(const FabScenario *scenario, FabPlacing *placing, GError **error)
 }
 
 static void
-fill_stages(FabStepFaults *faults, const FabTraining *training, const GArray *hit, bool all, const double *pace,
-            uint32_t gpus)
+fill_stages(FabStepFaults *faults, const FabTraining *training, const GArray *hit, bool all, const double *pace)
 {
     faults->slow = g_new0(bool, training->pp);
     faults->pace = g_new(double, training->pp);
@@ -118,7 +117,7 @@ fill_stages(FabStepFaults *faults, const FabTraining *training, const GArray *hi
         if (g_array_index(hit, uint32_t, i) < training->gpus)
             faults->slow[stage_of(training, g_array_index(hit, uint32_t, i))] = true;
     }
-    for (uint32_t i = 0; i < gpus && i < training->gpus; i++)
+    for (uint32_t i = 0; i < training->gpus; i++)
         faults->pace[stage_of(training, i)] = fmax(faults->pace[stage_of(training, i)], pace[i]);
     for (uint32_t s = 0; s < training->pp; s++)
         faults->any = faults->any || faults->slow[s];
@@ -130,11 +129,12 @@ fab_step_faults_new(const FabScenario *scenario, const FabTraining *training, co
 {
     g_autoptr(FabStepFaults) faults = g_new0(FabStepFaults, 1);
     g_autofree double *share = g_new(double, topology->link_count + 1), *nic = g_new(double, topology->vertex_count);
-    g_autofree double *pace = g_new(double, topology->gpu_count);
-    g_autofree int64_t *late_ps = g_new0(int64_t, topology->gpu_count);
+    uint32_t count = MAX(topology->gpu_count, training->gpus);
+    g_autofree double *pace = g_new(double, count);
+    g_autofree int64_t *late_ps = g_new0(int64_t, count);
     g_autofree uint32_t *gpus = g_new(uint32_t, topology->gpu_count);
     FabPlacing placing = { .scenario = scenario, .topology = topology, .share = share, .pace = pace,
-                           .late_ps = late_ps, .nic = nic };
+                           .late_ps = late_ps, .gpus = count, .nic = nic };
     g_autoptr(GArray) hit = NULL;
     bool all;
 
@@ -142,10 +142,10 @@ fab_step_faults_new(const FabScenario *scenario, const FabTraining *training, co
         share[i] = 1;
     for (FabVertex v = 0; v < topology->vertex_count; v++)
         nic[v] = 1;
-    for (uint32_t i = 0; i < topology->gpu_count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         pace[i] = 1;
+    for (uint32_t i = 0; i < topology->gpu_count; i++)
         gpus[i] = i;
-    }
     if (!mark_all(scenario, &placing, error))
         return NULL;
     faults->plan = fab_fault_plan_of_marks(&placing, gpus, MIN(topology->gpu_count, training->gpus), error);
@@ -155,6 +155,6 @@ fab_step_faults_new(const FabScenario *scenario, const FabTraining *training, co
     faults->times = fab_group_times_new(faults->plan->topology, training->nic_rate);
     fab_group_times_look_at(faults->times, (const uint32_t *)(void *)hit->data, hit->len,
                             left_of_network(topology, share, nic));
-    fill_stages(faults, training, hit, all, pace, topology->gpu_count);
+    fill_stages(faults, training, hit, all, pace);
     return g_steal_pointer(&faults);
 }
