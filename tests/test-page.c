@@ -75,6 +75,45 @@ START_TEST(a_page_says_question_answer_machine_errors_sources_and_files)
 }
 END_TEST
 
+#define SIDE(label, guessed, verdict, size) "{\"label\": \"" label "\", \"scenario\": \"" label "\", \"work\": " \
+            "\"all_reduce\", \"interval_guessed\": " guessed ", \"fits\": true, \"rows\": [" \
+            SIDE_ROW("1", verdict) ", " SIDE_ROW(size, verdict) "]}"
+#define SIDE_ROW(size, verdict) "{\"size_bytes\": " size ", \"seconds\": 2, \"low_s\": 1, \"high_s\": 3, " \
+            "\"binding\": \"x\", \"binding_share\": 0.5, \"verdict\": " verdict ", \"ratio\": 3, " \
+            "\"ratio_low\": 2, \"ratio_high\": 4}"
+#define PAIR(guessed) "{\"schema\": \"fabricast-comparison\", \"schema_version\": 1, \"scenarios\": [" \
+            SIDE("slow", "false", "null", "2") ", " SIDE("quick", guessed, "\"faster\"", "2") "]}"
+
+START_TEST(a_verdict_that_is_a_guess_is_said_to_be_one_everywhere)
+{
+    g_autofree char *sure = page_of(PAIR("false"), NULL), *guess = page_of(PAIR("true"), NULL);
+
+    assert_holds(sure, "<div class=\"answer good\">");
+    assert_holds(sure, "<span>faster from 1 B to 2 B</span>");
+    assert_holds(sure, "<td>faster</td>");
+    assert_holds(sure, "Nine of ten measurements of machines of the kind lie in the band.");
+    assert_holds(guess, "<div class=\"answer open\">");
+    assert_holds(guess, "<span>faster, by a guess, from 1 B to 2 B</span>");
+    assert_holds(guess, "<td>faster, by a guess</td>");
+    assert_holds(guess, "An interval under it is a guess");
+    assert_holds(guess, "where no such machine was measured, the band is a guess");
+    ck_assert_ptr_null(strstr(guess, "nothing is in doubt"));
+    ck_assert_ptr_null(strstr(guess, "<td>faster</td>"));
+}
+END_TEST
+
+START_TEST(nothing_is_said_of_bands_where_there_are_none)
+{
+    g_autofree char *whole = g_strdup_printf(RESULT, "Two cards", "");
+    g_auto(GStrv) parts = g_strsplit(whole, "\"low_us\": 30, \"high_us\": 60", -1);
+    g_autofree char *none = g_strjoinv("\"low_us\": null, \"high_us\": null", parts);
+    g_autofree char *text = page_of(none, NULL);
+
+    assert_holds(text, "class=\"curve\"");
+    ck_assert_ptr_null(strstr(text, "lie in the band"));
+}
+END_TEST
+
 START_TEST(one_size_is_no_curve)
 {
     g_autofree char *whole = g_strdup_printf(RESULT, "Two cards", "");
@@ -185,6 +224,8 @@ main(void)
 
     tcase_add_test(all, a_page_says_question_answer_machine_errors_sources_and_files);
     tcase_add_test(all, one_size_is_no_curve);
+    tcase_add_test(all, a_verdict_that_is_a_guess_is_said_to_be_one_everywhere);
+    tcase_add_test(all, nothing_is_said_of_bands_where_there_are_none);
     tcase_add_test(all, nothing_on_a_page_comes_from_elsewhere);
     tcase_add_test(all, texts_of_users_stay_texts);
     tcase_add_test(all, a_machine_that_is_not_known_here_is_said_so);

@@ -77,7 +77,8 @@ show_curves(FabPage *page, GPtrArray *items)
     g_autoptr(FabChart) rate = fab_chart_new("Bandwidth on the bus", FAB_QUANTITY_BYTES, "size", FAB_QUANTITY_RATE,
                                              "bus bandwidth");
 
-    bool is_curve = false, banded = false;
+    bool is_curve = false;
+    guint banded = 0, guessed = 0;
 
     rate->about = g_strdup("Comparable with what a link carries in one direction, whatever the number of GPUs, as "
                            "nccl-tests defines it; of copies the size over the time.");
@@ -85,10 +86,10 @@ show_curves(FabPage *page, GPtrArray *items)
         JsonObject *item = items->pdata[i];
         add_curves(page, item, time, rate);
         is_curve = is_curve || fab_json_length(item, "rows") > 1;
-        banded = banded || fab_json_figure(last_row(item), "low_us") > 0;
+        banded += fab_json_figure(last_row(item), "low_us") > 0;
+        guessed += fab_json_truth(item, "interval_guessed");
     }
-    if (banded)
-        time->about = g_strdup("Nine of ten measurements of machines of the kind lie in the band.");
+    time->about = fab_page_about_bands(banded, guessed);
     if (comparisons->len > 0 || !is_curve)
         return;
     fab_page_section(page, "curves", "The curves");

@@ -7,6 +7,10 @@
 
 enum { MOST_SCENARIOS = 64 };
 
+#define UNTOLD "cannot be told"
+#define SURE_OF_RATIO "Where the whole band lies above 1, the verdict is faster, as sure as the intervals are."
+#define GUESS_OF_RATIO "An interval under it is a guess, so that a verdict is one too."
+
 static JsonObject *
 scenario_at(JsonObject *item, guint number)
 {
@@ -52,10 +56,29 @@ fastest(JsonObject *item)
 
 /* ------------------------------------------------------------------ the answer */
 
+static bool
+is_guessed(JsonObject *item, guint number)
+{
+    return fab_json_truth(scenario_at(item, 0), "interval_guessed") ||
+           fab_json_truth(scenario_at(item, number), "interval_guessed");
+}
+
+/* "faster, by a guess": as the table of compare says it. Owned by the caller. */
+static char *
+verdict_text(JsonObject *item, guint number, JsonObject *row)
+{
+    const char *verdict = fab_json_text(row, "verdict");
+    bool told = verdict != NULL && strcmp(verdict, UNTOLD) != 0;
+
+    return g_strconcat(verdict != NULL ? verdict : UNTOLD, told && is_guessed(item, number) ? ", by a guess" : "",
+                       NULL);
+}
+
 /* "faster from 1 MiB to 1 GiB" for each run of sizes with one verdict, the largest first. Owned by the caller. */
 static char *
-runs_of_verdicts(JsonObject *scenario)
+runs_of_verdicts(JsonObject *item, guint number)
 {
+    JsonObject *scenario = scenario_at(item, number);
     GString *text = g_string_new(NULL);
     guint count = fab_json_length(scenario, "rows"), last;
 
@@ -71,17 +94,20 @@ runs_of_verdicts(JsonObject *scenario)
                                                   fab_json_figure(fab_json_at(scenario, "rows", last), "size_bytes"));
         g_autofree char *sizes = i == last ? g_strdup_printf("at %s", from)
                                            : g_strdup_printf("from %s to %s", from, to);
-        g_autofree char *run = g_strdup_printf("%s %s%s", verdict != NULL ? verdict : "cannot be told", sizes,
+        g_autofree char *said = verdict_text(item, number, fab_json_at(scenario, "rows", i));
+        g_autofree char *run = g_strdup_printf("%s%s %s%s", said, strchr(said, ',') != NULL ? "," : "", sizes,
                                                i > 0 ? "; " : "");
         g_string_prepend(text, run);
     }
     return g_string_free(text, FALSE);
 }
 
+/* A guess is no reason to feel safe, whatever it says. */
 static FabTone
-tone_of(const char *verdict)
+tone_of(const char *verdict, bool guessed)
 {
-    return g_strcmp0(verdict, "faster") == 0 ? FAB_TONE_GOOD
+    return guessed                           ? FAB_TONE_OPEN
+           : g_strcmp0(verdict, "faster") == 0 ? FAB_TONE_GOOD
            : g_strcmp0(verdict, "slower") == 0 ? FAB_TONE_BAD
                                                : FAB_TONE_OPEN;
 }
@@ -129,18 +155,17 @@ answer_comparison(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     const char *verdict = fab_json_text(row, "verdict"), *name = fab_page_title(page, other);
     g_autofree char *ratio = ratio_text(row);
     g_autofree char *work = fab_page_work(fab_json_text(other, "work"));
-    bool guessed = fab_json_truth(other, "interval_guessed") ||
-                   fab_json_truth(scenario_at(item, 0), "interval_guessed");
+    bool guessed = is_guessed(item, best);
     GString *text = g_string_new(NULL);
 
     answer->question = question_of(page, item);
-    answer->tone = tone_of(verdict);
+    answer->tone = tone_of(verdict, guessed);
     if (has_sizes(item)) {
         g_autofree char *size = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(row, "size_bytes"));
-        answer->verdict = runs_of_verdicts(other);
+        answer->verdict = runs_of_verdicts(item, best);
         g_string_printf(text, "%s is %s times as fast at %s of %s.", name, ratio, work, size);
     } else {
-        answer->verdict = g_strdup(verdict != NULL ? verdict : "cannot be told");
+        answer->verdict = verdict_text(item, best, row);
         g_string_printf(text, "%s is %s times as fast at %s.", name, ratio, work);
     }
     if (guessed)
@@ -170,7 +195,7 @@ add_curve(FabChart *chart, FabPage *page, JsonObject *scenario, const char *valu
 static void
 show_curves(FabPage *page, JsonObject *item)
 {
-    guint count = MIN(fab_json_length(item, "scenarios"), MOST_SCENARIOS);
+    guint count = MIN(fab_json_length(item, "scenarios"), MOST_SCENARIOS), banded = 0, guessed = 0;
     g_autoptr(FabChart) ratio = fab_chart_new("How many times as fast", FAB_QUANTITY_BYTES, "size",
                                               FAB_QUANTITY_TIMES, "times as fast");
     g_autoptr(FabChart) time = fab_chart_new("How long it takes", FAB_QUANTITY_BYTES, "size", FAB_QUANTITY_SECONDS,
@@ -180,16 +205,20 @@ show_curves(FabPage *page, JsonObject *item)
 
     ratio->mark = 1;
     ratio->mark_label = g_strdup_printf("as fast as %s", fab_page_title(page, scenario_at(item, 0)));
-    ratio->about = g_strdup("The band is the interval of the ratio: the slow end of one with the fast end of the "
-                            "other. Where it lies above 1, nothing is in doubt.");
-    time->about = g_strdup("Nine of ten measurements of machines of the kind lie in the band.");
     for (guint i = 0; i < count; i++) {
         JsonObject *scenario = scenario_at(item, i);
+        banded += fab_json_figure(last_row(scenario), "low_s") > 0;
+        guessed += fab_json_truth(scenario, "interval_guessed");
         add_curve(time, page, scenario, "seconds", "low_s", "high_s", 1);
         add_curve(rate, page, scenario, "algbw_GBps", NULL, NULL, 1e9);
         if (i > 0)
             add_curve(ratio, page, scenario, "ratio", "ratio_low", "ratio_high", 1);
     }
+    time->about = fab_page_about_bands(banded, guessed);
+    ratio->about = banded < count ? g_strdup("There is a verdict only where both have an interval.")
+                                  : g_strconcat("The band is the interval of the ratio: the slow end of one with the "
+                                                "fast end of the other. ", guessed > 0 ? GUESS_OF_RATIO : SURE_OF_RATIO,
+                                                NULL);
     fab_page_section(page, "curves", "The curves");
     fab_page_chart(page, ratio);
     fab_page_chart(page, time);
@@ -219,9 +248,10 @@ show_bars(FabPage *page, JsonObject *item, const char *caption, const char *cons
         bool itself = i == 0 && quantity == FAB_QUANTITY_TIMES;
         double value = fab_json_figure(row, names[0]), low = itself ? NAN : fab_json_figure(row, names[1]),
                high = itself ? NAN : fab_json_figure(row, names[2]);
-        const char *verdict = quantity == FAB_QUANTITY_TIMES ? fab_json_text(row, "verdict") : NULL;
+        char *verdict = quantity == FAB_QUANTITY_TIMES && i > 0 ? verdict_text(item, i, row) : NULL;
         char *text = fab_quantity_interval(quantity, value, low, high);
         g_ptr_array_add(texts, text);
+        g_ptr_array_add(texts, verdict);
         bars[i] = (FabHtmlBar) { fab_page_title(page, scenario), text, verdict,
                                  isfinite(value) ? value / most : 0, low / most, high / most, (int)i };
     }
@@ -290,10 +320,9 @@ show_size(FabPage *page, JsonObject *item, guint number, guint k)
     g_autofree char *after = fab_quantity_interval(FAB_QUANTITY_SECONDS, fab_json_figure(row, "seconds"),
                                                    fab_json_figure(row, "low_s"), fab_json_figure(row, "high_s"));
     g_autofree char *ratio = ratio_text(row);
-    const char *verdict = fab_json_text(row, "verdict");
+    g_autofree char *verdict = verdict_text(item, number, row);
 
-    fab_html_table_row(page->out, has_sizes(item) ? size : "step", before, after, ratio,
-                       verdict != NULL ? verdict : "cannot be told", NULL);
+    fab_html_table_row(page->out, has_sizes(item) ? size : "step", before, after, ratio, verdict, NULL);
 }
 
 static void

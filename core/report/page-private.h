@@ -83,6 +83,9 @@ void fab_page_section_end(FabPage *page);
 void fab_page_chart(FabPage *page, const FabChart *chart);
 void fab_page_tile(FabPageAnswer *answer, const char *label, char *value); /* takes the value */
 
+/* What the bands of a chart of times are: so many curves have one, of so many it is a guess. NULL: no band. Owned. */
+char *fab_page_about_bands(guint banded, guint guessed);
+
 /* page-machine.c: machines, pipelines, memory. page-sure.c: errors measured, assumptions, the way back. */
 void fab_page_show_machines(FabPage *page);
 void fab_page_show_timelines(FabPage *page);

@@ -73,6 +73,19 @@ fab_page_tile(FabPageAnswer *answer, const char *label, char *value)
     g_ptr_array_add(answer->tiles, value);
 }
 
+char *
+fab_page_about_bands(guint banded, guint guessed)
+{
+    if (banded == 0)
+        return NULL;
+    if (guessed == 0)
+        return g_strdup("Nine of ten measurements of machines of the kind lie in the band.");
+    if (guessed >= banded)
+        return g_strdup("The band is a guess: no machine of the kind was measured.");
+    return g_strdup("Nine of ten measurements of machines of the kind lie in the band; where no such machine was "
+                    "measured, the band is a guess; \"How sure is this\" names it.");
+}
+
 /* ------------------------------------------------------------------ answers */
 
 static void
