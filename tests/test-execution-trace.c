@@ -61,6 +61,17 @@ START_TEST(messages_of_protobuf_as_json_are_nodes)
 }
 END_TEST
 
+START_TEST(messages_in_an_array_are_nodes)
+{
+    g_autoptr(FabTraceRank) told = good("[{ \"version\": \"0.0.4\" }, " COMPUTE "]");
+    g_autoptr(FabTraceRank) plain = good("[" COMPUTE "]");
+
+    ck_assert_uint_eq(told->nodes->len, 1);
+    ck_assert_uint_eq(plain->nodes->len, 1);
+    ck_assert_uint_eq(fab_trace_node(told, 0)->id, 7);
+}
+END_TEST
+
 START_TEST(graphs_whose_nodes_have_members_are_read_too)
 {
     g_autoptr(FabTraceRank) rank = good(
@@ -171,9 +182,11 @@ bad_protobuf(const uint8_t *data, gsize length, const char *pattern)
 START_TEST(broken_protobuf_is_refused)
 {
     static const uint8_t cut[] = { 0, 200, 1, 8 }, endless[] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1 };
+    static const uint8_t no_work[] = { 2, 0x0a, 0 };
     static const uint8_t no_node[] = { 0, 2, 0x0a, 99 }, type[] = { 0, 2, 0x18, 77 };
 
     bad_protobuf(NULL, 0, "empty");
+    bad_protobuf(no_work, sizeof no_work, "has no nodes");
     bad_protobuf(cut, sizeof cut, "byte 3: the file ends within a message");
     bad_protobuf(endless, sizeof endless, "length was expected");
     bad_protobuf(no_node, sizeof no_node, "not a node");
@@ -186,10 +199,14 @@ START_TEST(broken_json_is_refused)
     bad("", FAB_ERROR_SYNTAX, "empty");
     bad("{ \"id\": 1", FAB_ERROR_SYNTAX, "not JSON");
     bad("7", FAB_ERROR_SYNTAX, "neither an object nor an array");
-    bad("[7]", FAB_ERROR_SYNTAX, "not an object");
-    bad("{ \"id\": \"x\", \"type\": 4 }", FAB_ERROR_SYNTAX, "id of a node");
-    bad("{ \"id\": -1, \"type\": 4 }", FAB_ERROR_SYNTAX, "id of a node");
-    bad("{ \"type\": [4] }", FAB_ERROR_SYNTAX, "type of a node");
+    bad("[7]", FAB_ERROR_SYNTAX, "node number 1: it is not an object");
+    bad("{ \"workload_graph\": 5 }", FAB_ERROR_SYNTAX, "\"workload_graph\" or \"nodes\" is not an array");
+    bad("{ \"workload_graph\": [] }", FAB_ERROR_VALUE, "has no nodes");
+    bad("{ \"version\": \"0.0.4\" }", FAB_ERROR_VALUE, "has no nodes");
+    bad("[{ \"version\": \"0.0.4\" }, { \"id\": \"3\" }]", FAB_ERROR_SYNTAX, "node 3: its type");
+    bad("{ \"id\": \"x\", \"type\": 4 }", FAB_ERROR_SYNTAX, "node number 1: its id");
+    bad("{ \"id\": -1, \"type\": 4 }", FAB_ERROR_SYNTAX, "node number 1: its id");
+    bad("{ \"type\": [4] }", FAB_ERROR_SYNTAX, "node 0: its type");
     bad("{ \"type\": \"COMP\" }", FAB_ERROR_VALUE, "type that is not known");
     bad("{ \"type\": 4, \"durationMicros\": \"1e300\" }", FAB_ERROR_VALUE, "a duration in us of 1e\\+300");
     bad("{ \"type\": 4, \"durationMicros\": -3 }", FAB_ERROR_VALUE, "a duration");
@@ -305,6 +322,7 @@ main(void)
     int failed;
 
     tcase_add_test(test_case, messages_of_protobuf_as_json_are_nodes);
+    tcase_add_test(test_case, messages_in_an_array_are_nodes);
     tcase_add_test(test_case, graphs_whose_nodes_have_members_are_read_too);
     tcase_add_test(test_case, what_was_written_is_read_back);
     tcase_add_test(test_case, protobuf_is_read_as_the_format_says);

@@ -25,6 +25,15 @@ refuse(const Reader *reader, const char *what)
     return false;
 }
 
+/* Says which node, by its id or, while that is not known, by its place. */
+static bool
+refuse_node(const Reader *reader, const uint64_t *id, const char *what)
+{
+    g_set_error(reader->error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: node %s%" G_GUINT64_FORMAT ": %s", reader->rank->path,
+                id != NULL ? "" : "number ", id != NULL ? *id : reader->rank->nodes->len + UINT64_C(1), what);
+    return false;
+}
+
 static JsonNode *
 member(JsonObject *object, const char *const *names)
 {
@@ -155,12 +164,12 @@ take_node(const Reader *reader, JsonObject *object)
     double number = 0, us = 0;
 
     if (id != NULL && !id_of(id, &node.id)) /* protobuf leaves 0 out */
-        return refuse(reader, "the id of a node is not a number");
+        return refuse_node(reader, NULL, "its id is not a number from 0 on");
     node.name = text_of(member(object, NAMES("name", "Name")));
     if (text_of(type) == NULL && !number_of(type, &number))
-        return refuse(reader, "the type of a node is neither a number nor a name");
+        return refuse_node(reader, &node.id, "its type is neither a number nor a name");
     if (time != NULL && !number_of(time, &us))
-        return refuse(reader, "the duration of a node is not a number");
+        return refuse_node(reader, &node.id, "its duration is not a number");
     if (!fab_trace_set_type(&node, number >= 0 && number < 1e6 ? (int64_t)number : -1, text_of(type),
                             reader->rank->path, reader->error) ||
         !fab_trace_set_duration(&node, us, reader->rank->path, reader->error) ||
@@ -170,6 +179,13 @@ take_node(const Reader *reader, JsonObject *object)
            take_waits(reader, member(object, NAMES("ctrlDeps", "ctrl_deps")), reader->waits == FAB_TRACE_ALL);
 }
 
+/* What has no type is what the file says of itself. */
+static bool
+describes_file(JsonObject *object)
+{
+    return member(object, NAMES("type", "NodeType")) == NULL;
+}
+
 static bool
 take_top(const Reader *reader, JsonNode *node)
 {
@@ -177,10 +193,14 @@ take_top(const Reader *reader, JsonNode *node)
     JsonNode *list = object != NULL ? member(object, NAMES("workload_graph", "nodes")) : node;
     JsonArray *array = list != NULL && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
 
+    if (object != NULL && list != NULL && array == NULL)
+        return refuse(reader, "\"workload_graph\" or \"nodes\" is not an array, it is one of nodes");
     for (guint i = 0; array != NULL && i < json_array_get_length(array); i++) {
         JsonNode *item = json_array_get_element(array, i);
         if (item == NULL || !JSON_NODE_HOLDS_OBJECT(item))
-            return refuse(reader, "a node is not an object");
+            return refuse_node(reader, NULL, "it is not an object");
+        if (i == 0 && object == NULL && describes_file(json_node_get_object(item)))
+            continue;
         if (!take_node(reader, json_node_get_object(item)))
             return false;
     }
@@ -188,8 +208,7 @@ take_top(const Reader *reader, JsonNode *node)
         return true;
     if (object == NULL)
         return refuse(reader, "neither an object nor an array, a Chakra trace is of nodes");
-    /* What has no type is what the file says of itself. */
-    return member(object, NAMES("type", "NodeType")) == NULL || take_node(reader, object);
+    return describes_file(object) || take_node(reader, object);
 }
 
 /* The end of the value that starts at `at`: where its brackets are closed. */

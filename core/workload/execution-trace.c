@@ -212,8 +212,13 @@ check_order(const FabTraceRank *rank, GError **error)
 bool
 fab_trace_resolve(FabTraceRank *rank, GError **error)
 {
-    g_autoptr(GHashTable) ids = index_ids(rank, error);
+    g_autoptr(GHashTable) ids = NULL;
 
+    if (rank->nodes->len == 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: has no nodes, a Chakra trace has at least one", rank->path);
+        return false;
+    }
+    ids = index_ids(rank, error);
     return ids != NULL && find_waits(rank, ids, error) && check_order(rank, error);
 }
 

@@ -71,7 +71,8 @@ bool fab_trace_add(FabTraceRank *rank, const FabTraceNode *node, GError **error)
 bool fab_trace_wait(FabTraceRank *rank, uint64_t id, GError **error);
 
 /*
- * Turns ids into indices. Refuses equal ids, nodes that are waited for and are not there, and circles, which it names.
+ * Turns ids into indices. Refuses ranks without nodes, equal ids, nodes that are waited for and are not there, and
+ * circles, which it names.
  */
 bool fab_trace_resolve(FabTraceRank *rank, GError **error);
 
