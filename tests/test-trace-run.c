@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "study/concurrent.h"
 #include "study/step-trace.h"
+#include "study/trace-order.h"
 #include "topology/machine.h"
 
 #define GPU ", \"attr\": [{ \"name\": \"is_cpu_op\", \"boolVal\": false }] }"
@@ -175,14 +176,33 @@ START_TEST(ranks_that_do_not_fit_together_are_refused)
 }
 END_TEST
 
+static bool
+in_order(const char *const *ranks, GError **error)
+{
+    g_autoptr(FabTrace) trace = trace_of(ranks);
+    g_autoptr(FabTraceMatch) match = fab_trace_match_new(trace, NULL);
+
+    ck_assert_ptr_nonnull(match);
+    return fab_trace_order_check(trace, match, error);
+}
+
 /* Rank 0 sends first what rank 1 receives last, which waits for what rank 0 sends after it has received. */
 START_TEST(circles_through_ranks_are_named)
 {
-    REFUSE("ranks wait for each other in a circle of [24]: node",
-           "{ \"id\": 1, \"type\": 6, \"comm_src\": 1, \"comm_size\": 8 }"
-           "{ \"id\": 2, \"type\": 5, \"comm_dst\": 1, \"comm_size\": 8, \"dataDeps\": [1] }",
-           "{ \"id\": 1, \"type\": 6, \"comm_src\": 0, \"comm_size\": 8 }"
-           "{ \"id\": 2, \"type\": 5, \"comm_dst\": 0, \"comm_size\": 8, \"dataDeps\": [1] }");
+    const char *const ranks[] = { "{ \"id\": 1, \"type\": 6, \"comm_src\": 1, \"comm_size\": 8 }"
+                                  "{ \"id\": 2, \"type\": 5, \"comm_dst\": 1, \"comm_size\": 8, \"dataDeps\": [1] }",
+                                  "{ \"id\": 1, \"type\": 6, \"comm_src\": 0, \"comm_size\": 8 }"
+                                  "{ \"id\": 2, \"type\": 5, \"comm_dst\": 0, \"comm_size\": 8, \"dataDeps\": [1] }",
+                                  NULL };
+    const char *const good[] = { SUM("1", "", "8") SUM("2", "1", "8"), SUM("5", "", "8") SUM("6", "5", "8"), NULL };
+    g_autoptr(GError) error = NULL, run_error = NULL;
+
+    refuse(ranks, "ranks wait for each other in a circle of [24]: node");
+    /* Without a machine the same is said. */
+    ck_assert(!in_order(ranks, &error));
+    ck_assert_ptr_null(try_run("dgx-a100", ranks, &run_error));
+    ck_assert_str_eq(error->message, run_error->message);
+    ck_assert(in_order(good, NULL));
 }
 END_TEST
 

@@ -7,7 +7,7 @@
 #include "cli/output.h"
 #include "scenario/scenario.h"
 #include "study/step-trace.h"
-#include "study/trace-match.h"
+#include "study/trace-order.h"
 
 static bool
 write_ranks(const FabStepTrace *trace, const char *prefix, bool json, uint64_t *nodes, GError **error)
@@ -79,7 +79,7 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
     output = fab_output_new(NULL, error);
     trace = output != NULL ? fab_trace_read(argv[1], all ? FAB_TRACE_ALL : FAB_TRACE_DATA, error) : NULL;
     match = trace != NULL ? fab_trace_match_new(trace, error) : NULL;
-    if (match == NULL)
+    if (match == NULL || !fab_trace_order_check(trace, match, error))
         return FAB_EXIT_INPUT;
     for (guint r = 0; r < trace->ranks->len; r++)
         nodes += ((const FabTraceRank *)trace->ranks->pdata[r])->nodes->len;

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "study/concurrent.h"
 #include "study/trace-match.h"
+#include "study/trace-order.h"
 #include "study/training-step.h"
 #include "study/run-result.h"
 
@@ -14,8 +15,6 @@
 #define CALL_MARK (1u << 31)
 /* A call that takes no time, by its number. */
 #define INSTANT_MARK (1u << 30)
-
-enum { SHOWN = 6 };
 
 /* Nodes that may start, in the order in which they could. */
 typedef struct {
@@ -35,15 +34,12 @@ typedef struct {
     FabQueue *queue;
     FabFlowSet *flows;
     FabTraceRun *run;
-    uint32_t **open;    /* [rank][node]: what it still waits for */
-    uint32_t **from, **to; /* [rank]: nodes that wait for node i are to[from[i]] .. to[from[i + 1]] */
-    uint32_t *arrived;  /* [call]: ranks */
+    FabTraceOrder order;
     int64_t *started;   /* [call] */
     Server *servers;    /* [2 x rank + CPU] */
     Server *channels;
     uint32_t *active;   /* [rank]: calls in progress */
     int64_t *changed;   /* [rank]: since when it does what it does */
-    uint64_t left;      /* nodes not done */
     int64_t now;
 } Replay;
 
@@ -54,29 +50,6 @@ rank_of(const Replay *replay, uint32_t rank)
 }
 
 /* ------------------------------------------------------------------ set up and tear down */
-
-static void
-index_waits(Replay *replay, uint32_t r)
-{
-    const FabTraceRank *rank = rank_of(replay, r);
-    guint nodes = rank->nodes->len;
-    uint32_t *from = g_new0(uint32_t, nodes + 2), *to = g_new(uint32_t, rank->waits->len + 1);
-
-    replay->open[r] = g_new(uint32_t, nodes + 1);
-    for (guint k = 0; k < rank->waits->len; k++)
-        from[g_array_index(rank->waits, uint64_t, k) + 2]++;
-    for (guint i = 2; i < nodes + 2; i++)
-        from[i] += from[i - 1];
-    for (guint i = 0; i < nodes; i++) {
-        const FabTraceNode *node = fab_trace_node(rank, i);
-        replay->open[r][i] = node->count;
-        for (uint32_t k = node->first; k < node->first + node->count; k++)
-            to[from[g_array_index(rank->waits, uint64_t, k) + 1]++] = i;
-    }
-    replay->from[r] = from;
-    replay->to[r] = to;
-    replay->left += nodes;
-}
 
 static Server *
 servers_new(uint32_t count)
@@ -105,12 +78,7 @@ replay_init(Replay *replay)
 
     replay->queue = fab_queue_new();
     replay->flows = fab_call_flows(replay->book, replay->queue, CALL_MARK);
-    replay->open = g_new0(uint32_t *, ranks);
-    replay->from = g_new0(uint32_t *, ranks);
-    replay->to = g_new0(uint32_t *, ranks);
-    for (uint32_t r = 0; r < ranks; r++)
-        index_waits(replay, r);
-    replay->arrived = g_new0(uint32_t, replay->match->calls->len + 1);
+    fab_trace_order_init(&replay->order, replay->trace, replay->match);
     replay->started = g_new0(int64_t, replay->match->calls->len + 1);
     replay->servers = servers_new(2 * ranks);
     replay->channels = servers_new(replay->match->channels);
@@ -118,7 +86,7 @@ replay_init(Replay *replay)
     replay->changed = g_new0(int64_t, ranks);
     replay->run->ranks = g_new0(FabTraceTimes, ranks);
     replay->run->rank_count = ranks;
-    replay->run->nodes = replay->left;
+    replay->run->nodes = replay->order.left;
     replay->run->calls = replay->match->calls->len;
     replay->run->lone = replay->match->lone;
 }
@@ -128,15 +96,7 @@ replay_clear(Replay *replay)
 {
     uint32_t ranks = replay->trace->ranks->len;
 
-    for (uint32_t r = 0; r < ranks; r++) {
-        g_free(replay->open[r]);
-        g_free(replay->from[r]);
-        g_free(replay->to[r]);
-    }
-    g_free(replay->open);
-    g_free(replay->from);
-    g_free(replay->to);
-    g_free(replay->arrived);
+    fab_trace_order_clear(&replay->order);
     g_free(replay->started);
     servers_free(replay->servers, 2 * ranks);
     servers_free(replay->channels, replay->match->channels);
@@ -239,7 +199,7 @@ ready(Replay *replay, uint32_t rank, uint32_t index, GError **error)
 
     if (call != FAB_TRACE_NO_CALL) {
         FabTraceCall *joined = fab_trace_call(replay->match, call);
-        if (++replay->arrived[call] < joined->call.count)
+        if (++replay->order.arrived[call] < joined->call.count)
             return true;
         g_queue_push_tail(&replay->channels[joined->channel].waiting, GUINT_TO_POINTER(call));
         return start_call(replay, joined->channel, error);
@@ -252,11 +212,11 @@ ready(Replay *replay, uint32_t rank, uint32_t index, GError **error)
 static bool
 release(Replay *replay, uint32_t rank, uint32_t node, GError **error)
 {
-    replay->left--;
+    replay->order.left--;
     replay->run->ranks[rank].end_ps = replay->now;
-    for (uint32_t e = replay->from[rank][node]; e < replay->from[rank][node + 1]; e++) {
-        uint32_t next = replay->to[rank][e];
-        if (--replay->open[rank][next] == 0 && !ready(replay, rank, next, error))
+    for (uint32_t e = replay->order.from[rank][node]; e < replay->order.from[rank][node + 1]; e++) {
+        uint32_t next = replay->order.to[rank][e];
+        if (--replay->order.open[rank][next] == 0 && !ready(replay, rank, next, error))
             return false;
     }
     return true;
@@ -296,62 +256,6 @@ end_call(Replay *replay, uint32_t channel, GError **error)
     return start_call(replay, channel, error);
 }
 
-/* ------------------------------------------------------------------ what waits for ever */
-
-/* What a node that is not done waits for: another of its rank, or one of its call that has not come. */
-static FabTraceMember
-waits_for(const Replay *replay, FabTraceMember at)
-{
-    const FabTraceRank *rank = rank_of(replay, at.rank);
-    const FabTraceNode *node = fab_trace_node(rank, at.node);
-    uint32_t number = replay->match->call_of[at.rank][at.node];
-
-    if (replay->open[at.rank][at.node] > 0) {
-        for (uint32_t k = node->first; k < node->first + node->count; k++) {
-            uint32_t other = (uint32_t)g_array_index(rank->waits, uint64_t, k);
-            uint32_t call = replay->match->call_of[at.rank][other];
-            bool came = call != FAB_TRACE_NO_CALL &&
-                        replay->arrived[call] < fab_trace_call(replay->match, call)->call.count;
-            if (replay->open[at.rank][other] > 0 || came)
-                return (FabTraceMember) { at.rank, other };
-        }
-    }
-    for (uint32_t m = 0; number != FAB_TRACE_NO_CALL && m < fab_trace_call(replay->match, number)->call.count; m++) {
-        FabTraceMember member = g_array_index(replay->match->members, FabTraceMember,
-                                              fab_trace_call(replay->match, number)->first + m);
-        if (replay->open[member.rank][member.node] > 0)
-            return member;
-    }
-    return at;
-}
-
-static void
-report_circle(const Replay *replay, GError **error)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    FabTraceMember at = { 0, 0 }, first;
-    uint32_t length = 0;
-
-    while (replay->open[at.rank][at.node] == 0) {
-        if (++at.node >= rank_of(replay, at.rank)->nodes->len)
-            at = (FabTraceMember) { at.rank + 1, 0 };
-    }
-    /* After as many steps as there are nodes left the walk is in the circle. */
-    for (uint64_t i = 0; i < replay->left; i++)
-        at = waits_for(replay, at);
-    first = at;
-    do {
-        if (length++ < SHOWN)
-            g_string_append_printf(text, "node %" G_GUINT64_FORMAT " of rank %u waits for ",
-                                   fab_trace_node(rank_of(replay, at.rank), at.node)->id, at.rank);
-        at = waits_for(replay, at);
-    } while (at.rank != first.rank || at.node != first.node);
-    g_set_error(error, FAB_ERROR, FAB_ERROR_DEADLOCK,
-                "%s: ranks wait for each other in a circle of %u: %s%snode %" G_GUINT64_FORMAT " of rank %u",
-                rank_of(replay, 0)->path, length, text->str, length > SHOWN ? "... " : "",
-                fab_trace_node(rank_of(replay, first.rank), first.node)->id, first.rank);
-}
-
 /* ------------------------------------------------------------------ the loop */
 
 static bool
@@ -388,7 +292,7 @@ replay_all(Replay *replay, GError **error)
         }
     }
     fab_flow_share(replay->flows, 0);
-    while (replay->left > 0 && fab_queue_pop(replay->queue, &replay->now, &data)) {
+    while (replay->order.left > 0 && fab_queue_pop(replay->queue, &replay->now, &data)) {
         if (replay->now >= FAB_FLOW_LONGEST_PS) {
             fab_flow_too_long("the trace", error);
             return false;
@@ -397,9 +301,9 @@ replay_all(Replay *replay, GError **error)
             return false;
         fab_flow_share(replay->flows, replay->now);
     }
-    if (replay->left > 0)
-        report_circle(replay, error);
-    return replay->left == 0;
+    if (replay->order.left > 0)
+        fab_trace_order_report(&replay->order, error);
+    return replay->order.left == 0;
 }
 
 FabTraceRun *
