@@ -102,6 +102,43 @@ START_TEST(a_verdict_that_is_a_guess_is_said_to_be_one_everywhere)
 }
 END_TEST
 
+static char *
+replaced(const char *text, const char *part, const char *with)
+{
+    g_auto(GStrv) parts = g_strsplit(text, part, -1);
+
+    ck_assert_ptr_nonnull(parts[1]);
+    return g_strjoinv(with, parts);
+}
+
+START_TEST(each_machine_that_does_not_fit_is_named)
+{
+    g_autofree char *none = replaced(PAIR("false"), "\"fits\": true", "\"fits\": false");
+    g_autofree char *text = page_of(none, NULL), *fine = page_of(PAIR("false"), NULL);
+
+    assert_holds(text, "slow does not fit into memory. quick does not fit into memory.");
+    assert_holds(text, "<div class=\"answer bad\">");
+    ck_assert_ptr_null(strstr(fine, "does not fit"));
+}
+END_TEST
+
+START_TEST(prices_are_dearer_and_not_slower)
+{
+    g_autofree char *same = replaced(PAIR("false"), "\"ratio\": 3", "\"ratio\": 3, \"cost\": 5, \"cost_low\": 4, "
+                                     "\"cost_high\": 6");
+    g_autofree char *priced = replaced(same, "\"interval_guessed\"", "\"currency\": \"USD\", \"interval_guessed\"");
+    char *other = strstr(priced, "\"label\": \"quick\"");
+    g_autofree char *dear = replaced(other, "\"cost_low\": 4, \"cost_high\": 6", "\"cost_low\": 7, \"cost_high\": 9");
+    g_autofree char *document = g_strdup_printf("%.*s%s", (int)(other - priced), priced, dear);
+    g_autofree char *text = page_of(document, NULL), *untold = page_of(priced, NULL);
+
+    assert_holds(text, "dearer");
+    ck_assert_ptr_null(strstr(text, "slower"));
+    ck_assert_ptr_null(strstr(text, "which is dearer cannot be told"));
+    assert_holds(untold, "which is dearer cannot be told");
+}
+END_TEST
+
 START_TEST(nothing_is_said_of_bands_where_there_are_none)
 {
     g_autofree char *whole = g_strdup_printf(RESULT, "Two cards", "");
@@ -225,6 +262,8 @@ main(void)
     tcase_add_test(all, a_page_says_question_answer_machine_errors_sources_and_files);
     tcase_add_test(all, one_size_is_no_curve);
     tcase_add_test(all, a_verdict_that_is_a_guess_is_said_to_be_one_everywhere);
+    tcase_add_test(all, each_machine_that_does_not_fit_is_named);
+    tcase_add_test(all, prices_are_dearer_and_not_slower);
     tcase_add_test(all, nothing_is_said_of_bands_where_there_are_none);
     tcase_add_test(all, nothing_on_a_page_comes_from_elsewhere);
     tcase_add_test(all, texts_of_users_stay_texts);

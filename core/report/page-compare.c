@@ -147,6 +147,22 @@ add_tiles(FabPage *page, JsonObject *item, guint best, FabPageAnswer *answer)
     }
 }
 
+/* Says it of each that does not fit into memory, also of the first; whether there is one. */
+static bool
+add_unfit(FabPage *page, JsonObject *item, GString *text)
+{
+    bool any = false;
+
+    for (guint i = 0; i < fab_json_length(item, "scenarios"); i++) {
+        JsonObject *scenario = scenario_at(item, i);
+        if (fab_json_truth(scenario, "fits"))
+            continue;
+        g_string_append_printf(text, " %s does not fit into memory.", fab_page_title(page, scenario));
+        any = true;
+    }
+    return any;
+}
+
 static void
 answer_comparison(FabPage *page, JsonObject *item, FabPageAnswer *answer)
 {
@@ -170,8 +186,8 @@ answer_comparison(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     }
     if (guessed)
         g_string_append(text, " An interval is a guess; how sure this is, and why, stands below.");
-    if (!fab_json_truth(other, "fits"))
-        g_string_append_printf(text, " %s does not fit into memory.", name);
+    if (add_unfit(page, item, text))
+        answer->tone = FAB_TONE_BAD;
     answer->sentence = g_string_free(text, FALSE);
     add_tiles(page, item, best, answer);
 }
@@ -228,6 +244,33 @@ show_curves(FabPage *page, JsonObject *item)
 
 /* ------------------------------------------------------------------ one figure each: steps, and costs */
 
+/* Of prices, where their intervals are apart; "" of what has none. Owned by the caller. */
+static char *
+price_text(JsonObject *item, guint number)
+{
+    JsonObject *first = last_row(scenario_at(item, 0)), *row = last_row(scenario_at(item, number));
+    double low = fab_json_figure(row, "cost_low"), high = fab_json_figure(row, "cost_high");
+    double first_low = fab_json_figure(first, "cost_low"), first_high = fab_json_figure(first, "cost_high");
+    const char *guess = is_guessed(item, number) ? ", by a guess" : "";
+
+    if (!isfinite(fab_json_figure(row, "cost")) || !isfinite(fab_json_figure(first, "cost")))
+        return g_strdup("");
+    return low > first_high   ? g_strconcat("dearer", guess, NULL)
+           : high < first_low ? g_strconcat("cheaper", guess, NULL)
+                              : g_strdup("which is dearer " UNTOLD);
+}
+
+/* What is said beside a bar; NULL: nothing. Owned by the caller. */
+static char *
+bar_note(JsonObject *item, guint number, FabQuantity quantity)
+{
+    if (number == 0)
+        return NULL;
+    return quantity == FAB_QUANTITY_TIMES   ? verdict_text(item, number, last_row(scenario_at(item, number)))
+           : quantity == FAB_QUANTITY_PLAIN ? price_text(item, number)
+                                            : NULL;
+}
+
 /* Bars from 0 to the longest end of all whiskers. */
 static void
 show_bars(FabPage *page, JsonObject *item, const char *caption, const char *const names[3], FabQuantity quantity)
@@ -248,11 +291,10 @@ show_bars(FabPage *page, JsonObject *item, const char *caption, const char *cons
         bool itself = i == 0 && quantity == FAB_QUANTITY_TIMES;
         double value = fab_json_figure(row, names[0]), low = itself ? NAN : fab_json_figure(row, names[1]),
                high = itself ? NAN : fab_json_figure(row, names[2]);
-        char *verdict = quantity == FAB_QUANTITY_TIMES && i > 0 ? verdict_text(item, i, row) : NULL;
-        char *text = fab_quantity_interval(quantity, value, low, high);
+        char *text = fab_quantity_interval(quantity, value, low, high), *note = bar_note(item, i, quantity);
         g_ptr_array_add(texts, text);
-        g_ptr_array_add(texts, verdict);
-        bars[i] = (FabHtmlBar) { fab_page_title(page, scenario), text, verdict,
+        g_ptr_array_add(texts, note);
+        bars[i] = (FabHtmlBar) { fab_page_title(page, scenario), text, note,
                                  isfinite(value) ? value / most : 0, low / most, high / most, (int)i };
     }
     if (most > 0)
