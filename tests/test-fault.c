@@ -58,6 +58,8 @@ first_row(const FabResult *result)
 #define TWO_NODES "topology.name=superpod-h100|topology.nodes=2|collective.operation=all_reduce|collective.sizes=8M"
 #define ONE_NODE "topology.name=dgx-h100|collective.operation=all_reduce|collective.sizes=8M|collective.algorithm=ring"
 
+#define IN_SWITCH "topology.name=dgx-h100|collective.operation=all_reduce|collective.sizes=16M"
+
 /* ------------------------------------------------------------------ what is left of the machine */
 
 START_TEST(a_degraded_machine_keeps_its_numbers)
@@ -261,6 +263,8 @@ END_TEST
 
 START_TEST(faults_may_overlap)
 {
+    const char *once = ONE_NODE "|fault.kind=link-rate|fault.rate=0.5|fault.at=GPU 1 - NVSwitch";
+    g_autofree char *twice = g_strconcat(once, ", NVSwitch - GPU 1", NULL);
     g_autofree char *both = g_strconcat(COPY, "|fault a.kind=link-rate|fault a.at=Node 0 NIC 0 - Leaf 0|"
                                         "fault a.rate=0.5|fault a.start=100 us|fault a.end=300 us|"
                                         "fault b.kind=link-rate|fault b.at=Node 0 NIC 0 - Leaf 0|"
@@ -269,6 +273,7 @@ START_TEST(faults_may_overlap)
 
     /* 50 us lost alone, 75 together, 50 alone */
     ck_assert_int_le(llabs(time_of(both) - (time_of(COPY) + 175 * us)), 4);
+    ck_assert_int_eq(time_of(once), time_of(twice));
 }
 END_TEST
 
@@ -486,7 +491,11 @@ static const struct {
     { ONE_NODE "|fault.kind=link-rate|fault.at=GPU 1 - NVSwitch", "needs rate" },
     { ONE_NODE "|fault.kind=link-rate|fault.at=GPU 1 - NVSwitch|fault.rate=1.5", "must be between 0.001 and 0.999" },
     { ONE_NODE "|fault.kind=link-down|fault.at=GPU 1", "\"GPU 1\" is not a link such as" },
-    { ONE_NODE "|fault.kind=link-down|fault.at=GPU 1 - GPU 2", "has 0 links from GPU 1 to GPU 2" },
+    { ONE_NODE "|fault.kind=link-down|fault.at=GPU 1 - GPU 2", "0 links from GPU 1 to GPU 2.*has links to .*NVSwitch" },
+    { ONE_NODE "|fault.kind=link-down|fault.at=GPU 1 - NVSwitch#99", "has only 1 link from GPU 1 to NVSwitch" },
+    { ONE_NODE "|fault.kind=jitter|fault.delay=1 us|fault.at=GPU 0,,GPU 1", "has a comma with no name beside it" },
+    { IN_SWITCH "|fault.kind=link-down|fault.at=GPU 0 - NVSwitch|fault.start=10us|fault.detection=10us",
+      "\\[fault\\] link-down .*NVLS reduces in NVSwitches and cannot go round" },
     { ONE_NODE "|fault.kind=nic-down|fault.at=NIC 1", "is not a NIC with a cable to a network of dgx-h100, which has" },
     { ONE_NODE "|fault.kind=nvswitch-plane|fault.at=NVSwitch|fault.chips=4", "has 4 chips, chips must be less" },
     { ONE_NODE "|fault.kind=nvswitch-plane|fault.at=NVSwitch|fault.speed=4", "unknown key speed" },

@@ -100,6 +100,11 @@ read_places(FabKeyfile *file, FabFault *fault, GError **error)
     for (guint i = 0; parts[i] != NULL; i++) {
         if (g_strstrip(parts[i])[0] != '\0')
             g_ptr_array_add(places, g_strdup(parts[i]));
+        else if (parts[1] != NULL) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] at: \"%.60s\" has a comma with no name beside it; "
+                        "leave the comma out", fab_keyfile_path(file), fault->group, text);
+            return false;
+        }
     }
     if (places->len == 0 && text == NULL && fault->kind == FAB_FAULT_JITTER)
         return true;

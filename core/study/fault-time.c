@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/units.h"
 #include "topology/degrade.h"
 
@@ -221,4 +222,44 @@ fab_fault_plan_changes(FabFaultPlan *plan, const FabRouteRules *rules, const uin
     g_array_set_size(plan->changes, kept);
     *count = kept;
     return (const FabEngineChange *)(void *)plan->changes->data;
+}
+
+/* ------------------------------------------------------------------ what nothing goes round */
+
+/* Whether NVSwitches still join the GPUs that share a node with the first. */
+static bool
+reduces_in_switch(const FabTopology *topology, FabRouter *router, const uint32_t *gpus, uint32_t count)
+{
+    g_autoptr(GArray) node = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (fab_topology_node_of(topology, gpus[i]) == fab_topology_node_of(topology, gpus[0]))
+            g_array_append_val(node, gpus[i]);
+    }
+    return fab_router_multicast(router, (const uint32_t *)(void *)node->data, node->len, 1, NULL) != NULL;
+}
+
+void
+fab_fault_plan_explain(const FabFaultPlan *plan, const FabScenario *scenario, const uint32_t *gpus, uint32_t count,
+                       GError **error)
+{
+    const FabFault *fault = NULL;
+    g_autofree char *what = NULL;
+    bool lost = false;
+
+    for (guint i = 0; i < scenario->faults->len && fault == NULL; i++) {
+        const FabFault *one = scenario->faults->pdata[i];
+        fault = one->detection_s >= 0 ? one : NULL;
+    }
+    for (guint r = 0; r < plan->routers->len && !lost; r++) {
+        for (uint32_t i = 0; i < count && !lost; i++)
+            lost = !reduces_in_switch(plan->stages->pdata[r], plan->routers->pdata[r], gpus + i, count - i);
+    }
+    if (fault == NULL || !lost)
+        return;
+    what = fab_fault_describe(fault);
+    g_clear_error(error);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: [%s] %s: NVLS reduces in NVSwitches and cannot go round what is gone; give end in place of "
+                "detection, or [collective] algorithm=ring", scenario->path, fault->group, what);
 }

@@ -22,6 +22,8 @@ fab_fault_plan_free(FabFaultPlan *plan)
     g_free(plan);
 }
 
+enum { MOST_NEIGHBOURS = 6 };
+
 /* ------------------------------------------------------------------ places */
 
 static bool refuse(const FabPlacing *placing, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
@@ -100,14 +102,32 @@ find_vertex(const FabPlacing *placing, const char *name, GError **error)
     return FAB_VERTEX_NONE;
 }
 
+/* "NVSwitch, PCIe switch 0": where the links of a vertex lead, each once. */
+static char *
+neighbours_of(const FabTopology *topology, FabVertex vertex)
+{
+    uint32_t count;
+    const uint32_t *links = fab_topology_links_at(topology, vertex, &count);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    for (uint32_t i = 0; i < count && names->len < MOST_NEIGHBOURS; i++) {
+        char *name = topology->vertices[fab_link_other_end(&topology->links[links[i]], vertex)].name;
+        if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+            g_ptr_array_add(names, name);
+    }
+    g_ptr_array_add(names, NULL);
+    return g_strjoinv(", ", (char **)names->pdata);
+}
+
 /* "Leaf 0 - Spine 1": all links between the two; "Leaf 0 - Spine 1 #2": the second of them. */
 static bool
 mark_link(const FabPlacing *placing, const char *place, double share, GError **error)
 {
     const FabTopology *topology = placing->topology;
     g_auto(GStrv) ends = g_strsplit(place, " - ", 2);
-    char *mark = g_strv_length(ends) == 2 ? strstr(ends[1], " #") : NULL;
-    uint64_t wanted = mark != NULL ? g_ascii_strtoull(mark + 2, NULL, 10) : 0, met = 0;
+    char *mark = g_strv_length(ends) == 2 ? strrchr(ends[1], '#') : NULL;
+    uint64_t wanted = mark != NULL ? g_ascii_strtoull(mark + 1, NULL, 10) : 0, met = 0;
+    g_autofree char *others = NULL;
     uint32_t count;
     const uint32_t *links;
     FabVertex a, b;
@@ -124,13 +144,14 @@ mark_link(const FabPlacing *placing, const char *place, double share, GError **e
     links = fab_topology_links_at(topology, a, &count);
     for (uint32_t i = 0; i < count; i++) {
         if (fab_link_other_end(&topology->links[links[i]], a) == b && (++met == wanted || wanted == 0))
-            placing->share[links[i]] *= share;
+            placing->share[links[i]] = share;
     }
     if (met >= MAX(wanted, 1))
         return true;
-    return refuse(placing, error, "%s has %s%u link%s from %s to %s, \"%.60s\" is none of them", topology->name,
-                  met > 0 ? "only " : "", (uint32_t)met, met == 1 ? "" : "s", topology->vertices[a].name,
-                  topology->vertices[b].name, place);
+    others = neighbours_of(topology, a);
+    return refuse(placing, error, "%s has %s%u link%s from %s to %s, \"%.60s\" is none of them; %s has links to %s",
+                  topology->name, met > 0 ? "only " : "", (uint32_t)met, met == 1 ? "" : "s",
+                  topology->vertices[a].name, topology->vertices[b].name, place, topology->vertices[a].name, others);
 }
 
 /* Links that lose chips of a switch lose whole lanes, as each lane ends at one chip. */
@@ -159,7 +180,7 @@ mark_vertex(const FabPlacing *placing, FabVertex vertex, GError **error)
         const FabTopologyLink *link = &topology->links[links[i]];
         bool cable = link->medium == FAB_MEDIUM_INFINIBAND || link->medium == FAB_MEDIUM_ETHERNET;
         if (fault->kind == FAB_FAULT_NVSWITCH_PLANE)
-            placing->share[links[i]] *= share_of_lanes(link, chips, fault->chips);
+            placing->share[links[i]] = MIN(placing->share[links[i]], share_of_lanes(link, chips, fault->chips));
         else if (fault->kind == FAB_FAULT_SWITCH_DOWN || cable)
             placing->share[links[i]] = 0;
     }
@@ -210,16 +231,13 @@ place_on_gpus(const FabPlacing *placing, GError **error)
     return true;
 }
 
-bool
-fab_fault_place(const FabPlacing *placing, GError **error)
+/* Places of links: what is named twice is lost once. */
+static bool
+place_on_links(const FabPlacing *placing, GError **error)
 {
     const FabFault *fault = placing->fault;
     bool links = fault->kind == FAB_FAULT_LINK_DOWN || fault->kind == FAB_FAULT_LINK_RATE;
 
-    if (placing->topology->shared != FAB_VERTEX_NONE)
-        return refuse(placing, error, "virtual GPUs of one device have no faults");
-    if (fault->kind == FAB_FAULT_SLOW_GPU || fault->kind == FAB_FAULT_JITTER)
-        return place_on_gpus(placing, error);
     for (guint i = 0; fault->at[i] != NULL; i++) {
         FabVertex vertex;
         if (links && !mark_link(placing, fault->at[i], fault->kind == FAB_FAULT_LINK_DOWN ? 0 : fault->rate, error))
@@ -230,6 +248,27 @@ fab_fault_place(const FabPlacing *placing, GError **error)
         if (vertex == FAB_VERTEX_NONE || !mark_vertex(placing, vertex, error))
             return false;
     }
+    return true;
+}
+
+bool
+fab_fault_place(const FabPlacing *placing, GError **error)
+{
+    const FabFault *fault = placing->fault;
+    FabPlacing alone = *placing;
+    g_autofree double *share = NULL;
+
+    if (placing->topology->shared != FAB_VERTEX_NONE)
+        return refuse(placing, error, "virtual GPUs of one device have no faults");
+    if (fault->kind == FAB_FAULT_SLOW_GPU || fault->kind == FAB_FAULT_JITTER)
+        return place_on_gpus(placing, error);
+    alone.share = share = g_new(double, placing->topology->link_count + 1);
+    for (uint32_t i = 0; i < placing->topology->link_count; i++)
+        share[i] = 1;
+    if (!place_on_links(&alone, error))
+        return false;
+    for (uint32_t i = 0; i < placing->topology->link_count; i++)
+        placing->share[i] *= share[i];
     return true;
 }
 
@@ -247,7 +286,7 @@ fab_fault_check_joined(const FabPlacing *placing, const FabTopology *left, const
         return true;
     what = fab_fault_describe(placing->fault);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                "%s: [%s] %s%s leaves no way from %s to %s; leave the fault out, or let the work do without these GPUs",
+                "%s: [%s] %s%s leaves no way from %s to %s; leave out the fault, or let the work do without these GPUs",
                 placing->scenario->path, placing->fault->group, what,
                 placing->fault == placing->scenario->faults->pdata[0] ? "" : ", with the faults before it,",
                 topology->vertices[topology->gpus[gpus[0]]].name, topology->vertices[topology->gpus[lost]].name);

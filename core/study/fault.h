@@ -35,6 +35,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabFaultPlan, fab_fault_plan_free)
 const FabEngineChange *fab_fault_plan_changes(FabFaultPlan *plan, const FabRouteRules *rules, const uint32_t *gpus,
                                               uint32_t *count);
 
+/*
+ * After a run on these GPUs that failed with *error: where reductions in NVSwitches lost a switch that data was to go
+ * round, another error that names the fault.
+ */
+void fab_fault_plan_explain(const FabFaultPlan *plan, const FabScenario *scenario, const uint32_t *gpus, uint32_t count,
+                            GError **error);
+
 /* Adds to a result what the machine without faults would take, and with each alone. */
 bool fab_fault_costs(const FabScenario *scenario, const FabTopology *topology, FabResult *result, GError **error);
 

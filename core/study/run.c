@@ -303,6 +303,7 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
                            .pace = run->pace, .late_ps = run->late_ps, .changes = run->changes,
                            .change_count = run->change_count };
     g_autoptr(FabFold) fold = NULL;
+    GError *wrong = NULL;
 
     if (!fab_run_fold(run, program, &fold, error))
         return false;
@@ -315,7 +316,12 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
         fab_shared_costs(&spec, &run->constants->shared, plan->protocol, run->scenario->launch_s);
     else
         spec.execution = fab_cost_execution(&cost, plan);
-    return fab_engine_run(&spec, report, error);
+    if (fab_engine_run(&spec, report, &wrong))
+        return true;
+    if (run->faults != NULL)
+        fab_fault_plan_explain(run->faults, run->scenario, run->gpus, run->ranks, &wrong);
+    g_propagate_error(error, wrong);
+    return false;
 }
 
 int64_t
