@@ -331,6 +331,9 @@ class Measure(Cli):
         words = self.program("#!/bin/sh\ntouch " + self.path("ran") + "\n")
         self.refuses(r"has \[training\], .* a \[collective\], a \[transfer\] or a \[pipeline\] is", "measure",
                      "train-sharded-70b", *words)
+        with open(self.path("trace.ini"), "w", encoding="utf-8") as file:
+            file.write("[topology]\nname=dgx-h100\n[trace]\nfiles=t\n")
+        self.refuses(r"has \[trace\], which is not run on GPUs", "measure", self.path("trace.ini"), *words)
         self.refuses(r"needs a scenario", "measure")
         self.assertFalse(os.path.exists(self.path("ran")))
 

@@ -374,10 +374,13 @@ can_run(const FabScenario *scenario, GError **error)
                     ((const FabFault *)scenario->faults->pdata[0])->group);
         return false;
     }
-    if (scenario->kind == FAB_SCENARIO_TRAINING || scenario->kind == FAB_SCENARIO_INFERENCE) {
+    if (scenario->kind == FAB_SCENARIO_TRAINING || scenario->kind == FAB_SCENARIO_INFERENCE ||
+        scenario->kind == FAB_SCENARIO_TRACE) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s: has [%s], which is not run on GPUs; a [collective], a [transfer] or a [pipeline] is",
-                    scenario->path, scenario->kind == FAB_SCENARIO_TRAINING ? "training" : "inference");
+                    scenario->path, scenario->kind == FAB_SCENARIO_TRAINING    ? "training"
+                                    : scenario->kind == FAB_SCENARIO_INFERENCE ? "inference"
+                                                                               : "trace");
         return false;
     }
     if (scenario->kind != FAB_SCENARIO_PIPELINE || scenario->pipeline.gpus == 1)
