@@ -614,12 +614,16 @@ class Training(Cli):
             step = json.loads(self.prints("run", path, *options, "--json"))["results"][0]["step_s"]
             self.assertAlmostEqual(row["time_us"] / 1e6 / step, 1, delta=0.1)
             self.assertTrue(row["uses"])
+            self.assertEqual(row["binding"], "computing")  # most of a step of two GPUs
+            self.assertGreater(row["binding_utilisation"], max(use["utilisation"] for use in row["uses"]))
             drawing, loads = os.path.join(self.folder, "x.svg"), self.write("l.json", self.prints("run", replay, "--json"))
             self.prints("topology", "diagram", "dgx-h100", "--load", loads, "-o", drawing)
             with open(drawing, encoding="utf-8") as file:
                 self.assertIn("Utilisation of links: trace", file.read())
-            self.prints("compare", replay, replay)
-            self.prints("explain", replay)
+            compared = self.prints("compare", replay, replay)
+            self.assertRegex(compared, r"\n +trace +\d")
+            self.assertRegex(compared, r"bound by computing, \d+ % of the time\n")
+            self.assertRegex(self.prints("explain", replay), r"(?m)^trace: .* bound by computing, ")
             self.refuses(INPUT, r"has \[trace\], only a \[collective\]", "program", "export", replay)
             alone = self.write("a.ini", f"[topology]\nname=dgx-h100\n[trace]\nfiles=t.0.{suffix}\n")
             for words in (("run", alone, "--json"), ("chakra", "check", f"{prefix}.0.{suffix}")):

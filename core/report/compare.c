@@ -70,7 +70,9 @@ print_pair_row(const FabOutcomeRow *first, const FabOutcomeRow *other, FabRatio 
 {
     double rate_a = step ? first->work / first->seconds : first->algbw / 1e9;
     double rate_b = step ? other->work / other->seconds : other->algbw / 1e9, unit = step ? 1 : 1e6;
-    g_autofree char *size = step ? g_strdup("step") : fab_format_bytes(first->size_bytes);
+    /* A trace has no size. */
+    g_autofree char *size = step ? g_strdup("step")
+                            : first->size_bytes == 0 ? g_strdup("trace") : fab_format_bytes(first->size_bytes);
     Number time_a, time_b, text_a, text_b, value;
     char from[32], to[32], range[64];
     FabSpeedVerdict verdict = fab_speed_verdict(&ratio);
@@ -127,7 +129,7 @@ print_bindings(const FabComparison *comparison, guint number, FILE *out)
         g_autofree char *from = fab_format_bytes(row->size_bytes), *to = fab_format_bytes(end->size_bytes);
         fprintf(out, "# %s bound by %s, %s %% of the time", label(number, name), end->binding,
                 fab_stream_fixed(100 * end->binding_share, 0, share));
-        if (!fab_outcome_counts_tokens(outcome->kind))
+        if (!fab_outcome_counts_tokens(outcome->kind) && outcome->kind != FAB_SCENARIO_TRACE)
             fprintf(out, i == last ? ", %s" : ", %s to %s", from, to);
         fputc('\n', out);
     }

