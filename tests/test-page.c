@@ -251,6 +251,38 @@ START_TEST(a_result_that_cannot_be_shown_is_one_sentence)
 }
 END_TEST
 
+START_TEST(figures_that_no_machine_has_are_refused)
+{
+    static const struct {
+        const char *part, *with, *said;
+    } cases[] = {
+        { "\"uses\": [{", "\"uses\": [1, {", "an element of \"uses\" is no object" },
+        { "\"rows\": [{", "\"rows\": [\"text\", {", "an element of \"rows\" is no object" },
+        { "\"binding_utilisation\": 0.8", "\"binding_utilisation\": 55", "a share is between 0 and 1" },
+        { "\"binding_utilisation\": 0.8", "\"binding_utilisation\": -1", "a share is between 0 and 1" },
+        { "\"time_us\": 43.5", "\"time_us\": 1e308", "more than any machine has" },
+        { "\"size_bytes\": 524288", "\"size_bytes\": 1.5", "it is a whole number" },
+        { "\"schema_version\": 1", "\"schema_version\": \"1\"", "has no number \"schema_version\"" },
+    };
+    g_autofree char *right = g_strdup_printf(RESULT, "Two cards", "");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *document = replaced(right, cases[i].part, cases[i].with);
+        g_autofree char *message = message_about(document);
+        ck_assert_msg(strstr(message, cases[i].said) != NULL, "%s: %s", cases[i].with, message);
+    }
+}
+END_TEST
+
+START_TEST(a_point_of_a_claim_is_an_object)
+{
+    g_autofree char *message = message_about("{\"schema\": \"fabricast-claims\", \"schema_version\": 1, "
+                                             "\"claims\": [{\"points\": [{}, \"text\"]}]}");
+
+    ck_assert_ptr_nonnull(strstr(message, "an element of \"points\" is no object"));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -270,6 +302,8 @@ main(void)
     tcase_add_test(all, a_machine_that_is_not_known_here_is_said_so);
     tcase_add_test(all, results_of_another_program_version_are_said_so);
     tcase_add_test(all, a_result_that_cannot_be_shown_is_one_sentence);
+    tcase_add_test(all, figures_that_no_machine_has_are_refused);
+    tcase_add_test(all, a_point_of_a_claim_is_an_object);
     suite_add_tcase(suite, all);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -35,26 +35,67 @@ refuse(GError **error, const char *path, const char *format, ...)
 
 /* ------------------------------------------------------------------ figures */
 
+/* No quantity of a machine has more digits before its point, and pages have no unit for it. */
+#define MOST 1e30
+/* Shares are sums of rounded times. */
+#define MOST_OF_A_WHOLE 1.001
+
+/* Members by name, wherever they are, that all commands write in one way. */
+static const char *const lists[] = { "results", "scenarios", "claims", "rows", "points", "uses", "stages", "faults" };
+static const char *const shares[] = { "utilisation", "binding_utilisation", "binding_share" };
+static const char *const wholes[] = { "size_bytes", "channels", "gpus", "ranks" };
+
+#define IS_ONE_OF(name, names) is_one_of(name, names, G_N_ELEMENTS(names))
+
 static bool
-check_finite(JsonNode *node, const char *path, const char *name, GError **error)
+is_one_of(const char *name, const char *const *names, size_t count)
 {
-    if (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_DOUBLE &&
-        !isfinite(json_node_get_double(node)))
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+check_value(double value, const char *path, const char *name, GError **error)
+{
+    if (!isfinite(value))
         return refuse(error, path, "\"%.60s\" is a number that is not finite; no command writes such a result", name);
+    if (fabs(value) > MOST)
+        return refuse(error, path, "\"%.60s\" is %g, more than any machine has; no command writes such a result", name,
+                      value);
+    if (IS_ONE_OF(name, shares) && !(value >= 0 && value <= MOST_OF_A_WHOLE))
+        return refuse(error, path, "\"%.60s\" is %g, a share is between 0 and 1", name, value);
+    if (IS_ONE_OF(name, wholes) && (value < 0 || value != floor(value)))
+        return refuse(error, path, "\"%.60s\" is %g, it is a whole number", name, value);
+    return true;
+}
+
+static bool
+check_node(JsonNode *node, const char *path, const char *name, GError **error)
+{
+    JsonObjectIter iter;
+    const char *member;
+    JsonNode *value;
+
+    if (JSON_NODE_HOLDS_VALUE(node) && (json_node_get_value_type(node) == G_TYPE_DOUBLE ||
+                                        json_node_get_value_type(node) == G_TYPE_INT64))
+        return check_value(json_node_get_double(node), path, name, error);
     if (JSON_NODE_HOLDS_ARRAY(node)) {
         JsonArray *array = json_node_get_array(node);
         for (guint i = 0; i < json_array_get_length(array); i++) {
-            if (!check_finite(json_array_get_element(array, i), path, name, error))
+            JsonNode *element = json_array_get_element(array, i);
+            if (IS_ONE_OF(name, lists) && !JSON_NODE_HOLDS_OBJECT(element))
+                return refuse(error, path, "an element of \"%.60s\" is no object", name);
+            if (!check_node(element, path, name, error))
                 return false;
         }
     }
     if (JSON_NODE_HOLDS_OBJECT(node)) {
-        JsonObjectIter iter;
-        const char *member;
-        JsonNode *value;
         json_object_iter_init(&iter, json_node_get_object(node));
         while (json_object_iter_next(&iter, &member, &value)) {
-            if (!check_finite(value, path, member, error))
+            if (!check_node(value, path, member, error))
                 return false;
         }
     }
@@ -114,7 +155,10 @@ kind_of(JsonObject *top, const char *path, GError **error)
             continue;
         if (version == SCHEMA_VERSION)
             return fab_page_kinds[i];
-        refuse(error, path, "has \"schema_version\" %g, this program reads version %d", version, SCHEMA_VERSION);
+        if (isnan(version))
+            refuse(error, path, "has no number \"schema_version\", this program reads version %d", SCHEMA_VERSION);
+        else
+            refuse(error, path, "has \"schema_version\" %g, this program reads version %d", version, SCHEMA_VERSION);
         return NULL;
     }
     if (g_strcmp0(schema, "fabricast-break-even") == 0) {
@@ -166,7 +210,7 @@ fab_page_add(FabPage *page, const char *path, const char *text, gsize length, GE
         return refuse(error, path, "is not whole JSON: %s", inner != NULL ? inner->message : "it is empty");
     top = fab_json_object(json_parser_get_root(parser));
     kind = kind_of(top, path, error);
-    if (kind == NULL || !check_finite(json_parser_get_root(parser), path, "", error) ||
+    if (kind == NULL || !check_node(json_parser_get_root(parser), path, "", error) ||
         !check_items(kind, top, path, error))
         return false;
     document = g_new0(FabPageDocument, 1);
