@@ -198,6 +198,10 @@ START_TEST(broken_json_is_refused)
 {
     bad("", FAB_ERROR_SYNTAX, "empty");
     bad("{ \"id\": 1", FAB_ERROR_SYNTAX, "not JSON");
+    {
+        g_autofree char *deep = g_strnfill(65, '[');
+        bad(deep, FAB_ERROR_SYNTAX, "nests deeper than 64 brackets, must be at most that deep$");
+    }
     bad("7", FAB_ERROR_SYNTAX, "neither an object nor an array");
     bad("[7]", FAB_ERROR_SYNTAX, "node number 1: it is not an object");
     bad("{ \"workload_graph\": 5 }", FAB_ERROR_SYNTAX, "\"workload_graph\" or \"nodes\" is not an array");
@@ -212,6 +216,9 @@ START_TEST(broken_json_is_refused)
     bad("{ \"type\": 4, \"durationMicros\": -3 }", FAB_ERROR_VALUE, "a duration");
     bad("{ \"type\": 7, \"comm_type\": 12 }", FAB_ERROR_VALUE, "comm_type 12, must be between 0 and 9");
     bad("{ \"type\": 7, \"comm_size\": \"9e18\" }", FAB_ERROR_VALUE, "comm_size");
+    bad("{ \"type\": 7, \"comm_size\": \"4398046511105\" }", FAB_ERROR_VALUE,
+        "comm_size 4398046511105, must be a whole number from 0 to 4398046511104$");
+    bad("{ \"type\": 5, \"comm_tag\": -0.1 }", FAB_ERROR_VALUE, "comm_tag -0\\.1, .* from 0 to 4294967295$");
     bad("{ \"type\": 7, \"comm_size\": 1.5 }", FAB_ERROR_VALUE, "whole number");
     bad("{ \"type\": 4, \"attr\": [3] }", FAB_ERROR_SYNTAX, "attribute without a name");
     bad("{ \"type\": 4, \"dataDeps\": [\"a\"] }", FAB_ERROR_SYNTAX, "dependence");
@@ -223,6 +230,7 @@ START_TEST(dependences_that_cannot_be_are_named)
     bad("{ \"id\": 1, \"type\": 4 } { \"id\": 1, \"type\": 4 }", FAB_ERROR_VALUE, "two nodes have id 1");
     bad("{ \"id\": 1, \"type\": 4, \"dataDeps\": [2, 3] }", FAB_ERROR_VALUE,
         "2 dependences .*: node 1 waits for 2, node 1 waits for 3");
+    bad("{ \"id\": 1, \"type\": 4, \"dataDeps\": [2] }", FAB_ERROR_VALUE, "1 dependence names nodes");
     bad("{ \"id\": 1, \"type\": 4, \"dataDeps\": [1] }", FAB_ERROR_DEADLOCK, "circle of 1: 1 waits for 1");
     bad("{ \"id\": 5, \"type\": 4 } { \"id\": 6, \"type\": 4, \"dataDeps\": [5, 8] } { \"id\": 7, \"type\": 4, "
         "\"dataDeps\": [6] } { \"id\": 8, \"type\": 4, \"dataDeps\": [7] } "

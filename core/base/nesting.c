@@ -22,7 +22,7 @@ fab_nesting_check(const char *path, const char *text, gsize length, GError **err
     }
     if (depth <= MAX_DEPTH)
         return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: nests deeper than %d brackets, no result does", path,
-                MAX_DEPTH);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: nests deeper than %d brackets, must be at most that deep",
+                path, MAX_DEPTH);
     return false;
 }

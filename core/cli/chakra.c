@@ -9,6 +9,8 @@
 #include "study/step-trace.h"
 #include "study/trace-order.h"
 
+#define PLURAL(count) ((count) == 1 ? "" : "s")
+
 static bool
 write_ranks(const FabStepTrace *trace, const char *prefix, bool json, uint64_t *nodes, GError **error)
 {
@@ -54,8 +56,8 @@ run_export(const FabCommand *command, int argc, char **argv, GError **error)
     if (trace == NULL || !write_ranks(trace, prefix, json, &nodes, error))
         return FAB_EXIT_INPUT;
     time = fab_format_time(fab_ps_from_seconds(fab_step_trace_step(trace)->seconds));
-    fprintf(fab_output_stream(output), "%s: %u ranks, %" G_GUINT64_FORMAT " nodes; the step takes %s\n", prefix,
-            fab_step_trace_ranks(trace), nodes, time);
+    fprintf(fab_output_stream(output), "%s: %u rank%s, %" G_GUINT64_FORMAT " node%s; the step takes %s\n", prefix,
+            fab_step_trace_ranks(trace), PLURAL(fab_step_trace_ranks(trace)), nodes, PLURAL(nodes), time);
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
 
@@ -83,8 +85,9 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
         return FAB_EXIT_INPUT;
     for (guint r = 0; r < trace->ranks->len; r++)
         nodes += ((const FabTraceRank *)trace->ranks->pdata[r])->nodes->len;
-    fprintf(fab_output_stream(output), "%s: %u ranks, %" G_GUINT64_FORMAT " nodes, %u collectives and messages, which "
-            "fit together\n", argv[1], trace->ranks->len, nodes, match->calls->len);
+    fprintf(fab_output_stream(output), "%s: %u rank%s, %" G_GUINT64_FORMAT " node%s, %u %s, which fit together\n",
+            argv[1], trace->ranks->len, PLURAL(trace->ranks->len), nodes, PLURAL(nodes), match->calls->len,
+            match->calls->len == 1 ? "collective or message" : "collectives and messages");
     lone = fab_trace_match_lone(match->lone);
     if (lone != NULL)
         fprintf(fab_output_stream(output), "%s\n", lone);

@@ -172,8 +172,9 @@ check_counts(const Group *group, GError **error)
         if (count == most)
             continue;
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                    "rank %u has %u collectives or messages of %s%s%s, rank %u has %u: they do not fit together",
-                    g_array_index(group->ranks, uint32_t, 0), most, group->name != NULL ? "group \"" : "one group",
+                    "rank %u has %u collective%s or message%s of %s%s%s, rank %u has %u: they do not fit together",
+                    g_array_index(group->ranks, uint32_t, 0), most, most == 1 ? "" : "s",
+                    most == 1 ? "" : "s", group->name != NULL ? "group \"" : "one group",
                     group->name != NULL ? group->name : "", group->name != NULL ? "\"" : "",
                     g_array_index(group->ranks, uint32_t, m), count);
         return false;

@@ -318,8 +318,8 @@ fab_trace_run(const FabTrace *trace, const FabTraceWish *wish, const FabTopology
     bool good;
 
     if (trace->ranks->len > topology->gpu_count) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: the trace has %u ranks, %s has %u GPUs", wish->files,
-                    trace->ranks->len, topology->name, topology->gpu_count);
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: the trace has %u ranks, %s has %u GPU%s", wish->files,
+                    trace->ranks->len, topology->name, topology->gpu_count, topology->gpu_count == 1 ? "" : "s");
         return NULL;
     }
     match = fab_trace_match_new(trace, error);
@@ -401,14 +401,18 @@ describe(const FabTraceRun *run, const FabTrace *trace, FabResult *result)
     if (run->alone_ps > 0) {
         char slower[G_ASCII_DTOSTR_BUF_SIZE];
         g_ascii_formatd(slower, sizeof slower, "%.1f", 100 * fmax(run->took_ps / run->alone_ps - 1, 0));
-        add_note(result, "%" G_GUINT64_FORMAT " nodes, %" G_GUINT64_FORMAT " collectives and messages, which take "
-                 "%s %% longer than each alone", run->nodes, run->calls, slower);
+        if (run->calls == 1)
+            add_note(result, "%" G_GUINT64_FORMAT " nodes, 1 collective or message, which takes %s %% longer than "
+                     "alone", run->nodes, slower);
+        else
+            add_note(result, "%" G_GUINT64_FORMAT " nodes, %" G_GUINT64_FORMAT " collectives and messages, which take "
+                     "%s %% longer than each alone", run->nodes, run->calls, slower);
     }
     if (lone != NULL)
         add_note(result, "%s", lone);
     if (passed_over > 0)
-        add_note(result, "%" G_GUINT64_FORMAT " control dependences are not waited for; [trace] dependences=all "
-                 "waits for them", passed_over);
+        add_note(result, "%" G_GUINT64_FORMAT " control dependence%s not waited for; [trace] dependences=all waits "
+                 "for %s", passed_over, passed_over == 1 ? " is" : "s are", passed_over == 1 ? "it" : "them");
 }
 
 FabResult *

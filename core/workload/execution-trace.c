@@ -143,8 +143,8 @@ find_waits(FabTraceRank *rank, GHashTable *ids, GError **error)
     }
     if (count == 0)
         return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %u dependences name nodes that are not in the file: %s%s",
-                rank->path, count, missing->str, count > SHOWN ? ", ..." : "");
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %u dependence%s nodes that are not in the file: %s%s",
+                rank->path, count, count == 1 ? " names" : "s name", missing->str, count > SHOWN ? ", ..." : "");
     return false;
 }
 
@@ -257,11 +257,16 @@ static bool
 take(double number, double most, bool whole, const char *name, const FabTraceNode *node, const char *path,
      GError **error)
 {
+    char found[G_ASCII_DTOSTR_BUF_SIZE], bound[G_ASCII_DTOSTR_BUF_SIZE];
+
     if (number >= 0 && number <= most && (!whole || number == floor(number)))
         return true;
+    /* All digits of the bounds: rounded, what just exceeds one would look as if it did not. */
+    g_ascii_formatd(found, sizeof found, "%.15g", number);
+    g_ascii_formatd(bound, sizeof bound, "%.15g", most);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                "%s: node %" G_GUINT64_FORMAT " has %s %g, must be %s from 0 to %g", path, node->id, name, number,
-                whole ? "a whole number" : "a number", most);
+                "%s: node %" G_GUINT64_FORMAT " has %s %s, must be %s from 0 to %s", path, node->id, name, found,
+                whole ? "a whole number" : "a number", bound);
     return false;
 }
 
