@@ -443,6 +443,8 @@ START_TEST(a_result_that_does_not_fit_is_refused_in_one_sentence)
         { "{\"schema\": \"fabricast-result\", \"schema_version\": 1, \"results\": [3]}", "no result",
           FAB_ERROR_SYNTAX },
         { RESULT("dgx-1v", ROW("")), "is a result of topology dgx-1v, the diagram is of dgx-h100", FAB_ERROR_VALUE },
+        { RESULT("dgx-h100\", \"gpus\": 32, \"plugin\": \"", ROW("")), "of dgx-h100 with 32 GPUs, the diagram has 8",
+          FAB_ERROR_VALUE },
         { RESULT("dgx-h100", ""), "has no rows", FAB_ERROR_SYNTAX },
         { RESULT("dgx-h100", "{}"), "uses", FAB_ERROR_SYNTAX },
         { RESULT("dgx-h100", ROW("{}")), "resource", FAB_ERROR_SYNTAX },

@@ -72,12 +72,16 @@ static bool
 check_topology(const FabTopology *topology, JsonObject *result, const char *path, GError **error)
 {
     const char *name = fab_json_text(result, "topology");
+    double gpus = topology->gpu_count; /* parameters such as nodes leave the name as it is */
 
     if (name == NULL)
         return refuse(error, FAB_ERROR_SYNTAX, path, "the first result names no \"topology\"");
     if (strcmp(name, topology->name) != 0)
         return refuse(error, FAB_ERROR_VALUE, path, "is a result of topology %s, the diagram is of %s", name,
                       topology->name);
+    if (fab_json_number(result, "gpus", &gpus) && gpus != topology->gpu_count)
+        return refuse(error, FAB_ERROR_VALUE, path, "is a result of %s with %.0f GPUs, the diagram has %u; draw the "
+                      "machine with the same parameters: --set KEY=VALUE", name, gpus, topology->gpu_count);
     return true;
 }
 
