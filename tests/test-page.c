@@ -251,6 +251,23 @@ START_TEST(a_result_that_cannot_be_shown_is_one_sentence)
 }
 END_TEST
 
+START_TEST(faults_are_named_beside_the_healthy_time)
+{
+    g_autofree char *right = g_strdup_printf(RESULT, "Two cards", "");
+    g_autofree char *fault = replaced(right, "\"interval\": \"a guess\"",
+                                      "\"healthy_us\": [40, 29], \"faults\": [{\"name\": \"leaf\", \"what\": "
+                                      "\"switch-down at Leaf 3\", \"alone_us\": [41, 31.9]}, {\"name\": \"slow\", "
+                                      "\"what\": \"slow-gpu at GPU 0\", \"alone_us\": [41, null]}]");
+    g_autofree char *text = page_of(fault, NULL), *healthy = page_of(right, NULL);
+
+    assert_holds(text, "That is with faults, which add 50.0 %: without them it would take 29.0 us.");
+    assert_holds(text, "The faults: switch-down at Leaf 3; slow-gpu at GPU 0.");
+    assert_holds(text, "<dt>without faults</dt><dd>29.0 us</dd>");
+    assert_holds(text, "<th scope=\"row\">leaf</th><td>switch-down at Leaf 3</td><td>31.9 us</td><td>10.0 %</td>");
+    ck_assert_ptr_null(strstr(healthy, "faults cost"));
+}
+END_TEST
+
 START_TEST(figures_that_no_machine_has_are_refused)
 {
     static const struct {
@@ -302,6 +319,7 @@ main(void)
     tcase_add_test(all, a_machine_that_is_not_known_here_is_said_so);
     tcase_add_test(all, results_of_another_program_version_are_said_so);
     tcase_add_test(all, a_result_that_cannot_be_shown_is_one_sentence);
+    tcase_add_test(all, faults_are_named_beside_the_healthy_time);
     tcase_add_test(all, figures_that_no_machine_has_are_refused);
     tcase_add_test(all, a_point_of_a_claim_is_an_object);
     suite_add_tcase(suite, all);

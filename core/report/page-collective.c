@@ -45,6 +45,7 @@ answer_result(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     if (fab_json_figure(row, "busbw_GBps") > 0)
         fab_page_tile(answer, "bus bandwidth", rate_of(row, "busbw_GBps"));
     fab_page_tile(answer, "machine", g_strdup(fab_json_text(item, "topology_title")));
+    fab_page_add_faults(item, fab_json_length(item, "rows") - 1, fab_json_figure(row, "time_us") * 1e-6, answer);
 }
 
 /* ------------------------------------------------------------------ curves */
@@ -156,6 +157,7 @@ static void
 show_results(FabPage *page, GPtrArray *items)
 {
     show_curves(page, items);
+    fab_page_show_faults(page, items);
     fab_page_section(page, "breakdown", "What is busy");
     for (guint i = 0; i < items->len; i++)
         show_uses(page, items->pdata[i]);

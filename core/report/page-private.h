@@ -86,6 +86,10 @@ void fab_page_tile(FabPageAnswer *answer, const char *label, char *value); /* ta
 /* What the bands of a chart of times are: so many curves have one, of so many it is a guess. NULL: no band. Owned. */
 char *fab_page_about_bands(guint banded, guint guessed);
 
+/* page-faults.c: adds the healthy time and the faults of an item that has some; then a table of what each costs. */
+void fab_page_add_faults(JsonObject *item, guint row, double seconds, FabPageAnswer *answer);
+void fab_page_show_faults(FabPage *page, GPtrArray *items);
+
 /* page-machine.c: machines, pipelines, memory. page-sure.c: errors measured, assumptions, the way back. */
 void fab_page_show_machines(FabPage *page);
 void fab_page_show_timelines(FabPage *page);

@@ -84,6 +84,7 @@ answer_step(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     fab_page_tile(answer, "tokens", g_steal_pointer(&rate));
     fab_page_tile(answer, "of the peak (MFU)", fab_quantity_format(FAB_QUANTITY_SHARE, fab_json_figure(item, "mfu")));
     fab_page_tile(answer, "memory", g_steal_pointer(&fit));
+    fab_page_add_faults(item, 0, fab_json_figure(item, "step_s"), answer);
 }
 
 /* A run of weeks in which machines fail: what of it is work that lasts. */
@@ -122,6 +123,7 @@ show_steps(FabPage *page, GPtrArray *items)
 {
     bool any = false;
 
+    fab_page_show_faults(page, items);
     fab_page_section(page, "breakdown", "Where the time goes");
     for (guint i = 0; i < items->len; i++) {
         show_parts(page, items->pdata[i], "parts_s", "time of the busiest stage");
