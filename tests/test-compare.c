@@ -234,6 +234,25 @@ START_TEST(steps_that_differ_in_the_link_alone_are_compared_as_a_pair)
 }
 END_TEST
 
+START_TEST(faults_and_goodput_are_named)
+{
+    g_autoptr(FabComparison) faulty =
+        good(SCENARIO("topology.name=dgx-h100", SMALL),
+             SCENARIO("topology.name=dgx-h100", SMALL, "fault.kind=slow-gpu", "fault.at=GPU 1", "fault.factor=2"));
+    const FabOutcome *whole = faulty->outcomes->pdata[0], *broken = faulty->outcomes->pdata[1];
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    fab_report_comparison(faulty, out);
+    fclose(out);
+    ck_assert_ptr_null(whole->faults);
+    ck_assert_str_eq(broken->faults, "fault: slow-gpu at GPU 1, 2 times as long");
+    ck_assert_ptr_nonnull(strstr(text, "# B faults    fault: slow-gpu at GPU 1, 2 times as long\n"));
+    free(text);
+}
+END_TEST
+
 START_TEST(a_step_is_compared_by_its_tokens)
 {
     g_autoptr(FabComparison) comparison =
@@ -276,6 +295,7 @@ main(void)
     tcase_add_test(cases, prices_have_a_unit_a_date_and_a_source);
     tcase_add_test(cases, answers_are_compared_by_the_tokens_they_generate);
     tcase_add_test(cases, steps_that_differ_in_the_link_alone_are_compared_as_a_pair);
+    tcase_add_test(cases, faults_and_goodput_are_named);
     tcase_add_test(cases, a_step_is_compared_by_its_tokens);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_NORMAL);

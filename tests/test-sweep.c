@@ -100,7 +100,7 @@ START_TEST(keys_that_belong_together_change_together)
     g_autoptr(FabSweep) sweep = good_sweep("topology.name & price.gpu_hour=dgx-a100 & 1 USD/h | dgx-h100 & 2 USD/h\n"
                                            "collective.ranks=2|4\n");
     g_auto(GStrv) last = fab_sweep_settings(sweep, 3);
-    g_autoptr(GError) short_of = NULL, alone = NULL;
+    g_autoptr(GError) short_of = NULL, alone = NULL, goodput = NULL;
 
     ck_assert_uint_eq(sweep->points, 4);
     ck_assert_str_eq(last[0], "topology.name=dgx-h100");
@@ -111,6 +111,8 @@ START_TEST(keys_that_belong_together_change_together)
     ck_assert_ptr_nonnull(strstr(short_of->message, "has 1 parts, must have one for each of 2 keys"));
     ck_assert_ptr_null(sweep_of("topology.name & gpus=dgx-a100 & 1\n", &alone));
     ck_assert_ptr_nonnull(strstr(alone->message, "gpus is not known"));
+    ck_assert_ptr_null(sweep_of("goodput.spares=1..4\n", &goodput));
+    ck_assert_ptr_nonnull(strstr(goodput->message, "goodput.spares changes no row"));
 }
 END_TEST
 

@@ -175,12 +175,18 @@ void
 fab_report_comparison(const FabComparison *comparison, FILE *out)
 {
     char name[16];
+    Number share;
 
     fprintf(out, "# fabricast %s\n", FAB_VERSION);
     for (guint i = 0; i < comparison->outcomes->len; i++) {
         const FabOutcome *outcome = comparison->outcomes->pdata[i];
         fprintf(out, "# %s %s: %s on %s, %u GPU%s\n", label(i, name), outcome->name, outcome->what, outcome->topology,
                 outcome->gpus, outcome->gpus == 1 ? "" : "s");
+        if (outcome->faults != NULL)
+            fprintf(out, "# %s faults    %s\n", name, outcome->faults);
+        if (outcome->goodput > 0)
+            fprintf(out, "# %s goodput   %s %% of the time is work that lasts; steps below are without it\n", name,
+                    fab_stream_fixed(100 * outcome->goodput, 2, share));
     }
     for (guint i = 1; i < comparison->outcomes->len; i++)
         print_pair(comparison, i, out);
@@ -326,9 +332,11 @@ json_outcome(const FabComparison *comparison, guint number, FILE *out)
         const char *name, *value;
     } texts[] = { { "scenario", outcome->name }, { "scenario_text", outcome->scenario },
                   { "topology", outcome->topology }, { "work", outcome->what },
-                  { "interval", outcome->interval }, { "price", outcome->price }, { "power", outcome->power },
+                  { "interval", outcome->interval }, { "faults", outcome->faults },
+                  { "price", outcome->price }, { "power", outcome->power },
                   { "currency", outcome->price != NULL ? outcome->currency : NULL } };
     char name[16];
+    Number share;
 
     fprintf(out, "    {\"label\": \"%s\"", label(number, name));
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
@@ -341,6 +349,7 @@ json_outcome(const FabComparison *comparison, guint number, FILE *out)
         fab_stream_json_text(out, comparison->bases->pdata[number]);
     else
         fputs("null", out);
+    fprintf(out, ", \"goodput\": %s", outcome->goodput > 0 ? fab_stream_number(outcome->goodput, share) : "null");
     fputs(",\n      \"rows\": [\n", out);
     for (guint i = 0; i < comparison->sizes->len; i++) {
         json_row(comparison, number, g_array_index(comparison->sizes, uint64_t, i), out);

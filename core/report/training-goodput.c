@@ -85,7 +85,9 @@ fab_report_goodput_json(const FabTrainingStep *step, FILE *out)
 
     if (goodput == NULL)
         return;
-    fputs(",\n      \"goodput\": { ", out);
+    fputs(",\n      \"goodput\": { \"source\": ", out);
+    fab_stream_json_text(out, goodput->source);
+    fputs(", ", out);
     write_member(out, "share", goodput->spent[FAB_SPENT_WORK], ", ");
     write_member(out, "period_s", goodput->period, ", ");
     write_member(out, "mtbf_s", goodput->mtbf, ", ");

@@ -178,6 +178,11 @@ check_axis(const FabSweepAxis *axis, FabKeyfile *file, GError **error)
     g_auto(GStrv) keys = fab_sweep_split(axis->key);
 
     for (guint i = 0; keys[i] != NULL; i++) {
+        if (g_str_has_prefix(keys[i], "goodput.")) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [sweep] %s changes no row: sweeps are of single steps; "
+                        "use `fabricast run` or `fabricast compare` with each value", fab_keyfile_path(file), keys[i]);
+            return false;
+        }
         if (strchr(keys[i], '.') != NULL && !g_str_has_prefix(keys[i], "sweep."))
             continue;
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,

@@ -34,6 +34,7 @@ fab_outcome_free(FabOutcome *outcome)
     g_free(outcome->topology);
     g_free(outcome->what);
     g_free(outcome->interval);
+    g_free(outcome->faults);
     g_free(outcome->price);
     g_free(outcome->power);
     g_clear_pointer(&outcome->rows, g_ptr_array_unref);
@@ -96,6 +97,25 @@ set_costs(FabOutcome *outcome, const FabScenario *scenario)
 
 /* ------------------------------------------------------------------ what was run */
 
+/* "leaf: switch-down at Leaf 3; background: ...". Owned by the caller; NULL: the machine is whole and alone. */
+static char *
+faults_text(const FabScenario *scenario)
+{
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < scenario->faults->len; i++) {
+        const FabFault *fault = scenario->faults->pdata[i];
+        g_autofree char *what = fab_fault_describe(fault);
+        g_ptr_array_add(texts, g_strdup_printf("%s: %s", fault->name, what));
+    }
+    if (scenario->background != NULL) {
+        g_autofree char *what = fab_background_describe(scenario->background);
+        g_ptr_array_add(texts, g_strdup_printf("background: %s", what));
+    }
+    g_ptr_array_add(texts, NULL);
+    return texts->len > 1 ? g_strjoinv("; ", (char **)texts->pdata) : NULL;
+}
+
 static void
 take_result(FabOutcome *outcome, const FabResult *result, const FabTopology *topology)
 {
@@ -137,6 +157,7 @@ take_step(FabOutcome *outcome, const FabTrainingStep *step)
     outcome->machines = training->nodes;
     outcome->interval = g_strdup_printf("rule of thumb of training steps: %s", step->reason);
     outcome->guessed = !step->fitted;
+    outcome->goodput = step->goodput != NULL ? step->goodput->spent[FAB_SPENT_WORK] : 0;
     outcome->memory_bytes = (double)memory->stages[memory->fullest].total;
     outcome->memory_capacity = (double)memory->capacity;
     outcome->fits = memory->fit != FAB_FIT_NO;
@@ -216,6 +237,7 @@ fab_outcome_new(const FabScenario *scenario, const FabTopology *topology, FabPro
     outcome->kind = scenario->kind;
     outcome->name = g_strdup(scenario->name);
     outcome->scenario = g_strdup(scenario->text);
+    outcome->faults = faults_text(scenario);
     outcome->rows = g_ptr_array_new_with_free_func(row_free);
     if (topology == NULL) {
         built = fab_machine_load(scenario->topology, scenario->overrides, error);

@@ -27,6 +27,8 @@ typedef struct {
     char *what;                /* "all_reduce", "transfer", "training of llama-3-8b" */
     uint32_t gpus, machines;   /* that do the work */
     char *interval;            /* what the intervals rest on, or why there are none */
+    char *faults;              /* what is wrong with the machine, in words; NULL: nothing */
+    double goodput;            /* share of a training run's time that is work which lasts; 0: not asked for */
     bool guessed;              /* nobody measured such a machine, or such a stack on such GPUs */
     /* Training steps: of the fullest GPU. 0: not a step */
     double memory_bytes, memory_capacity;
