@@ -256,14 +256,14 @@ START_TEST(faults_are_named_beside_the_healthy_time)
     g_autofree char *right = g_strdup_printf(RESULT, "Two cards", "");
     g_autofree char *fault = replaced(right, "\"interval\": \"a guess\"",
                                       "\"healthy_us\": [40, 29], \"faults\": [{\"name\": \"leaf\", \"what\": "
-                                      "\"switch-down at Leaf 3\", \"alone_us\": [41, 31.9]}, {\"name\": \"slow\", "
+                                      "\"switch-down at Leaf 3\", \"alone_us\": [41, 36.25]}, {\"name\": \"slow\", "
                                       "\"what\": \"slow-gpu at GPU 0\", \"alone_us\": [41, null]}]");
     g_autofree char *text = page_of(fault, NULL), *healthy = page_of(right, NULL);
 
-    assert_holds(text, "That is with faults, which add 50.0 %: without them it would take 29.0 us.");
+    assert_holds(text, "That is with faults, which add 50.0 %: without them it would take 29 us.");
     assert_holds(text, "The faults: switch-down at Leaf 3; slow-gpu at GPU 0.");
-    assert_holds(text, "<dt>without faults</dt><dd>29.0 us</dd>");
-    assert_holds(text, "<th scope=\"row\">leaf</th><td>switch-down at Leaf 3</td><td>31.9 us</td><td>10.0 %</td>");
+    assert_holds(text, "<dt>without faults</dt><dd>29 us</dd>");
+    assert_holds(text, "<th scope=\"row\">leaf</th><td>switch-down at Leaf 3</td><td>36.25 us</td><td>25.0 %</td>");
     ck_assert_ptr_null(strstr(healthy, "faults cost"));
 }
 END_TEST
