@@ -92,6 +92,9 @@ START_TEST(a_verdict_that_is_a_guess_is_said_to_be_one_everywhere)
     assert_holds(sure, "<span>faster from 1 B to 2 B</span>");
     assert_holds(sure, "<td>faster</td>");
     assert_holds(sure, "Nine of ten measurements of machines of the kind lie in the band.");
+    /* Beside the chart, where no curve runs and long names wrap. */
+    assert_holds(sure, "aria-hidden=\"true\"></span><span>as fast as slow</span></li>");
+    ck_assert_ptr_null(strstr(sure, ">as fast as slow</text>"));
     assert_holds(guess, "<div class=\"answer open\">");
     assert_holds(guess, "<span>faster, by a guess, from 1 B to 2 B</span>");
     assert_holds(guess, "<td>faster, by a guess</td>");

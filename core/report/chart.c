@@ -162,8 +162,6 @@ write_data(FILE *out, const FabChart *chart)
     write_axis(out, "x", &chart->x);
     write_axis(out, "y", &chart->y);
     number(out, "\"mark\":", chart->mark);
-    fputs(",\"mark_label\":", out);
-    fab_html_json(out, chart->mark_label != NULL ? chart->mark_label : "");
     fputs(",\"title\":", out);
     fab_html_json(out, chart->title);
     fputs(",\"series\":[", out);
@@ -225,6 +223,9 @@ fab_chart_write(const FabChart *chart, guint number_of_page, FILE *out)
     for (guint s = 0; s < chart->series->len; s++)
         fab_html_print(out, "<li><span class=\"key c%u\" aria-hidden=\"true\"></span><span>%s</span></li>",
                        s % FAB_PALETTE, ((const FabChartSeries *)chart->series->pdata[s])->name);
+    if (isfinite(chart->mark) && chart->mark_label != NULL)
+        fab_html_print(out, "<li class=\"level\"><span class=\"key dashes\" aria-hidden=\"true\"></span>"
+                       "<span>%s</span></li>", chart->mark_label);
     fputs("</ul>\n<div class=\"plot\">", out);
     fab_chart_draw(&settled, number_of_page, out);
     fputs("</div>\n", out);

@@ -153,7 +153,7 @@
   };
 
   Chart.prototype.buildLegend = function () {
-    this.figure.querySelectorAll(".legend li").forEach((item, number) => {
+    this.figure.querySelectorAll(".legend li:not(.level)").forEach((item, number) => {
       const button = element("button");
       button.type = "button";
       button.setAttribute("aria-pressed", "true");
@@ -219,8 +219,6 @@
     if (this.data.mark !== null && (this.data.mark > 0 || !this.log.y)) {
       const mark = this.inner.append("g").attr("class", "mark");
       mark.append("line").attr("x1", LEFT).attr("x2", this.right).attr("y1", y(this.data.mark)).attr("y2", y(this.data.mark));
-      mark.append("text").attr("x", this.right - 4).attr("y", y(this.data.mark) - 5).attr("text-anchor", "end")
-        .text(this.data.mark_label);
     }
   };
 
