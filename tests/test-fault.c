@@ -398,6 +398,7 @@ START_TEST(a_slow_gpu_slows_the_kernels_of_its_stage)
     ck_assert_double_eq_tol(slow->parts[FAB_TIME_TENSOR], healthy->parts[FAB_TIME_TENSOR], 1e-9);
     ck_assert_double_gt(slow->seconds, healthy->seconds * 1.2);
     ck_assert_double_eq_tol(slow->healthy, healthy->seconds, 1e-12);
+    ck_assert(strstr(slow->reason, "no step with such a fault") != NULL && strstr(healthy->reason, "fault") == NULL);
 }
 END_TEST
 
@@ -419,7 +420,6 @@ START_TEST(jitter_reaches_the_gpus_of_all_machines_of_a_step)
     g_autofree char *all = g_strconcat(piped, jitter, NULL);
     g_autofree char *first = g_strconcat(all, "|fault.at=GPU 0,GPU 1,GPU 2,GPU 3,GPU 4,GPU 5,GPU 6,GPU 7", NULL);
     g_autoptr(FabTrainingStep) healthy = step_of(piped), one = step_of(first), four = step_of(all);
-
     ck_assert_double_gt(one->seconds, healthy->seconds);
     ck_assert_double_gt(four->seconds - healthy->seconds, 2 * (one->seconds - healthy->seconds));
 }

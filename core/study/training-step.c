@@ -253,7 +253,7 @@ summarise(FabTrainingStep *step, const FabGpuRates *rates)
  * docs/training.md says how often it holds.
  */
 static void
-set_interval(FabTrainingStep *step)
+set_interval(FabTrainingStep *step, bool faults)
 {
     const struct {
         bool applies;
@@ -273,7 +273,8 @@ set_interval(FabTrainingStep *step)
         rule++;
     step->low = step->seconds / (1 + rules[rule].share);
     step->high = step->seconds * (1 + rules[rule].share);
-    step->reason = rules[rule].reason;
+    step->reason = faults ? "the range of whole machines: no step with such a fault was ever measured"
+                          : rules[rule].reason;
 }
 
 static bool
@@ -347,7 +348,7 @@ predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times
     if (faults != NULL)
         step->parts[FAB_TIME_OPTIMISER] *= faults->pace[step->stage];
     summarise(step, &rates);
-    set_interval(step);
+    set_interval(step, faults != NULL);
     return true;
 }
 
