@@ -125,6 +125,19 @@ START_TEST(each_machine_that_does_not_fit_is_named)
 }
 END_TEST
 
+START_TEST(a_machine_is_as_fast_as_itself_without_a_doubt)
+{
+    g_autofree char *steps = replaced(PAIR("false"), "\"size_bytes\": 2, ", "");
+    g_autofree char *text = page_of(steps, NULL);
+    const char *ratio = "3 (2 to 4)", *bars = strstr(text, "How many times as fast; the line is the interval");
+
+    ck_assert_ptr_nonnull(bars);
+    bars = strstr(bars, ratio);
+    ck_assert_msg(bars != NULL && strstr(text, "Time of a step") > bars, "the other one has an interval");
+    ck_assert_msg(strstr(bars + 1, ratio) > strstr(text, "Time of a step"), "the first one has an interval too");
+}
+END_TEST
+
 START_TEST(prices_are_dearer_and_not_slower)
 {
     g_autofree char *same = replaced(PAIR("false"), "\"ratio\": 3", "\"ratio\": 3, \"cost\": 5, \"cost_low\": 4, "
@@ -281,6 +294,7 @@ START_TEST(figures_that_no_machine_has_are_refused)
         { "\"binding_utilisation\": 0.8", "\"binding_utilisation\": 55", "a share is between 0 and 1" },
         { "\"binding_utilisation\": 0.8", "\"binding_utilisation\": -1", "a share is between 0 and 1" },
         { "\"time_us\": 43.5", "\"time_us\": 1e308", "more than any machine has" },
+        { "\"time_us\": 43.5", "\"time_us\": 1e13", "more than any machine has" },
         { "\"size_bytes\": 524288", "\"size_bytes\": 1.5", "it is a whole number" },
         { "\"schema_version\": 1", "\"schema_version\": \"1\"", "has no number \"schema_version\"" },
     };
@@ -315,6 +329,7 @@ main(void)
     tcase_add_test(all, one_size_is_no_curve);
     tcase_add_test(all, a_verdict_that_is_a_guess_is_said_to_be_one_everywhere);
     tcase_add_test(all, each_machine_that_does_not_fit_is_named);
+    tcase_add_test(all, a_machine_is_as_fast_as_itself_without_a_doubt);
     tcase_add_test(all, prices_are_dearer_and_not_slower);
     tcase_add_test(all, nothing_is_said_of_bands_where_there_are_none);
     tcase_add_test(all, nothing_on_a_page_comes_from_elsewhere);

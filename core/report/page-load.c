@@ -37,12 +37,15 @@ refuse(GError **error, const char *path, const char *format, ...)
 
 /* No quantity of a machine has more digits before its point, and pages have no unit for it. */
 #define MOST 1e30
+/* What times in picoseconds hold at most, in microseconds: see FAB_QUANTITY_SECONDS. */
+#define MOST_MICROSECONDS 9e12
 /* Shares are sums of rounded times. */
 #define MOST_OF_A_WHOLE 1.001
 
 /* Members by name, wherever they are, that all commands write in one way. */
 static const char *const lists[] = { "results", "scenarios", "claims", "rows", "points", "uses", "stages", "faults" };
 static const char *const shares[] = { "utilisation", "binding_utilisation", "binding_share" };
+static const char *const times[] = { "time_us", "low_us", "high_us", "healthy_us", "alone_us" };
 static const char *const wholes[] = { "size_bytes", "channels", "gpus", "ranks" };
 
 #define IS_ONE_OF(name, names) is_one_of(name, names, G_N_ELEMENTS(names))
@@ -62,7 +65,7 @@ check_value(double value, const char *path, const char *name, GError **error)
 {
     if (!isfinite(value))
         return refuse(error, path, "\"%.60s\" is a number that is not finite; no command writes such a result", name);
-    if (fabs(value) > MOST)
+    if (fabs(value) > (IS_ONE_OF(name, times) ? MOST_MICROSECONDS : MOST))
         return refuse(error, path, "\"%.60s\" is %g, more than any machine has; no command writes such a result", name,
                       value);
     if (IS_ONE_OF(name, shares) && !(value >= 0 && value <= MOST_OF_A_WHOLE))
