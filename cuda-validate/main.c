@@ -63,6 +63,15 @@ report_failure(const FabmFailure *failure)
     return failure->status;
 }
 
+/* Needs no GPU, and comes first: also where there is none. */
+static void
+list_tests(void)
+{
+    for (const FabmTest *test = fabm_tests; test->name != NULL; test++)
+        printf("test %-12s %s%s\n", test->name, test->summary, test->library != 0 ? " (a library)" : "");
+    fflush(stdout);
+}
+
 static bool
 list_machine(const FabmSession *session, FabmFailure *failure)
 {
@@ -83,8 +92,6 @@ list_machine(const FabmSession *session, FabmFailure *failure)
             refused.status = 0;
         }
     }
-    for (const FabmTest *test = fabm_tests; test->name != NULL; test++)
-        printf("test %-12s %s%s\n", test->name, test->summary, test->library != 0 ? " (a library)" : "");
     return true;
 }
 
@@ -346,7 +353,9 @@ main(int argc, char **argv)
     }
     if (!check_tests(&options, &failure))
         return report_failure(&failure);
-    if (!options.list)
+    if (options.list)
+        list_tests();
+    else
         fabm_watchdog_take_signals();
     session.backend = options.fake > 0 ? fabm_fake_new(options.fake) : fabm_cuda_new(&failure);
     if (session.backend == NULL)

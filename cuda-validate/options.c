@@ -16,7 +16,7 @@ typedef struct {
 #define FIELD(name) offsetof(FabmOptions, name)
 
 static const Option table[] = {
-    { "list", NULL, FLAG, FIELD(list), 0, 0, "list the GPUs, what joins them, and the tests" },
+    { "list", NULL, FLAG, FIELD(list), 0, 0, "list the tests, the GPUs and what joins them" },
     { "gpus", "LIST", LIST, FIELD(gpus), 0, 0, "GPUs to use, such as 0,2-3 (all)" },
     { "fake", "N", WHOLE, FIELD(fake), 1, 64, "N GPUs made of host threads: tries the program, measures nothing" },
     { "sizes", "SIZES", BYTES, FIELD(sizes), 0, 0, "LOW:HIGH[:FACTOR] or a list, such as 4K:1G or 8M,64M" },

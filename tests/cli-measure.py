@@ -46,6 +46,8 @@ def words_of_the_command_line():
     expect(run("--version").stdout.startswith("fabricast-measure "), "--version")
     listed = run("--fake=3", "--list")
     expect(listed.returncode == 0 and "GPU 2: fake" in listed.stdout and "test links" in listed.stdout, "--list")
+    listed = run("--list")
+    expect("test links" in listed.stdout and (listed.returncode == 0 or "--fake" in listed.stderr), "--list without a GPU")
 
 
 def without_gpus():
