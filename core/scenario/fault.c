@@ -152,8 +152,9 @@ read_jitter(FabKeyfile *file, FabFault *fault, GError **error)
                 "(spread=0.02)", error);
 }
 
-bool
-fab_fault_is_loss(const FabFault *fault)
+/* Whether nothing passes what has this fault. */
+static bool
+is_loss(const FabFault *fault)
 {
     return fault->kind == FAB_FAULT_LINK_DOWN || fault->kind == FAB_FAULT_SWITCH_DOWN ||
            fault->kind == FAB_FAULT_NIC_DOWN;
@@ -170,11 +171,11 @@ check_times(const FabKeyfile *file, const FabFault *fault, bool ends, GError **e
     else if (fault->end_s <= fault->start_s)
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] end is not after start", fab_keyfile_path(file),
                     fault->group);
-    else if (fault->detection_s >= 0 && (!fab_fault_is_loss(fault) || !fault->timed))
+    else if (fault->detection_s >= 0 && (!is_loss(fault) || !fault->timed))
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s: [%s] detection belongs to link-down, switch-down and nic-down with a start during the run",
                     fab_keyfile_path(file), fault->group);
-    else if (fault->timed && fab_fault_is_loss(fault) && !ends && fault->detection_s < 0)
+    else if (fault->timed && is_loss(fault) && !ends && fault->detection_s < 0)
         return need(file, fault, "end, or detection, after which data goes round it: what it carries would wait for "
                     "ever", error);
     else

@@ -42,9 +42,6 @@ GPtrArray *fab_faults_read(FabKeyfile *file, GError **error);
 /* Declares the groups and their keys, so that a misspelt one is found. */
 void fab_faults_accept(FabKeyfile *file);
 
-/* Whether nothing passes what has this fault. */
-bool fab_fault_is_loss(const FabFault *fault);
-
 /* "link-rate at Leaf 0 - Spine 1, 50 % left". Owned by the caller. */
 char *fab_fault_describe(const FabFault *fault);
 

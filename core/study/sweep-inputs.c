@@ -218,15 +218,3 @@ fab_sweep_inputs(const char *path, char *const *sets, const FabSweep *sweep)
     add_constants(probe.inputs);
     return probe.inputs;
 }
-
-char *
-fab_sweep_inputs_digest(GPtrArray *inputs)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    for (guint i = 0; i < inputs->len; i++) {
-        const FabStoreInput *input = inputs->pdata[i];
-        g_string_append_printf(text, "%s %s\n", input->digest, input->name);
-    }
-    return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str, (gssize)text->len);
-}

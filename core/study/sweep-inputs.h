@@ -11,7 +11,4 @@
  */
 GPtrArray *fab_sweep_inputs(const char *path, char *const *sets, const FabSweep *sweep);
 
-/* One checksum of all of them. Owned by the caller. */
-char *fab_sweep_inputs_digest(GPtrArray *inputs);
-
 #endif
