@@ -18,9 +18,13 @@ MAY_INCLUDE = {
     "workload": ["base", "scenario", "topology", "program", "collective"],
     "engine": ["base", "topology", "program", "result"],
     "measure": ["base", "topology", "result"],
-    "study": ["base", "include", "scenario", "result", "plugin", "topology", "program", "collective", "workload",
-              "engine", "measure"],
-    "report": ["base", "include", "scenario", "topology", "workload", "result", "measure", "study"],
+    "predict": ["base", "include", "scenario", "result", "plugin", "topology", "program", "collective", "workload",
+                "engine", "measure"],
+    "validate": ["base", "scenario", "result", "plugin", "topology", "collective", "workload", "engine", "measure",
+                 "predict"],
+    "study": ["base", "include", "scenario", "result", "plugin", "topology", "collective", "workload", "predict"],
+    "report": ["base", "include", "scenario", "topology", "workload", "result", "measure", "predict", "validate",
+               "study"],
 }
 MAY_INCLUDE["cli"] = list(MAY_INCLUDE)
 MAY_INCLUDE["mpi"] = ["base", "study"]

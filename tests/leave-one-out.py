@@ -4,7 +4,7 @@
 leave-one-out.py PROGRAM
 
 The intervals that ship are made of these very residuals. When this fails after a change of the model, make them anew:
-    fabricast validate --leave-one-out --interval-table -o core/study/interval-table.c
+    fabricast validate --leave-one-out --interval-table -o core/predict/interval-table.c
 """
 
 import json

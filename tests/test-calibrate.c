@@ -1,4 +1,4 @@
-#include "study/calibrate.h"
+#include "validate/calibrate.h"
 
 #include <check.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 
 #include "collective/overlay.h"
 #include "report/calibrate.h"
-#include "study/resolve.h"
+#include "validate/resolve.h"
 
 static const char *const everywhere[] = { "source.machine=test",  "system.topology=dgx-h100", "quality.grade=A",
                                           "quality.reason=made", NULL };

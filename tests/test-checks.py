@@ -33,7 +33,7 @@ CASES = [
     ("check-style.py", "core/a/a.c", CLEAN[:-1], "no newline at the end"),
     ("check-style.py", "docs/a.c", CLEAN, "no functions found"),
     ("check-includes.py", "core/engine/a.c", '#include "topology/route.h"\n#include <glib.h>\n', None),
-    ("check-includes.py", "core/engine/a.c", '\n# include "study/run.h"\n', "core/engine/a.c:2: core/engine may not"),
+    ("check-includes.py", "core/engine/a.c", '\n# include "predict/run.h"\n', "core/engine/a.c:2: core/engine may not"),
     ("check-includes.py", "core/base/a.h", "#include <fabricast/plugin.h>\n", "core/base/a.h:1: core/base may not"),
     ("check-includes.py", "core/topology/a.h", "#include <fabricast/plugin.h>\n", None),
     ("check-includes.py", "core/topology/a.c", '#include "route.h"\n', 'write "topology/route.h"'),

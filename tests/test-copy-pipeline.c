@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "scenario/scenario.h"
-#include "study/run.h"
+#include "predict/run.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 

@@ -1,5 +1,5 @@
 /* What a plan costs beside the fabric, with constants made up here so that every figure can be worked out by hand. */
-#include "study/cost.h"
+#include "predict/cost.h"
 
 #include <check.h>
 #include <math.h>

@@ -6,8 +6,8 @@
 
 #include "report/device.h"
 #include "scenario/scenario.h"
-#include "study/device.h"
-#include "study/run.h"
+#include "validate/device.h"
+#include "predict/run.h"
 
 static GPtrArray *
 measured(const char *topology, const char *const rows[][4], guint count)

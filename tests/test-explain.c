@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "study/training-step.h"
+#include "predict/training-step.h"
 #include "topology/machine.h"
 
 static FabScenario *

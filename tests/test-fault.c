@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "study/fault.h"
-#include "study/run.h"
-#include "study/training-step.h"
+#include "predict/fault.h"
+#include "predict/run.h"
+#include "predict/training-step.h"
 #include "topology/degrade.h"
 #include "topology/machine.h"
 #include "topology/route.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "study/run.h"
+#include "predict/run.h"
 #include "topology/machine.h"
 
 /* "topology.nodes=2|collective.sizes=1M" and how to fold. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "study/goodput.h"
-#include "study/training-step.h"
+#include "predict/goodput.h"
+#include "predict/training-step.h"
 
 #define HOUR 3600.0
 #define DAY 86400.0

@@ -1,4 +1,4 @@
-#include "study/inference.h"
+#include "predict/inference.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "study/interval.h"
+#include "predict/interval.h"
 
 #include <check.h>
 #include <math.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "report/validate.h"
-#include "study/interval-fit.h"
-#include "study/run.h"
+#include "validate/interval-fit.h"
+#include "predict/run.h"
 
 static void
 free_case(gpointer data)
@@ -435,7 +435,7 @@ START_TEST(the_shipped_table_is_whole)
 }
 END_TEST
 
-/* The table is made anew by `fabricast validate --leave-one-out --interval-table -o core/study/interval-table.c`. */
+/* The table is made anew by `fabricast validate --leave-one-out --interval-table -o core/predict/interval-table.c`. */
 START_TEST(a_table_prints_as_the_source_that_holds_it)
 {
     char *text = NULL;

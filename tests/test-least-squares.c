@@ -1,4 +1,4 @@
-#include "study/least-squares.h"
+#include "validate/least-squares.h"
 
 #include <check.h>
 #include <math.h>

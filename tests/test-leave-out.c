@@ -1,4 +1,4 @@
-#include "study/leave-out.h"
+#include "validate/leave-out.h"
 
 #include <check.h>
 #include <math.h>

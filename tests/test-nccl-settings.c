@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "scenario/scenario.h"
-#include "study/run.h"
+#include "predict/run.h"
 
 enum { TREE = 1 << 0, RING = 1 << 1, NVLS = 1 << 4, NVLS_TREE = 1 << 5 };
 enum { LL = 1 << 0, LL128 = 1 << 1, SIMPLE = 1 << 2 };

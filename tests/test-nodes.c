@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "collective/nodes.h"
-#include "study/resolve.h"
-#include "study/run.h"
+#include "validate/resolve.h"
+#include "predict/run.h"
 #include "topology/machine.h"
 
 /* "node=dgx-h100|nodes=2" on the catalogue's cluster. */

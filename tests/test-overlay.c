@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "scenario/scenario.h"
-#include "study/run.h"
+#include "predict/run.h"
 
 #define HEAD "[calibration]\nformat=1\n"
 

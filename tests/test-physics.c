@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "collective/collective.h"
-#include "study/run.h"
+#include "predict/run.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 

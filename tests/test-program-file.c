@@ -8,7 +8,7 @@
 #include "collective/collective.h"
 #include "program/interpreter.h"
 #include "program/program-file.h"
-#include "study/export.h"
+#include "predict/export.h"
 #include "topology/machine.h"
 
 static char *folder;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "study/run.h"
+#include "predict/run.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 

@@ -1,5 +1,5 @@
 /* What measurements say between the lines: who launched, which release, what the clock shows. */
-#include "study/run-facts.h"
+#include "validate/run-facts.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "scenario/scenario.h"
-#include "study/run.h"
+#include "predict/run.h"
 
 static FabResult *
 run(const char *const *sets)

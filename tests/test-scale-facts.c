@@ -10,7 +10,7 @@
 
 #include "collective/collective.h"
 #include "scenario/scenario.h"
-#include "study/run.h"
+#include "predict/run.h"
 
 #define POLARIS "topology.name=polaris|topology.nodes="
 #define TWO_P5 "topology.name=aws-p5-x8|topology.nodes=2|nccl=2.22|operation=all_reduce|sizes="

@@ -1,4 +1,4 @@
-#include "study/statistics.h"
+#include "validate/statistics.h"
 
 #include <check.h>
 #include <math.h>

@@ -5,7 +5,7 @@
 
 #include "report/report.h"
 #include "scenario/scenario.h"
-#include "study/run.h"
+#include "predict/run.h"
 
 enum { THREADS = 4, ROUNDS = 3 };
 

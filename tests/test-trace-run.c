@@ -1,4 +1,4 @@
-#include "study/trace-run.h"
+#include "predict/trace-run.h"
 
 #include <check.h>
 #include <math.h>
@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "study/concurrent.h"
-#include "study/step-trace.h"
-#include "study/trace-order.h"
+#include "predict/concurrent.h"
+#include "predict/step-trace.h"
+#include "predict/trace-order.h"
 #include "topology/machine.h"
 
 #define GPU ", \"attr\": [{ \"name\": \"is_cpu_op\", \"boolVal\": false }] }"

@@ -1,4 +1,4 @@
-#include "study/training-step.h"
+#include "predict/training-step.h"
 
 #include <check.h>
 #include <math.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "study/group-time.h"
+#include "predict/group-time.h"
 #include "topology/machine.h"
 #include "workload/kernel.h"
 #include "workload/parameters.h"

@@ -1,4 +1,4 @@
-#include "study/training-validate.h"
+#include "validate/training-validate.h"
 
 #include <check.h>
 #include <math.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/paths.h"
-#include "study/training-names.h"
-#include "study/training-row.h"
+#include "validate/training-names.h"
+#include "validate/training-row.h"
 
 static void
 add_table(GPtrArray *tables, const char *id)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "study/run.h"
+#include "predict/run.h"
 
 #define ASUS "asus-esc8000a-e13p"
 #define WRX90 "wrx90-2sw-8"

@@ -1,4 +1,4 @@
-#include "study/validate.h"
+#include "validate/validate.h"
 
 #include <check.h>
 #include <math.h>
@@ -7,7 +7,7 @@
 
 #include "base/paths.h"
 #include "report/validate.h"
-#include "study/resolve.h"
+#include "validate/resolve.h"
 
 /* A measurement of an all-reduce over 4 GPUs; `facts` is "group.key=value" texts ended by NULL. */
 static FabMeasurement *

@@ -1,5 +1,5 @@
 /* The work of a program, predicted without running it. */
-#include "study/work.h"
+#include "predict/work.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 #include "cli/progress.h"
 #include "collective/overlay.h"
 #include "report/calibrate.h"
-#include "study/interval-fit.h"
+#include "validate/interval-fit.h"
 
 typedef struct {
     gboolean json, list, force, quiet;

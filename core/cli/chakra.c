@@ -6,8 +6,8 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "scenario/scenario.h"
-#include "study/step-trace.h"
-#include "study/trace-order.h"
+#include "predict/step-trace.h"
+#include "predict/trace-order.h"
 
 #define PLURAL(count) ((count) == 1 ? "" : "s")
 

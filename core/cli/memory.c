@@ -5,7 +5,7 @@
 #include "cli/output.h"
 #include "cli/report-options.h"
 #include "report/training.h"
-#include "study/training.h"
+#include "predict/training.h"
 
 static FabFootprint *
 account(const char *path, const FabReportOptions *options, GError **error)

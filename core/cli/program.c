@@ -7,7 +7,7 @@
 #include "cli/output.h"
 #include "cli/scenario-options.h"
 #include "program/program-show.h"
-#include "study/export.h"
+#include "predict/export.h"
 #include "topology/machine.h"
 
 /* What export and show need: where to write, a scenario, its machine. */

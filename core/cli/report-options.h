@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "scenario/scenario.h"
-#include "study/run.h"
+#include "predict/run.h"
 
 typedef struct {
     gboolean json, csv, quiet;

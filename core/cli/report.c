@@ -16,7 +16,7 @@
 #include "report/page.h"
 #include "report/report.h"
 #include "report/training.h"
-#include "study/run.h"
+#include "predict/run.h"
 
 enum { MOST_BYTES = 256 << 20 };
 

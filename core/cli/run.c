@@ -10,8 +10,8 @@
 #include "report/inference.h"
 #include "report/report.h"
 #include "report/training.h"
-#include "study/run.h"
-#include "study/step-trace.h"
+#include "predict/run.h"
+#include "predict/step-trace.h"
 #include "topology/machine.h"
 
 typedef struct {

@@ -14,7 +14,7 @@
 #include "report/device.h"
 #include "report/training-validate.h"
 #include "report/validate.h"
-#include "study/leave-out.h"
+#include "validate/leave-out.h"
 
 typedef struct {
     gboolean json, csv, rows, leave_out, table, quiet, training, clusters, device;
@@ -266,7 +266,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         { "clusters", 0, 0, G_OPTION_ARG_NONE, &options.clusters,
           "Predict the tables of several nodes, and those alone", NULL },
         { "interval-table", 0, 0, G_OPTION_ARG_NONE, &options.table,
-          "Print the intervals that the rows yield, as core/study/interval-table.c", NULL },
+          "Print the intervals that the rows yield, as core/predict/interval-table.c", NULL },
         { "plots", 0, 0, G_OPTION_ARG_FILENAME, &options.plots, "Draw each case: DIR/ID.svg", "DIR" },
         { "calibration", 0, 0, G_OPTION_ARG_FILENAME, &options.calibration,
           "Constants that `fabricast calibrate` fitted", "FILE" },

@@ -55,7 +55,7 @@ typedef struct {
     FabKernelCosts kernel[FAB_GENERATIONS]; /* oldest first */
     FabPcieCosts peer, staged;
     FabSharedFactors shared;
-    double network_speed; /* of what messages between nodes cost, against study/network-cost.c: 1 but for explain */
+    double network_speed; /* of what messages between nodes cost, against predict/network-cost.c: 1 but for explain */
 } FabConstants;
 
 /* The set that ships with the program. */

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "study/calibrate.h"
-#include "study/interval-fit.h"
+#include "validate/calibrate.h"
+#include "validate/interval-fit.h"
 
 /* Each constant before and after, with its interval or why it has none; then errors by band and case. */
 bool fab_report_fit(const FabFit *fit, FILE *out, GError **error);

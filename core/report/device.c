@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "report/stream.h"
-#include "study/validate.h"
+#include "validate/validate.h"
 
 typedef char Number[G_ASCII_DTOSTR_BUF_SIZE];
 

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "study/device.h"
+#include "validate/device.h"
 
 /* Each row of each case, then the mean errors of each test by size. */
 void fab_report_device(GPtrArray *cases, FILE *out);

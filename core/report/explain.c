@@ -8,7 +8,7 @@
 #include "base/units.h"
 #include "fabricast-config.h"
 #include "report/stream.h"
-#include "study/training-step.h"
+#include "predict/training-step.h"
 
 typedef char Number[G_ASCII_DTOSTR_BUF_SIZE];
 

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "study/inference.h"
+#include "predict/inference.h"
 
 /* Time to the first token and of each further one, tokens per second, where the time goes, whether it fits. */
 void fab_report_inference(const FabInference *inference, FILE *out);

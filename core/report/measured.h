@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "study/measured.h"
+#include "predict/measured.h"
 
 /* A table with a line for each size; then the mean error, and what came out wrong. */
 bool fab_report_measured(const FabMeasured *measured, FILE *out, GError **error);

@@ -6,7 +6,7 @@
 #include "report/diagram-load.h"
 #include "report/page-private.h"
 #include "report/training.h"
-#include "study/step-trace.h"
+#include "predict/step-trace.h"
 #include "workload/memory.h"
 
 /* Steps beyond these are not replayed for a picture: it would take longer than seconds. */

@@ -7,7 +7,7 @@
 #include "report/json-read.h"
 #include "report/page.h"
 #include "scenario/scenario.h"
-#include "study/training-step.h"
+#include "predict/training-step.h"
 #include "topology/topology.h"
 
 /* A scenario that some result names: read again from its text. */

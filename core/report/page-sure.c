@@ -4,7 +4,7 @@
 
 #include "fabricast-config.h"
 #include "report/page-private.h"
-#include "study/interval.h"
+#include "predict/interval.h"
 #include "topology/gpu.h"
 
 /* ------------------------------------------------------------------ errors measured */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "report/page-private.h"
-#include "study/training-step.h"
+#include "predict/training-step.h"
 #include "workload/memory.h"
 
 /* Shares below are drawn as nothing. */

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "study/training-leave-out.h"
-#include "study/training-validate.h"
+#include "validate/training-leave-out.h"
+#include "validate/training-validate.h"
 
 /* Errors by set and table, order of layouts, what is not scored; `rows`: every row too. */
 void fab_report_step_validation(const FabStepValidation *validation, bool rows, FILE *out);

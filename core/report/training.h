@@ -6,8 +6,8 @@
 
 #include "scenario/model.h"
 #include "report/report.h"
-#include "study/trace-run.h"
-#include "study/training-step.h"
+#include "predict/trace-run.h"
+#include "predict/training-step.h"
 
 /* Shape, parameters, arithmetic and cache of a token; `sequence` 0: not known, no arithmetic. */
 void fab_report_model(const FabModel *model, uint32_t sequence, FILE *out);

@@ -69,7 +69,7 @@ fab_report_interval_table(const FabIntervals *intervals, FILE *out, GError **err
     fputs("/*\n * How far predictions were off, from the open set of measurements; made by\n"
           " * `fabricast validate --leave-one-out --interval-table`, do not edit. Each is 5 % and 95 % of\n"
           " * ln(measured / predicted) and the number of machines, below 64 KiB, to 8 MiB, from 8 MiB.\n */\n"
-          "#include \"study/interval.h\"\n\nstatic const FabIntervals shipped = {\n", out);
+          "#include \"predict/interval.h\"\n\nstatic const FabIntervals shipped = {\n", out);
     for (int c = 0; c < FAB_CONNECTIONS; c++) {
         for (int f = 0; f < FAB_FAMILIES; f++) {
             if (is_measured(intervals, c, f))

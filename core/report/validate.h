@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "study/interval-fit.h"
-#include "study/validate.h"
+#include "validate/interval-fit.h"
+#include "validate/validate.h"
 
 /* Tables of errors by band, system, collective and algorithm, the worst cases; `rows`: also every row of every case. */
 bool fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GError **error);
@@ -16,7 +16,7 @@ bool fab_report_validation_json(const FabValidation *validation, FILE *out, GErr
 
 /* Lines: of how many scored rows the measurement is inside the interval, by band. */
 void fab_report_coverage(const FabValidation *validation, FILE *out);
-/* The source of core/study/interval-table.c. */
+/* The source of core/predict/interval-table.c. */
 bool fab_report_interval_table(const FabIntervals *intervals, FILE *out, GError **error);
 
 /* One case with at least one row as a picture: SVG, time over size, both logarithmic. */

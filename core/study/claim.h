@@ -5,7 +5,7 @@
 #ifndef FAB_STUDY_CLAIM_H
 #define FAB_STUDY_CLAIM_H
 
-#include "study/run.h"
+#include "predict/run.h"
 
 typedef enum {
     FAB_CLAIM_SUPPORTED, /* the whole interval is within the threshold under all conditions */

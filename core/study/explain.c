@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "collective/overlay.h"
-#include "study/group-time.h"
-#include "study/inference.h"
+#include "predict/group-time.h"
+#include "predict/inference.h"
 #include "topology/machine.h"
 
 /* A change of the machine: of links with a label, of a kind of resource, of what kernels cost. */

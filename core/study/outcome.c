@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "study/inference.h"
+#include "predict/inference.h"
 #include "topology/machine.h"
 
 static FabOutcomeRow *

@@ -6,7 +6,7 @@
 #define FAB_STUDY_OUTCOME_H
 
 #include "scenario/scenario.h"
-#include "study/run.h"
+#include "predict/run.h"
 #include "topology/topology.h"
 
 typedef struct {

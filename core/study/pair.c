@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "study/group-time.h"
-#include "study/training-step.h"
+#include "predict/group-time.h"
+#include "predict/training-step.h"
 #include "topology/machine.h"
 
 /* One of the two, on its machine. */

@@ -3,7 +3,7 @@
 #define FAB_STUDY_SWEEP_H
 
 #include "scenario/sweep.h"
-#include "study/run.h"
+#include "predict/run.h"
 #include "study/store.h"
 
 typedef struct {

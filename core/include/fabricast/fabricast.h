@@ -15,7 +15,7 @@
 #include "report/report.h"
 #include "result/result.h"
 #include "scenario/scenario.h"
-#include "study/run.h"
+#include "predict/run.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 #include "topology/topology.h"

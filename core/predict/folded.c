@@ -1,0 +1,78 @@
+#include "predict/folded.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "predict/work.h"
+
+/* Fewer ranks are simulated one by one unless folding is asked for: that is quick, and shows what each does. */
+enum { LEAST_RANKS = 512 };
+
+/* Scenarios of other kinds, whose collectives run too, wish nothing. */
+static bool
+wishes(const FabRun *run, const char *word)
+{
+    return strcmp(run->scenario->fold != NULL ? run->scenario->fold : "auto", word) == 0;
+}
+
+/* NULL, with the reason, when ranks differ. */
+static FabFold *
+try_fold(const FabRun *run, const FabProgram *program, char **why)
+{
+    if (run->topology->shared != FAB_VERTEX_NONE || run->ranks < 2) {
+        *why = g_strdup("its ranks are parts of one device");
+        return NULL;
+    }
+    if (run->pace != NULL || run->late_ps != NULL || run->change_count > 0) {
+        *why = g_strdup("faults tell its ranks apart");
+        return NULL;
+    }
+    return fab_fold_new(run->router, program, run->gpus, why);
+}
+
+bool
+fab_run_fold(const FabRun *run, const FabProgram *program, FabFold **fold, GError **error)
+{
+    g_autofree char *why = NULL;
+
+    *fold = NULL;
+    if (wishes(run, "off") || (wishes(run, "auto") && run->ranks < LEAST_RANKS))
+        return true;
+    *fold = try_fold(run, program, &why);
+    if (*fold != NULL || wishes(run, "auto"))
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: [collective] fold is on, but no rank can stand for others, because %s; take fold=auto or off",
+                run->scenario->path, why);
+    return false;
+}
+
+double
+fab_run_relief(const FabRun *run, const FabProgram *program)
+{
+    g_autofree char *why = NULL;
+    g_autoptr(FabFold) fold = NULL;
+
+    if (wishes(run, "off") || fab_work_is_allowed(fab_work_slices(program), fab_work_memory(program)))
+        return 1;
+    fold = try_fold(run, program, &why);
+    return fold != NULL ? fab_fold_times(fold) : 1;
+}
+
+void
+fab_run_note_fold(const FabRun *run, const FabEngineReport *report, FabResult *result)
+{
+    char *note;
+
+    if (report->simulated == 0)
+        return;
+    note = g_strdup_printf("folded: %u of %u ranks are simulated, each for %u that do the same at the same time",
+                           report->simulated, run->ranks, run->ranks / report->simulated);
+    for (guint i = 0; i < result->notes->len; i++) {
+        if (strcmp(result->notes->pdata[i], note) == 0) {
+            g_free(note);
+            return;
+        }
+    }
+    g_ptr_array_add(result->notes, note);
+}

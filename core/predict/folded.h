@@ -1,0 +1,19 @@
+/* Whether a run simulates every rank or one of each class. */
+#ifndef FAB_PREDICT_FOLDED_H
+#define FAB_PREDICT_FOLDED_H
+
+#include "predict/run-private.h"
+
+/*
+ * The fold that the scenario wishes for a program of the run; NULL in *fold: every rank is simulated. An error when it
+ * insists on folding what cannot be folded. `program` outlives the fold.
+ */
+bool fab_run_fold(const FabRun *run, const FabProgram *program, FabFold **fold, GError **error);
+
+/* How many ranks each simulated one stands for, where simulating all would be refused; else 1. */
+double fab_run_relief(const FabRun *run, const FabProgram *program);
+
+/* Adds what a reader must know about the ranks simulated to the notes of a result, once. */
+void fab_run_note_fold(const FabRun *run, const FabEngineReport *report, FabResult *result);
+
+#endif

@@ -1,0 +1,28 @@
+/* How much work a simulation would be, before it starts: what would take hours or fill the memory is refused. */
+#ifndef FAB_PREDICT_WORK_H
+#define FAB_PREDICT_WORK_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "program/program.h"
+
+/*
+ * Slices that fab_engine_run() would move, estimated from some of the streams; one that goes to many ranks counts for
+ * each of them.
+ */
+double fab_work_slices(const FabProgram *program);
+
+/* Bytes of memory that fab_engine_run() would take for streams and connections. */
+double fab_work_memory(const FabProgram *program);
+
+/*
+ * Refuses what is too much: slices of the largest size, slices of the whole sweep, bytes of memory. `where` names the
+ * scenario.
+ */
+bool fab_work_check(const char *where, double largest, double sweep, double memory, GError **error);
+
+/* Whether one size may take so many slices and so much memory. */
+bool fab_work_is_allowed(double slices, double memory);
+
+#endif

@@ -1,0 +1,322 @@
+#include "validate/device.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/flow.h"
+#include "engine/queue.h"
+#include "scenario/scenario.h"
+#include "predict/run.h"
+#include "predict/training-step.h"
+#include "topology/machine.h"
+#include "topology/route.h"
+
+/* Columns of a table of kind device. */
+enum { TEST, VARIANT, GPUS, CTAS, SIZE, METRIC, VALUE };
+
+#define FLOW_MARK UINT32_C(0x80000000)
+
+typedef struct {
+    const FabMeasurement *measurement;
+    FabTopology *topology;
+    FabRouter *router;
+    const char *machine;
+} Device;
+
+static const char *
+cell(const Device *device, guint row, guint column)
+{
+    return fab_measurement_text(device->measurement, row, column);
+}
+
+static bool
+is(const Device *device, guint row, guint column, const char *text)
+{
+    return strcmp(cell(device, row, column), text) == 0;
+}
+
+/* ------------------------------------------------------------------ scenarios */
+
+/* The time of the only row of a scenario made of `sets`, microseconds; NaN when it cannot be run. */
+static double
+run_sets(const Device *device, GPtrArray *sets)
+{
+    g_autoptr(FabScenario) scenario = NULL;
+    g_autoptr(FabResult) result = NULL;
+
+    g_ptr_array_add(sets, NULL);
+    scenario = fab_scenario_from_sets((char *const *)sets->pdata, NULL);
+    result = scenario != NULL ? fab_run_on(scenario, device->topology, NULL, NULL, NULL, NULL) : NULL;
+    return result != NULL && result->rows->len == 1
+               ? (double)((const FabResultRow *)result->rows->pdata[0])->time_ps * 1e-6
+               : NAN;
+}
+
+static void
+add_set(GPtrArray *sets, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void
+add_set(GPtrArray *sets, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_ptr_array_add(sets, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+/* Copies of so many bytes that begin at once: "0>1 2>3". */
+static double
+predict_flows(const Device *device, const char *flows, const char *bytes)
+{
+    g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
+
+    add_set(sets, "topology.name=%s", device->machine);
+    add_set(sets, "transfer.flows=%s", flows);
+    add_set(sets, "transfer.sizes=%s", bytes);
+    return run_sets(device, sets);
+}
+
+/* "0>1" one way, "0+1" both ways at once; a copy inside a GPU is none of the model's. */
+static double
+predict_peer(const Device *device, guint row)
+{
+    const char *gpus = cell(device, row, GPUS), *plus = strchr(gpus, '+');
+    g_autofree char *first = plus != NULL ? g_strndup(gpus, (gsize)(plus - gpus)) : NULL;
+    g_autofree char *both = plus != NULL ? g_strdup_printf("%s>%s %s>%s", first, plus + 1, plus + 1, first) : NULL;
+
+    return predict_flows(device, both != NULL ? both : gpus, cell(device, row, SIZE));
+}
+
+/* The rate at which the kernel alone worked on such chunks, B/s: what the host does and the copies are predicted. */
+static double
+kernel_rate(const Device *device, const char *rounds, const char *chunk)
+{
+    for (guint i = 0; i < device->measurement->rows->len; i++)
+        if (is(device, i, TEST, "kernel") && is(device, i, METRIC, "rate") && is(device, i, VARIANT, rounds) &&
+            is(device, i, SIZE, chunk))
+            return fab_measurement_number(device->measurement, i, VALUE) * 1e9;
+    return 0;
+}
+
+/* "streams 3 chunk 1048576 rounds 1" and, where not all comes back, "back 0.5". */
+static double
+predict_pipeline(const Device *device, guint row)
+{
+    g_auto(GStrv) words = g_strsplit(cell(device, row, VARIANT), " ", -1);
+    g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *rounds = NULL;
+    guint count = g_strv_length(words);
+
+    if (count < 6 || strcmp(words[0], "streams") != 0 || strcmp(words[2], "chunk") != 0 ||
+        strcmp(words[4], "rounds") != 0)
+        return NAN;
+    rounds = g_strdup_printf("rounds %s", words[5]);
+    add_set(sets, "topology.name=%s", device->machine);
+    add_set(sets, "pipeline.bytes=%s", cell(device, row, SIZE));
+    add_set(sets, "pipeline.streams=%s", words[1]);
+    add_set(sets, "pipeline.sizes=%s", words[3]);
+    add_set(sets, "pipeline.compute=%.0f B/s", kernel_rate(device, rounds, words[3]));
+    add_set(sets, "pipeline.back=%s", count > 7 && strcmp(words[6], "back") == 0 ? words[7] : "1");
+    return run_sets(device, sets);
+}
+
+/* ------------------------------------------------------------------ host links */
+
+/* When the last of some copies of so many bytes, which begin at once, has arrived. */
+static double
+end_of(const Device *device, const FabRoute *const *routes, uint32_t count, double bytes)
+{
+    const FabTopology *topology = device->topology;
+    g_autofree double *capacity = g_new(double, topology->resource_count);
+    FabQueue *queue = fab_queue_new();
+    uint32_t data, copy, left = count;
+    int64_t when, last = 0;
+    FabFlowSet *flows;
+
+    for (uint32_t i = 0; i < topology->resource_count; i++)
+        capacity[i] = topology->resources[i].capacity;
+    flows = fab_flow_set_new(capacity, topology->resource_count, queue, FLOW_MARK);
+    for (uint32_t i = 0; i < count; i++)
+        fab_flow_start(flows, 0, routes[i], bytes, INFINITY, i);
+    fab_flow_share(flows, 0);
+    while (left > 0 && fab_queue_pop(queue, &when, &data) && when < FAB_FLOW_LONGEST_PS) {
+        if (fab_flow_complete(flows, when, data & ~FLOW_MARK))
+            for (; fab_flow_take_tag(flows, &copy); left--)
+                last = MAX(last, when + routes[copy]->latency_ps);
+        fab_flow_share(flows, when);
+    }
+    fab_flow_set_free(flows);
+    fab_queue_free(queue);
+    return left == 0 ? (double)last * 1e-6 : NAN;
+}
+
+/* Copies to a GPU, from it, or both at once. What goes through a buffer of the driver is none of the model's. */
+static double
+predict_host(const Device *device, guint row)
+{
+    uint32_t gpu = (uint32_t)g_ascii_strtoull(cell(device, row, GPUS), NULL, 10), count = 0;
+    const FabRoute *routes[2];
+
+    if (!is(device, row, VARIANT, "pinned") || gpu >= device->topology->gpu_count)
+        return NAN;
+    for (int in = 0; in < 2; in++) {
+        if (is(device, row, TEST, in != 0 ? "d2h" : "h2d"))
+            continue;
+        routes[count] = fab_router_host(device->router, gpu, in != 0, NULL);
+        if (routes[count++] == NULL)
+            return NAN;
+    }
+    return end_of(device, routes, count, fab_measurement_number(device->measurement, row, SIZE));
+}
+
+/* ------------------------------------------------------------------ kernels */
+
+/* Buffers that a kernel reads and writes: one of each for a copy. 0: no such kernel. */
+static double
+accesses_of(const char *test)
+{
+    return strcmp(test, "copy") == 0          ? 2
+           : strcmp(test, "reduce") == 0      ? 3
+           : strcmp(test, "reduce-copy") == 0 ? 4
+                                              : 0;
+}
+
+/* CTAs that move data inside one device, as the machine of virtual ranks has it: in memory or in the cache. */
+static double
+predict_rate(const Device *device, guint row)
+{
+    const FabTopology *topology = device->topology;
+    const FabMemorySpec *memory = topology->shared != FAB_VERTEX_NONE ? topology->vertices[topology->shared].memory
+                                                                      : NULL;
+    double ctas = fab_measurement_number(device->measurement, row, CTAS), rate;
+    bool cached = is(device, row, VARIANT, "16 bytes, cache");
+
+    if (memory == NULL || !(ctas > 0) || (!cached && !is(device, row, VARIANT, "16 bytes, memory")))
+        return NAN;
+    rate = memory->processor_rate * MIN(ctas, memory->processors);
+    rate = MIN(rate, cached ? memory->cache_bandwidth : memory->bandwidth);
+    return accesses_of(cell(device, row, TEST)) * fab_measurement_number(device->measurement, row, SIZE) / rate * 1e6;
+}
+
+/* "bf16 4096x256x4096 batch 1"; types that run on the matrix units. */
+static double
+predict_product(const Device *device, guint row)
+{
+    static const struct {
+        const char *name;
+        FabPrecision precision;
+    } types[] = { { "fp16", FAB_PRECISION_FP16 }, { "bf16", FAB_PRECISION_BF16 }, { "fp8", FAB_PRECISION_FP8 } };
+    FabTraining training = { .zero = 0 };
+    FabGpuRates rates;
+    double m, n, k, batch;
+    char type[8];
+
+    if (sscanf(cell(device, row, VARIANT), "%7s %lfx%lfx%lf batch %lf", type, &m, &n, &k, &batch) != 5)
+        return NAN;
+    for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
+        if (strcmp(type, types[i].name) != 0)
+            continue;
+        training.precision = types[i].precision;
+        if (fab_training_rates(&training, device->topology, device->machine, &rates, NULL))
+            return fab_gemm_seconds(&rates, m, n, k, batch) * 1e6;
+    }
+    return NAN;
+}
+
+/* ------------------------------------------------------------------ tables */
+
+static double
+predict(const Device *device, guint row)
+{
+    const char *test = cell(device, row, TEST);
+
+    if (strcmp(test, "h2d") == 0 || strcmp(test, "d2h") == 0 || strcmp(test, "both") == 0)
+        return predict_host(device, row);
+    if (strcmp(test, "peer") == 0)
+        return g_str_has_prefix(cell(device, row, VARIANT), "copy") ? predict_peer(device, row) : NAN;
+    if (strcmp(test, "several copy") == 0 || (strcmp(test, "transfer") == 0 && is(device, row, VARIANT, "copy")))
+        return predict_flows(device, cell(device, row, GPUS), cell(device, row, SIZE));
+    if (strcmp(test, "pipeline") == 0)
+        return predict_pipeline(device, row);
+    if (accesses_of(test) > 0)
+        return predict_rate(device, row);
+    return strcmp(test, "gemm") == 0 ? predict_product(device, row) : NAN;
+}
+
+static int64_t
+count_of(const Device *device, guint row, guint column)
+{
+    double number = fab_measurement_number(device->measurement, row, column);
+
+    return isfinite(number) ? (int64_t)number : -1;
+}
+
+static void
+add_rows(const Device *device, FabDeviceCase *one)
+{
+    for (guint row = 0; row < device->measurement->rows->len; row++) {
+        FabDeviceRow made = { .test = cell(device, row, TEST), .variant = cell(device, row, VARIANT),
+                              .gpus = cell(device, row, GPUS), .ctas = count_of(device, row, CTAS),
+                              .bytes = count_of(device, row, SIZE) };
+        if (!is(device, row, METRIC, "time"))
+            continue;
+        made.measured_us = fab_measurement_number(device->measurement, row, VALUE);
+        made.predicted_us = predict(device, row);
+        made.error = made.predicted_us / made.measured_us - 1;
+        if (isfinite(made.error))
+            g_array_append_val(one->rows, made);
+        else
+            one->left_out++;
+    }
+}
+
+static void
+free_case(gpointer data)
+{
+    FabDeviceCase *one = data;
+
+    g_free(one->reason);
+    g_array_unref(one->rows);
+    g_free(one);
+}
+
+static FabDeviceCase *
+make_case(const FabMeasurement *measurement)
+{
+    FabDeviceCase *one = g_new0(FabDeviceCase, 1);
+    Device device = { .measurement = measurement,
+                      .machine = fab_measurement_get(measurement, "system", "topology") };
+    g_autoptr(GError) error = NULL;
+
+    one->measurement = measurement;
+    one->rows = g_array_new(FALSE, FALSE, sizeof(FabDeviceRow));
+    if (device.machine == NULL) {
+        one->reason = g_strdup("the machine is not known: [system] topology is missing");
+        return one;
+    }
+    device.topology = fab_machine_load(device.machine, NULL, &error);
+    if (device.topology == NULL) {
+        one->reason = g_strdup(error->message);
+        return one;
+    }
+    device.router = fab_router_new(device.topology, &(FabRouteRules) { .peer_level = FAB_PATH_SYS, .nvlink = true });
+    add_rows(&device, one);
+    fab_router_free(device.router);
+    fab_topology_free(device.topology);
+    return one;
+}
+
+GPtrArray *
+fab_device_validate(GPtrArray *measurements)
+{
+    GPtrArray *cases = g_ptr_array_new_with_free_func(free_case);
+
+    for (guint i = 0; i < measurements->len; i++) {
+        const FabMeasurement *measurement = measurements->pdata[i];
+        if (measurement->kind == FAB_MEASUREMENT_DEVICE)
+            g_ptr_array_add(cases, make_case(measurement));
+    }
+    return cases;
+}

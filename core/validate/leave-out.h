@@ -1,0 +1,14 @@
+/* Each machine predicted with constants that it had no part in. */
+#ifndef FAB_VALIDATE_LEAVE_OUT_H
+#define FAB_VALIDATE_LEAVE_OUT_H
+
+#include "validate/validate.h"
+
+/*
+ * As fab_validate() with the shipped constants, but every machine ([source] machine) with constants fitted again
+ * without its tables: one step of least squares from the shipped ones, docs/measurements.md says how. NULL with an
+ * error when fewer than two machines can be predicted.
+ */
+FabValidation *fab_validate_left_out(GPtrArray *measurements, FabProgress progress, void *user, GError **error);
+
+#endif

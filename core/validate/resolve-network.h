@@ -1,0 +1,10 @@
+/* The network of a measured cluster as parameters of the machine `cluster`. */
+#ifndef FAB_VALIDATE_RESOLVE_NETWORK_H
+#define FAB_VALIDATE_RESOLVE_NETWORK_H
+
+#include "measure/measurement.h"
+
+/* Adds "topology.KEY=VALUE" texts to `sets`, and what is assumed to `notes`. */
+void fab_resolve_network(const FabMeasurement *measurement, GPtrArray *sets, GPtrArray *notes);
+
+#endif

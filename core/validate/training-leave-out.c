@@ -1,0 +1,206 @@
+#include "validate/training-leave-out.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Constants that are fitted, and how far one is turned to see what it does. */
+enum { CONSTANTS = 4, SWEEPS = 20 };
+#define TURN 1.1
+/* A constant is not taken beyond this factor, nor moved at all when all runs together feel less of it than this. */
+#define FARTHEST 1.4
+#define LEAST_SLOPE 0.5
+
+/* A scored run: logarithms of predicted / measured, and of what each constant does to it. */
+typedef struct {
+    guint table;
+    const char *stack;
+    uint32_t capability;
+    double residual, slope[CONSTANTS];
+} Point;
+
+static void
+left_out_free(gpointer pointer)
+{
+    FabStepLeftOut *one = pointer;
+
+    g_free(one->id);
+    g_free(one);
+}
+
+/* ------------------------------------------------------------------ what constants do */
+
+static FabStackFactors
+turned(int constant)
+{
+    return (FabStackFactors) { constant == 0 ? TURN : 1, constant == 1 ? TURN : 1, constant == 2 ? TURN : 1,
+                               constant == 3 ? TURN : 1 };
+}
+
+static GArray *
+collect_points(const FabStepValidation *base)
+{
+    GArray *points = g_array_new(FALSE, TRUE, sizeof(Point));
+
+    for (guint i = 0; i < base->cases->len; i++) {
+        const FabStepCase *one = base->cases->pdata[i];
+        for (guint r = 0; r < one->rows->len; r++) {
+            const FabStepRow *row = &g_array_index(one->rows, FabStepRow, r);
+            Point point = { .table = i, .stack = row->stack, .capability = row->capability,
+                            .residual = log(row->step_s / row->measured_step_s) };
+            if (row->scored)
+                g_array_append_val(points, point);
+        }
+    }
+    return points;
+}
+
+/* Both validations have the same tables and rows. */
+static void
+take_slopes(const FabStepValidation *base, const FabStepValidation *other, int constant, GArray *points)
+{
+    guint at = 0;
+
+    for (guint i = 0; i < base->cases->len; i++) {
+        const FabStepCase *one = base->cases->pdata[i], *two = other->cases->pdata[i];
+        for (guint r = 0; r < one->rows->len; r++) {
+            const FabStepRow *a = &g_array_index(one->rows, FabStepRow, r);
+            double turned_s = g_array_index(two->rows, FabStepRow, r).step_s;
+            if (a->scored)
+                g_array_index(points, Point, at++).slope[constant] =
+                    isfinite(turned_s) ? log(turned_s / a->step_s) / log(TURN) : 0;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ fits */
+
+typedef struct {
+    double at, weight;
+} Step;
+
+static int
+compare_steps(const void *a, const void *b)
+{
+    double x = ((const Step *)a)->at, y = ((const Step *)b)->at;
+
+    return (x > y) - (x < y);
+}
+
+static bool
+same_group(const Point *a, const Point *b)
+{
+    return strcmp(a->stack, b->stack) == 0 && a->capability == b->capability;
+}
+
+static double
+error_of(const Point *point, const double *logs)
+{
+    double sum = point->residual;
+
+    for (int c = 0; c < CONSTANTS; c++)
+        sum += point->slope[c] * logs[c];
+    return sum;
+}
+
+/* The value of one constant with the least sum of absolute errors: a weighted median. */
+static void
+fit_constant(const Point *const *points, guint count, int constant, double *logs)
+{
+    g_autofree Step *steps = g_new(Step, count);
+    double all = 0, sum = 0;
+    guint used = 0, i = 0;
+
+    for (guint k = 0; k < count; k++) {
+        double slope = points[k]->slope[constant], rest;
+        if (fabs(slope) < 1e-6)
+            continue;
+        rest = error_of(points[k], logs) - slope * logs[constant];
+        steps[used++] = (Step) { -rest / slope, fabs(slope) };
+        all += fabs(slope);
+    }
+    if (all < LEAST_SLOPE)
+        return;
+    qsort(steps, used, sizeof *steps, compare_steps);
+    while (i + 1 < used && sum + steps[i].weight < all / 2)
+        sum += steps[i++].weight;
+    logs[constant] = CLAMP(steps[i].at, -log(FARTHEST), log(FARTHEST));
+}
+
+/* Fits to the points of `one`'s stack and generation in other tables; false: there are none. */
+static bool
+fit_without(const GArray *points, const Point *one, double *logs)
+{
+    g_autofree const Point **others = g_new(const Point *, points->len);
+    guint count = 0;
+
+    for (guint i = 0; i < points->len; i++) {
+        const Point *point = &g_array_index(points, Point, i);
+        if (point->table != one->table && same_group(point, one))
+            others[count++] = point;
+    }
+    for (int c = 0; c < CONSTANTS; c++)
+        logs[c] = 0;
+    for (int sweep = 0; sweep < SWEEPS && count > 0; sweep++) {
+        for (int c = 0; c < CONSTANTS; c++)
+            fit_constant(others, count, c, logs);
+    }
+    return count > 0;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static FabStepLeftOut *
+left_out_of(GPtrArray *list, const FabStepValidation *base, guint table)
+{
+    const FabStepCase *one = base->cases->pdata[table];
+    FabStepLeftOut *last = list->len > 0 ? list->pdata[list->len - 1] : NULL;
+
+    if (last != NULL && strcmp(last->id, one->id) == 0)
+        return last;
+    last = g_new0(FabStepLeftOut, 1);
+    last->id = g_strdup(one->id);
+    g_ptr_array_add(list, last);
+    return last;
+}
+
+static GPtrArray *
+leave_each_out(const FabStepValidation *base, const GArray *points)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(left_out_free);
+    const Point *fitted = NULL;
+    double logs[CONSTANTS];
+    bool some = false;
+
+    for (guint i = 0; i < points->len; i++) {
+        const Point *point = &g_array_index(points, Point, i);
+        FabStepLeftOut *out = left_out_of(list, base, point->table);
+        if (fitted == NULL || fitted->table != point->table || !same_group(fitted, point))
+            some = fit_without(points, point, logs);
+        fitted = point;
+        out->runs++;
+        if (!some) {
+            out->alone++;
+            continue;
+        }
+        out->shipped += fabs(expm1(point->residual));
+        out->left += fabs(expm1(error_of(point, logs)));
+    }
+    return list;
+}
+
+GPtrArray *
+fab_step_leave_out(GPtrArray *measurements, const FabStepValidation *base, FabProgress progress, void *user)
+{
+    g_autoptr(GArray) points = collect_points(base);
+
+    for (int c = 0; c < CONSTANTS; c++) {
+        FabStackFactors factors = turned(c);
+        g_autoptr(FabStepValidation) other = NULL;
+        if (progress != NULL)
+            progress((double)c / CONSTANTS, "constants turned", user);
+        other = fab_step_validate(measurements, &factors, NULL, NULL);
+        take_slopes(base, other, c, points);
+    }
+    return leave_each_out(base, points);
+}
