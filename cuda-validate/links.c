@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "near.h"
 #include "pattern.h"
 #include "session.h"
 #include "watchdog.h"
@@ -203,6 +204,7 @@ measure_host(FabmSession *session, FabmSheet *sheet, int gpu, FabmFailure *failu
     HostLink link = { .session = session, .sheet = sheet, .gpu = gpu };
 
     snprintf(link.gpu_name, sizeof link.gpu_name, "%d", gpu);
+    fabm_near_bind(backend, gpu);
     link.up = backend->queue_new(backend, gpu, false, failure);
     link.down = link.up != NULL ? backend->queue_new(backend, gpu, false, failure) : NULL;
     for (int place = FABM_PINNED; place >= FABM_PAGEABLE && failure->status == 0; place--) {
@@ -213,6 +215,7 @@ measure_host(FabmSession *session, FabmSheet *sheet, int gpu, FabmFailure *failu
         (void)measure_host_latency(&link, failure);
     backend->queue_free(link.up);
     backend->queue_free(link.down);
+    fabm_near_release();
     return failure->status == 0;
 }
 

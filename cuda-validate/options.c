@@ -31,7 +31,7 @@ static const Option table[] = {
     { "back", "SHARE", NUMBER, FIELD(back), 0, 1000, "bytes that come back from the pipeline for each (1)" },
     { "pairs", "PAIRS", TEXT, FIELD(pairs), 0, 0, "copies of the test transfer, all at once: 0>1,h>0 (0>0)" },
     { "engine", "NAME", TEXT, FIELD(engine), 0, 0, "what copies them: copy, the GPU's copy engine, or kernel (copy)" },
-    { "ranks", "LIST", LIST, FIELD(ranks), 0, 0, "NCCL on the first N GPUs, each number of the list (all GPUs)" },
+    { "ranks", "LIST", LIST, FIELD(ranks), 0, 0, "NCCL and the pipeline on the first N GPUs, each N of the list" },
     { "collectives", "NAMES", WORDS, FIELD(collectives), 0, 0, "NCCL operations, separated by commas (all)" },
     { "dtype", "NAME", TEXT, FIELD(dtype), 0, 0, "data type of NCCL operations: float, half, bfloat16 (float)" },
     { "algo", "NAME", TEXT, FIELD(algo), 0, 0, "NCCL_ALGO for this run" },

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "near.h"
 #include "session.h"
 #include "watchdog.h"
 
@@ -98,13 +99,15 @@ open_flows(Transfer *transfer, uint64_t most, FabmFailure *failure)
         /* Copies of engines go through the host where GPUs do not reach each other; kernels do not. */
         if (flow->from >= 0 && flow->to >= 0 && transfer->kernel &&
             !backend->reach(backend, flow->from, flow->to, failure))
-            return false;
+            break;
         if (flow->from >= 0 && flow->to >= 0 && !transfer->kernel)
             (void)backend->reach(backend, flow->from, flow->to, &refused);
+        fabm_near_bind(backend, flow->gpu); /* where memory of the host comes to lie */
         flow->queue = backend->queue_new(backend, flow->gpu, false, failure);
         flow->src = failure->status == 0 ? fabm_pool_alloc(&transfer->pool, flow->from, most, failure) : NULL;
         flow->dst = failure->status == 0 ? fabm_pool_alloc(&transfer->pool, flow->to, most, failure) : NULL;
     }
+    fabm_near_release();
     return failure->status == 0;
 }
 

@@ -46,7 +46,7 @@ def export(path, ranks, channels, collective="all_reduce", algorithm="ring", pro
 
 def tests_run():
     """Every test but the links, whose thousands of round trips take minutes on host threads."""
-    runs = (("--gpus=0", "launch"), ("--gpus=0", "--ctas=1,3", "--widths=16,4", "--threads=64", "rates"), ("pipeline",),
+    runs = (("--gpus=0", "launch"), ("--gpus=0", "--ctas=1,3", "--widths=16,4", "--threads=64", "rates"), ("--streams=1,3", "pipeline"),
             ("stages",), ("--pairs=0>1,1>1", "transfer"), ("--pairs=0>1,1>0", "--engine=kernel", "transfer"),
             ("--nccl", NCCL, "nccl"), ("--sizes=256K", "--cublaslt", CUBLASLT, "gemm"),
             ("--sizes=64K", "--ctas=0,2", "--threads=32", "--cublaslt", CUBLASLT, "overlap"))

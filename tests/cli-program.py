@@ -305,7 +305,21 @@ class Measure(Cli):
                 self.assertRegex(document["note"], r"^the kernel alone works at [0-9.]+( to [0-9.]+)? GB/s$")
             else:
                 self.assertIsNone(document["note"])
-        self.refuses(r"\[pipeline\] gpus is 2, .*; gpus=1 is accepted", "measure", *pipeline, "--set", "pipeline.gpus=2")
+
+    def test_a_pipeline_is_put_through_several_gpus_at_once(self):
+        pipeline = ("--set", "topology.name=dgx-h100", "--set", "pipeline.bytes=1M", "--set", "pipeline.sizes=256K")
+        document = self.real(*pipeline, "--set", "pipeline.gpus=3", "--set", "pipeline.compute=1 GB/s",
+                             "--pass=--output=" + self.path("results"))
+        self.assertEqual(document["ranks"], 3)
+        self.assertGreater(document["rows"][0]["measured_us"], 0)
+        with open(self.path("results/fake-x3-pipeline.csv"), encoding="utf-8") as file:
+            rows = [line.split(",") for line in file.read().splitlines()]
+        self.assertEqual([row[2] for row in rows if row[0] == "pipeline"], ["0+1+2"] * 2)
+        self.assertEqual([row[2] for row in rows if row[0] == "kernel"], ["0"] * 2)
+        self.refuses(r"GPU 4 is asked for, this machine has 4", "measure", *pipeline, "--set", "pipeline.gpus=5",
+                     "--program-path", MEASURE, "--pass=--fake=4", status=SYSTEM)
+        self.refuses(r"2 GPUs with 100 streams each|--streams: 100 must be from 1 to 64", "measure", *pipeline, "--set",
+                     "pipeline.gpus=2", "--set", "pipeline.streams=100", "--program-path", MEASURE, "--pass=--fake=4")
 
     def test_transfers_begin_at_once_on_gpus_and_on_virtual_ones(self):
         for machine, flows in (("dgx-h100", "0>1 2>3 1>0"), ("loopback-h200", "0>1 6>7")):

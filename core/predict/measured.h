@@ -27,10 +27,10 @@ void fab_measured_free(FabMeasured *measured);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabMeasured, fab_measured_free)
 
 /*
- * A [collective] step by step as a channel program, a [transfer] as copies that begin at once, a [pipeline] to one GPU;
- * other scenarios are FAB_ERROR_VALUE. `program` is fabricast-measure: a path, or a name that PATH has. `more` are more
- * options for it, NULL-terminated or NULL. FAB_ERROR_SYSTEM when it is not there or cannot measure (no GPU, no driver),
- * with its own sentence; FAB_ERROR_VALUE when it refuses what it is given. Owned by the caller.
+ * A [collective] step by step as a channel program, a [transfer] as copies that begin at once, a [pipeline] to all its
+ * GPUs; others are FAB_ERROR_VALUE. `program` is fabricast-measure: a path, or a name that PATH has.
+ * `more` are more options for it, NULL-terminated or NULL. FAB_ERROR_SYSTEM when it is not there or cannot measure (no
+ * GPU, no driver), with its own sentence; FAB_ERROR_VALUE when it refuses what it is given. Owned by the caller.
  */
 FabMeasured *fab_measured_run(const FabScenario *scenario, const char *program, const char *const *more,
                               FabProgress progress, void *user, GError **error);

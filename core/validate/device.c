@@ -100,21 +100,37 @@ kernel_rate(const Device *device, const char *rounds, const char *chunk)
     return 0;
 }
 
-/* "streams 3 chunk 1048576 rounds 1" and, where not all comes back, "back 0.5". */
+/* How many GPUs "0+1+2" names, or 0 where they are not the machine's first ones in order, as a scenario has them. */
+static guint
+first_gpus(const char *text)
+{
+    g_auto(GStrv) names = g_strsplit(text, "+", -1);
+    guint count = g_strv_length(names);
+
+    for (guint i = 0; i < count && count > 1; i++) {
+        g_autofree char *name = g_strdup_printf("%u", i);
+        if (strcmp(names[i], name) != 0)
+            return 0;
+    }
+    return count;
+}
+
+/* "streams 3 chunk 1048576 rounds 1" and, where not all comes back, "back 0.5", on one GPU or on the first so many. */
 static double
 predict_pipeline(const Device *device, guint row)
 {
     g_auto(GStrv) words = g_strsplit(cell(device, row, VARIANT), " ", -1);
     g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *rounds = NULL;
-    guint count = g_strv_length(words);
+    guint count = g_strv_length(words), gpus = first_gpus(cell(device, row, GPUS));
 
-    if (count < 6 || strcmp(words[0], "streams") != 0 || strcmp(words[2], "chunk") != 0 ||
+    if (count < 6 || gpus == 0 || strcmp(words[0], "streams") != 0 || strcmp(words[2], "chunk") != 0 ||
         strcmp(words[4], "rounds") != 0)
         return NAN;
     rounds = g_strdup_printf("rounds %s", words[5]);
     add_set(sets, "topology.name=%s", device->machine);
     add_set(sets, "pipeline.bytes=%s", cell(device, row, SIZE));
+    add_set(sets, "pipeline.gpus=%u", gpus);
     add_set(sets, "pipeline.streams=%s", words[1]);
     add_set(sets, "pipeline.sizes=%s", words[3]);
     add_set(sets, "pipeline.compute=%.0f B/s", kernel_rate(device, rounds, words[3]));

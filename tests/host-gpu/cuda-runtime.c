@@ -23,7 +23,7 @@ struct CUgraph_st {
 };
 
 static FabmBackend *machine;
-static int current_gpu;
+static _Thread_local int current_gpu;
 static bool reaches[GPUS][GPUS];
 static int times_taken; /* between events */
 static cudaGraph_t capture; /* where launches go instead of a stream */
