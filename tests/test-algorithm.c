@@ -1,10 +1,10 @@
 /* The shapes of the algorithms: steps, partners, and bytes moved through every rank's port. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "collective/collective.h"
 #include "program/interpreter.h"
+#include "suite.h"
 
 /* Bytes that cross each rank's port, as the engine counts them. */
 typedef struct {
@@ -388,24 +388,17 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("algorithm");
-    TCase *shapes = tcase_create("shapes");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("algorithm");
 
-    tcase_add_test(shapes, every_rank_moves_as_many_bytes_as_the_formula_says);
-    tcase_add_test(shapes, algorithms_of_several_nodes_move_as_many_bytes_as_nccls);
-    tcase_add_test(shapes, pat_sends_far_first_and_every_rank_talks_to_few);
-    tcase_add_test(shapes, pat_keeps_few_sums_of_large_pieces);
-    tcase_add_test(shapes, the_first_tree_is_the_one_that_nccl_builds);
-    tcase_add_test(shapes, the_double_tree_moves_at_most_twice_the_data_through_any_rank);
-    tcase_add_test(shapes, a_chain_moves_the_data_once_up_and_once_down_every_link);
-    tcase_add_test(shapes, steps_are_the_primitives_that_nccl_runs);
-    tcase_add_test(shapes, the_last_loop_of_a_ring_has_chunks_of_whole_16_bytes);
-    tcase_add_test(shapes, no_rank_leaves_a_barrier_before_all_have_come);
-    suite_add_tcase(suite, shapes);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, every_rank_moves_as_many_bytes_as_the_formula_says);
+    tcase_add_test(tests, algorithms_of_several_nodes_move_as_many_bytes_as_nccls);
+    tcase_add_test(tests, pat_sends_far_first_and_every_rank_talks_to_few);
+    tcase_add_test(tests, pat_keeps_few_sums_of_large_pieces);
+    tcase_add_test(tests, the_first_tree_is_the_one_that_nccl_builds);
+    tcase_add_test(tests, the_double_tree_moves_at_most_twice_the_data_through_any_rank);
+    tcase_add_test(tests, a_chain_moves_the_data_once_up_and_once_down_every_link);
+    tcase_add_test(tests, steps_are_the_primitives_that_nccl_runs);
+    tcase_add_test(tests, the_last_loop_of_a_ring_has_chunks_of_whole_16_bytes);
+    tcase_add_test(tests, no_rank_leaves_a_barrier_before_all_have_come);
+    return run_tests(tests);
 }

@@ -1,10 +1,10 @@
 /* Building: parameters to a graph, the checks on it, resources; and plugins that hand over nonsense. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "suite.h"
 #include "topology/builder.h"
 #include "topology/machine.h"
 #include "topology/medium.h"
@@ -528,27 +528,20 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("builder");
-    TCase *tcase = tcase_create("builder");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("builder");
 
-    tcase_set_timeout(tcase, 30);
-    tcase_add_test(tcase, a_box_becomes_vertices_links_and_resources);
-    tcase_add_test(tcase, resources_hold_effective_rates);
-    tcase_add_test(tcase, peer_access_is_kept_for_both_orders);
-    tcase_add_test(tcase, one_gpu_may_have_its_own_model);
-    tcase_add_test(tcase, one_gpu_alone_is_a_machine);
-    tcase_add_loop_test(tcase, a_bad_parameter_is_refused_by_name, 0, G_N_ELEMENTS(bad_params));
-    tcase_add_test(tcase, a_parameter_without_default_must_be_given);
-    tcase_add_loop_test(tcase, a_hostile_plugin_gets_a_sentence_and_not_a_crash, 0, G_N_ELEMENTS(hostile));
-    tcase_add_loop_test(tcase, a_link_that_cannot_be_is_refused, 0, G_N_ELEMENTS(bad_links));
-    tcase_add_test(tcase, figures_of_a_link_win_over_the_defaults);
-    tcase_add_test(tcase, a_newer_plugin_may_pass_a_longer_structure);
-    tcase_add_test(tcase, defaults_of_a_medium_follow_its_generation);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 30);
+    tcase_add_test(tests, a_box_becomes_vertices_links_and_resources);
+    tcase_add_test(tests, resources_hold_effective_rates);
+    tcase_add_test(tests, peer_access_is_kept_for_both_orders);
+    tcase_add_test(tests, one_gpu_may_have_its_own_model);
+    tcase_add_test(tests, one_gpu_alone_is_a_machine);
+    tcase_add_loop_test(tests, a_bad_parameter_is_refused_by_name, 0, G_N_ELEMENTS(bad_params));
+    tcase_add_test(tests, a_parameter_without_default_must_be_given);
+    tcase_add_loop_test(tests, a_hostile_plugin_gets_a_sentence_and_not_a_crash, 0, G_N_ELEMENTS(hostile));
+    tcase_add_loop_test(tests, a_link_that_cannot_be_is_refused, 0, G_N_ELEMENTS(bad_links));
+    tcase_add_test(tests, figures_of_a_link_win_over_the_defaults);
+    tcase_add_test(tests, a_newer_plugin_may_pass_a_longer_structure);
+    tcase_add_test(tests, defaults_of_a_medium_follow_its_generation);
+    return run_tests(tests);
 }

@@ -8,6 +8,7 @@
 
 #include "collective/overlay.h"
 #include "report/calibrate.h"
+#include "suite.h"
 #include "validate/resolve.h"
 
 static const char *const everywhere[] = { "source.machine=test",  "system.topology=dgx-h100", "quality.grade=A",
@@ -349,25 +350,18 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("calibrate");
-    TCase *cases = tcase_create("calibrate");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("calibrate");
 
-    suite_add_tcase(suite, cases);
-    tcase_set_timeout(cases, 120);
-    tcase_add_test(cases, constants_that_made_the_rows_are_found_again);
-    tcase_add_test(cases, factors_of_virtual_ranks_are_found_again);
-    tcase_add_test(cases, the_same_fit_comes_again);
-    tcase_add_test(cases, what_no_row_depends_on_keeps_its_start);
-    tcase_add_test(cases, constants_with_the_same_effect_are_not_told_apart_and_the_other_is_named);
-    tcase_add_test(cases, a_value_at_the_end_of_its_range_is_reported);
-    tcase_add_test(cases, names_that_are_no_constants_are_refused_with_the_nearest);
-    tcase_add_test(cases, measurements_that_cannot_be_used_are_named);
-    tcase_add_test(cases, a_fit_becomes_an_overlay_that_reads_back);
-    tcase_add_test(cases, runs_that_are_repeated_say_what_single_runs_say);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, constants_that_made_the_rows_are_found_again);
+    tcase_add_test(tests, factors_of_virtual_ranks_are_found_again);
+    tcase_add_test(tests, the_same_fit_comes_again);
+    tcase_add_test(tests, what_no_row_depends_on_keeps_its_start);
+    tcase_add_test(tests, constants_with_the_same_effect_are_not_told_apart_and_the_other_is_named);
+    tcase_add_test(tests, a_value_at_the_end_of_its_range_is_reported);
+    tcase_add_test(tests, names_that_are_no_constants_are_refused_with_the_nearest);
+    tcase_add_test(tests, measurements_that_cannot_be_used_are_named);
+    tcase_add_test(tests, a_fit_becomes_an_overlay_that_reads_back);
+    tcase_add_test(tests, runs_that_are_repeated_say_what_single_runs_say);
+    return run_tests(tests);
 }

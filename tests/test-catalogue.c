@@ -1,8 +1,8 @@
 /* The machines of the catalogue against facts that were published about them, written down here a second time. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
+#include "suite.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 
@@ -388,26 +388,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("catalogue");
-    TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("catalogue");
 
-    tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, the_catalogue_is_the_list_of_known_machines);
-    tcase_add_test(tcase, every_machine_has_the_published_number_of_devices);
-    tcase_add_test(tcase, every_gpu_has_the_published_links);
-    tcase_add_test(tcase, nvlinks_have_the_rate_of_their_generation);
-    tcase_add_test(tcase, sockets_are_joined_at_the_published_rate);
-    tcase_add_test(tcase, pairs_of_gpus_have_the_distance_that_the_driver_prints);
-    tcase_add_test(tcase, nics_lie_beside_their_gpus);
-    tcase_add_test(tcase, a_rack_has_trays_and_one_switch_for_all);
-    tcase_add_test(tcase, two_boards_are_joined_by_48_links);
-    tcase_add_test(tcase, peer_access_follows_the_stock_driver);
-    tcase_add_test(tcase, measured_limits_of_the_broadcom_box_are_there);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, the_catalogue_is_the_list_of_known_machines);
+    tcase_add_test(tests, every_machine_has_the_published_number_of_devices);
+    tcase_add_test(tests, every_gpu_has_the_published_links);
+    tcase_add_test(tests, nvlinks_have_the_rate_of_their_generation);
+    tcase_add_test(tests, sockets_are_joined_at_the_published_rate);
+    tcase_add_test(tests, pairs_of_gpus_have_the_distance_that_the_driver_prints);
+    tcase_add_test(tests, nics_lie_beside_their_gpus);
+    tcase_add_test(tests, a_rack_has_trays_and_one_switch_for_all);
+    tcase_add_test(tests, two_boards_are_joined_by_48_links);
+    tcase_add_test(tests, peer_access_follows_the_stock_driver);
+    tcase_add_test(tests, measured_limits_of_the_broadcom_box_are_there);
+    return run_tests(tests);
 }

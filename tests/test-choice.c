@@ -5,11 +5,11 @@
  */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "collective/choice.h"
+#include "suite.h"
 #include "topology/machine.h"
 
 #define KIB UINT64_C(1024)
@@ -568,33 +568,26 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("choice");
-    TCase *tcase = tcase_create("choice");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("choice");
 
-    tcase_add_loop_test(tcase, channels_are_those_of_the_graph_search, 0, G_N_ELEMENTS(channel_cases));
-    tcase_add_loop_test(tcase, channels_of_send_and_receive_follow_from_the_links, 0, G_N_ELEMENTS(send_cases));
-    tcase_add_loop_test(tcase, cells_of_the_cost_table_are_nccls, 0, G_N_ELEMENTS(cost_cases));
-    tcase_add_loop_test(tcase, each_release_counts_in_its_own_way, 0, G_N_ELEMENTS(release_cases));
-    tcase_add_loop_test(tcase, nvls_is_taken_from_as_many_gpus_as_in_the_log, 0, G_N_ELEMENTS(nvls_cases));
-    tcase_add_loop_test(tcase, channels_follow_the_release, 0, 3);
-    tcase_add_test(tcase, small_trees_are_corrected_by_their_size);
-    tcase_add_test(tcase, one_rank_has_no_cost_table);
-    tcase_add_loop_test(tcase, the_choice_changes_at_nccls_sizes, 0, G_N_ELEMENTS(switch_cases));
-    tcase_add_test(tcase, all_gather_and_reduce_scatter_stay_with_the_ring);
-    tcase_add_test(tcase, four_hopper_gpus_stay_with_the_ring);
-    tcase_add_test(tcase, large_rings_use_every_channel_and_two_slices_of_a_megabyte);
-    tcase_add_test(tcase, small_calls_use_fewer_channels_and_never_more_for_less);
-    tcase_add_test(tcase, trees_of_ll128_cut_small_calls_finer);
-    tcase_add_test(tcase, slow_simple_rings_have_half_of_the_threads);
-    tcase_add_test(tcase, wishes_win);
-    tcase_add_test(tcase, wishes_that_cannot_be_met_are_refused);
-    tcase_add_test(tcase, over_pcie_chunks_of_broadcast_and_send_recv_pass_in_pieces);
-    tcase_add_test(tcase, two_gpus_on_an_amd_host_talk_directly);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_loop_test(tests, channels_are_those_of_the_graph_search, 0, G_N_ELEMENTS(channel_cases));
+    tcase_add_loop_test(tests, channels_of_send_and_receive_follow_from_the_links, 0, G_N_ELEMENTS(send_cases));
+    tcase_add_loop_test(tests, cells_of_the_cost_table_are_nccls, 0, G_N_ELEMENTS(cost_cases));
+    tcase_add_loop_test(tests, each_release_counts_in_its_own_way, 0, G_N_ELEMENTS(release_cases));
+    tcase_add_loop_test(tests, nvls_is_taken_from_as_many_gpus_as_in_the_log, 0, G_N_ELEMENTS(nvls_cases));
+    tcase_add_loop_test(tests, channels_follow_the_release, 0, 3);
+    tcase_add_test(tests, small_trees_are_corrected_by_their_size);
+    tcase_add_test(tests, one_rank_has_no_cost_table);
+    tcase_add_loop_test(tests, the_choice_changes_at_nccls_sizes, 0, G_N_ELEMENTS(switch_cases));
+    tcase_add_test(tests, all_gather_and_reduce_scatter_stay_with_the_ring);
+    tcase_add_test(tests, four_hopper_gpus_stay_with_the_ring);
+    tcase_add_test(tests, large_rings_use_every_channel_and_two_slices_of_a_megabyte);
+    tcase_add_test(tests, small_calls_use_fewer_channels_and_never_more_for_less);
+    tcase_add_test(tests, trees_of_ll128_cut_small_calls_finer);
+    tcase_add_test(tests, slow_simple_rings_have_half_of_the_threads);
+    tcase_add_test(tests, wishes_win);
+    tcase_add_test(tests, wishes_that_cannot_be_met_are_refused);
+    tcase_add_test(tests, over_pcie_chunks_of_broadcast_and_send_recv_pass_in_pieces);
+    tcase_add_test(tests, two_gpus_on_an_amd_host_talk_directly);
+    return run_tests(tests);
 }

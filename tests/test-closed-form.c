@@ -5,11 +5,11 @@
  */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "collective/collective.h"
 #include "engine/engine.h"
 #include "fabric.h"
+#include "suite.h"
 
 #define US INT64_C(1000000) /* picoseconds */
 #define NS INT64_C(1000)
@@ -309,29 +309,22 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("closed form");
-    TCase *tcase = tcase_create("closed form");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("closed form");
 
-    tcase_add_test(tcase, a_ring_all_reduce_takes_two_times_n_minus_one_steps);
-    tcase_add_test(tcase, ring_all_gather_and_reduce_scatter_take_half_of_it);
-    tcase_add_test(tcase, a_bridge_is_a_ring_of_two);
-    tcase_add_test(tcase, slices_hide_all_latencies_but_the_last);
-    tcase_add_test(tcase, channels_divide_the_links_and_change_nothing);
-    tcase_add_test(tcase, loops_add_their_wire_time_and_one_latency_each_step);
-    tcase_add_test(tcase, costs_of_kernels_add_to_each_step_once);
-    tcase_add_test(tcase, broadcast_and_reduce_are_pipelines);
-    tcase_add_test(tcase, halving_doubling_has_the_rings_wire_time_and_logarithmic_latency);
-    tcase_add_test(tcase, pairwise_all_to_all_fills_the_ports);
-    tcase_add_test(tcase, send_to_the_next_rank_is_one_transfer);
-    tcase_add_test(tcase, one_chunk_goes_up_and_down_a_chain);
-    tcase_add_test(tcase, a_chain_pipelines_both_directions_at_once);
-    tcase_add_test(tcase, nvls_moves_the_buffer_once_through_every_port);
-    tcase_add_test(tcase, odd_sizes_miss_by_less_than_the_rounding_of_each_step);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, a_ring_all_reduce_takes_two_times_n_minus_one_steps);
+    tcase_add_test(tests, ring_all_gather_and_reduce_scatter_take_half_of_it);
+    tcase_add_test(tests, a_bridge_is_a_ring_of_two);
+    tcase_add_test(tests, slices_hide_all_latencies_but_the_last);
+    tcase_add_test(tests, channels_divide_the_links_and_change_nothing);
+    tcase_add_test(tests, loops_add_their_wire_time_and_one_latency_each_step);
+    tcase_add_test(tests, costs_of_kernels_add_to_each_step_once);
+    tcase_add_test(tests, broadcast_and_reduce_are_pipelines);
+    tcase_add_test(tests, halving_doubling_has_the_rings_wire_time_and_logarithmic_latency);
+    tcase_add_test(tests, pairwise_all_to_all_fills_the_ports);
+    tcase_add_test(tests, send_to_the_next_rank_is_one_transfer);
+    tcase_add_test(tests, one_chunk_goes_up_and_down_a_chain);
+    tcase_add_test(tests, a_chain_pipelines_both_directions_at_once);
+    tcase_add_test(tests, nvls_moves_the_buffer_once_through_every_port);
+    tcase_add_test(tests, odd_sizes_miss_by_less_than_the_rounding_of_each_step);
+    return run_tests(tests);
 }

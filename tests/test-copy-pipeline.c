@@ -1,36 +1,25 @@
 /* Copy pipelines against closed forms: chunks in, kernels, chunks out, over streams. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "scenario/scenario.h"
+#include "fixture.h"
 #include "predict/run.h"
+#include "scenario/scenario.h"
+#include "suite.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 
 #define MIB 1048576.0
 #define IDEAL "topology.name=dgx-h100", "pipeline.issue=0 s", "pipeline.gap=0 s"
 
-static FabResult *
-try_run(const char *const *sets, GError **error)
-{
-    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, error);
-
-    return scenario != NULL ? fab_run(scenario, NULL, NULL, error) : NULL;
-}
-
 static double
 seconds(const char *const *sets)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(FabResult) result = try_run(sets, &error);
-    const FabResultRow *row;
+    g_autoptr(FabResult) result = test_run_sets(sets);
 
-    ck_assert_msg(result != NULL, "%s", error != NULL ? error->message : "");
     ck_assert_uint_eq(result->rows->len, 1);
-    row = result->rows->pdata[0];
-    return (double)row->time_ps * 1e-12;
+    return (double)test_row(result, 0)->time_ps * 1e-12;
 }
 
 /* What the first GPU of the machine gets from host memory: B/s alone, B/s while it sends as much back, s of latency. */
@@ -95,7 +84,7 @@ END_TEST
 START_TEST(small_chunks_wait_for_the_host_and_large_ones_for_their_ends)
 {
     const char *sets[] = { "topology.name=dgx-h100", "pipeline.bytes=256M", "streams=3", "sizes=64K;8M;256M", NULL };
-    g_autoptr(FabResult) result = try_run(sets, NULL);
+    g_autoptr(FabResult) result = test_try_run(sets, NULL);
     const FabResultRow *small = result->rows->pdata[0], *middle = result->rows->pdata[1];
     const FabResultRow *large = result->rows->pdata[2];
 
@@ -135,7 +124,7 @@ check_refused(const char *part, const char *machine, const char *first, const ch
 {
     g_autofree char *name = g_strdup_printf("topology.name=%s", machine);
     g_autoptr(GError) error = NULL;
-    g_autoptr(FabResult) result = try_run((const char *const[]) { name, first, second, NULL }, &error);
+    g_autoptr(FabResult) result = test_try_run((const char *const[]) { name, first, second, NULL }, &error);
 
     ck_assert_ptr_null(result);
     ck_assert_msg(strstr(error->message, part) != NULL, "%s lacks: %s", error->message, part);
@@ -159,10 +148,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("copy-pipeline");
     TCase *tests = tcase_create("copy-pipeline");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tests, one_stream_does_one_thing_after_the_other);
     tcase_add_test(tests, streams_let_both_directions_run_at_once);
@@ -172,9 +158,5 @@ main(void)
     tcase_add_test(tests, a_last_chunk_may_be_shorter_and_a_chunk_no_longer_than_all);
     tcase_add_test(tests, gpus_share_the_uplink_of_their_switch);
     tcase_add_test(tests, what_is_no_pipeline_is_refused);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

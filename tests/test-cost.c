@@ -3,7 +3,8 @@
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
+
+#include "suite.h"
 
 #define US INT64_C(1000000) /* picoseconds */
 #define NS INT64_C(1000)
@@ -359,29 +360,22 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("cost");
-    TCase *tcase = tcase_create("cost");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("cost");
 
-    tcase_add_test(tcase, more_channels_take_longer_to_launch_by_the_square_root_of_their_share);
-    tcase_add_test(tcase, each_protocol_has_its_entry);
-    tcase_add_test(tcase, each_peer_of_a_group_adds_the_same_to_ll_and_nothing_to_simple);
-    tcase_add_test(tcase, the_switchs_kernel_has_a_launch_of_its_own);
-    tcase_add_test(tcase, a_launch_that_is_given_is_all_there_is);
-    tcase_add_test(tcase, the_gap_between_kernels_is_a_share_of_the_launch);
-    tcase_add_test(tcase, calls_in_a_row_show_the_interval_and_calls_alone_their_length_and_a_constant);
-    tcase_add_test(tcase, a_thread_launches_for_its_gpus_in_turn);
-    tcase_add_test(tcase, sends_and_receives_of_a_group_are_enqueued_one_by_one);
-    tcase_add_test(tcase, the_host_does_not_show_beside_kernels_or_where_the_launch_is_given);
-    tcase_add_test(tcase, only_nvlink_rings_of_simple_have_channels_apart);
-    tcase_add_test(tcase, protocols_send_their_flags_beside_the_payload);
-    tcase_add_test(tcase, one_way_between_two_ranks_has_the_whole_cta_and_port);
-    tcase_add_test(tcase, registered_buffers_spare_sendrecv_the_copy);
-    tcase_add_test(tcase, a_rank_alone_has_its_whole_cta);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, more_channels_take_longer_to_launch_by_the_square_root_of_their_share);
+    tcase_add_test(tests, each_protocol_has_its_entry);
+    tcase_add_test(tests, each_peer_of_a_group_adds_the_same_to_ll_and_nothing_to_simple);
+    tcase_add_test(tests, the_switchs_kernel_has_a_launch_of_its_own);
+    tcase_add_test(tests, a_launch_that_is_given_is_all_there_is);
+    tcase_add_test(tests, the_gap_between_kernels_is_a_share_of_the_launch);
+    tcase_add_test(tests, calls_in_a_row_show_the_interval_and_calls_alone_their_length_and_a_constant);
+    tcase_add_test(tests, a_thread_launches_for_its_gpus_in_turn);
+    tcase_add_test(tests, sends_and_receives_of_a_group_are_enqueued_one_by_one);
+    tcase_add_test(tests, the_host_does_not_show_beside_kernels_or_where_the_launch_is_given);
+    tcase_add_test(tests, only_nvlink_rings_of_simple_have_channels_apart);
+    tcase_add_test(tests, protocols_send_their_flags_beside_the_payload);
+    tcase_add_test(tests, one_way_between_two_ranks_has_the_whole_cta_and_port);
+    tcase_add_test(tests, registered_buffers_spare_sendrecv_the_copy);
+    tcase_add_test(tests, a_rank_alone_has_its_whole_cta);
+    return run_tests(tests);
 }

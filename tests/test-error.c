@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
+
 static const char *const machines[] = { "dgx-1v", "dgx-a100", "dgx-h100", "hgx-h100-4", NULL };
 
 START_TEST(the_exit_status_says_who_can_act)
@@ -77,20 +79,13 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("error");
     TCase *tests = tcase_create("error");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
     tcase_add_test(tests, the_exit_status_says_who_can_act);
     tcase_add_test(tests, faults_of_the_machine_and_of_other_libraries_are_status_3);
     tcase_add_test(tests, the_nearest_word_is_found_through_typing_errors);
     tcase_add_test(tests, a_word_far_from_all_has_no_nearest);
     tcase_add_test(tests, a_suggestion_is_one_word_or_the_whole_list);
     tcase_add_test(tests, strings_sort_by_their_text);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 
 #include "base/error.h"
+#include "suite.h"
 
 static char *folder, *path;
 
@@ -252,28 +253,21 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("file");
-    TCase *tcase = tcase_create("file");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("file");
 
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, a_file_comes_back_byte_for_byte_with_a_zero_after_it);
-    tcase_add_test(tcase, an_empty_file_is_an_empty_text);
-    tcase_add_test(tcase, a_file_longer_than_a_block_is_read_to_its_end);
-    tcase_add_test(tcase, files_beyond_the_limit_are_refused_also_where_their_size_is_not_known);
-    tcase_add_test(tcase, what_is_no_file_is_said);
-    tcase_add_test(tcase, a_pipe_that_nobody_writes_to_is_refused_at_once);
-    tcase_add_test(tcase, a_pipe_is_read_to_its_end);
-    tcase_add_test(tcase, a_written_file_replaces_the_old_one_and_keeps_its_mode);
-    tcase_add_test(tcase, a_new_file_has_the_mode_that_the_mask_leaves);
-    tcase_add_test(tcase, a_symbolic_link_stays_and_its_file_is_replaced);
-    tcase_add_test(tcase, places_that_cannot_be_written_are_said);
-    tcase_add_test(tcase, a_write_that_fails_leaves_the_old_file_and_nothing_else);
-    tcase_add_test(tcase, a_program_stopped_while_it_writes_leaves_nothing_behind);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, a_file_comes_back_byte_for_byte_with_a_zero_after_it);
+    tcase_add_test(tests, an_empty_file_is_an_empty_text);
+    tcase_add_test(tests, a_file_longer_than_a_block_is_read_to_its_end);
+    tcase_add_test(tests, files_beyond_the_limit_are_refused_also_where_their_size_is_not_known);
+    tcase_add_test(tests, what_is_no_file_is_said);
+    tcase_add_test(tests, a_pipe_that_nobody_writes_to_is_refused_at_once);
+    tcase_add_test(tests, a_pipe_is_read_to_its_end);
+    tcase_add_test(tests, a_written_file_replaces_the_old_one_and_keeps_its_mode);
+    tcase_add_test(tests, a_new_file_has_the_mode_that_the_mask_leaves);
+    tcase_add_test(tests, a_symbolic_link_stays_and_its_file_is_replaced);
+    tcase_add_test(tests, places_that_cannot_be_written_are_said);
+    tcase_add_test(tests, a_write_that_fails_leaves_the_old_file_and_nothing_else);
+    tcase_add_test(tests, a_program_stopped_while_it_writes_leaves_nothing_behind);
+    return run_tests(tests);
 }

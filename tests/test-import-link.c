@@ -1,12 +1,12 @@
 /* What nvbandwidth and p2pBandwidthLatencyTest print. */
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "measure/import-link.h"
+#include "suite.h"
 
 typedef GPtrArray *(*Importer)(const char *path, const FabImportOptions *options, GError **error);
 
@@ -322,10 +322,7 @@ teardown(void)
 int
 main(void)
 {
-    Suite *suite = suite_create("import-link");
     TCase *tests = tcase_create("import-link");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, both_directions_of_an_asymmetric_pair_are_kept);
@@ -341,9 +338,5 @@ main(void)
     tcase_add_test(tests, lines_of_other_tools_are_reported_together_and_named);
     tcase_add_test(tests, files_that_no_tool_writes_are_refused_by_their_size);
     tcase_add_test(tests, json_may_come_from_a_pipe_and_may_not_nest_without_end);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

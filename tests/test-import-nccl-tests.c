@@ -1,12 +1,12 @@
 /* nccl-tests logs as people paste them. */
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "measure/import-nccl-tests.h"
+#include "suite.h"
 
 #define HEADER "# nThread 1 nGpus 2 minBytes 8 maxBytes 128 step: 2(factor) warmup iters: 5 iters: 20 graph: 0\n"
 #define RANKS                                                                                                          \
@@ -436,10 +436,7 @@ teardown(void)
 int
 main(void)
 {
-    Suite *suite = suite_create("import-nccl-tests");
     TCase *tests = tcase_create("import-nccl-tests");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_log_of_2021_gives_collective_and_ranks_by_its_figures);
@@ -464,9 +461,5 @@ main(void)
     tcase_add_test(tests, files_that_are_no_log_are_refused);
     tcase_add_test(tests, figures_that_mislead_are_refused);
     tcase_add_test(tests, long_lines_and_lines_across_buffers_are_read);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

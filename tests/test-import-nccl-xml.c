@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "measure/import-nccl-xml.h"
+#include "suite.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 
@@ -368,10 +369,7 @@ teardown(void)
 int
 main(void)
 {
-    Suite *suite = suite_create("import-nccl-xml");
     TCase *tests = tcase_create("import-nccl-xml");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, bridged_pairs_keep_their_links_and_numa_nodes);
@@ -388,9 +386,5 @@ main(void)
     tcase_add_test(tests, a_graph_gives_channels_rates_and_rings);
     tcase_add_test(tests, a_document_type_is_refused_in_every_encoding);
     tcase_add_test(tests, bad_graphs_are_refused);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

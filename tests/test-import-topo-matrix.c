@@ -3,35 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <glib/gstdio.h>
-
 #include "base/error.h"
+#include "fixture.h"
 #include "measure/import-topo-matrix.h"
 #include "measure/topo-infer.h"
 #include "measure/topo-matrix.h"
 #include "report/report.h"
+#include "suite.h"
 #include "topology/machine.h"
 #include "topology/route.h"
-
-static char *folder;
-
-static void
-set_up(void)
-{
-    folder = g_dir_make_tmp("fabricast-XXXXXX", NULL);
-}
-
-static void
-tear_down(void)
-{
-    g_autofree char *machine = g_build_filename(folder, "machine.ini", NULL);
-    g_autofree char *paste = g_build_filename(folder, "paste.txt", NULL);
-
-    g_remove(machine);
-    g_remove(paste);
-    g_rmdir(folder);
-    g_clear_pointer(&folder, g_free);
-}
 
 static char *
 sample_path(const char *name)
@@ -44,22 +24,13 @@ static char *
 import_file(const char *path, const char *gpu)
 {
     g_autoptr(GError) error = NULL;
-    char *machine = g_build_filename(folder, "machine.ini", NULL);
+    char *machine = test_path("machine.ini");
     FILE *out = fopen(machine, "w");
 
     ck_assert_ptr_nonnull(out);
     ck_assert_msg(fab_import_topo_matrix(path, gpu, out, &error), "%s", error != NULL ? error->message : "");
     fclose(out);
     return machine;
-}
-
-static char *
-write_paste(const char *text)
-{
-    char *path = g_build_filename(folder, "paste.txt", NULL);
-
-    ck_assert(g_file_set_contents(path, text, -1, NULL));
-    return path;
 }
 
 /* The message of a refused import, owned by the caller. */
@@ -79,7 +50,7 @@ refusal(const char *path, const char *gpu)
 static void
 assert_refused(const char *text, const char *gpu, const char *part)
 {
-    g_autofree char *path = write_paste(text);
+    g_autofree char *path = test_write("paste.txt", text);
     g_autofree char *message = refusal(path, gpu);
 
     ck_assert_msg(strstr(message, part) != NULL, "\"%s\" lacks \"%s\"", message, part);
@@ -225,7 +196,7 @@ START_TEST(a_pasted_matrix_is_read_whatever_happened_to_it)
     g_autoptr(GError) error = NULL;
     g_autoptr(FabTopoMatrix) matrix
         = fab_topo_matrix_parse("paste", pastes[_i].text, strlen(pastes[_i].text), &error);
-    g_autofree char *path = write_paste(pastes[_i].text);
+    g_autofree char *path = test_write("paste.txt", pastes[_i].text);
     g_autofree char *file = import_file(path, "rtx-3090");
     g_autoptr(FabTopology) machine = fab_machine_load(file, NULL, &error);
 
@@ -325,7 +296,7 @@ END_TEST
 START_TEST(a_file_that_cannot_be_read_is_refused)
 {
     g_autofree char *missing = refusal("no-such-file.txt", "rtx-3090");
-    g_autofree char *directory = refusal(folder, "rtx-3090");
+    g_autofree char *directory = refusal(test_folder, "rtx-3090");
 
     ck_assert_str_eq(missing, "no-such-file.txt: no such file");
     ck_assert_msg(strstr(directory, "is a folder") != NULL, "%s", directory);
@@ -335,7 +306,7 @@ END_TEST
 START_TEST(a_full_disk_is_reported)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = write_paste(TWO_GPUS);
+    g_autofree char *path = test_write("paste.txt", TWO_GPUS);
     FILE *out = fopen("/dev/full", "w");
 
     ck_assert(!fab_import_topo_matrix(path, "rtx-3090", out, &error));
@@ -388,28 +359,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("import-topo-matrix");
-    TCase *samples_case = tcase_create("samples"), *refused = tcase_create("refused");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("import-topo-matrix");
 
-    tcase_add_checked_fixture(samples_case, set_up, tear_down);
-    tcase_add_loop_test(samples_case, the_machine_of_a_sample_has_its_matrix, 0, G_N_ELEMENTS(samples));
-    tcase_add_loop_test(samples_case, the_printed_matrix_of_an_imported_machine_is_the_imported_one, 0,
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
+    tcase_add_loop_test(tests, the_machine_of_a_sample_has_its_matrix, 0, G_N_ELEMENTS(samples));
+    tcase_add_loop_test(tests, the_printed_matrix_of_an_imported_machine_is_the_imported_one, 0,
                         G_N_ELEMENTS(samples));
-    tcase_add_loop_test(samples_case, a_pasted_matrix_is_read_whatever_happened_to_it, 0, G_N_ELEMENTS(pastes));
-    tcase_add_test(samples_case, utf_16_of_a_windows_shell_is_read);
-    tcase_add_test(samples_case, affinities_are_read_with_holes_and_empty_fields);
-    tcase_add_test(samples_case, the_link_budget_tells_switches_from_direct_links);
-    suite_add_tcase(suite, samples_case);
-    tcase_add_checked_fixture(refused, set_up, tear_down);
-    tcase_add_loop_test(refused, a_wrong_matrix_is_refused_with_its_place, 0, G_N_ELEMENTS(refusals));
-    tcase_add_loop_test(refused, other_outputs_of_nvidia_smi_are_refused_by_name, 0, 3);
-    tcase_add_test(refused, a_file_that_cannot_be_read_is_refused);
-    tcase_add_test(refused, a_full_disk_is_reported);
-    suite_add_tcase(suite, refused);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_loop_test(tests, a_pasted_matrix_is_read_whatever_happened_to_it, 0, G_N_ELEMENTS(pastes));
+    tcase_add_test(tests, utf_16_of_a_windows_shell_is_read);
+    tcase_add_test(tests, affinities_are_read_with_holes_and_empty_fields);
+    tcase_add_test(tests, the_link_budget_tells_switches_from_direct_links);
+    tcase_add_loop_test(tests, a_wrong_matrix_is_refused_with_its_place, 0, G_N_ELEMENTS(refusals));
+    tcase_add_loop_test(tests, other_outputs_of_nvidia_smi_are_refused_by_name, 0, 3);
+    tcase_add_test(tests, a_file_that_cannot_be_read_is_refused);
+    tcase_add_test(tests, a_full_disk_is_reported);
+    return run_tests(tests);
 }

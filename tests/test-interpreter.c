@@ -1,10 +1,10 @@
 /* The interpreter runs right programs and catches wrong ones. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "program/interpreter.h"
+#include "suite.h"
 
 /* A hand-written program: one channel, one role, a list of steps for each of two ranks. */
 enum { RANKS = 2, MAX_STEPS = 4, BYTES = 8 };
@@ -294,10 +294,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("interpreter");
     TCase *tests = tcase_create("interpreter");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tests, a_step_adds_or_takes_the_maximum_of_its_sources);
     tcase_add_test(tests, scratch_holds_what_was_written_at_its_offset);
@@ -312,9 +309,5 @@ main(void)
     tcase_add_test(tests, a_step_without_source_or_destination_is_caught);
     tcase_add_test(tests, a_deadlock_of_many_ranks_names_eight_and_counts_the_rest);
     tcase_add_test(tests, steps_have_the_names_that_nccl_gives_them);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

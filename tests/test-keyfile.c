@@ -2,22 +2,11 @@
 #include "base/keyfile.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <glib/gstdio.h>
-
 #include "base/error.h"
-
-static void
-assert_message(GError **error, int code, const char *part)
-{
-    ck_assert_msg(*error != NULL, "no error, expected \"%s\"", part);
-    ck_assert_msg((*error)->domain == FAB_ERROR && (*error)->code == code, "code %d: %s", (*error)->code,
-                  (*error)->message);
-    ck_assert_msg(strstr((*error)->message, part) != NULL, "\"%s\" lacks \"%s\"", (*error)->message, part);
-    g_clear_error(error);
-}
+#include "fixture.h"
+#include "suite.h"
 
 static FabKeyfile *
 parse(const char *text)
@@ -71,17 +60,17 @@ START_TEST(a_bad_value_is_refused_with_file_group_and_key)
     int word;
 
     ck_assert(!fab_keyfile_get_integer(file, "a", "count", 1, 10, &count, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "x.ini: [a] count is 80, must be between 1 and 10");
+    test_error(&error, FAB_ERROR_VALUE, "x.ini: [a] count is 80, must be between 1 and 10");
     ck_assert(!fab_keyfile_get_integer(file, "a", "unit", 1, 10, &count, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "x.ini: [a] unit: \"3 ns\" is not a whole number");
+    test_error(&error, FAB_ERROR_VALUE, "x.ini: [a] unit: \"3 ns\" is not a whole number");
     ck_assert(!fab_keyfile_get_quantity(file, "a", "rate", "B/s", 1e6, 1e13, &rate, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "x.ini: [a] rate is 0, must be between");
+    test_error(&error, FAB_ERROR_VALUE, "x.ini: [a] rate is 0, must be between");
     ck_assert(!fab_keyfile_get_quantity(file, "a", "unit", "B/s", 1e6, 1e13, &rate, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "x.ini: [a] unit: \"3 ns\" is not a rate");
+    test_error(&error, FAB_ERROR_VALUE, "x.ini: [a] unit: \"3 ns\" is not a rate");
     ck_assert(!fab_keyfile_get_boolean(file, "a", "flag", &flag, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "x.ini: [a] flag: \"1\" is not on or off");
+    test_error(&error, FAB_ERROR_VALUE, "x.ini: [a] flag: \"1\" is not on or off");
     ck_assert(!fab_keyfile_get_choice(file, "a", "word", words, &word, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "x.ini: [a] word is \"rign\", which is not known; did you mean ring?");
+    test_error(&error, FAB_ERROR_VALUE, "x.ini: [a] word is \"rign\", which is not known; did you mean ring?");
     ck_assert(count == 5 && rate == 6);
 }
 END_TEST
@@ -95,9 +84,9 @@ START_TEST(unknown_keys_and_groups_are_errors_with_the_nearest_name)
     fab_keyfile_accept(file, "topology", "plugin");
     fab_keyfile_accept(other, "topology", "plugin");
     ck_assert(!fab_keyfile_finish(file, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "x.ini: [topology] unknown key plugn; did you mean plugin?");
+    test_error(&error, FAB_ERROR_VALUE, "x.ini: [topology] unknown key plugn; did you mean plugin?");
     ck_assert(!fab_keyfile_finish(other, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "x.ini: unknown group [topolgy]; did you mean topology?");
+    test_error(&error, FAB_ERROR_VALUE, "x.ini: unknown group [topolgy]; did you mean topology?");
 }
 END_TEST
 
@@ -108,7 +97,7 @@ START_TEST(a_free_group_accepts_every_key)
 
     fab_keyfile_accept_group(file, "source");
     ck_assert(!fab_keyfile_finish(file, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "unknown group [other]");
+    test_error(&error, FAB_ERROR_VALUE, "unknown group [other]");
 }
 END_TEST
 
@@ -135,7 +124,7 @@ START_TEST(a_malformed_file_is_refused)
 
     ck_assert_ptr_null(fab_keyfile_parse("x.ini", malformed[_i].text, &error));
     ck_assert(g_str_has_prefix(error->message, "x.ini: "));
-    assert_message(&error, FAB_ERROR_SYNTAX, malformed[_i].message);
+    test_error(&error, FAB_ERROR_SYNTAX, malformed[_i].message);
 }
 END_TEST
 
@@ -149,19 +138,16 @@ END_TEST
 
 START_TEST(files_that_cannot_be_read_are_errors)
 {
-    g_autofree char *folder = g_dir_make_tmp("fabricast-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(folder, "zero.ini", NULL);
+    g_autofree char *path = test_path("zero.ini");
     g_autoptr(GError) error = NULL;
 
-    ck_assert_ptr_null(fab_keyfile_load(folder, &error));
-    assert_message(&error, FAB_ERROR_FILE, "is a folder, a file is needed");
+    ck_assert_ptr_null(fab_keyfile_load(test_folder, &error));
+    test_error(&error, FAB_ERROR_FILE, "is a folder, a file is needed");
     ck_assert_ptr_null(fab_keyfile_load(path, &error));
-    assert_message(&error, FAB_ERROR_FILE, "no such file");
+    test_error(&error, FAB_ERROR_FILE, "no such file");
     ck_assert(g_file_set_contents(path, "[a]\nx=\0\n", 8, NULL));
     ck_assert_ptr_null(fab_keyfile_load(path, &error));
-    assert_message(&error, FAB_ERROR_SYNTAX, "holds a zero byte");
-    g_remove(path);
-    g_rmdir(folder);
+    test_error(&error, FAB_ERROR_SYNTAX, "holds a zero byte");
 }
 END_TEST
 
@@ -187,7 +173,7 @@ START_TEST(a_value_set_on_the_command_line_wins)
     fab_keyfile_set(file, "b", "y", "none");
     ck_assert(fab_keyfile_get_integer(file, "a", "x", 0, 9, &value, NULL) && value == 7);
     ck_assert(!fab_keyfile_get_integer(file, "b", "y", 0, 9, &value, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "command line");
+    test_error(&error, FAB_ERROR_VALUE, "command line");
 }
 END_TEST
 
@@ -207,12 +193,9 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("keyfile");
     TCase *tests = tcase_create("keyfile");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
     tcase_add_test(tests, values_are_read_by_type);
     tcase_add_test(tests, an_absent_key_leaves_the_value_alone);
     tcase_add_test(tests, a_bad_value_is_refused_with_file_group_and_key);
@@ -224,8 +207,5 @@ main(void)
     tcase_add_test(tests, an_empty_file_is_a_key_file_without_groups);
     tcase_add_test(tests, a_value_set_on_the_command_line_wins);
     tcase_add_test(tests, keys_and_groups_keep_the_order_of_the_file);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

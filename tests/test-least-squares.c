@@ -2,7 +2,8 @@
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
+
+#include "suite.h"
 
 /* A straight line through ten points; the third value moves nothing, the fourth does what the second does. */
 enum { POINTS = 10, VALUES = 4 };
@@ -162,21 +163,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("least-squares");
-    TCase *cases = tcase_create("least-squares");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("least-squares");
 
-    suite_add_tcase(suite, cases);
-    tcase_add_test(cases, a_line_is_found);
-    tcase_add_test(cases, values_stay_within_their_bounds);
-    tcase_add_test(cases, variances_are_those_of_linear_regression);
-    tcase_add_test(cases, what_cannot_be_told_is_found_one_after_the_other);
-    tcase_add_test(cases, more_values_than_residuals_are_too_many);
-    tcase_add_test(cases, a_failed_evaluation_ends_the_fit);
-    tcase_add_test(cases, students_factor_is_that_of_the_tables);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, a_line_is_found);
+    tcase_add_test(tests, values_stay_within_their_bounds);
+    tcase_add_test(tests, variances_are_those_of_linear_regression);
+    tcase_add_test(tests, what_cannot_be_told_is_found_one_after_the_other);
+    tcase_add_test(tests, more_values_than_residuals_are_too_many);
+    tcase_add_test(tests, a_failed_evaluation_ends_the_fit);
+    tcase_add_test(tests, students_factor_is_that_of_the_tables);
+    return run_tests(tests);
 }

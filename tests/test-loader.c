@@ -1,13 +1,12 @@
 /* Finding, opening and refusing plugins. The faulty ones are built from tests/plugins/faulty.c. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <glib/gstdio.h>
-
 #include "base/error.h"
+#include "fixture.h"
 #include "plugin/loader.h"
 #include "plugin/params.h"
+#include "suite.h"
 
 static char *
 plugin_file(const char *name)
@@ -20,16 +19,6 @@ plugin_file(const char *name)
 }
 
 static void
-assert_message(GError **error, int code, const char *part)
-{
-    ck_assert_msg(*error != NULL, "no error, expected \"%s\"", part);
-    ck_assert_msg((*error)->domain == FAB_ERROR && (*error)->code == code, "code %d: %s", (*error)->code,
-                  (*error)->message);
-    ck_assert_msg(strstr((*error)->message, part) != NULL, "\"%s\" lacks \"%s\"", (*error)->message, part);
-    g_clear_error(error);
-}
-
-static void
 assert_file_refused(const char *path, int code, const char *part)
 {
     g_autoptr(GError) error = NULL;
@@ -37,7 +26,7 @@ assert_file_refused(const char *path, int code, const char *part)
     ck_assert_ptr_null(fab_plugin_load_file(path, &error));
     ck_assert_msg(error != NULL && g_str_has_prefix(error->message, path), "message does not begin with the file: %s",
                   error != NULL ? error->message : "none");
-    assert_message(&error, code, part);
+    test_error(&error, code, part);
 }
 
 START_TEST(a_plugin_that_keeps_the_rules_is_opened_once)
@@ -87,11 +76,10 @@ END_TEST
 
 START_TEST(what_is_not_a_shared_object_is_refused)
 {
-    g_autofree char *folder = g_dir_make_tmp("fabricast-XXXXXX", NULL);
-    g_autofree char *text = g_build_filename(folder, "text.so", NULL);
-    g_autofree char *empty = g_build_filename(folder, "empty.so", NULL);
-    g_autofree char *cut = g_build_filename(folder, "cut.so", NULL);
-    g_autofree char *missing = g_build_filename(folder, "missing.so", NULL);
+    g_autofree char *text = test_path("text.so");
+    g_autofree char *empty = test_path("empty.so");
+    g_autofree char *cut = test_path("cut.so");
+    g_autofree char *missing = test_path("missing.so");
     g_autofree char *whole = plugin_file("tiny");
     g_autofree char *bytes = NULL;
 
@@ -104,11 +92,7 @@ START_TEST(what_is_not_a_shared_object_is_refused)
     assert_file_refused("/proc/kmsg", FAB_ERROR_FILE, "/proc/kmsg: "); /* opened it would wait for ever */
     assert_file_refused(cut, FAB_ERROR_PLUGIN, "cannot be opened as a plugin");
     assert_file_refused(missing, FAB_ERROR_FILE, "no such file");
-    assert_file_refused(folder, FAB_ERROR_FILE, "not a regular file");
-    g_remove(text);
-    g_remove(empty);
-    g_remove(cut);
-    g_rmdir(folder);
+    assert_file_refused(test_folder, FAB_ERROR_FILE, "not a regular file");
 }
 END_TEST
 
@@ -144,13 +128,13 @@ START_TEST(an_unknown_name_gets_the_nearest_one)
 
     fab_plugin_add_directory(g_getenv("FAB_TEST_PLUGINS"));
     ck_assert_ptr_null(fab_plugin_load("tinny", &error));
-    assert_message(&error, FAB_ERROR_PLUGIN, "no plugin \"tinny\" in ");
+    test_error(&error, FAB_ERROR_PLUGIN, "no plugin \"tinny\" in ");
     ck_assert_ptr_null(fab_plugin_load("tinny", &error));
-    assert_message(&error, FAB_ERROR_PLUGIN, "; did you mean tiny?");
+    test_error(&error, FAB_ERROR_PLUGIN, "; did you mean tiny?");
     ck_assert_ptr_null(fab_plugin_load("", &error));
-    assert_message(&error, FAB_ERROR_PLUGIN, "no plugin \"\"");
+    test_error(&error, FAB_ERROR_PLUGIN, "no plugin \"\"");
     ck_assert_ptr_null(fab_plugin_load("../plugins/tiny", &error));
-    assert_message(&error, FAB_ERROR_PLUGIN, "no plugin \"../plugins/tiny\"");
+    test_error(&error, FAB_ERROR_PLUGIN, "no plugin \"../plugins/tiny\"");
 }
 END_TEST
 
@@ -160,7 +144,7 @@ START_TEST(a_faulty_plugin_is_not_skipped_when_it_is_asked_for)
 
     fab_plugin_add_directory(g_getenv("FAB_TEST_PLUGINS"));
     ck_assert_ptr_null(fab_plugin_load("faulty-abi", &error));
-    assert_message(&error, FAB_ERROR_PLUGIN, "ABI 42");
+    test_error(&error, FAB_ERROR_PLUGIN, "ABI 42");
 }
 END_TEST
 
@@ -236,7 +220,7 @@ START_TEST(a_value_out_of_bounds_is_refused_with_the_bounds)
     FabParamValue value;
 
     ck_assert(!fab_param_parse(spec, bad->name, bad->text, &value, &error));
-    assert_message(&error, FAB_ERROR_VALUE, bad->message);
+    test_error(&error, FAB_ERROR_VALUE, bad->message);
 }
 END_TEST
 
@@ -257,25 +241,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("loader");
-    TCase *tcase = tcase_create("loader");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("loader");
 
-    tcase_add_test(tcase, a_plugin_that_keeps_the_rules_is_opened_once);
-    tcase_add_loop_test(tcase, a_plugin_that_breaks_a_rule_is_refused_with_the_rule, 0, G_N_ELEMENTS(faults));
-    tcase_add_test(tcase, what_is_not_a_shared_object_is_refused);
-    tcase_add_test(tcase, names_are_searched_in_added_folders_and_listed);
-    tcase_add_test(tcase, names_are_searched_in_the_folders_of_the_environment);
-    tcase_add_test(tcase, an_unknown_name_gets_the_nearest_one);
-    tcase_add_test(tcase, a_faulty_plugin_is_not_skipped_when_it_is_asked_for);
-    tcase_add_test(tcase, the_structures_of_abi_1_keep_their_sizes);
-    tcase_add_test(tcase, a_star_stands_for_digits_and_after_a_point_for_any_name);
-    tcase_add_loop_test(tcase, a_value_out_of_bounds_is_refused_with_the_bounds, 0, G_N_ELEMENTS(bad_values));
-    tcase_add_test(tcase, values_are_read_by_type);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
+    tcase_add_test(tests, a_plugin_that_keeps_the_rules_is_opened_once);
+    tcase_add_loop_test(tests, a_plugin_that_breaks_a_rule_is_refused_with_the_rule, 0, G_N_ELEMENTS(faults));
+    tcase_add_test(tests, what_is_not_a_shared_object_is_refused);
+    tcase_add_test(tests, names_are_searched_in_added_folders_and_listed);
+    tcase_add_test(tests, names_are_searched_in_the_folders_of_the_environment);
+    tcase_add_test(tests, an_unknown_name_gets_the_nearest_one);
+    tcase_add_test(tests, a_faulty_plugin_is_not_skipped_when_it_is_asked_for);
+    tcase_add_test(tests, the_structures_of_abi_1_keep_their_sizes);
+    tcase_add_test(tests, a_star_stands_for_digits_and_after_a_point_for_any_name);
+    tcase_add_loop_test(tests, a_value_out_of_bounds_is_refused_with_the_bounds, 0, G_N_ELEMENTS(bad_values));
+    tcase_add_test(tests, values_are_read_by_type);
+    return run_tests(tests);
 }

@@ -6,56 +6,23 @@
 #include <glib/gstdio.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "plugin/loader.h"
+#include "suite.h"
 #include "topology/gpu.h"
 #include "topology/machine.h"
-
-static char *folder;
 
 static void
 set_up(void)
 {
-    folder = g_dir_make_tmp("fabricast-XXXXXX", NULL);
-    fab_machine_add_directory(folder);
+    test_folder_make();
+    fab_machine_add_directory(test_folder);
     fab_plugin_add_directory(g_getenv("FAB_TEST_PLUGINS"));
-}
-
-static void
-tear_down(void)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *entry;
-
-    while ((entry = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_build_filename(folder, entry, NULL);
-        g_remove(path);
-    }
-    g_rmdir(folder);
-    g_clear_pointer(&folder, g_free);
-}
-
-static char *
-write_file(const char *name, const char *text)
-{
-    char *path = g_build_filename(folder, name, NULL);
-
-    ck_assert(g_file_set_contents(path, text, -1, NULL));
-    return path;
-}
-
-static void
-assert_message(GError **error, int code, const char *part)
-{
-    ck_assert_msg(*error != NULL, "no error, expected \"%s\"", part);
-    ck_assert_msg((*error)->domain == FAB_ERROR && (*error)->code == code, "code %d: %s", (*error)->code,
-                  (*error)->message);
-    ck_assert_msg(strstr((*error)->message, part) != NULL, "\"%s\" lacks \"%s\"", (*error)->message, part);
-    g_clear_error(error);
 }
 
 START_TEST(a_machine_file_builds_its_plugin)
 {
-    g_autofree char *path = write_file("pair.ini", "[topology]\nplugin=tiny\ntitle=Two of a kind\n"
+    g_autofree char *path = test_write("pair.ini", "[topology]\nplugin=tiny\ntitle=Two of a kind\n"
                                                    "bandwidth=100 GB/s\n[source]\nbandwidth=a test\nurl=none\n");
     g_autoptr(GError) error = NULL;
     g_autoptr(FabTopology) pair = fab_machine_load("pair", NULL, &error);
@@ -75,7 +42,7 @@ END_TEST
 
 START_TEST(overrides_win_over_the_file)
 {
-    g_autofree char *path = write_file("pair.ini", "[topology]\nplugin=tiny\nbandwidth=100 GB/s\n");
+    g_autofree char *path = test_write("pair.ini", "[topology]\nplugin=tiny\nbandwidth=100 GB/s\n");
     g_autoptr(GHashTable) overrides = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GError) error = NULL;
     g_autoptr(FabTopology) pair = NULL;
@@ -88,7 +55,7 @@ START_TEST(overrides_win_over_the_file)
     ck_assert_str_eq(pair->vertices[0].gpu->id, "rtx-3090");
     g_hash_table_insert(overrides, (gpointer)"bandwidht", (gpointer)"25 GB/s");
     ck_assert_ptr_null(fab_machine_load(path, overrides, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "has no parameter bandwidht; did you mean bandwidth?");
+    test_error(&error, FAB_ERROR_VALUE, "has no parameter bandwidht; did you mean bandwidth?");
 }
 END_TEST
 
@@ -129,52 +96,52 @@ static const BadFile bad_files[] = {
 
 START_TEST(a_bad_machine_file_is_refused_in_one_sentence)
 {
-    g_autofree char *path = write_file("bad.ini", bad_files[_i].text);
+    g_autofree char *path = test_write("bad.ini", bad_files[_i].text);
     g_autoptr(GError) error = NULL;
 
     ck_assert_ptr_null(fab_machine_load(path, NULL, &error));
     ck_assert(error != NULL && strchr(error->message, '\n') == NULL);
     ck_assert_int_eq(fab_error_exit_status(error), FAB_EXIT_INPUT);
     ck_assert_msg(g_str_has_prefix(error->message, path), "no file in \"%s\"", error->message);
-    assert_message(&error, bad_files[_i].code, bad_files[_i].message);
+    test_error(&error, bad_files[_i].code, bad_files[_i].message);
 }
 END_TEST
 
 START_TEST(a_machine_that_does_not_exist_gets_the_nearest_one)
 {
-    g_autofree char *path = write_file("workstation.ini", "[topology]\nplugin=tiny\n");
-    g_autofree char *wrong = g_build_filename(folder, "workstaton.ini", NULL);
+    g_autofree char *path = test_write("workstation.ini", "[topology]\nplugin=tiny\n");
+    g_autofree char *wrong = test_path("workstaton.ini");
     g_autofree char *hint = g_strdup_printf("%s: no such file; did you mean %s?", wrong, path);
     g_autoptr(GError) error = NULL;
 
     ck_assert_ptr_null(fab_machine_load("workstaton", NULL, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "unknown machine \"workstaton\"; did you mean workstation?");
+    test_error(&error, FAB_ERROR_VALUE, "unknown machine \"workstaton\"; did you mean workstation?");
     ck_assert_ptr_null(fab_machine_load(wrong, NULL, &error));
-    assert_message(&error, FAB_ERROR_FILE, hint);
+    test_error(&error, FAB_ERROR_FILE, hint);
     ck_assert_ptr_null(fab_machine_load("/nowhere/at/all.ini", NULL, &error));
-    assert_message(&error, FAB_ERROR_FILE, "/nowhere/at/all.ini: no such file");
+    test_error(&error, FAB_ERROR_FILE, "/nowhere/at/all.ini: no such file");
     ck_assert_ptr_null(fab_machine_load("qqqqqqqqqqqqqqqqqq", NULL, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "must be a machine file or one of the");
+    test_error(&error, FAB_ERROR_VALUE, "must be a machine file or one of the");
     ck_assert_ptr_null(fab_machine_load("", NULL, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "unknown machine \"\"");
+    test_error(&error, FAB_ERROR_VALUE, "unknown machine \"\"");
     ck_assert_ptr_null(fab_machine_load("gpus", NULL, &error));
-    assert_message(&error, FAB_ERROR_VALUE, "unknown machine \"gpus\"");
+    test_error(&error, FAB_ERROR_VALUE, "unknown machine \"gpus\"");
 }
 END_TEST
 
 START_TEST(a_folder_or_an_unreadable_file_is_no_machine)
 {
-    g_autofree char *path = write_file("closed.ini", "[topology]\nplugin=tiny\n");
-    g_autofree char *with_slash = g_strconcat(folder, "/", NULL);
+    g_autofree char *path = test_write("closed.ini", "[topology]\nplugin=tiny\n");
+    g_autofree char *with_slash = g_strconcat(test_folder, "/", NULL);
     g_autoptr(GError) error = NULL;
 
     ck_assert_ptr_null(fab_machine_load(with_slash, NULL, &error));
-    assert_message(&error, FAB_ERROR_FILE, "is a folder, a file is needed");
+    test_error(&error, FAB_ERROR_FILE, "is a folder, a file is needed");
     ck_assert_int_eq(g_chmod(path, 0), 0);
     if (g_access(path, R_OK) == 0) /* root reads everything */
         return;
     ck_assert_ptr_null(fab_machine_load(path, NULL, &error));
-    assert_message(&error, FAB_ERROR_FILE, path);
+    test_error(&error, FAB_ERROR_FILE, path);
 }
 END_TEST
 
@@ -182,7 +149,7 @@ START_TEST(the_list_holds_machines_but_not_the_gpu_models)
 {
     g_auto(GStrv) names = NULL;
 
-    g_free(write_file("pair.ini", "[topology]\nplugin=tiny\n"));
+    g_free(test_write("pair.ini", "[topology]\nplugin=tiny\n"));
     names = fab_machine_list();
     ck_assert(g_strv_contains((const char *const *)names, "pair"));
     ck_assert(!g_strv_contains((const char *const *)names, "gpus"));
@@ -273,10 +240,10 @@ START_TEST(an_unknown_model_gets_the_nearest_one)
     g_autoptr(GError) error = NULL;
 
     ck_assert_ptr_null(fab_gpu_model("a100-sxm-8", &error));
-    assert_message(&error, FAB_ERROR_VALUE, "unknown GPU model \"a100-sxm-8\"; did you mean a100-sxm-80?");
+    test_error(&error, FAB_ERROR_VALUE, "unknown GPU model \"a100-sxm-8\"; did you mean a100-sxm-80?");
     g_clear_error(&error);
     ck_assert_ptr_null(fab_gpu_model("a100-sxm", &error));
-    assert_message(&error, FAB_ERROR_VALUE,
+    test_error(&error, FAB_ERROR_VALUE,
                    "unknown GPU model \"a100-sxm\"; did you mean a100-sxm-40, a100-sxm-64, a100-sxm-80?");
 }
 END_TEST
@@ -287,7 +254,7 @@ END_TEST
 
 START_TEST(a_folder_in_front_adds_and_replaces_models)
 {
-    g_free(write_file("gpus.ini", "[mine]\n" GOOD_MODEL "[l4]\n" GOOD_MODEL));
+    g_free(test_write("gpus.ini", "[mine]\n" GOOD_MODEL "[l4]\n" GOOD_MODEL));
     ck_assert_uint_eq(fab_gpu_model("mine", NULL)->sm_count, 10);
     ck_assert_str_eq(fab_gpu_model("l4", NULL)->name, "Mine");
     ck_assert_str_eq(fab_gpu_model("l40s", NULL)->name, "L40S");
@@ -309,43 +276,36 @@ static const BadFile bad_models[] = {
 
 START_TEST(a_bad_model_is_refused_in_one_sentence)
 {
-    g_autofree char *path = write_file("gpus.ini", bad_models[_i].text);
+    g_autofree char *path = test_write("gpus.ini", bad_models[_i].text);
     g_autoptr(GError) error = NULL;
 
     ck_assert_ptr_null(fab_gpu_model("h100-sxm", &error));
     ck_assert_msg(error != NULL && g_str_has_prefix(error->message, path), "%s", error ? error->message : "none");
-    assert_message(&error, bad_models[_i].code, bad_models[_i].message);
+    test_error(&error, bad_models[_i].code, bad_models[_i].message);
     ck_assert_ptr_null(fab_gpu_list(&error));
-    assert_message(&error, bad_models[_i].code, bad_models[_i].message);
+    test_error(&error, bad_models[_i].code, bad_models[_i].message);
 }
 END_TEST
 
 int
 main(void)
 {
-    Suite *suite = suite_create("machine");
-    TCase *tcase = tcase_create("machine");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("machine");
 
-    tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, a_machine_file_builds_its_plugin);
-    tcase_add_test(tcase, overrides_win_over_the_file);
-    tcase_add_loop_test(tcase, a_bad_machine_file_is_refused_in_one_sentence, 0, G_N_ELEMENTS(bad_files));
-    tcase_add_test(tcase, a_machine_that_does_not_exist_gets_the_nearest_one);
-    tcase_add_test(tcase, a_folder_or_an_unreadable_file_is_no_machine);
-    tcase_add_test(tcase, the_list_holds_machines_but_not_the_gpu_models);
-    tcase_add_test(tcase, folders_of_the_environment_are_searched);
-    tcase_add_test(tcase, every_machine_of_the_catalogue_loads_and_names_its_sources);
-    tcase_add_test(tcase, the_models_of_the_catalogue_are_read_with_their_units);
-    tcase_add_test(tcase, every_model_of_the_catalogue_is_complete);
-    tcase_add_test(tcase, an_unknown_model_gets_the_nearest_one);
-    tcase_add_test(tcase, a_folder_in_front_adds_and_replaces_models);
-    tcase_add_loop_test(tcase, a_bad_model_is_refused_in_one_sentence, 0, G_N_ELEMENTS(bad_models));
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, set_up, test_folder_remove);
+    tcase_add_test(tests, a_machine_file_builds_its_plugin);
+    tcase_add_test(tests, overrides_win_over_the_file);
+    tcase_add_loop_test(tests, a_bad_machine_file_is_refused_in_one_sentence, 0, G_N_ELEMENTS(bad_files));
+    tcase_add_test(tests, a_machine_that_does_not_exist_gets_the_nearest_one);
+    tcase_add_test(tests, a_folder_or_an_unreadable_file_is_no_machine);
+    tcase_add_test(tests, the_list_holds_machines_but_not_the_gpu_models);
+    tcase_add_test(tests, folders_of_the_environment_are_searched);
+    tcase_add_test(tests, every_machine_of_the_catalogue_loads_and_names_its_sources);
+    tcase_add_test(tests, the_models_of_the_catalogue_are_read_with_their_units);
+    tcase_add_test(tests, every_model_of_the_catalogue_is_complete);
+    tcase_add_test(tests, an_unknown_model_gets_the_nearest_one);
+    tcase_add_test(tests, a_folder_in_front_adds_and_replaces_models);
+    tcase_add_loop_test(tests, a_bad_model_is_refused_in_one_sentence, 0, G_N_ELEMENTS(bad_models));
+    return run_tests(tests);
 }

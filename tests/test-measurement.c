@@ -9,34 +9,28 @@
 
 #include "base/error.h"
 #include "base/paths.h"
+#include "fixture.h"
+#include "suite.h"
 
 #define FACTS                                                                                                          \
     "[source]\nkind=collective\nmachine=m\n\n[system]\nranks=4\ntopology=pcie-host\n\n"                                \
     "[run]\ncollective=all_reduce\nenv=NCCL_ALGO=Ring;NCCL_PROTO=LL\n\n[quality]\ngrade=A\nreason=made for a test\n"
 #define HEADER "size_bytes,time_us,algbw_GBps,busbw_GBps,in_place\n"
 
-static char *folder;
-
 static void
 put(const char *name, const char *text, gssize length)
 {
-    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autofree char *path = g_build_filename(test_folder, name, NULL);
 
     ck_assert(g_file_set_contents(path, text, length, NULL));
-}
-
-static char *
-place(const char *name)
-{
-    return g_build_filename(folder, name, NULL);
 }
 
 /* Reads case.ini and case.csv with these texts; `table` NULL: no such file. */
 static FabMeasurement *
 read_texts(const char *facts, const char *table, GError **error)
 {
-    g_autofree char *path = place("case.ini");
-    g_autofree char *csv = place("case.csv");
+    g_autofree char *path = test_path("case.ini");
+    g_autofree char *csv = test_path("case.csv");
 
     put("case.ini", facts, -1);
     g_unlink(csv);
@@ -92,12 +86,12 @@ START_TEST(every_file_of_the_open_set_reads_and_is_written_byte_for_byte)
         g_autoptr(FabMeasurement) measurement = fab_measurement_load(path, &error);
         ck_assert_msg(measurement != NULL, "%s", error != NULL ? error->message : ids[i]);
         ck_assert_str_eq(measurement->id, ids[i]);
-        ck_assert(fab_measurement_write(measurement, folder, &error));
+        ck_assert(fab_measurement_write(measurement, test_folder, &error));
         for (guint k = 0; k < G_N_ELEMENTS(suffixes); k++) {
             g_autofree char *file = g_strconcat(ids[i], suffixes[k], NULL);
             g_autofree char *before = contents(fab_path_measurements(), file);
-            g_autofree char *after = contents(folder, file);
-            g_autofree char *written = place(file);
+            g_autofree char *after = contents(test_folder, file);
+            g_autofree char *written = test_path(file);
             ck_assert_msg(strcmp(before, after) == 0, "%s changed", file);
             g_unlink(written);
         }
@@ -235,9 +229,9 @@ END_TEST
 
 START_TEST(what_is_no_key_file_is_refused_before_it_is_read)
 {
-    g_autofree char *huge = place("huge.ini"), *shown = place("case.txt"), *upper = place("Case.ini");
-    g_autofree char *none = place("none.ini");
-    const char *const paths[] = { huge, shown, upper, none, folder };
+    g_autofree char *huge = test_path("huge.ini"), *shown = test_path("case.txt"), *upper = test_path("Case.ini");
+    g_autofree char *none = test_path("none.ini");
+    const char *const paths[] = { huge, shown, upper, none, test_folder };
     const char *const patterns[] = { "huge\\.ini: is larger than 64 MiB", "case\\.txt: is not the key file",
                                      "Case\\.ini: the name of a measurement must be lower-case",
                                      "none\\.ini: no such file", "is not the key file" };
@@ -252,7 +246,7 @@ START_TEST(what_is_no_key_file_is_refused_before_it_is_read)
     g_unlink(huge);
     put("zero.ini", "[source]\0x", 10);
     g_clear_pointer(&huge, g_free);
-    huge = place("zero.ini");
+    huge = test_path("zero.ini");
     ck_assert_ptr_null(fab_measurement_load(huge, NULL));
 }
 END_TEST
@@ -262,7 +256,7 @@ START_TEST(an_importer_fills_writes_and_reads_one_again)
     static const char *const first[] = { "0", "1", "24.5", "", "" }, *const bad[] = { "0", "1", "fast", "", "" };
     g_autoptr(GError) error = NULL;
     g_autoptr(FabMeasurement) made = fab_measurement_new("made-1", FAB_MEASUREMENT_LINK, &error);
-    g_autofree char *path = place("made-1.ini");
+    g_autofree char *path = test_path("made-1.ini");
     g_autoptr(FabMeasurement) again = NULL;
 
     ck_assert_ptr_nonnull(made);
@@ -276,11 +270,11 @@ START_TEST(an_importer_fills_writes_and_reads_one_again)
     ck_assert_str_eq(error->message, "made-1: row 2: unidir_GBps is \"fast\", must be a number from 0 to 1e9; "
                                      "leave the cell empty when it is not known");
     g_clear_error(&error);
-    ck_assert(!fab_measurement_write(made, folder, &error)); /* the reason of the grade is missing */
+    ck_assert(!fab_measurement_write(made, test_folder, &error)); /* the reason of the grade is missing */
     ck_assert(!g_file_test(path, G_FILE_TEST_EXISTS));
     g_clear_error(&error);
     ck_assert(fab_measurement_set(made, "quality", "reason", "made up", &error));
-    ck_assert(fab_measurement_write(made, folder, &error));
+    ck_assert(fab_measurement_write(made, test_folder, &error));
     again = fab_measurement_load(path, &error);
     ck_assert_ptr_nonnull(again);
     ck_assert_str_eq(fab_measurement_get(again, "system", "gpu_id"), "rtx-4090");
@@ -293,7 +287,8 @@ START_TEST(a_failed_write_leaves_no_file_behind)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(FabMeasurement) measurement = read_texts(FACTS, HEADER "8,1.5,0,0,1\n", &error);
-    g_autofree char *target = place("blocked"), *inside = place("blocked/case.ini"), *table = place("blocked/case.csv");
+    g_autofree char *target = test_path("blocked"), *inside = test_path("blocked/case.ini");
+    g_autofree char *table = test_path("blocked/case.csv");
 
     ck_assert_int_eq(g_mkdir(target, 0700), 0);
     ck_assert_int_eq(g_mkdir(inside, 0700), 0); /* a folder stands where the key file would go */
@@ -305,43 +300,22 @@ START_TEST(a_failed_write_leaves_no_file_behind)
 }
 END_TEST
 
-static void
-remove_folder(void)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-
-    for (const char *name = g_dir_read_name(dir); name != NULL; name = g_dir_read_name(dir)) {
-        g_autofree char *path = place(name);
-        g_unlink(path);
-    }
-    g_rmdir(folder);
-    g_free(folder);
-}
-
 int
 main(void)
 {
-    Suite *suite = suite_create("measurement");
-    TCase *cases = tcase_create("measurement");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("measurement");
 
-    folder = g_dir_make_tmp("fab-measurement-XXXXXX", NULL);
-    suite_add_tcase(suite, cases);
-    tcase_set_timeout(cases, 60);
-    tcase_add_test(cases, every_file_of_the_open_set_reads_and_is_written_byte_for_byte);
-    tcase_add_test(cases, the_index_lists_what_is_there);
-    tcase_add_test(cases, facts_and_rows_are_read);
-    tcase_add_test(cases, carriage_returns_before_line_ends_are_accepted);
-    tcase_add_test(cases, unknown_or_bad_facts_are_refused_by_file_group_and_key);
-    tcase_add_test(cases, a_bad_table_is_refused_by_file_and_line);
-    tcase_add_test(cases, a_cell_that_is_no_figure_is_refused_by_line_and_column);
-    tcase_add_test(cases, what_is_no_key_file_is_refused_before_it_is_read);
-    tcase_add_test(cases, an_importer_fills_writes_and_reads_one_again);
-    tcase_add_test(cases, a_failed_write_leaves_no_file_behind);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    remove_folder();
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, every_file_of_the_open_set_reads_and_is_written_byte_for_byte);
+    tcase_add_test(tests, the_index_lists_what_is_there);
+    tcase_add_test(tests, facts_and_rows_are_read);
+    tcase_add_test(tests, carriage_returns_before_line_ends_are_accepted);
+    tcase_add_test(tests, unknown_or_bad_facts_are_refused_by_file_group_and_key);
+    tcase_add_test(tests, a_bad_table_is_refused_by_file_and_line);
+    tcase_add_test(tests, a_cell_that_is_no_figure_is_refused_by_line_and_column);
+    tcase_add_test(tests, what_is_no_key_file_is_refused_before_it_is_read);
+    tcase_add_test(tests, an_importer_fills_writes_and_reads_one_again);
+    tcase_add_test(tests, a_failed_write_leaves_no_file_behind);
+    return run_tests(tests);
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "scenario/scenario.h"
 #include "predict/run.h"
+#include "suite.h"
 
 enum { TREE = 1 << 0, RING = 1 << 1, NVLS = 1 << 4, NVLS_TREE = 1 << 5 };
 enum { LL = 1 << 0, LL128 = 1 << 1, SIMPLE = 1 << 2 };
@@ -381,26 +382,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("nccl-settings");
-    TCase *tcase = tcase_create("nccl-settings");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("nccl-settings");
 
-    tcase_add_test(tcase, nothing_given_takes_nothing_away);
-    tcase_add_loop_test(tcase, lists_keep_what_nccl_keeps, 0, G_N_ELEMENTS(list_cases));
-    tcase_add_loop_test(tcase, levels_are_those_of_peer, 0, G_N_ELEMENTS(level_cases));
-    tcase_add_test(tcase, bounds_and_sizes_are_read);
-    tcase_add_loop_test(tcase, what_nccl_would_ignore_or_end_with_is_refused, 0, G_N_ELEMENTS(refused));
-    tcase_add_loop_test(tcase, settings_act_as_they_do_in_nccl, 0, G_N_ELEMENTS(choices));
-    tcase_add_test(tcase, a_graph_file_gives_channels);
-    tcase_add_test(tcase, a_graph_file_gives_the_order_of_rings);
-    tcase_add_test(tcase, a_graph_file_without_heads_has_no_nvls);
-    tcase_add_test(tcase, a_graph_file_that_does_not_fit_is_refused);
-    tcase_add_test(tcase, staging_is_slower_than_a_bridge_and_shared_memory_can_be_missing);
-    tcase_add_test(tcase, small_buffers_and_few_threads_cost_time);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, nothing_given_takes_nothing_away);
+    tcase_add_loop_test(tests, lists_keep_what_nccl_keeps, 0, G_N_ELEMENTS(list_cases));
+    tcase_add_loop_test(tests, levels_are_those_of_peer, 0, G_N_ELEMENTS(level_cases));
+    tcase_add_test(tests, bounds_and_sizes_are_read);
+    tcase_add_loop_test(tests, what_nccl_would_ignore_or_end_with_is_refused, 0, G_N_ELEMENTS(refused));
+    tcase_add_loop_test(tests, settings_act_as_they_do_in_nccl, 0, G_N_ELEMENTS(choices));
+    tcase_add_test(tests, a_graph_file_gives_channels);
+    tcase_add_test(tests, a_graph_file_gives_the_order_of_rings);
+    tcase_add_test(tests, a_graph_file_without_heads_has_no_nvls);
+    tcase_add_test(tests, a_graph_file_that_does_not_fit_is_refused);
+    tcase_add_test(tests, staging_is_slower_than_a_bridge_and_shared_memory_can_be_missing);
+    tcase_add_test(tests, small_buffers_and_few_threads_cost_time);
+    return run_tests(tests);
 }

@@ -2,11 +2,11 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "scenario/scenario.h"
 #include "predict/run.h"
+#include "suite.h"
 
 #define HEAD "[calibration]\nformat=1\n"
 
@@ -186,21 +186,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("overlay");
-    TCase *cases = tcase_create("overlay");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("overlay");
 
-    suite_add_tcase(suite, cases);
-    tcase_set_timeout(cases, 60);
-    tcase_add_test(cases, values_take_the_place_of_those_shipped);
-    tcase_add_test(cases, intervals_belong_to_a_kind_of_machine_and_kernels);
-    tcase_add_test(cases, bad_intervals_are_refused);
-    tcase_add_test(cases, every_shipped_value_and_every_end_of_a_range_can_be_written_and_read);
-    tcase_add_test(cases, what_is_wrong_is_named_with_its_place);
-    tcase_add_test(cases, a_scenario_runs_with_the_overlay_beside_it_and_says_so);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, values_take_the_place_of_those_shipped);
+    tcase_add_test(tests, intervals_belong_to_a_kind_of_machine_and_kernels);
+    tcase_add_test(tests, bad_intervals_are_refused);
+    tcase_add_test(tests, every_shipped_value_and_every_end_of_a_range_can_be_written_and_read);
+    tcase_add_test(tests, what_is_wrong_is_named_with_its_place);
+    tcase_add_test(tests, a_scenario_runs_with_the_overlay_beside_it_and_says_so);
+    return run_tests(tests);
 }

@@ -4,11 +4,11 @@
  */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "collective/collective.h"
 #include "predict/run.h"
+#include "suite.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 
@@ -487,20 +487,13 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("physics");
-    TCase *tcase = tcase_create("physics");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("physics");
 
-    tcase_set_timeout(tcase, 300);
-    tcase_add_loop_test(tcase, nothing_is_faster_than_bandwidth_or_latency, 0, G_N_ELEMENTS(machines));
-    tcase_add_loop_test(tcase, nccls_choices_are_not_either, 0, G_N_ELEMENTS(machines));
-    tcase_add_loop_test(tcase, more_bytes_do_not_take_less_time, 0, G_N_ELEMENTS(machines));
-    tcase_add_loop_test(tcase, better_links_do_not_take_more_time, 0, G_N_ELEMENTS(machines));
-    tcase_add_loop_test(tcase, a_lone_ring_over_own_links_has_no_anomaly, 0, OWN_LINKS);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 300);
+    tcase_add_loop_test(tests, nothing_is_faster_than_bandwidth_or_latency, 0, G_N_ELEMENTS(machines));
+    tcase_add_loop_test(tests, nccls_choices_are_not_either, 0, G_N_ELEMENTS(machines));
+    tcase_add_loop_test(tests, more_bytes_do_not_take_less_time, 0, G_N_ELEMENTS(machines));
+    tcase_add_loop_test(tests, better_links_do_not_take_more_time, 0, G_N_ELEMENTS(machines));
+    tcase_add_loop_test(tests, a_lone_ring_over_own_links_has_no_anomaly, 0, OWN_LINKS);
+    return run_tests(tests);
 }

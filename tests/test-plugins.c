@@ -1,12 +1,12 @@
 /* The plugins that come with the program: what their parameters build, and what they refuse. */
 #include <check.h>
 #include <dlfcn.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/paths.h"
 #include "plugin-build.h"
+#include "suite.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 
@@ -514,45 +514,31 @@ START_TEST(measured_variants_of_the_catalogue_build)
 }
 END_TEST
 
-static TCase *
-all_tests(void)
-{
-    TCase *tcase = tcase_create("all");
-
-    tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, a_bad_parameter_gives_one_clear_sentence);
-    tcase_add_test(tcase, every_default_is_accepted_and_every_parameter_explained);
-    tcase_add_test(tcase, the_host_side_has_the_same_parameters_everywhere);
-    tcase_add_test(tcase, a_plugin_exports_one_symbol);
-    tcase_add_test(tcase, lanes_and_generations_are_what_both_ends_can_do);
-    tcase_add_test(tcase, host_bridges_group_gpus);
-    tcase_add_test(tcase, devices_spread_evenly_over_the_sockets);
-    tcase_add_test(tcase, a_chipset_hangs_off_the_cpu_by_its_own_lanes);
-    tcase_add_test(tcase, switches_take_gpus_in_order_and_share_roots_when_told);
-    tcase_add_test(tcase, switches_carry_their_flags_and_limits);
-    tcase_add_test(tcase, peer_access_is_on_off_or_the_drivers);
-    tcase_add_test(tcase, the_tree_says_what_regular_parameters_cannot);
-    tcase_add_test(tcase, nics_hang_where_they_are_told);
-    tcase_add_test(tcase, empty_slots_leave_the_wiring_as_it_is);
-    tcase_add_test(tcase, bridges_join_pairs_or_fours);
-    tcase_add_test(tcase, a_mesh_shares_the_links_evenly_unless_told);
-    tcase_add_test(tcase, a_gpu_with_fewer_nvlinks_uses_all_it_has);
-    tcase_add_test(tcase, multicast_comes_with_the_third_switch_generation);
-    tcase_add_test(tcase, trays_repeat_the_box);
-    tcase_add_test(tcase, measured_variants_of_the_catalogue_build);
-    return tcase;
-}
-
 int
 main(void)
 {
-    Suite *suite = suite_create("plugins");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("plugins");
 
-    suite_add_tcase(suite, all_tests());
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, a_bad_parameter_gives_one_clear_sentence);
+    tcase_add_test(tests, every_default_is_accepted_and_every_parameter_explained);
+    tcase_add_test(tests, the_host_side_has_the_same_parameters_everywhere);
+    tcase_add_test(tests, a_plugin_exports_one_symbol);
+    tcase_add_test(tests, lanes_and_generations_are_what_both_ends_can_do);
+    tcase_add_test(tests, host_bridges_group_gpus);
+    tcase_add_test(tests, devices_spread_evenly_over_the_sockets);
+    tcase_add_test(tests, a_chipset_hangs_off_the_cpu_by_its_own_lanes);
+    tcase_add_test(tests, switches_take_gpus_in_order_and_share_roots_when_told);
+    tcase_add_test(tests, switches_carry_their_flags_and_limits);
+    tcase_add_test(tests, peer_access_is_on_off_or_the_drivers);
+    tcase_add_test(tests, the_tree_says_what_regular_parameters_cannot);
+    tcase_add_test(tests, nics_hang_where_they_are_told);
+    tcase_add_test(tests, empty_slots_leave_the_wiring_as_it_is);
+    tcase_add_test(tests, bridges_join_pairs_or_fours);
+    tcase_add_test(tests, a_mesh_shares_the_links_evenly_unless_told);
+    tcase_add_test(tests, a_gpu_with_fewer_nvlinks_uses_all_it_has);
+    tcase_add_test(tests, multicast_comes_with_the_third_switch_generation);
+    tcase_add_test(tests, trays_repeat_the_box);
+    tcase_add_test(tests, measured_variants_of_the_catalogue_build);
+    return run_tests(tests);
 }

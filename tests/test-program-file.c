@@ -1,39 +1,15 @@
 /* Channel programs as files: what is written is read back, and computes the same. */
 #include <check.h>
-#include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "collective/collective.h"
+#include "fixture.h"
+#include "predict/export.h"
 #include "program/interpreter.h"
 #include "program/program-file.h"
-#include "predict/export.h"
+#include "suite.h"
 #include "topology/machine.h"
-
-static char *folder;
-
-static void
-make_folder(void)
-{
-    folder = g_dir_make_tmp("fabricast-program-XXXXXX", NULL);
-}
-
-static void
-remove_folder(void)
-{
-    g_autofree char *path = g_build_filename(folder, "a.prog", NULL);
-
-    g_remove(path);
-    g_rmdir(folder);
-    g_clear_pointer(&folder, g_free);
-}
-
-static char *
-file_path(void)
-{
-    return g_build_filename(folder, "a.prog", NULL);
-}
 
 /* ------------------------------------------------------------------ writing */
 
@@ -55,7 +31,7 @@ note_of(const FabCollectiveSpec *spec, const char *algorithm)
 static GPtrArray *
 round_trip(const FabProgram *program, const FabProgramNote *note)
 {
-    g_autofree char *path = file_path();
+    g_autofree char *path = test_path("a.prog");
     FILE *file = fopen(path, "w");
     g_autoptr(GError) error = NULL;
     uint64_t steps = 0;
@@ -173,7 +149,7 @@ START_TEST(a_scenario_becomes_one_program_for_each_size)
                            "ranks=6,0,3", "datatype=half", "reduction=max", NULL };
     g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, NULL);
     g_autoptr(FabTopology) topology = fab_machine_load("dgx-h100", NULL, NULL);
-    g_autofree char *path = file_path();
+    g_autofree char *path = test_path("a.prog");
     g_autoptr(GPtrArray) entries = NULL;
     FILE *file = fopen(path, "w");
 
@@ -203,7 +179,7 @@ check_export_refused(const char *const *sets, const char *part)
     g_autoptr(GError) error = NULL;
     g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, NULL);
     g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, NULL, NULL);
-    g_autofree char *path = file_path();
+    g_autofree char *path = test_path("a.prog");
     FILE *file = fopen(path, "w");
 
     ck_assert(!fab_export(scenario, topology, file, &error));
@@ -303,7 +279,7 @@ static const char good[] =
 static void
 check_read(const char *from, const char *to, const char *part)
 {
-    g_autofree char *path = file_path();
+    g_autofree char *path = test_path("a.prog");
     g_auto(GStrv) halves = g_strsplit(good, from != NULL ? from : "\001", 2);
     g_autofree char *text = from != NULL ? g_strconcat(halves[0], to, halves[1], NULL) : g_strdup(good);
     g_autoptr(GError) error = NULL;
@@ -352,20 +328,13 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("program-file");
     TCase *tests = tcase_create("program-file");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    tcase_add_checked_fixture(tests, make_folder, remove_folder);
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
     tcase_add_test(tests, every_program_is_read_back_and_computes_its_collective);
     tcase_add_test(tests, a_scenario_becomes_one_program_for_each_size);
     tcase_add_test(tests, what_a_file_cannot_hold_is_refused);
     tcase_add_test(tests, steps_that_no_fifo_can_do_are_refused_by_place);
     tcase_add_test(tests, wrong_files_are_refused_by_line);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -5,36 +5,19 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "predict/run.h"
+#include "suite.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 
 #define CLUSTER "topology.name=superpod-h100|topology.sharp=on|collective.operation=all_reduce|" \
                 "collective.NCCL_COLLNET_ENABLE=1|"
 
-static FabResult *
-try_run(const char *text, GError **error)
-{
-    g_auto(GStrv) sets = g_strsplit(text, "|", -1);
-    g_autoptr(FabScenario) scenario = fab_scenario_from_sets(sets, error);
-
-    return scenario != NULL ? fab_run(scenario, NULL, NULL, error) : NULL;
-}
-
-static FabResult *
-run(const char *text)
-{
-    g_autoptr(GError) error = NULL;
-    FabResult *result = try_run(text, &error);
-
-    ck_assert_msg(result != NULL, "%s: %s", text, error != NULL ? error->message : "no message");
-    return result;
-}
-
 static double
 us_of(const char *text)
 {
-    g_autoptr(FabResult) result = run(text);
+    g_autoptr(FabResult) result = test_run_text(text);
 
     return (double)((const FabResultRow *)result->rows->pdata[0])->time_ps * 1e-6;
 }
@@ -122,7 +105,7 @@ START_TEST(each_nic_carries_its_part_once_out_and_once_in)
 {
     g_autofree char *text = g_strdup_printf(CLUSTER "topology.nodes=4|collective.algorithm=%s|collective.sizes=64M",
                                             algorithms[_i]);
-    g_autoptr(FabResult) result = run(text);
+    g_autoptr(FabResult) result = test_run_text(text);
     const FabResultRow *row = result->rows->pdata[0];
     double out = 0, in = 0;
 
@@ -173,7 +156,7 @@ START_TEST(without_its_variable_nccl_does_not_use_it)
                         "collective.sizes=16M";
     g_autofree char *able = g_strconcat(plain, "|topology.sharp=on", NULL);
     g_autofree char *told = g_strconcat(able, "|collective.NCCL_COLLNET_ENABLE=1", NULL);
-    g_autoptr(FabResult) result = run(told), before = run(plain);
+    g_autoptr(FabResult) result = test_run_text(told), before = test_run_text(plain);
     const FabResultRow *row = result->rows->pdata[0], *old = before->rows->pdata[0];
 
     ck_assert_double_eq(us_of(able), (double)old->time_ps * 1e-6);
@@ -188,7 +171,7 @@ START_TEST(machines_without_nvswitch_have_the_chain_alone)
     const char *base = "topology.name=cluster|topology.node=l40s-8-dual-root-2sw|topology.nodes=4|topology.sharp=on|"
                        "collective.operation=all_reduce|collective.NCCL_COLLNET_ENABLE=1|collective.sizes=1M|";
     g_autofree char *free_choice = g_strconcat(base, "collective.NCCL_ALGO=CollNetDirect,CollNetChain", NULL);
-    g_autoptr(FabResult) result = run(free_choice);
+    g_autoptr(FabResult) result = test_run_text(free_choice);
 
     ck_assert_str_eq(((const FabResultRow *)result->rows->pdata[0])->algorithm, "collnet-chain");
 }
@@ -213,7 +196,7 @@ static const struct {
 START_TEST(what_cannot_be_is_refused_in_one_sentence)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(FabResult) result = try_run(refused[_i].text, &error);
+    g_autoptr(FabResult) result = test_try_run_text(refused[_i].text, &error);
 
     ck_assert_msg(result == NULL, "accepted: %s", refused[_i].text);
     ck_assert_msg(g_regex_match_simple(refused[_i].pattern, error->message, 0, 0), "\"%s\" does not match %s",
@@ -226,12 +209,8 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("reduction");
     TCase *tests = tcase_create("reduction");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
     tcase_add_test(tests, a_sum_passes_every_cable_of_its_tree_once_in_each_direction);
     tcase_add_test(tests, several_nodes_on_a_leaf_send_one_sum_upwards);
     tcase_add_loop_test(tests, time_does_not_grow_with_nodes, 0, G_N_ELEMENTS(algorithms));
@@ -241,8 +220,5 @@ main(void)
     tcase_add_test(tests, without_its_variable_nccl_does_not_use_it);
     tcase_add_test(tests, machines_without_nvswitch_have_the_chain_alone);
     tcase_add_loop_test(tests, what_cannot_be_is_refused_in_one_sentence, 0, G_N_ELEMENTS(refused));
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -1,7 +1,8 @@
 #include "result/result.h"
 
 #include <check.h>
-#include <stdlib.h>
+
+#include "suite.h"
 
 START_TEST(a_new_result_is_empty_and_has_no_root)
 {
@@ -42,17 +43,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("result");
     TCase *tests = tcase_create("result");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
     tcase_add_test(tests, a_new_result_is_empty_and_has_no_root);
     tcase_add_test(tests, a_result_owns_its_rows_and_a_row_its_uses);
     tcase_add_test(tests, nothing_can_be_freed);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "fabric.h"
+#include "suite.h"
 #include "topology/path.h"
 
 /* Links of the two DGX-1 (hybrid cube mesh): NVIDIA/nccl-tests issue 29 prints DGX-1V's; DGX-1's are all single. */
@@ -298,32 +299,25 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("ring");
-    TCase *all = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("ring");
 
-    suite_add_tcase(suite, all);
-    tcase_add_test(all, eight_v100_in_a_cube_mesh_have_six_rings_that_fill_every_link);
-    tcase_add_test(all, eight_p100_in_a_cube_mesh_have_four_rings);
-    tcase_add_test(all, four_gpus_with_four_links_a_pair_have_twelve_rings);
-    tcase_add_test(all, a_pair_has_as_many_rings_as_links);
-    tcase_add_test(all, three_gpus_with_single_links_have_a_ring_each_way);
-    tcase_add_test(all, four_gpus_with_single_links_share_them_among_six_rings);
-    tcase_add_test(all, subsets_of_a_cube_mesh_get_what_fits);
-    tcase_add_test(all, five_of_eight_have_fewer_rings_than_four);
-    tcase_add_test(all, the_number_of_rings_can_be_limited);
-    tcase_add_test(all, eight_gpus_joined_each_to_each_are_searched_in_bounded_time);
-    tcase_add_test(all, gpus_on_nvswitches_have_one_ring_in_device_order);
-    tcase_add_test(all, pcie_rings_follow_the_tree);
-    tcase_add_test(all, interleaved_trees_are_put_in_order);
-    tcase_add_test(all, bridged_pairs_are_neighbours);
-    tcase_add_test(all, islands_stay_together);
-    tcase_add_test(all, rules_that_hide_nvlink_leave_pcie);
-    tcase_add_test(all, more_gpus_than_the_exact_search_takes_still_follow_the_tree);
-    tcase_add_test(all, one_gpu_is_a_ring_and_gpus_out_of_reach_are_none);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    tcase_add_test(tests, eight_v100_in_a_cube_mesh_have_six_rings_that_fill_every_link);
+    tcase_add_test(tests, eight_p100_in_a_cube_mesh_have_four_rings);
+    tcase_add_test(tests, four_gpus_with_four_links_a_pair_have_twelve_rings);
+    tcase_add_test(tests, a_pair_has_as_many_rings_as_links);
+    tcase_add_test(tests, three_gpus_with_single_links_have_a_ring_each_way);
+    tcase_add_test(tests, four_gpus_with_single_links_share_them_among_six_rings);
+    tcase_add_test(tests, subsets_of_a_cube_mesh_get_what_fits);
+    tcase_add_test(tests, five_of_eight_have_fewer_rings_than_four);
+    tcase_add_test(tests, the_number_of_rings_can_be_limited);
+    tcase_add_test(tests, eight_gpus_joined_each_to_each_are_searched_in_bounded_time);
+    tcase_add_test(tests, gpus_on_nvswitches_have_one_ring_in_device_order);
+    tcase_add_test(tests, pcie_rings_follow_the_tree);
+    tcase_add_test(tests, interleaved_trees_are_put_in_order);
+    tcase_add_test(tests, bridged_pairs_are_neighbours);
+    tcase_add_test(tests, islands_stay_together);
+    tcase_add_test(tests, rules_that_hide_nvlink_leave_pcie);
+    tcase_add_test(tests, more_gpus_than_the_exact_search_takes_still_follow_the_tree);
+    tcase_add_test(tests, one_gpu_is_a_ring_and_gpus_out_of_reach_are_none);
+    return run_tests(tests);
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "fabric.h"
+#include "suite.h"
 
 /* Two switches on one host bridge, a second bridge in the same NUMA node, a second node. */
 #define TREE                                                                                                         \
@@ -338,32 +339,25 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("route");
-    TCase *all = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("route");
 
-    suite_add_tcase(suite, all);
-    tcase_add_test(all, classes_name_the_farthest_thing_passed);
-    tcase_add_test(all, partitions_of_a_switch_are_classed_by_the_tree_but_data_goes_inside);
-    tcase_add_test(all, classes_ignore_nvlink_and_do_not_pass_through_gpus);
-    tcase_add_test(all, gpus_on_coherent_links_are_far_apart);
-    tcase_add_test(all, a_network_is_a_class_of_its_own_and_nvlink_alone_is_none);
-    tcase_add_test(all, nvlinks_are_counted_directly_and_through_switches);
-    tcase_add_test(all, nvlink_routes_use_every_link_on_the_way);
-    tcase_add_test(all, parallel_nvlinks_share_by_capacity);
-    tcase_add_test(all, peer_routes_carry_reverse_traffic_and_peer_limits);
-    tcase_add_test(all, access_control_sends_peers_up_to_the_host_bridge);
-    tcase_add_test(all, staged_routes_meet_in_the_receivers_memory);
-    tcase_add_test(all, rules_and_drivers_decide_between_direct_and_staged);
-    tcase_add_test(all, a_gpu_between_two_others_is_named_but_not_used);
-    tcase_add_test(all, equal_routes_are_one_route);
-    tcase_add_test(all, multicast_uses_every_port_both_ways);
-    tcase_add_test(all, multicast_needs_a_switch_that_can_and_reaches_all);
-    tcase_add_test(all, a_gpu_out_of_reach_is_an_error_that_names_both);
-    tcase_add_test(all, equally_short_ways_fall_to_the_lowest_vertices);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    tcase_add_test(tests, classes_name_the_farthest_thing_passed);
+    tcase_add_test(tests, partitions_of_a_switch_are_classed_by_the_tree_but_data_goes_inside);
+    tcase_add_test(tests, classes_ignore_nvlink_and_do_not_pass_through_gpus);
+    tcase_add_test(tests, gpus_on_coherent_links_are_far_apart);
+    tcase_add_test(tests, a_network_is_a_class_of_its_own_and_nvlink_alone_is_none);
+    tcase_add_test(tests, nvlinks_are_counted_directly_and_through_switches);
+    tcase_add_test(tests, nvlink_routes_use_every_link_on_the_way);
+    tcase_add_test(tests, parallel_nvlinks_share_by_capacity);
+    tcase_add_test(tests, peer_routes_carry_reverse_traffic_and_peer_limits);
+    tcase_add_test(tests, access_control_sends_peers_up_to_the_host_bridge);
+    tcase_add_test(tests, staged_routes_meet_in_the_receivers_memory);
+    tcase_add_test(tests, rules_and_drivers_decide_between_direct_and_staged);
+    tcase_add_test(tests, a_gpu_between_two_others_is_named_but_not_used);
+    tcase_add_test(tests, equal_routes_are_one_route);
+    tcase_add_test(tests, multicast_uses_every_port_both_ways);
+    tcase_add_test(tests, multicast_needs_a_switch_that_can_and_reaches_all);
+    tcase_add_test(tests, a_gpu_out_of_reach_is_an_error_that_names_both);
+    tcase_add_test(tests, equally_short_ways_fall_to_the_lowest_vertices);
+    return run_tests(tests);
 }

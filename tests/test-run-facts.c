@@ -2,8 +2,9 @@
 #include "validate/run-facts.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "suite.h"
 
 /* Of `ranks` ranks; `facts` is "group.key=value" texts ended by NULL. */
 static FabMeasurement *
@@ -176,22 +177,15 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("run facts");
-    TCase *tcase = tcase_create("run facts");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("run facts");
 
-    tcase_add_test(tcase, threads_with_several_gpus_each_are_counted);
-    tcase_add_test(tcase, keys_say_who_launched_whatever_the_note_says);
-    tcase_add_test(tcase, a_note_says_one_thread_or_process_for_each_gpu);
-    tcase_add_test(tcase, a_note_says_one_thread_for_all_gpus);
-    tcase_add_test(tcase, a_note_about_other_things_says_nothing);
-    tcase_add_test(tcase, without_a_note_the_tool_has_its_habit);
-    tcase_add_test(tcase, the_date_tells_the_release_when_nobody_else_does);
-    tcase_add_test(tcase, the_tool_tells_what_the_clock_shows_and_which_way_data_go);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, threads_with_several_gpus_each_are_counted);
+    tcase_add_test(tests, keys_say_who_launched_whatever_the_note_says);
+    tcase_add_test(tests, a_note_says_one_thread_or_process_for_each_gpu);
+    tcase_add_test(tests, a_note_says_one_thread_for_all_gpus);
+    tcase_add_test(tests, a_note_about_other_things_says_nothing);
+    tcase_add_test(tests, without_a_note_the_tool_has_its_habit);
+    tcase_add_test(tests, the_date_tells_the_release_when_nobody_else_does);
+    tcase_add_test(tests, the_tool_tells_what_the_clock_shows_and_which_way_data_go);
+    return run_tests(tests);
 }

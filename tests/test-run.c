@@ -3,59 +3,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scenario/scenario.h"
+#include "fixture.h"
 #include "predict/run.h"
-
-static FabResult *
-run(const char *const *sets)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
-    FabResult *result = scenario != NULL ? fab_run(scenario, NULL, NULL, &error) : NULL;
-
-    ck_assert_msg(result != NULL, "%s", error != NULL ? error->message : "");
-    return result;
-}
-
-static const FabResultRow *
-row(const FabResult *result, guint i)
-{
-    ck_assert_uint_lt(i, result->rows->len);
-    return g_ptr_array_index(result->rows, i);
-}
+#include "scenario/scenario.h"
+#include "suite.h"
 
 START_TEST(one_thread_for_all_gpus_holds_back_small_calls_only)
 {
-    g_autoptr(FabResult) each = run((const char *const[]) { "topology.name=dgx-h100", "operation=all_reduce",
-                                                            "sizes=1K;1G", NULL });
-    g_autoptr(FabResult) one = run((const char *const[]) { "topology.name=dgx-h100", "operation=all_reduce",
-                                                           "sizes=1K;1G", "processes=1", NULL });
+    g_autoptr(FabResult) each = test_run("topology.name=dgx-h100", "operation=all_reduce", "sizes=1K;1G", NULL);
+    g_autoptr(FabResult) one = test_run("topology.name=dgx-h100", "operation=all_reduce", "sizes=1K;1G", "processes=1",
+                                        NULL);
 
     /* 8 GPUs x (3.4 us + 0.05 us of one channel) */
-    ck_assert_int_eq(row(one, 0)->time_ps, INT64_C(27600000));
-    ck_assert_str_eq(row(one, 0)->binding, "host launch");
-    ck_assert_int_lt(row(each, 0)->time_ps, row(one, 0)->time_ps);
-    ck_assert_int_eq(row(each, 1)->time_ps, row(one, 1)->time_ps);
+    ck_assert_int_eq(test_row(one, 0)->time_ps, INT64_C(27600000));
+    ck_assert_str_eq(test_row(one, 0)->binding, "host launch");
+    ck_assert_int_lt(test_row(each, 0)->time_ps, test_row(one, 0)->time_ps);
+    ck_assert_int_eq(test_row(each, 1)->time_ps, test_row(one, 1)->time_ps);
 }
 END_TEST
 
 START_TEST(a_thread_for_each_gpu_launches_as_a_process_for_each_does)
 {
-    g_autoptr(FabResult) processes = run((const char *const[]) { "topology.name=dgx-a100", "operation=all_gather",
-                                                                 "sizes=8", NULL });
-    g_autoptr(FabResult) threads = run((const char *const[]) { "topology.name=dgx-a100", "operation=all_gather",
-                                                               "sizes=8", "processes=1", "threads=8", NULL });
+    g_autoptr(FabResult) processes = test_run("topology.name=dgx-a100", "operation=all_gather", "sizes=8", NULL);
+    g_autoptr(FabResult) threads = test_run("topology.name=dgx-a100", "operation=all_gather", "sizes=8", "processes=1",
+                                            "threads=8", NULL);
 
-    ck_assert_int_eq(row(processes, 0)->time_ps, row(threads, 0)->time_ps);
+    ck_assert_int_eq(test_row(processes, 0)->time_ps, test_row(threads, 0)->time_ps);
 }
 END_TEST
 
 START_TEST(a_row_tells_what_it_used_busiest_first)
 {
-    g_autoptr(FabResult) result = run((const char *const[]) { "topology.name=dgx-h100", "operation=all_reduce",
-                                                              "algorithm=ring", "sizes=1G", NULL });
+    g_autoptr(FabResult) result = test_run("topology.name=dgx-h100", "operation=all_reduce", "algorithm=ring",
+                                           "sizes=1G", NULL);
     const FabKernelCosts *costs = fab_kernel_costs(fab_constants_shipped(), 90);
-    const FabResultRow *only = row(result, 0);
+    const FabResultRow *only = test_row(result, 0);
     double last = 1;
 
     ck_assert_str_eq(only->algorithm, "ring");
@@ -73,25 +55,25 @@ END_TEST
 
 START_TEST(ranks_may_be_any_gpus)
 {
-    g_autoptr(FabResult) result = run((const char *const[]) { "topology.name=dgx-1v", "operation=all_reduce",
-                                                              "ranks=7,0,4", "sizes=64M", NULL });
+    g_autoptr(FabResult) result = test_run("topology.name=dgx-1v", "operation=all_reduce", "ranks=7,0,4", "sizes=64M",
+                                           NULL);
 
     ck_assert_uint_eq(result->ranks, 3);
     ck_assert_uint_eq(result->gpus, 8);
-    ck_assert_double_gt(row(result, 0)->busbw, 0);
+    ck_assert_double_gt(test_row(result, 0)->busbw, 0);
 }
 END_TEST
 
 /* 5 Hopper GPUs: 2.27 counts NVLS at 250 GB/s against a ring's 225, 2.30 at 187.5. */
 START_TEST(the_release_of_nccl_decides_by_its_own_rules)
 {
-    g_autoptr(FabResult) old = run((const char *const[]) { "topology.name=dgx-h200", "operation=all_reduce", "ranks=5",
-                                                           "nccl=2.27.7", "sizes=8G", NULL });
-    g_autoptr(FabResult) new = run((const char *const[]) { "topology.name=dgx-h200", "operation=all_reduce", "ranks=5",
-                                                           "nccl=2.30", "sizes=8G", NULL });
+    g_autoptr(FabResult) old = test_run("topology.name=dgx-h200", "operation=all_reduce", "ranks=5", "nccl=2.27.7",
+                                        "sizes=8G", NULL);
+    g_autoptr(FabResult) new = test_run("topology.name=dgx-h200", "operation=all_reduce", "ranks=5", "nccl=2.30",
+                                        "sizes=8G", NULL);
 
-    ck_assert_str_eq(row(old, 0)->algorithm, "nvls");
-    ck_assert_str_eq(row(new, 0)->algorithm, "ring");
+    ck_assert_str_eq(test_row(old, 0)->algorithm, "nvls");
+    ck_assert_str_eq(test_row(new, 0)->algorithm, "ring");
 }
 END_TEST
 
@@ -109,18 +91,19 @@ carried(const FabResultRow *row, const char *name)
 
 START_TEST(one_way_is_faster_than_both_and_brings_nothing_back)
 {
-    g_autoptr(FabResult) both = run((const char *const[]) { "topology.name=dgx-a100", "operation=sendrecv", "ranks=2",
-                                                            "sizes=64M;1G", NULL });
-    g_autoptr(FabResult) one = run((const char *const[]) { "topology.name=dgx-a100", "operation=sendrecv", "ranks=2",
-                                                           "one_way=on", "sizes=64M;1G", NULL });
+    g_autoptr(FabResult) both = test_run("topology.name=dgx-a100", "operation=sendrecv", "ranks=2", "sizes=64M;1G",
+                                         NULL);
+    g_autoptr(FabResult) one = test_run("topology.name=dgx-a100", "operation=sendrecv", "ranks=2", "one_way=on",
+                                        "sizes=64M;1G", NULL);
 
     for (guint i = 0; i < 2; i++) {
-        ck_assert_int_lt(row(one, i)->time_ps, row(both, i)->time_ps);
-        ck_assert_double_ge(carried(row(one, i), "GPU 0 > NVSwitch"), (double)row(one, i)->size_bytes);
-        ck_assert_double_ge(carried(row(one, i), "NVSwitch > GPU 1"), (double)row(one, i)->size_bytes);
-        ck_assert_double_eq(carried(row(one, i), "GPU 1 > NVSwitch"), 0);
-        ck_assert_double_eq(carried(row(one, i), "NVSwitch > GPU 0"), 0);
-        ck_assert_double_eq(carried(row(both, i), "GPU 0 > NVSwitch"), carried(row(both, i), "GPU 1 > NVSwitch"));
+        ck_assert_int_lt(test_row(one, i)->time_ps, test_row(both, i)->time_ps);
+        ck_assert_double_ge(carried(test_row(one, i), "GPU 0 > NVSwitch"), (double)test_row(one, i)->size_bytes);
+        ck_assert_double_ge(carried(test_row(one, i), "NVSwitch > GPU 1"), (double)test_row(one, i)->size_bytes);
+        ck_assert_double_eq(carried(test_row(one, i), "GPU 1 > NVSwitch"), 0);
+        ck_assert_double_eq(carried(test_row(one, i), "NVSwitch > GPU 0"), 0);
+        ck_assert_double_eq(carried(test_row(both, i), "GPU 0 > NVSwitch"),
+                            carried(test_row(both, i), "GPU 1 > NVSwitch"));
     }
 }
 END_TEST
@@ -128,24 +111,22 @@ END_TEST
 /* What is received is not copied once more; only sendrecv is known to gain by it. */
 START_TEST(registered_buffers_make_sendrecv_faster)
 {
-    g_autoptr(FabResult) plain = run((const char *const[]) { "topology.name=dgx-a100", "operation=sendrecv",
-                                                             "protocol=simple", "sizes=1M;1G", NULL });
-    g_autoptr(FabResult) registered = run((const char *const[]) { "topology.name=dgx-a100", "operation=sendrecv",
-                                                                  "protocol=simple", "registered=on", "sizes=1M;1G",
-                                                                  NULL });
+    g_autoptr(FabResult) plain = test_run("topology.name=dgx-a100", "operation=sendrecv", "protocol=simple",
+                                          "sizes=1M;1G", NULL);
+    g_autoptr(FabResult) registered = test_run("topology.name=dgx-a100", "operation=sendrecv", "protocol=simple",
+                                               "registered=on", "sizes=1M;1G", NULL);
 
     for (guint i = 0; i < 2; i++)
-        ck_assert_int_lt(row(registered, i)->time_ps, row(plain, i)->time_ps);
+        ck_assert_int_lt(test_row(registered, i)->time_ps, test_row(plain, i)->time_ps);
 }
 END_TEST
 
 static int64_t
 time_with(const char *operation, const char *size, const char *timing, const char *launch)
 {
-    g_autoptr(FabResult) result = run((const char *const[]) { "topology.name=dgx-a100", operation, size, timing,
-                                                              launch, NULL });
+    g_autoptr(FabResult) result = test_run("topology.name=dgx-a100", operation, size, timing, launch, NULL);
 
-    return row(result, 0)->time_ps;
+    return test_row(result, 0)->time_ps;
 }
 
 #define AFTER "timing=back-to-back"
@@ -203,10 +184,9 @@ START_TEST(a_rank_alone_sends_to_itself)
                                               "operation=scatter" };
 
     for (size_t i = 0; i < G_N_ELEMENTS(operations); i++) {
-        g_autoptr(FabResult) result = run((const char *const[]) { "topology.name=dgx-a100", operations[i], "ranks=1",
-                                                                  "sizes=64M", NULL });
-        ck_assert_double_gt(row(result, 0)->algbw, 1e9);
-        ck_assert_double_lt(row(result, 0)->algbw, 4e12);
+        g_autoptr(FabResult) result = test_run("topology.name=dgx-a100", operations[i], "ranks=1", "sizes=64M", NULL);
+        ck_assert_double_gt(test_row(result, 0)->algbw, 1e9);
+        ck_assert_double_lt(test_row(result, 0)->algbw, 4e12);
     }
 }
 END_TEST
@@ -240,26 +220,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("run");
-    TCase *tcase = tcase_create("run");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("run");
 
-    tcase_add_test(tcase, one_thread_for_all_gpus_holds_back_small_calls_only);
-    tcase_add_test(tcase, a_thread_for_each_gpu_launches_as_a_process_for_each_does);
-    tcase_add_test(tcase, a_row_tells_what_it_used_busiest_first);
-    tcase_add_test(tcase, ranks_may_be_any_gpus);
-    tcase_add_test(tcase, the_release_of_nccl_decides_by_its_own_rules);
-    tcase_add_test(tcase, one_way_is_faster_than_both_and_brings_nothing_back);
-    tcase_add_test(tcase, registered_buffers_make_sendrecv_faster);
-    tcase_add_test(tcase, a_clock_around_each_call_adds_the_same_to_all_sizes);
-    tcase_add_test(tcase, a_call_alone_shows_the_whole_way_along_a_chain);
-    tcase_add_test(tcase, a_profiler_of_kernels_leaves_the_gap_between_them_out);
-    tcase_add_test(tcase, a_rank_alone_sends_to_itself);
-    tcase_add_test(tcase, wishes_that_the_machine_cannot_meet_are_refused);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, one_thread_for_all_gpus_holds_back_small_calls_only);
+    tcase_add_test(tests, a_thread_for_each_gpu_launches_as_a_process_for_each_does);
+    tcase_add_test(tests, a_row_tells_what_it_used_busiest_first);
+    tcase_add_test(tests, ranks_may_be_any_gpus);
+    tcase_add_test(tests, the_release_of_nccl_decides_by_its_own_rules);
+    tcase_add_test(tests, one_way_is_faster_than_both_and_brings_nothing_back);
+    tcase_add_test(tests, registered_buffers_make_sendrecv_faster);
+    tcase_add_test(tests, a_clock_around_each_call_adds_the_same_to_all_sizes);
+    tcase_add_test(tests, a_call_alone_shows_the_whole_way_along_a_chain);
+    tcase_add_test(tests, a_profiler_of_kernels_leaves_the_gap_between_them_out);
+    tcase_add_test(tests, a_rank_alone_sends_to_itself);
+    tcase_add_test(tests, wishes_that_the_machine_cannot_meet_are_refused);
+    return run_tests(tests);
 }

@@ -1,17 +1,16 @@
 #include "scenario/scenario.h"
 
 #include <check.h>
-#include <glib/gstdio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
+#include "suite.h"
 
 #define MACHINE "[topology]\nname=dgx-h100\n"
 #define ALL_REDUCE MACHINE "[collective]\noperation=all_reduce\n"
-
-static char *folder;
 
 /* GLib's own function waits for the disk, which may take its time. */
 static void
@@ -28,7 +27,7 @@ write_file(const char *path, const char *text, size_t length)
 static FabScenario *
 read_text_with(const char *text, const char *const *sets, GError **error)
 {
-    g_autofree char *path = g_build_filename(folder, "all-reduce.ini", NULL);
+    g_autofree char *path = test_path("all-reduce.ini");
 
     write_file(path, text, strlen(text));
     return fab_scenario_load(path, (char *const *)sets, error);
@@ -384,7 +383,7 @@ END_TEST
 START_TEST(a_missing_file_is_answered_with_the_nearest)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *wrong = g_build_filename(folder, "all-reduc.ini", NULL);
+    g_autofree char *wrong = test_path("all-reduc.ini");
     g_autoptr(FabScenario) right = read_text(ALL_REDUCE);
     g_autofree char *expected = g_strdup_printf("%s: no such file; did you mean %s?", wrong, right->path);
 
@@ -396,7 +395,7 @@ END_TEST
 
 START_TEST(random_bytes_are_refused_without_harm)
 {
-    g_autofree char *path = g_build_filename(folder, "all-reduce.ini", NULL);
+    g_autofree char *path = test_path("all-reduce.ini");
     g_autoptr(GRand) random = g_rand_new_with_seed(1);
     static const char letters[] = "[]=.,;:<>#\\ \n\t0123456789aeinrstopology collective operation all_reduce";
 
@@ -416,32 +415,12 @@ START_TEST(random_bytes_are_refused_without_harm)
 }
 END_TEST
 
-static void
-set_up(void)
-{
-    folder = g_dir_make_tmp("fab-scenario-XXXXXX", NULL);
-}
-
-static void
-tear_down(void)
-{
-    g_autofree char *path = g_build_filename(folder, "all-reduce.ini", NULL);
-
-    g_remove(path);
-    g_rmdir(folder);
-    g_free(folder);
-}
-
 int
 main(void)
 {
-    Suite *suite = suite_create("scenario");
     TCase *tests = tcase_create("scenario");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
-    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
     tcase_add_test(tests, every_key_of_a_collective_is_read);
     tcase_add_test(tests, what_is_not_said_is_left_to_nccl);
     tcase_add_test(tests, a_clock_and_ways_of_sendrecv_are_read);
@@ -460,8 +439,5 @@ main(void)
     tcase_add_test(tests, mistakes_in_sets_are_the_command_lines);
     tcase_add_test(tests, a_missing_file_is_answered_with_the_nearest);
     tcase_add_test(tests, random_bytes_are_refused_without_harm);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

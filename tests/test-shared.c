@@ -1,11 +1,12 @@
 /* Virtual GPUs of one device: their reads and writes load one memory, one cache, one set of SMs. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "scenario/scenario.h"
+#include "fixture.h"
 #include "predict/run.h"
+#include "scenario/scenario.h"
+#include "suite.h"
 #include "topology/builder.h"
 #include "topology/machine.h"
 #include "topology/route.h"
@@ -18,34 +19,16 @@
     "topology.name=loopback-h200", "topology.slice_time=0 s", "topology.empty_time=0 s", "topology.flag_latency=0 s",  \
         "topology.launch=0 s"
 
-static FabResult *
-run(const char *const *sets)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
-    FabResult *result = scenario != NULL ? fab_run(scenario, NULL, NULL, &error) : NULL;
-
-    ck_assert_msg(result != NULL, "%s", error != NULL ? error->message : "");
-    return result;
-}
-
-static const FabResultRow *
-row(const FabResult *result, guint i)
-{
-    ck_assert_uint_lt(i, result->rows->len);
-    return g_ptr_array_index(result->rows, i);
-}
-
 static double
 seconds(const FabResult *result)
 {
-    return (double)row(result, 0)->time_ps * 1e-12;
+    return (double)test_row(result, 0)->time_ps * 1e-12;
 }
 
 static const FabResultUse *
 use_of(const FabResult *result, const char *name)
 {
-    const GArray *uses = row(result, 0)->uses;
+    const GArray *uses = test_row(result, 0)->uses;
 
     for (guint i = 0; i < uses->len; i++)
         if (strcmp(g_array_index(uses, FabResultUse, i).name, name) == 0)
@@ -55,24 +38,23 @@ use_of(const FabResult *result, const char *name)
 
 START_TEST(a_cta_alone_copies_at_half_the_rate_of_its_sm)
 {
-    g_autoptr(FabResult) result = run((const char *const[]) { IDEAL, "topology.gpus=1", "operation=all_reduce",
-                                                              "channels=1", "sizes=64M", NULL });
+    g_autoptr(FabResult) result = test_run(IDEAL, "topology.gpus=1", "operation=all_reduce", "channels=1", "sizes=64M",
+                                           NULL);
 
     ck_assert_double_eq_tol(seconds(result), 2 * 67108864.0 / 82e9, 1e-9);
-    ck_assert_str_eq(row(result, 0)->binding, "channel copy rate");
+    ck_assert_str_eq(test_row(result, 0)->binding, "channel copy rate");
 }
 END_TEST
 
 START_TEST(times_of_the_device_come_on_top)
 {
-    g_autoptr(FabResult) ideal = run((const char *const[]) { IDEAL, "topology.gpus=1", "operation=all_reduce",
-                                                             "channels=1", "chunk=1M", "slice=1M", "sizes=64M", NULL });
-    g_autoptr(FabResult) real = run((const char *const[]) { IDEAL, "topology.gpus=1", "operation=all_reduce",
-                                                            "channels=1", "chunk=1M", "slice=1M", "sizes=64M",
-                                                            "topology.slice_time=1 us", "topology.launch=5 us", NULL });
-    g_autoptr(FabResult) scenario = run((const char *const[]) { IDEAL, "topology.gpus=1", "operation=all_reduce",
-                                                                "channels=1", "chunk=1M", "slice=1M", "sizes=64M",
-                                                                "launch=5 us", NULL });
+    g_autoptr(FabResult) ideal = test_run(IDEAL, "topology.gpus=1", "operation=all_reduce", "channels=1", "chunk=1M",
+                                          "slice=1M", "sizes=64M", NULL);
+    g_autoptr(FabResult) real = test_run(IDEAL, "topology.gpus=1", "operation=all_reduce", "channels=1", "chunk=1M",
+                                         "slice=1M", "sizes=64M", "topology.slice_time=1 us", "topology.launch=5 us",
+                                         NULL);
+    g_autoptr(FabResult) scenario = test_run(IDEAL, "topology.gpus=1", "operation=all_reduce", "channels=1", "chunk=1M",
+                                             "slice=1M", "sizes=64M", "launch=5 us", NULL);
 
     ck_assert_double_eq_tol(seconds(real) - seconds(ideal), 64 * 1e-6 + 5e-6, 1e-9);
     ck_assert_double_eq_tol(seconds(scenario) - seconds(ideal), 5e-6, 1e-9);
@@ -88,7 +70,7 @@ START_TEST(a_flag_takes_its_latency_from_rank_to_rank)
     for (int i = 0; i < 2; i++) {
         g_autoptr(FabResult) result = NULL;
         sets[10] = i == 0 ? "topology.flag_latency=0 s" : "topology.flag_latency=10 us";
-        result = run(sets);
+        result = test_run_sets(sets);
         time[i] = seconds(result);
     }
     ck_assert_double_eq_tol(time[1] - time[0], 2 * 10e-6, 1e-12); /* from the root to the last of three */
@@ -97,8 +79,8 @@ END_TEST
 
 START_TEST(reads_and_writes_of_all_ranks_load_one_memory)
 {
-    g_autoptr(FabResult) result = run((const char *const[]) { IDEAL, "topology.sm_rate=2000 GB/s", "topology.cache=0 B",
-                                                              "operation=alltoall", "sizes=256M", NULL });
+    g_autoptr(FabResult) result = test_run(IDEAL, "topology.sm_rate=2000 GB/s", "topology.cache=0 B",
+                                           "operation=alltoall", "sizes=256M", NULL);
     const FabResultUse *memory = use_of(result, "memory"), *cache = use_of(result, "memory cache");
     /* Each rank copies 1/8 (2 accesses); 7/8 are read, stored, read and written. */
     double bytes = 8 * 268435456.0 * (2 + 7 * 4) / 8;
@@ -108,18 +90,16 @@ START_TEST(reads_and_writes_of_all_ranks_load_one_memory)
     ck_assert_double_eq_tol(cache->bytes / bytes, 1, 1e-9);
     ck_assert_double_ge(seconds(result), bytes / 4.008e12);
     ck_assert_double_le(seconds(result), 1.1 * bytes / 4.008e12);
-    ck_assert_str_eq(row(result, 0)->binding, "memory");
+    ck_assert_str_eq(test_row(result, 0)->binding, "memory");
 }
 END_TEST
 
 START_TEST(what_the_cache_holds_never_reaches_the_memory)
 {
-    g_autoptr(FabResult) small = run((const char *const[]) { IDEAL, "operation=all_reduce", "algorithm=ring",
-                                                             "sizes=1M", "chunk=64K", "slice=64K", "slots=2",
-                                                             "channels=4", NULL });
-    g_autoptr(FabResult) large = run((const char *const[]) { IDEAL, "operation=all_reduce", "algorithm=ring",
-                                                             "sizes=64M", "chunk=64K", "slice=64K", "slots=2",
-                                                             "channels=4", NULL });
+    g_autoptr(FabResult) small = test_run(IDEAL, "operation=all_reduce", "algorithm=ring", "sizes=1M", "chunk=64K",
+                                          "slice=64K", "slots=2", "channels=4", NULL);
+    g_autoptr(FabResult) large = test_run(IDEAL, "operation=all_reduce", "algorithm=ring", "sizes=64M", "chunk=64K",
+                                          "slice=64K", "slots=2", "channels=4", NULL);
     double buffers = 8 * 2 * 67108864.0, accesses = 8 * (8 + 8) * 67108864.0 / 8;
 
     ck_assert_ptr_null(use_of(small, "memory"));
@@ -131,10 +111,10 @@ END_TEST
 
 START_TEST(more_ctas_than_sms_share_them)
 {
-    g_autoptr(FabResult) few = run((const char *const[]) { IDEAL, "topology.gpus=1", "topology.sms=2",
-                                                           "operation=all_reduce", "channels=2", "sizes=64M", NULL });
-    g_autoptr(FabResult) many = run((const char *const[]) { IDEAL, "topology.gpus=1", "topology.sms=2",
-                                                            "operation=all_reduce", "channels=8", "sizes=64M", NULL });
+    g_autoptr(FabResult) few = test_run(IDEAL, "topology.gpus=1", "topology.sms=2", "operation=all_reduce",
+                                        "channels=2", "sizes=64M", NULL);
+    g_autoptr(FabResult) many = test_run(IDEAL, "topology.gpus=1", "topology.sms=2", "operation=all_reduce",
+                                         "channels=8", "sizes=64M", NULL);
 
     ck_assert_double_eq_tol(seconds(few), 67108864.0 / 82e9, 1e-9);
     ck_assert_double_eq_tol(seconds(many), seconds(few), 1e-9);
@@ -147,9 +127,8 @@ START_TEST(flags_among_the_data_are_read_and_written_too)
     static const double weights[] = { 1, 2, 16.0 / 15 };
 
     for (int i = 0; i < 3; i++) {
-        g_autoptr(FabResult) result = run((const char *const[]) { IDEAL, "topology.sm_rate=2000 GB/s",
-                                                                  "topology.line_time=0 s", "operation=alltoall",
-                                                                  "sizes=1M", protocols[i], NULL });
+        g_autoptr(FabResult) result = test_run(IDEAL, "topology.sm_rate=2000 GB/s", "topology.line_time=0 s",
+                                               "operation=alltoall", "sizes=1M", protocols[i], NULL);
         /* Each rank copies 1/8; 7/8 are read, stored into a slot, read there and written. */
         double bytes = 8 * 1048576.0 * (2 + 7 * (2 + 2 * weights[i])) / 8;
         const FabResultUse *cache = use_of(result, "memory cache");
@@ -170,7 +149,7 @@ START_TEST(slices_of_lines_take_their_own_time)
         g_autoptr(FabResult) result = NULL;
 
         sets[10] = i == 0 ? "protocol=simple" : "protocol=ll128";
-        result = run(sets);
+        result = test_run_sets(sets);
         time[i] = seconds(result);
     }
     ck_assert_double_eq_tol(time[1] - time[0], 2 * 7e-6, 1e-9); /* one slice of the root, one of the other */
@@ -185,13 +164,13 @@ START_TEST(a_call_takes_rings_simple_and_the_channels_that_the_sms_hold)
     } cases[] = { { "topology.gpus=2", 32 }, { "topology.gpus=8", 16 }, { "topology.gpus=16", 8 } };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(FabResult) result = run((const char *const[]) { "topology.name=loopback-h200", cases[i].gpus,
-                                                                  "operation=all_reduce", "sizes=64M", NULL });
-        ck_assert_str_eq(row(result, 0)->algorithm, "ring");
-        ck_assert_uint_eq(row(result, 0)->channels, cases[i].channels);
-        ck_assert_str_eq(row(result, 0)->protocol, "simple");
-        ck_assert_ptr_null(row(result, 0)->kind); /* no interval of real machines */
-        ck_assert_int_eq(row(result, 0)->low_ps, 0);
+        g_autoptr(FabResult) result = test_run("topology.name=loopback-h200", cases[i].gpus, "operation=all_reduce",
+                                               "sizes=64M", NULL);
+        ck_assert_str_eq(test_row(result, 0)->algorithm, "ring");
+        ck_assert_uint_eq(test_row(result, 0)->channels, cases[i].channels);
+        ck_assert_str_eq(test_row(result, 0)->protocol, "simple");
+        ck_assert_ptr_null(test_row(result, 0)->kind); /* no interval of real machines */
+        ck_assert_int_eq(test_row(result, 0)->low_ps, 0);
         ck_assert_ptr_nonnull(strstr(result->interval, "virtual GPUs"));
     }
 }
@@ -199,8 +178,8 @@ END_TEST
 
 START_TEST(a_copy_between_virtual_gpus_reads_and_writes_the_memory)
 {
-    g_autoptr(FabResult) result = run((const char *const[]) { "topology.name=loopback-h200", "topology.gpus=2",
-                                                              "transfer.flows=0>1 1>0", "sizes=1G", NULL });
+    g_autoptr(FabResult) result = test_run("topology.name=loopback-h200", "topology.gpus=2", "transfer.flows=0>1 1>0",
+                                           "sizes=1G", NULL);
 
     ck_assert_double_ge(seconds(result), 4 * 1073741824.0 / 4.008e12);
     ck_assert_double_le(seconds(result), 4.1 * 1073741824.0 / 4.008e12 + 20e-6);
@@ -294,10 +273,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("shared");
     TCase *tests = tcase_create("shared");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tests, a_cta_alone_copies_at_half_the_rate_of_its_sm);
     tcase_add_test(tests, times_of_the_device_come_on_top);
@@ -312,9 +288,5 @@ main(void)
     tcase_add_test(tests, virtual_gpus_are_one_device_to_each_other);
     tcase_add_test(tests, figures_that_no_device_has_are_refused);
     tcase_add_test(tests, a_plugin_that_shares_a_memory_wrongly_gets_a_sentence);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

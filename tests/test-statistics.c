@@ -2,7 +2,8 @@
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
+
+#include "suite.h"
 
 START_TEST(cases_weigh_the_same_whatever_their_rows)
 {
@@ -134,22 +135,15 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("statistics");
-    TCase *cases = tcase_create("statistics");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("statistics");
 
-    suite_add_tcase(suite, cases);
-    tcase_add_test(cases, cases_weigh_the_same_whatever_their_rows);
-    tcase_add_test(cases, no_samples_and_one_sample_have_a_summary);
-    tcase_add_test(cases, quantiles_lie_between_neighbours);
-    tcase_add_test(cases, a_straight_sweep_is_fitted_exactly);
-    tcase_add_test(cases, one_outlier_does_not_move_the_line);
-    tcase_add_test(cases, no_other_line_of_a_grid_is_better);
-    tcase_add_test(cases, a_line_never_has_a_negative_latency_or_slope);
-    tcase_add_test(cases, thousands_of_points_are_fitted_in_no_time);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, cases_weigh_the_same_whatever_their_rows);
+    tcase_add_test(tests, no_samples_and_one_sample_have_a_summary);
+    tcase_add_test(tests, quantiles_lie_between_neighbours);
+    tcase_add_test(tests, a_straight_sweep_is_fitted_exactly);
+    tcase_add_test(tests, one_outlier_does_not_move_the_line);
+    tcase_add_test(tests, no_other_line_of_a_grid_is_better);
+    tcase_add_test(tests, a_line_never_has_a_negative_latency_or_slope);
+    tcase_add_test(tests, thousands_of_points_are_fitted_in_no_time);
+    return run_tests(tests);
 }

@@ -4,11 +4,11 @@
  */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "predict/run.h"
+#include "suite.h"
 
 #define ASUS "asus-esc8000a-e13p"
 #define WRX90 "wrx90-2sw-8"
@@ -231,24 +231,17 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("transfer");
-    TCase *tcase = tcase_create("transfer");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("transfer");
 
-    tcase_add_loop_test(tcase, concurrent_flows_are_within_ten_percent_of_the_measurement, 0,
+    tcase_add_loop_test(tests, concurrent_flows_are_within_ten_percent_of_the_measurement, 0,
                         G_N_ELEMENTS(reproduced));
-    tcase_add_loop_test(tcase, what_is_not_reproduced_is_known_and_has_a_reason, 0, G_N_ELEMENTS(not_reproduced));
-    tcase_add_test(tcase, without_the_defect_nothing_collapses);
-    tcase_add_test(tcase, each_flow_more_lengthens_the_others_or_nothing);
-    tcase_add_test(tcase, a_lone_copy_takes_bytes_over_the_narrowest_link_and_the_latency_of_its_way);
-    tcase_add_test(tcase, uses_are_bytes_on_every_link_of_the_way);
-    tcase_add_test(tcase, pairs_that_do_not_exist_are_refused);
-    tcase_add_test(tcase, a_flow_to_its_own_gpu_is_refused);
-    tcase_add_test(tcase, an_unknown_peer_level_is_refused_with_the_nearest);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_loop_test(tests, what_is_not_reproduced_is_known_and_has_a_reason, 0, G_N_ELEMENTS(not_reproduced));
+    tcase_add_test(tests, without_the_defect_nothing_collapses);
+    tcase_add_test(tests, each_flow_more_lengthens_the_others_or_nothing);
+    tcase_add_test(tests, a_lone_copy_takes_bytes_over_the_narrowest_link_and_the_latency_of_its_way);
+    tcase_add_test(tests, uses_are_bytes_on_every_link_of_the_way);
+    tcase_add_test(tests, pairs_that_do_not_exist_are_refused);
+    tcase_add_test(tests, a_flow_to_its_own_gpu_is_refused);
+    tcase_add_test(tests, an_unknown_peer_level_is_refused_with_the_nearest);
+    return run_tests(tests);
 }

@@ -4,10 +4,10 @@
 #include <check.h>
 #include <locale.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "suite.h"
 
 typedef struct {
     const char *text, *unit;
@@ -212,12 +212,8 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("units");
     TCase *tests = tcase_create("units");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, a_quantity_is_a_number_with_a_unit, 0, G_N_ELEMENTS(good));
     tcase_add_loop_test(tests, what_is_no_quantity_is_refused_with_an_example, 0, G_N_ELEMENTS(bad));
     tcase_add_test(tests, a_byte_count_is_whole_and_fits);
@@ -227,8 +223,5 @@ main(void)
     tcase_add_test(tests, rounding_up_does_not_show_as_an_exponent);
     tcase_add_test(tests, the_locale_changes_nothing);
     tcase_add_test(tests, seconds_become_whole_picoseconds);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

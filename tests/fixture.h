@@ -1,0 +1,30 @@
+/* What tests of several modules share: a folder of their own, runs of scenarios, errors that say what they should. */
+#ifndef FAB_TESTS_FIXTURE_H
+#define FAB_TESTS_FIXTURE_H
+
+#include "predict/run.h"
+
+/* A folder that is there while a test runs, for tcase_add_checked_fixture(); its files go with it. */
+extern char *test_folder;
+void test_folder_make(void);
+void test_folder_remove(void);
+
+/* FOLDER/NAME, and the same of a file that holds `text`. Owned by the caller. */
+char *test_path(const char *name);
+char *test_write(const char *name, const char *text);
+
+/* Fails unless *error has this code of FAB_ERROR and `part` in its message; clears it. */
+void test_error(GError **error, int code, const char *part);
+
+/* The result of a scenario of "group.key=value" texts that end with NULL; a test fails where there must be one. */
+FabResult *test_try_run(const char *const *sets, GError **error);
+FabResult *test_run_sets(const char *const *sets);
+FabResult *test_run(const char *set, ...) G_GNUC_NULL_TERMINATED;
+/* The same of one text, with '|' between the settings. */
+FabResult *test_try_run_text(const char *text, GError **error);
+FabResult *test_run_text(const char *text);
+
+/* Fails where there is no such row. */
+const FabResultRow *test_row(const FabResult *result, guint i);
+
+#endif
