@@ -153,7 +153,6 @@ void
 fab_report_break_even_csv(const FabBreakEven *even, FILE *out)
 {
     Figure figures[FIGURES];
-    Number text;
 
     list_figures(&(FabBreakPoint) { .value = NULL }, figures);
     fputs("label,scenario,key,value,possible", out);
@@ -171,54 +170,37 @@ fab_report_break_even_csv(const FabBreakEven *even, FILE *out)
             fputs(point->possible ? ",yes" : ",no", out);
             list_figures(point, figures);
             for (int k = 0; k < FIGURES; k++)
-                fprintf(out, ",%s", isfinite(figures[k].value) ? fab_stream_number(figures[k].value, text) : "");
+                fab_stream_csv_number(out, figures[k].value);
             fprintf(out, ",%s,%s\r\n", csv_verdict(&point->speed, false), csv_verdict(&point->thrift, true));
         }
     }
 }
 
 static void
-json_texts(FILE *out, const char *name, GPtrArray *texts)
-{
-    fprintf(out, "\"%s\": [", name);
-    for (guint i = 0; i < texts->len; i++) {
-        fputs(i > 0 ? ", " : "", out);
-        fab_stream_json_text(out, texts->pdata[i]);
-    }
-    fputs("]", out);
-}
-
-static void
 json_point(const FabBreakPoint *point, FILE *out)
 {
     Figure figures[FIGURES];
-    Number text;
 
-    fputs("      {\"value\": ", out);
-    fab_stream_json_text(out, point->value);
-    fprintf(out, ", \"possible\": %s", point->possible ? "true" : "false");
+    fputs("      {", out);
+    fab_stream_json_member(out, "value", point->value, ", ");
+    fprintf(out, "\"possible\": %s, ", point->possible ? "true" : "false");
     list_figures(point, figures);
     for (int i = 0; i < FIGURES; i++)
-        fprintf(out, ", \"%s\": %s", figures[i].name,
-                isfinite(figures[i].value) ? fab_stream_number(figures[i].value, text) : "null");
-    fputs("}", out);
+        fab_stream_json_number(out, figures[i].name, figures[i].value, i + 1 < FIGURES ? ", " : "}");
 }
 
 void
 fab_report_break_even_json(const FabBreakEven *even, FILE *out)
 {
-    fputs("{\"schema\": \"fabricast-break-even\", \"schema_version\": 1, \"key\": ", out);
-    fab_stream_json_text(out, even->key);
-    fprintf(out, ", \"impossible\": %u,\n  \"scenarios\": [\n", even->impossible);
+    fputs("{\"schema\": \"fabricast-break-even\", \"schema_version\": 1, ", out);
+    fab_stream_json_member(out, "key", even->key, ", ");
+    fprintf(out, "\"impossible\": %u,\n  \"scenarios\": [\n", even->impossible);
     for (guint p = 0; p < even->pairs->len; p++) {
         const FabBreakPair *pair = even->pairs->pdata[p];
-        fprintf(out, "    {\"label\": \"%c\", \"scenario\": ", letter(p + 1));
-        fab_stream_json_text(out, pair->name != NULL ? pair->name : "");
-        fputs(", ", out);
-        json_texts(out, "faster", pair->faster);
-        fputs(", ", out);
-        json_texts(out, "cheaper", pair->cheaper);
-        fputs(", \"points\": [\n", out);
+        fprintf(out, "    {\"label\": \"%c\", ", letter(p + 1));
+        fab_stream_json_member(out, "scenario", pair->name != NULL ? pair->name : "", ", ");
+        fab_stream_json_texts(out, "faster", pair->faster, ", ");
+        fab_stream_json_texts(out, "cheaper", pair->cheaper, ", \"points\": [\n");
         for (guint i = 0; i < pair->points->len; i++) {
             json_point(pair->points->pdata[i], out);
             fputs(i + 1 < pair->points->len ? ",\n" : "\n", out);

@@ -8,40 +8,20 @@
 enum { SCHEMA_VERSION = 1 };
 
 static void
-text_member(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, "\"%s\": ", name);
-    if (value != NULL)
-        fab_stream_json_text(out, value);
-    else
-        fputs("null", out);
-    fputs(", ", out);
-}
-
-static void
-number_member(FILE *out, const char *name, double value, const char *after)
-{
-    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-
-    fprintf(out, "\"%s\": %s%s", name, isfinite(value) ? g_ascii_formatd(buffer, sizeof buffer, "%.9g", value) : "null",
-            after);
-}
-
-static void
 write_parameter(const FabFitParameter *parameter, FILE *out)
 {
     fputs("    {", out);
-    text_member(out, "group", parameter->group);
-    text_member(out, "key", parameter->constant->key);
-    text_member(out, "unit", parameter->constant->unit);
-    text_member(out, "meaning", parameter->constant->meaning);
-    number_member(out, "low", parameter->constant->low, ", ");
-    number_member(out, "high", parameter->constant->high, ",\n     ");
-    number_member(out, "start", parameter->start, ", ");
-    number_member(out, "value", parameter->value, ", ");
-    number_member(out, "low95", parameter->low95, ", ");
-    number_member(out, "high95", parameter->high95, ", ");
-    text_member(out, "why_not", parameter->why);
+    fab_stream_json_member(out, "group", parameter->group, ", ");
+    fab_stream_json_member(out, "key", parameter->constant->key, ", ");
+    fab_stream_json_member(out, "unit", parameter->constant->unit, ", ");
+    fab_stream_json_member(out, "meaning", parameter->constant->meaning, ", ");
+    fab_stream_json_measure(out, "low", parameter->constant->low, ", ");
+    fab_stream_json_measure(out, "high", parameter->constant->high, ",\n     ");
+    fab_stream_json_measure(out, "start", parameter->start, ", ");
+    fab_stream_json_measure(out, "value", parameter->value, ", ");
+    fab_stream_json_measure(out, "low95", parameter->low95, ", ");
+    fab_stream_json_measure(out, "high95", parameter->high95, ", ");
+    fab_stream_json_member(out, "why_not", parameter->why, ", ");
     fprintf(out, "\"identified\": %s, \"at_bound\": %s}", parameter->identified ? "true" : "false",
             parameter->at_bound ? "true" : "false");
 }
@@ -52,9 +32,9 @@ write_errors(const char *name, const FabErrorSummary *summary, const char *after
     fprintf(out, "\"%s\": [", name);
     for (int band = 0; band < FAB_BANDS; band++) {
         fputs(band > 0 ? ", {" : "{", out);
-        text_member(out, "band", fab_band_names[band]);
+        fab_stream_json_member(out, "band", fab_band_names[band], ", ");
         fprintf(out, "\"rows\": %u, ", summary[band].rows);
-        number_member(out, "mean", summary[band].rows > 0 ? summary[band].mean : NAN, "}");
+        fab_stream_json_measure(out, "mean", summary[band].rows > 0 ? summary[band].mean : NAN, "}");
     }
     fprintf(out, "]%s", after);
 }
@@ -63,11 +43,11 @@ static void
 write_case(const FabFitCase *one, FILE *out)
 {
     fputs("    {", out);
-    text_member(out, "id", one->id);
-    text_member(out, "machine", one->machine);
-    text_member(out, "constants", one->group);
-    text_member(out, "reason", one->reason);
-    text_member(out, "detail", one->detail);
+    fab_stream_json_member(out, "id", one->id, ", ");
+    fab_stream_json_member(out, "machine", one->machine, ", ");
+    fab_stream_json_member(out, "constants", one->group, ", ");
+    fab_stream_json_member(out, "reason", one->reason, ", ");
+    fab_stream_json_member(out, "detail", one->detail, ", ");
     fprintf(out, "\"rows\": %u,\n     ", one->rows);
     write_errors("before", one->before, ",\n     ", out);
     write_errors("after", one->after, "}", out);

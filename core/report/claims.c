@@ -113,14 +113,6 @@ fab_report_claims(GPtrArray *claims, bool brief, FILE *out)
 
 /* ------------------------------------------------------------------ for programs */
 
-static void
-csv_number(double value, FILE *out)
-{
-    Number text;
-
-    fprintf(out, ",%s", isfinite(value) ? fab_stream_number(value, text) : "");
-}
-
 void
 fab_report_claims_csv(GPtrArray *claims, FILE *out)
 {
@@ -136,31 +128,12 @@ fab_report_claims_csv(GPtrArray *claims, FILE *out)
                 fputs(t > 0 ? "," : "", out);
                 fab_stream_csv_text(out, texts[t]);
             }
-            csv_number(point->value, out);
-            csv_number(point->known ? point->low : NAN, out);
-            csv_number(point->known ? point->high : NAN, out);
+            fab_stream_csv_number(out, point->value);
+            fab_stream_csv_number(out, point->known ? point->low : NAN);
+            fab_stream_csv_number(out, point->known ? point->high : NAN);
             fprintf(out, ",%s\r\n", fab_claim_state_names[point->state]);
         }
     }
-}
-
-static void
-json_text(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, "\"%s\": ", name);
-    if (value != NULL)
-        fab_stream_json_text(out, value);
-    else
-        fputs("null", out);
-    fputs(", ", out);
-}
-
-static void
-json_number(FILE *out, const char *name, double value)
-{
-    Number text;
-
-    fprintf(out, "\"%s\": %s, ", name, isfinite(value) ? fab_stream_number(value, text) : "null");
 }
 
 static void
@@ -176,20 +149,16 @@ json_claim(const FabClaim *claim, FILE *out)
 
     fputs("    {", out);
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
-        json_text(out, texts[i].name, texts[i].value);
-    fprintf(out, "\"guessed\": %s,\n      \"basis\": [", claim->guessed ? "true" : "false");
-    for (guint i = 0; i < claim->basis->len; i++) {
-        fputs(i > 0 ? ", " : "", out);
-        fab_stream_json_text(out, claim->basis->pdata[i]);
-    }
-    fputs("],\n      \"points\": [", out);
+        fab_stream_json_member(out, texts[i].name, texts[i].value, ", ");
+    fprintf(out, "\"guessed\": %s,\n      ", claim->guessed ? "true" : "false");
+    fab_stream_json_texts(out, "basis", claim->basis, ",\n      \"points\": [");
     for (guint i = 0; i < claim->points->len; i++) {
         const FabClaimPoint *point = &g_array_index(claim->points, FabClaimPoint, i);
         fputs(i > 0 ? ",\n        {" : "\n        {", out);
-        json_text(out, "condition", claim->vary != NULL ? point->condition : NULL);
-        json_number(out, "value", point->value);
-        json_number(out, "low", point->known ? point->low : NAN);
-        json_number(out, "high", point->known ? point->high : NAN);
+        fab_stream_json_member(out, "condition", claim->vary != NULL ? point->condition : NULL, ", ");
+        fab_stream_json_number(out, "value", point->value, ", ");
+        fab_stream_json_number(out, "low", point->known ? point->low : NAN, ", ");
+        fab_stream_json_number(out, "high", point->known ? point->high : NAN, ", ");
         fprintf(out, "\"state\": \"%s\"}", fab_claim_state_names[point->state]);
     }
     fputs("\n      ]}", out);

@@ -99,39 +99,23 @@ fab_report_constants(const FabConstants *constants, const char *const *groups, F
 /* ------------------------------------------------------------------ JSON */
 
 static void
-text_member(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, "\"%s\": ", name);
-    fab_stream_json_text(out, value != NULL ? value : "");
-    fputs(", ", out);
-}
-
-static void
-number_member(FILE *out, const char *name, double value, const char *after)
-{
-    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-
-    fprintf(out, "\"%s\": %s%s", name, fab_stream_number(value, buffer), after);
-}
-
-static void
 write_group_json(FILE *out, FabConstants *constants, const char *group)
 {
     g_auto(About) what = about(constants, group);
 
     fputs("    {", out);
-    text_member(out, "group", group);
-    text_member(out, "title", what.what);
-    text_member(out, "source", what.source);
+    fab_stream_json_member(out, "group", group, ", ");
+    fab_stream_json_member(out, "title", what.what, ", ");
+    fab_stream_json_member(out, "source", what.source != NULL ? what.source : "", ", ");
     fputs("\"constants\": [", out);
     for (const FabConstant *one = fab_constant_table(group); one->key != NULL; one++) {
         fputs(one == fab_constant_table(group) ? "\n      {" : ",\n      {", out);
-        text_member(out, "key", one->key);
-        text_member(out, "unit", one->unit);
-        text_member(out, "meaning", one->meaning);
-        number_member(out, "low", one->low, ", ");
-        number_member(out, "high", one->high, ", ");
-        number_member(out, "value", *fab_constants_find(constants, group, one->key), "}");
+        fab_stream_json_member(out, "key", one->key, ", ");
+        fab_stream_json_member(out, "unit", one->unit, ", ");
+        fab_stream_json_member(out, "meaning", one->meaning, ", ");
+        fab_stream_json_number(out, "low", one->low, ", ");
+        fab_stream_json_number(out, "high", one->high, ", ");
+        fab_stream_json_number(out, "value", *fab_constants_find(constants, group, one->key), "}");
     }
     fputs("]}", out);
 }

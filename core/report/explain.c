@@ -157,16 +157,11 @@ fab_report_explanation_json(const FabExplanation *explanation, FILE *out)
     const FabOutcome *outcome = explanation->outcome;
     Number text;
 
-    fprintf(out, "{\"schema\": \"fabricast-explanation\", \"schema_version\": 1, \"version\": \"%s\", \"scenario\": ",
-            FAB_VERSION);
-    fab_stream_json_text(out, outcome->name);
-    fputs(", \"scenario_text\": ", out);
-    fab_stream_json_text(out, outcome->scenario);
-    fputs(", \"topology\": ", out);
-    fab_stream_json_text(out, outcome->topology);
-    fputs(", \"work\": ", out);
-    fab_stream_json_text(out, outcome->what);
-    fputs(",\n  \"parts\": ", out);
+    fprintf(out, "{\"schema\": \"fabricast-explanation\", \"schema_version\": 1, \"version\": \"%s\", ", FAB_VERSION);
+    fab_stream_json_member(out, "scenario", outcome->name, ", ");
+    fab_stream_json_member(out, "scenario_text", outcome->scenario, ", ");
+    fab_stream_json_member(out, "topology", outcome->topology, ", ");
+    fab_stream_json_member(out, "work", outcome->what, ",\n  \"parts\": ");
     for (int i = 0; i < FAB_TIME_PARTS && explanation->parts != NULL; i++)
         fprintf(out, "%s\"%s\": %s", i == 0 ? "{" : ", ", fab_time_part_names[i],
                 fab_stream_number(explanation->parts[i], text));

@@ -1,32 +1,10 @@
 /* Results as JSON: schema "fabricast-result". Names are those of the columns, numbers are numbers. */
 #include "report/report.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "fabricast-config.h"
 #include "report/stream.h"
 
 enum { SCHEMA_VERSION = 1 };
-
-static void
-text_member(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, "\"%s\": ", name);
-    if (value != NULL)
-        fab_stream_json_text(out, value);
-    else
-        fputs("null", out);
-    fputs(", ", out);
-}
-
-static void
-number_member(FILE *out, const char *name, double value)
-{
-    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-
-    fprintf(out, "\"%s\": %s, ", name, isfinite(value) ? fab_stream_number(value, buffer) : "null");
-}
 
 /* An end of an interval; 0: not known. */
 static void
@@ -40,17 +18,14 @@ end_member(FILE *out, const char *name, int64_t time_ps)
 static void
 write_use(FILE *out, const FabResultUse *use)
 {
-    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-
     fputs("{", out);
-    text_member(out, "resource", use->name);
+    fab_stream_json_member(out, "resource", use->name, ", ");
     if (use->link != UINT32_MAX)
         fprintf(out, "\"link\": %u, \"direction\": %u, ", use->link, use->direction);
     else
         fputs("\"link\": null, \"direction\": null, ", out);
-    number_member(out, "bytes", use->bytes);
-    fprintf(out, "\"utilisation\": %s}", isfinite(use->utilisation) ? fab_stream_number(use->utilisation, buffer)
-                                                                    : "null");
+    fab_stream_json_number(out, "bytes", use->bytes, ", ");
+    fab_stream_json_number(out, "utilisation", use->utilisation, "}");
 }
 
 static void
@@ -61,14 +36,14 @@ write_row(FILE *out, const FabResultRow *row)
     fprintf(out, "        {\"size_bytes\": %" G_GUINT64_FORMAT ", \"time_us\": %s, ", row->size_bytes, time_us);
     end_member(out, "low_us", row->low_ps);
     end_member(out, "high_us", row->high_ps);
-    text_member(out, "kind", row->kind);
-    number_member(out, "algbw_GBps", row->algbw / 1e9);
-    number_member(out, "busbw_GBps", row->busbw / 1e9);
-    text_member(out, "algorithm", row->algorithm);
-    text_member(out, "protocol", row->protocol);
+    fab_stream_json_member(out, "kind", row->kind, ", ");
+    fab_stream_json_number(out, "algbw_GBps", row->algbw / 1e9, ", ");
+    fab_stream_json_number(out, "busbw_GBps", row->busbw / 1e9, ", ");
+    fab_stream_json_member(out, "algorithm", row->algorithm, ", ");
+    fab_stream_json_member(out, "protocol", row->protocol, ", ");
     fprintf(out, "\"channels\": %u, ", row->channels);
-    text_member(out, "binding", row->binding);
-    number_member(out, "binding_utilisation", row->binding_utilisation);
+    fab_stream_json_member(out, "binding", row->binding, ", ");
+    fab_stream_json_number(out, "binding_utilisation", row->binding_utilisation, ", ");
     fprintf(out, "\"steps\": %" G_GUINT64_FORMAT ", \"slices\": %" G_GUINT64_FORMAT ",\n         \"uses\": [",
             row->steps, row->slices);
     for (guint i = 0; i < row->uses->len; i++) {
@@ -95,43 +70,40 @@ write_faults(FILE *out, const FabResult *result)
 {
     if (result->faults->len == 0)
         return;
-    fputs("],\n      ", out);
     write_times(out, "healthy_us", result->healthy_ps, result->rows->len);
     fputs(",\n      \"faults\": [", out);
     for (guint i = 0; i < result->faults->len; i++) {
         const FabResultFault *fault = result->faults->pdata[i];
         fputs(i > 0 ? ",\n                 {" : "{", out);
-        text_member(out, "name", fault->name);
-        text_member(out, "what", fault->what);
+        fab_stream_json_member(out, "name", fault->name, ", ");
+        fab_stream_json_member(out, "what", fault->what, ", ");
         write_times(out, "alone_us", fault->alone_ps, result->rows->len);
         fputs("}", out);
     }
+    fputs("],\n      ", out);
 }
 
 static void
 write_result(FILE *out, const FabResult *result)
 {
     fputs("    {", out);
-    text_member(out, "name", result->name);
-    text_member(out, "scenario_text", result->scenario);
-    text_member(out, "topology", result->topology);
-    text_member(out, "topology_title", result->topology_title);
-    text_member(out, "plugin", result->plugin);
-    text_member(out, "collective", result->collective);
-    text_member(out, "datatype", result->datatype);
-    text_member(out, "redop", result->redop);
+    fab_stream_json_member(out, "name", result->name, ", ");
+    fab_stream_json_member(out, "scenario_text", result->scenario, ", ");
+    fab_stream_json_member(out, "topology", result->topology, ", ");
+    fab_stream_json_member(out, "topology_title", result->topology_title, ", ");
+    fab_stream_json_member(out, "plugin", result->plugin, ", ");
+    fab_stream_json_member(out, "collective", result->collective, ", ");
+    fab_stream_json_member(out, "datatype", result->datatype, ", ");
+    fab_stream_json_member(out, "redop", result->redop, ", ");
     fprintf(out, "\"root\": %d, \"ranks\": %u, \"gpus\": %u, ", result->root, result->ranks, result->gpus);
-    text_member(out, "fidelity", result->fidelity);
-    text_member(out, "calibration", result->calibration);
-    text_member(out, "interval", result->interval);
+    fab_stream_json_member(out, "fidelity", result->fidelity, ", ");
+    fab_stream_json_member(out, "calibration", result->calibration, ", ");
+    fab_stream_json_member(out, "interval", result->interval, ", ");
     fprintf(out, "\"interval_guessed\": %s, ", result->guessed ? "true" : "false");
-    fputs("\n      \"notes\": [", out);
-    for (guint i = 0; i < result->notes->len; i++) {
-        fputs(i > 0 ? ", " : "", out);
-        fab_stream_json_text(out, result->notes->pdata[i]);
-    }
+    fputs("\n      ", out);
+    fab_stream_json_texts(out, "notes", result->notes, ",\n      ");
     write_faults(out, result);
-    fputs("],\n      \"rows\": [", out);
+    fputs("\"rows\": [", out);
     for (guint i = 0; i < result->rows->len; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);
         write_row(out, result->rows->pdata[i]);

@@ -73,47 +73,27 @@ fab_report_measured(const FabMeasured *measured, FILE *out, GError **error)
 
 /* ------------------------------------------------------------------ JSON */
 
-static void
-text_member(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, ",\n \"%s\": ", name);
-    if (value != NULL)
-        fab_stream_json_text(out, value);
-    else
-        fputs("null", out);
-}
-
-static void
-number_member(FILE *out, const char *name, double value)
-{
-    char text[G_ASCII_DTOSTR_BUF_SIZE];
-
-    fprintf(out, ", \"%s\": %s", name, isfinite(value) ? fab_stream_number(value, text) : "null");
-}
-
 bool
 fab_report_measured_json(const FabMeasured *measured, FILE *out, GError **error)
 {
-    fprintf(out, "{\"schema\": \"fabricast-measured\", \"schema_version\": %d", SCHEMA_VERSION);
-    text_member(out, "scenario", measured->result->name);
-    text_member(out, "topology", measured->result->topology);
-    text_member(out, "collective", measured->result->collective);
-    fprintf(out, ",\n \"ranks\": %u", measured->result->ranks);
-    text_member(out, "program", measured->program);
-    text_member(out, "gpu", measured->gpu);
-    text_member(out, "note", measured->note);
-    text_member(out, "wrong", measured->wrong);
-    fputs(",\n \"rows\": [", out);
+    fprintf(out, "{\"schema\": \"fabricast-measured\", \"schema_version\": %d,\n ", SCHEMA_VERSION);
+    fab_stream_json_member(out, "scenario", measured->result->name, ",\n ");
+    fab_stream_json_member(out, "topology", measured->result->topology, ",\n ");
+    fab_stream_json_member(out, "collective", measured->result->collective, ",\n ");
+    fprintf(out, "\"ranks\": %u,\n ", measured->result->ranks);
+    fab_stream_json_member(out, "program", measured->program, ",\n ");
+    fab_stream_json_member(out, "gpu", measured->gpu, ",\n ");
+    fab_stream_json_member(out, "note", measured->note, ",\n ");
+    fab_stream_json_member(out, "wrong", measured->wrong, ",\n \"rows\": [");
     for (guint i = 0; i < measured->rows->len; i++) {
         const FabMeasuredRow *row = &g_array_index(measured->rows, FabMeasuredRow, i);
-        fprintf(out, "%s\n  {\"size_bytes\": %" G_GUINT64_FORMAT, i > 0 ? "," : "", row->size_bytes);
-        number_member(out, "predicted_us", row->predicted_us);
-        number_member(out, "measured_us", row->measured_us);
-        number_member(out, "low_us", row->low_us);
-        number_member(out, "high_us", row->high_us);
-        number_member(out, "samples", row->samples);
-        number_member(out, "error", row->error);
-        fputs("}", out);
+        fprintf(out, "%s\n  {\"size_bytes\": %" G_GUINT64_FORMAT ", ", i > 0 ? "," : "", row->size_bytes);
+        fab_stream_json_number(out, "predicted_us", row->predicted_us, ", ");
+        fab_stream_json_number(out, "measured_us", row->measured_us, ", ");
+        fab_stream_json_number(out, "low_us", row->low_us, ", ");
+        fab_stream_json_number(out, "high_us", row->high_us, ", ");
+        fab_stream_json_number(out, "samples", row->samples, ", ");
+        fab_stream_json_number(out, "error", row->error, "}");
     }
     fputs("]}\n", out);
     return fab_stream_finish(out, error);

@@ -1,6 +1,7 @@
 #include "report/stream.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -75,6 +76,45 @@ fab_stream_json_text(FILE *out, const char *text)
 }
 
 void
+fab_stream_json_member(FILE *out, const char *name, const char *text, const char *after)
+{
+    fprintf(out, "\"%s\": ", name);
+    if (text != NULL)
+        fab_stream_json_text(out, text);
+    else
+        fputs("null", out);
+    fputs(after, out);
+}
+
+void
+fab_stream_json_number(FILE *out, const char *name, double value, const char *after)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    fprintf(out, "\"%s\": %s%s", name, isfinite(value) ? fab_stream_number(value, buffer) : "null", after);
+}
+
+void
+fab_stream_json_measure(FILE *out, const char *name, double value, const char *after)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    fprintf(out, "\"%s\": %s%s", name, isfinite(value) ? g_ascii_formatd(buffer, sizeof buffer, "%.9g", value) : "null",
+            after);
+}
+
+void
+fab_stream_json_texts(FILE *out, const char *name, const GPtrArray *texts, const char *after)
+{
+    fprintf(out, "\"%s\": [", name);
+    for (guint i = 0; i < texts->len; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        fab_stream_json_text(out, texts->pdata[i]);
+    }
+    fprintf(out, "]%s", after);
+}
+
+void
 fab_stream_csv_text(FILE *out, const char *text)
 {
     g_auto(GStrv) parts = NULL;
@@ -87,4 +127,12 @@ fab_stream_csv_text(FILE *out, const char *text)
     parts = g_strsplit(text, "\"", -1);
     doubled = g_strjoinv("\"\"", parts);
     fprintf(out, "\"%s\"", doubled);
+}
+
+void
+fab_stream_csv_number(FILE *out, double value)
+{
+    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+
+    fprintf(out, ",%s", isfinite(value) ? fab_stream_number(value, buffer) : "");
 }

@@ -22,7 +22,17 @@ char *fab_stream_microseconds(int64_t time_ps);
 /* `text` as a JSON string with its quotes; what is not UTF-8 is replaced. */
 void fab_stream_json_text(FILE *out, const char *text);
 
+/* Members of a JSON object, with `after` behind them: "NAME": "TEXT"; null for NULL and what is not finite. */
+void fab_stream_json_member(FILE *out, const char *name, const char *text, const char *after);
+void fab_stream_json_number(FILE *out, const char *name, double value, const char *after);
+/* The same with nine digits: more than any clock and any fit is worth. */
+void fab_stream_json_measure(FILE *out, const char *name, double value, const char *after);
+/* "NAME": ["TEXT", "TEXT"] of an array of `const char *`. */
+void fab_stream_json_texts(FILE *out, const char *name, const GPtrArray *texts, const char *after);
+
 /* `text` as a field of CSV, quoted where RFC 4180 asks for it. */
 void fab_stream_csv_text(FILE *out, const char *text);
+/* A number as a field that others are before: ",1.5"; an empty one for what is not finite. */
+void fab_stream_csv_number(FILE *out, double value);
 
 #endif

@@ -8,42 +8,22 @@
 
 enum { SCHEMA_VERSION = 1 };
 
-static void
-text_member(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, "\"%s\": ", name);
-    if (value != NULL)
-        fab_stream_json_text(out, value);
-    else
-        fputs("null", out);
-    fputs(", ", out);
-}
-
-static void
-number_member(FILE *out, const char *name, double value, const char *after)
-{
-    char buffer[G_ASCII_DTOSTR_BUF_SIZE];
-
-    fprintf(out, "\"%s\": %s%s", name, isfinite(value) ? g_ascii_formatd(buffer, sizeof buffer, "%.9g", value) : "null",
-            after);
-}
-
 /* ------------------------------------------------------------------ cases */
 
 static void
 write_row(FILE *out, const FabValidationRow *row)
 {
     fprintf(out, "        {\"size_bytes\": %" G_GUINT64_FORMAT ", ", row->size_bytes);
-    number_member(out, "measured_us", row->measured_us, ", ");
-    number_member(out, "predicted_us", row->predicted_us[FAB_PREDICTOR_ENGINE], ", ");
-    number_member(out, "low_us", row->low_us, ", ");
-    number_member(out, "high_us", row->high_us, ", ");
-    text_member(out, "kind", row->kind);
-    text_member(out, "algorithm", row->algorithm);
-    text_member(out, "protocol", row->protocol);
+    fab_stream_json_measure(out, "measured_us", row->measured_us, ", ");
+    fab_stream_json_measure(out, "predicted_us", row->predicted_us[FAB_PREDICTOR_ENGINE], ", ");
+    fab_stream_json_measure(out, "low_us", row->low_us, ", ");
+    fab_stream_json_measure(out, "high_us", row->high_us, ", ");
+    fab_stream_json_member(out, "kind", row->kind, ", ");
+    fab_stream_json_member(out, "algorithm", row->algorithm, ", ");
+    fab_stream_json_member(out, "protocol", row->protocol, ", ");
     fprintf(out, "\"channels\": %u, ", row->channels);
-    number_member(out, "nccl_model_us", row->predicted_us[FAB_PREDICTOR_NCCL], ", ");
-    number_member(out, "line_fit_us", row->predicted_us[FAB_PREDICTOR_LINE], "}");
+    fab_stream_json_measure(out, "nccl_model_us", row->predicted_us[FAB_PREDICTOR_NCCL], ", ");
+    fab_stream_json_measure(out, "line_fit_us", row->predicted_us[FAB_PREDICTOR_LINE], "}");
 }
 
 static void
@@ -52,21 +32,17 @@ write_case(FILE *out, const FabValidationCase *one)
     const char grade[] = { one->grade, '\0' };
 
     fputs("    {", out);
-    text_member(out, "id", one->id);
-    text_member(out, "machine", one->machine);
-    text_member(out, "topology", one->topology);
-    text_member(out, "gpu_id", one->gpu_id);
-    text_member(out, "collective", one->collective);
-    text_member(out, "grade", grade);
+    fab_stream_json_member(out, "id", one->id, ", ");
+    fab_stream_json_member(out, "machine", one->machine, ", ");
+    fab_stream_json_member(out, "topology", one->topology, ", ");
+    fab_stream_json_member(out, "gpu_id", one->gpu_id, ", ");
+    fab_stream_json_member(out, "collective", one->collective, ", ");
+    fab_stream_json_member(out, "grade", grade, ", ");
     fprintf(out, "\"ranks\": %u, \"scored\": %s, ", one->ranks, one->scored ? "true" : "false");
-    text_member(out, "reason", one->reason);
-    text_member(out, "detail", one->detail);
-    fputs("\n      \"notes\": [", out);
-    for (guint i = 0; i < one->notes->len; i++) {
-        fputs(i > 0 ? ", " : "", out);
-        fab_stream_json_text(out, one->notes->pdata[i]);
-    }
-    fputs("],\n      \"rows\": [", out);
+    fab_stream_json_member(out, "reason", one->reason, ", ");
+    fab_stream_json_member(out, "detail", one->detail, ", ");
+    fputs("\n      ", out);
+    fab_stream_json_texts(out, "notes", one->notes, ",\n      \"rows\": [");
     for (guint i = 0; i < one->rows->len; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);
         write_row(out, &g_array_index(one->rows, FabValidationRow, i));
@@ -80,12 +56,12 @@ static void
 write_summary(FILE *out, const char *name, const FabErrorSummary *summary, const char *after)
 {
     fprintf(out, "\"%s\": {\"cases\": %u, \"rows\": %u, ", name, summary->cases, summary->rows);
-    number_member(out, "mean", summary->rows > 0 ? summary->mean : NAN, ", ");
-    number_member(out, "bias", summary->rows > 0 ? summary->bias : NAN, ", ");
-    number_member(out, "mean_by_row", summary->rows > 0 ? summary->mean_row : NAN, ", ");
-    number_member(out, "median", summary->rows > 0 ? summary->median : NAN, ", ");
-    number_member(out, "p90", summary->rows > 0 ? summary->p90 : NAN, ", ");
-    number_member(out, "worst", summary->rows > 0 ? summary->worst : NAN, "}");
+    fab_stream_json_measure(out, "mean", summary->rows > 0 ? summary->mean : NAN, ", ");
+    fab_stream_json_measure(out, "bias", summary->rows > 0 ? summary->bias : NAN, ", ");
+    fab_stream_json_measure(out, "mean_by_row", summary->rows > 0 ? summary->mean_row : NAN, ", ");
+    fab_stream_json_measure(out, "median", summary->rows > 0 ? summary->median : NAN, ", ");
+    fab_stream_json_measure(out, "p90", summary->rows > 0 ? summary->p90 : NAN, ", ");
+    fab_stream_json_measure(out, "worst", summary->rows > 0 ? summary->worst : NAN, "}");
     fputs(after, out);
 }
 
@@ -103,8 +79,8 @@ write_groups(FILE *out, const FabValidation *validation, FabGrouping grouping, c
                 continue;
             fprintf(out, "%s      {", separator);
             separator = ",\n";
-            text_member(out, "name", group->name);
-            text_member(out, "band", fab_band_names[b]);
+            fab_stream_json_member(out, "name", group->name, ", ");
+            fab_stream_json_member(out, "band", fab_band_names[b], ", ");
             fputs("\n       ", out);
             write_summary(out, "fabricast", &group->summary[b][FAB_PREDICTOR_ENGINE], ",\n       ");
             write_summary(out, "nccl_model", &group->summary[b][FAB_PREDICTOR_NCCL], ",\n       ");
@@ -125,10 +101,10 @@ write_coverage(FILE *out, const FabValidation *validation)
     fputs("  \"inside_interval\": [", out);
     for (int b = 0; b < FAB_COVERAGES; b++) {
         fputs(b > 0 ? ",\n    {" : "\n    {", out);
-        text_member(out, "band", fab_coverage_names[b]);
+        fab_stream_json_member(out, "band", fab_coverage_names[b], ", ");
         fprintf(out, "\"rows\": %u, \"inside\": %u, \"machines\": %u, ", coverage[b].rows, coverage[b].inside,
                 coverage[b].machines);
-        number_member(out, "mean_by_machine", coverage[b].machines > 0 ? coverage[b].by_machine : NAN, "}");
+        fab_stream_json_measure(out, "mean_by_machine", coverage[b].machines > 0 ? coverage[b].by_machine : NAN, "}");
     }
     fputs("],\n", out);
 }
@@ -140,7 +116,7 @@ write_in_sample(FILE *out, const FabValidation *validation)
     fprintf(out, "  \"left_out\": %s,\n  \"in_sample\": [", validation->left_out ? "true" : "false");
     for (int b = 0; b < FAB_BANDS && validation->left_out; b++) {
         fputs(b > 0 ? ",\n    {" : "\n    {", out);
-        text_member(out, "band", fab_band_names[b]);
+        fab_stream_json_member(out, "band", fab_band_names[b], ", ");
         write_summary(out, "fabricast", &validation->in_sample[b], "}");
     }
     fputs("],\n", out);
@@ -151,7 +127,7 @@ fab_report_validation_json(const FabValidation *validation, FILE *out, GError **
 {
     fprintf(out, "{\"schema\": \"fabricast-validation\", \"schema_version\": %d, \"version\": \"%s\",\n  ",
             SCHEMA_VERSION, FAB_VERSION);
-    text_member(out, "calibration", validation->calibration);
+    fab_stream_json_member(out, "calibration", validation->calibration, ", ");
     fputs("\"errors\": {\n", out);
     write_groups(out, validation, FAB_GROUP_ALL, "all", ",\n");
     write_groups(out, validation, FAB_GROUP_SYSTEM, "system", ",\n");
