@@ -27,6 +27,20 @@ FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-backgroun
 TAB, RIGHT, DOWN, SPACE = "\ue004", "\ue014", "\ue015", " "
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
+SWEEP = """[topology]
+name=dgx-h100
+[collective]
+operation=all_reduce
+sizes=64M;256M;1G
+[price]
+date=2025-11
+source=quotes
+[sweep]
+topology.name & price.gpu_hour=dgx-a100 & 1.10 USD/h | dgx-h100 & 2.90 USD/h
+collective.ranks=2..8*2
+collective.algorithm=ring | nvls | tree
+"""
+
 # Ratio of luminances of an element's text and what is behind it, as WCAG defines it.
 CONTRAST = """
   const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -146,13 +160,23 @@ class Reports(unittest.TestCase):
         fabricast("claims", os.path.join(SCENARIOS, "claims", "catalogue.ini"), "--json", "-o", claims)
         sweep = os.path.join(cls.folder.name, "sweep.json")
         fabricast("sweep", "sweep-llama-8b", "--json", "-o", sweep)
+        store = os.path.join(cls.folder.name, "store.db")
+        fabricast("sweep", cls.scenario("machines", SWEEP), "--store", store)
         cls.pages = {name: cls.make(name, *words) for name, words in {
             "bridge": ("bridge-3090-removed", "bridge-3090"),
             "training": ("train-megatron-175b", "--quick", "--set", "training.global_batch=96"),
             "claims": (claims,),
             "sweep": (sweep,),
+            "store": (store,),
             "text": ("bridge-3090", "--quick", "--set", "scenario.title=</script><img src=x onerror=alert(1)>"),
         }.items()}
+
+    @classmethod
+    def scenario(cls, name, text):
+        path = os.path.join(cls.folder.name, name + ".ini")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
 
     @classmethod
     def make(cls, name, *words):
@@ -211,6 +235,17 @@ class Reports(unittest.TestCase):
         self.assertRegex(tip[1], r"size \d.*B")
         self.assertIn("with an NVLink bridge: ", tip[1])
         self.assertIn(" to ", tip[1])
+
+    def test_fronts_of_a_sweep_are_drawn_and_read_by_keys(self):
+        self.open("store")
+        drawn = self.browser.run("""return [...document.querySelectorAll("#chart-1 .series")].map((s) => [
+            s.querySelectorAll(".curve").length, s.querySelectorAll("circle").length])""")
+        self.assertEqual([one[0] for one in drawn], [0, 1, 1, 1])  # the cloud, then a front for each size
+        self.assertTrue(all(one[1] >= 2 for one in drawn), drawn)
+        self.browser.run("document.querySelector('#chart-1 .plot svg').focus()")
+        self.browser.press(DOWN, RIGHT)
+        said = self.browser.run("return document.querySelector('#chart-1 .said').textContent")
+        self.assertRegex(said, r"^cost of a TB, USD .*beaten by no other: .* s .*collective.ranks=")
 
     def test_series_are_switched_off_and_on(self):
         self.open("bridge")
@@ -295,11 +330,12 @@ class Reports(unittest.TestCase):
                     self.assertGreater(ratio, 4.5, (scheme, name, node))
         ground = self.browser.run("return getComputedStyle(document.body).backgroundColor")
         self.assertLess(sum(map(int, re.findall(r"\d+", ground)[:3])), 150)
-        self.open("bridge")
-        self.browser.shoot("bridge-dark.png")
+        for name in ("bridge", "store"):
+            self.open(name)
+            self.browser.shoot(name + "-dark.png")
 
     def test_it_is_complete_without_javascript(self):
-        for name in ("bridge", "sweep"):
+        for name in ("bridge", "sweep", "store"):
             self.open(name)
             live = self.browser.run("return document.querySelectorAll('figure.chart').length")
             self.browser.tool("Emulation.setScriptExecutionDisabled", value=True)

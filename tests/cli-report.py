@@ -4,9 +4,12 @@
 cli-report.py PROGRAM SCENARIOS
 """
 
+import contextlib
 import html.parser
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,20 @@ VOID = {"meta", "img", "br", "hr", "input", "link"}
 PRICE = ("--set", "price.machine=9000 USD", "--set", "price.years=3", "--set", "price.date=2025-11",
          "--set", "price.source=a quote of <us>", "--set", "power.machine=0.9 kW", "--set", "power.kwh=0.2 USD/kWh",
          "--set", "power.date=2025-10", "--set", "power.source=a bill")
+
+SWEEP = """[topology]
+name=dgx-h100
+[collective]
+operation=all_reduce
+sizes=1M;64M;1G
+[price]
+date=2025-11
+source=a quote
+[sweep]
+topology.name & price.gpu_hour=dgx-a100 & 1.10 USD/h | dgx-h100 & 2.90 USD/h
+collective.ranks=2..8*2
+collective.algorithm=ring | nvls | tree
+"""
 
 
 def fabricast(*words):
@@ -147,6 +164,104 @@ class Report(unittest.TestCase):
         _, page = self.page("bridge-3090", "--quick", "--set", "sizes=1M", "--title", "For the board")
         self.assertEqual(page.headings[0], "For the board")
 
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def swept(self, *more):
+        """A store of 18 points in three sizes, 3 of them not possible."""
+        path = self.write("machines.ini", SWEEP)
+        self.prints("sweep", path, "--store", self.path("kept.db"), *more)
+        return self.path("kept.db")
+
+    def change(self, store, *statements):
+        with contextlib.closing(sqlite3.connect(store, isolation_level=None)) as base:
+            for statement in statements:
+                base.execute(statement)
+
+    def test_a_store_makes_the_page_that_its_json_makes(self):
+        store = self.swept()
+        text, page = self.page(store)
+        kept = self.keep("kept.json", "sweep", self.path("machines.ini"))
+        self.assertTrue(text == self.prints("report", kept))
+        self.assertIn("The points", page.headings)
+        self.holds(text, "What is best of 18 points: “machines”?")
+        self.holds(text, "At 1 GiB the quickest takes ")
+        self.holds(text, "The best with each value of collective.algorithm: time of a TB, cost, 1 GiB")
+        self.holds(text, "64 MiB: beaten by no other")
+        self.holds(text, "machines, its quickest point")
+        self.holds(text, "fabricast sweep machines.ini")
+        self.assertFalse(os.path.exists(store + "-wal"))
+
+    def test_a_store_can_be_read_where_nothing_can_be_written(self):
+        folder = self.path("fixed")
+        os.mkdir(folder)
+        store = shutil.copy(self.swept(), os.path.join(folder, "a b?.db"))
+        os.chmod(store, 0o400)
+        os.chmod(folder, 0o500)
+        self.addCleanup(os.chmod, folder, 0o700)
+        self.page(store)
+        self.assertEqual(os.listdir(folder), ["a b?.db"])
+
+    def test_a_store_that_is_not_whole_says_what_is_missing(self):
+        text, _ = self.page(self.swept("--part", "1/3"))
+        self.holds(text, "points so far")
+        self.holds(text, "6 of 18")
+        self.holds(text, "Of the sweep&#39;s points 12 are not run yet: this is the best so far.")
+
+    def test_very_many_points_are_thinned_in_the_picture_and_nowhere_else(self):
+        path = self.write("long.ini", "[topology]\nname=ws2-bridge-3090\n[collective]\noperation=all_reduce\n[sweep]\n"
+                          "collective.channels=1..4\ncollective.sizes=1000..1000000+1000\n")
+        self.prints("sweep", path, "--store", self.path("long.db"))
+        text, _ = self.page(self.path("long.db"))
+        self.assertRegex(text, r"\d+ of the points that are beaten are left out of this picture, evenly")
+        self.assertLess(len(text), 4 << 20)
+
+    def test_bad_stores_are_refused(self):
+        store = self.swept()
+        whole = self.path("whole.db")
+        shutil.copy(store, whole)
+        with contextlib.closing(sqlite3.connect(store, isolation_level=None)) as base:
+            base.execute("UPDATE points SET refused = 'for a test' WHERE refused IS NOT NULL")
+            base.execute("BEGIN IMMEDIATE")
+            base.execute("DELETE FROM points")
+            self.assertTrue(os.path.exists(store + "-wal"))
+            # What is in the log is in the store; what was not committed is not.
+            self.assertIn("the first because for a test.", self.page(store)[0])
+        with contextlib.closing(sqlite3.connect(store, isolation_level=None)) as base:
+            base.execute("PRAGMA locking_mode = EXCLUSIVE")
+            base.execute("UPDATE points SET refused = 'once more' WHERE refused IS NOT NULL")
+            self.refuses("kept.db: another sweep is writing into it", "report", store)
+        changes = (("UPDATE sweep SET version = '0.0.9'", r"kept.db: was written by fabricast 0.0.9, this is"),
+                   ("PRAGMA user_version = 2", "kept.db: is a store in the form of another version; name another store"),
+                   ("PRAGMA application_id = 7", "kept.db: is a database that no sweep wrote"),
+                   ("UPDATE rows SET seconds = 9e999", "kept.db: is damaged: 45 rows are not what a sweep writes"),
+                   ("UPDATE inputs SET text = NULL", "kept.db: is damaged: it does not say of which scenario"),
+                   ("UPDATE inputs SET text = '[sweep]' WHERE text IS NOT NULL", "kept.db: needs a .sweep. with keys"),
+                   ("DELETE FROM rows; DELETE FROM points WHERE refused IS NULL",
+                    "kept.db: has no point that is possible yet"))
+        for change, pattern in changes:
+            with self.subTest(change):
+                shutil.copy(whole, store)
+                self.change(store, *change.split("; "))
+                self.refuses(pattern, "report", store)
+        shutil.copy(whole, store)
+        self.change(store, "UPDATE points SET number = 500 WHERE number = 17", "UPDATE rows SET number = 500 WHERE number = 17")
+        self.refuses("is damaged: it has a point 500, the sweep has 18", "report", store)
+        other = self.path("other.db")
+        with contextlib.closing(sqlite3.connect(other)) as base:
+            base.execute("CREATE TABLE mine (x)")
+        self.refuses("other.db: is a database that no sweep wrote", "report", other)
+        with open(whole, "rb") as file:
+            data = file.read()
+        for count in (100, 4096, len(data) // 2, len(data) - 1):
+            with open(store, "wb") as file:
+                file.write(data[:count])
+            with self.subTest(bytes=count):
+                self.refuses(r"kept.db: is (damaged|not a store that a sweep wrote)", "report", store)
+        self.refuses("--set changes scenarios", "report", whole, "--set", "sizes=1M")
+
     def test_bad_input_is_refused(self):
         good = self.keep("good.json", "run", "bridge-3090", "--set", "sizes=1M")
         with open(good, encoding="utf-8") as file:
@@ -169,8 +284,6 @@ class Report(unittest.TestCase):
                          "collective.sizes=1M:4M")
         self.refuses("even.json: is a break-even, which has no page; name the scenarios, or the JSON of compare without "
                      "--break-even", "report", even)
-        fabricast("sweep", "sweep-llama-8b", "--store", self.path("kept.db"), "-q")
-        self.refuses("is the store of a sweep", "report", self.path("kept.db"))
         self.refuses("needs results or scenarios", "report")
         self.refuses("no-such", "report", "no-such")
         self.refuses("is a folder", "report", self.folder.name)

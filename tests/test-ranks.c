@@ -167,7 +167,7 @@ run_all(const FabSweepSpec *spec, GPtrArray *inputs, GPtrArray *other, const GEr
 static FabStore *
 store_of(GPtrArray *inputs)
 {
-    FabStore *store = fab_store_open(NULL, inputs, false, NULL);
+    FabStore *store = fab_store_open(NULL, "one", inputs, false, NULL);
 
     ck_assert_ptr_nonnull(store);
     return store;

@@ -198,7 +198,7 @@ START_TEST(a_store_takes_a_point_once)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) inputs = g_ptr_array_new();
-    g_autoptr(FabStore) store = fab_store_open(NULL, inputs, false, &error);
+    g_autoptr(FabStore) store = fab_store_open(NULL, "one", inputs, false, &error);
     bool done[4] = { false };
     uint64_t count;
 

@@ -1,4 +1,4 @@
-/* fabricast report: results, or scenarios that are run for it, as one page of HTML. */
+/* fabricast report: results, stores of sweeps, or scenarios that are run for it, as one page of HTML. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +15,12 @@
 #include "report/inference.h"
 #include "report/page.h"
 #include "report/report.h"
+#include "report/sweep.h"
 #include "report/training.h"
 #include "predict/run.h"
 
-enum { MOST_BYTES = 256 << 20 };
+/* Of a store: a browser opens no page of more, and the front is long drawn. */
+enum { MOST_BYTES = 256 << 20, MOST_ROWS = 200000 };
 
 typedef struct {
     gboolean quick, quiet;
@@ -68,12 +70,12 @@ memory_open(Memory *memory, GError **error)
 }
 
 static bool
-memory_add(Memory *memory, FabPage *page, GError **error)
+memory_add(Memory *memory, FabPage *page, const char *path, GError **error)
 {
     bool good;
 
     fclose(memory->stream);
-    good = fab_page_add(page, "scenarios", memory->text, memory->length, error);
+    good = fab_page_add(page, path, memory->text, memory->length, error);
     free(memory->text);
     return good;
 }
@@ -87,7 +89,7 @@ add_comparison(Work *work, GError **error)
     if (comparison == NULL || !memory_open(&memory, error))
         return false;
     fab_report_comparison_json(comparison, memory.stream);
-    return memory_add(&memory, work->page, error);
+    return memory_add(&memory, work->page, "scenarios", error);
 }
 
 /* Collectives, copies and pipelines. */
@@ -110,7 +112,7 @@ add_results(Work *work, GError **error)
     if (results->len == 0)
         return true;
     return memory_open(&memory, error) && fab_report_json(results, memory.stream, error) &&
-           memory_add(&memory, work->page, error);
+           memory_add(&memory, work->page, "scenarios", error);
 }
 
 static bool
@@ -134,7 +136,7 @@ add_steps(Work *work, GError **error)
     if (!memory_open(&memory, error))
         return false;
     fab_report_training_step_json(steps, memory.stream);
-    return memory_add(&memory, work->page, error);
+    return memory_add(&memory, work->page, "scenarios", error);
 }
 
 static bool
@@ -158,7 +160,7 @@ add_inference(Work *work, GError **error)
     if (!memory_open(&memory, error))
         return false;
     fab_report_inference_json(answers, memory.stream);
-    return memory_add(&memory, work->page, error);
+    return memory_add(&memory, work->page, "scenarios", error);
 }
 
 static bool
@@ -171,7 +173,7 @@ add_explanations(Work *work, GError **error)
         if (explanation == NULL || !memory_open(&memory, error))
             return false;
         fab_report_explanation_json(explanation, memory.stream);
-        if (!memory_add(&memory, work->page, error))
+        if (!memory_add(&memory, work->page, "scenarios", error))
             return false;
     }
     return true;
@@ -198,7 +200,34 @@ add_claims(Work *work, const char *path, GError **error)
     if (claims == NULL || !memory_open(&memory, error))
         return false;
     fab_report_claims_json(claims, memory.stream);
-    return memory_add(&memory, work->page, error);
+    return memory_add(&memory, work->page, "scenarios", error);
+}
+
+/* The points of a store, whatever of its sweep is done. */
+static bool
+add_store(Work *work, const char *path, GError **error)
+{
+    g_autoptr(FabStore) store = fab_store_open_read(path, error);
+    g_autoptr(FabSweep) sweep = NULL;
+    g_autoptr(FabSweepFound) found = NULL;
+    g_autofree char *name = NULL, *text = NULL;
+    Memory memory;
+
+    if (store == NULL || !fab_store_scenario(store, &name, &text, error))
+        return false;
+    sweep = fab_sweep_parse(path, name, text, error);
+    found = sweep != NULL ? fab_sweep_found_new(sweep, store, path, error) : NULL;
+    if (found != NULL && (found->rows->len == 0 || found->rows->len > MOST_ROWS)) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, found->rows->len == 0
+                    ? "%s: has no point that is possible yet; go on with `fabricast sweep SCENARIO --store %s`"
+                    : "%s: has more rows than a page can hold; `fabricast sweep SCENARIO --store %s --csv` prints "
+                      "them all", path, path);
+        return false;
+    }
+    if (found == NULL || !memory_open(&memory, error))
+        return false;
+    fab_report_sweep_json(found, memory.stream);
+    return memory_add(&memory, work->page, path, error);
 }
 
 static bool
@@ -218,20 +247,19 @@ static bool
 add_argument(Work *work, const char *path, const Options *options, GError **error)
 {
     bool exists = g_file_test(path, G_FILE_TEST_EXISTS);
+    bool store = fab_store_is_one(path);
     size_t length = 0;
-    g_autofree char *text = exists ? fab_file_read(path, "a result or a scenario", MOST_BYTES, &length, error) : NULL;
+    g_autofree char *text = exists && !store ? fab_file_read(path, "a result or a scenario", MOST_BYTES, &length, error)
+                                             : NULL;
     g_autoptr(FabKeyfile) file = NULL;
     FabScenario *scenario;
 
+    if (store)
+        return add_store(work, path, error);
     if (exists && text == NULL)
         return false;
     if (exists && (text[strspn(text, " \t\r\n")] == '{' || g_str_has_suffix(path, ".json")))
         return fab_page_add(work->page, path, text, length, error);
-    if (exists && g_str_has_prefix(text, "SQLite format 3")) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is the store of a sweep, a report needs what `fabricast "
-                    "sweep SCENARIO --store %s --json` prints", path, path);
-        return false;
-    }
     file = exists ? fab_keyfile_parse(path, text, error) : NULL;
     if (exists && file == NULL)
         return false;

@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "cli/report-options.h"
 #include "report/sweep.h"
+#include "study/sweep-found.h"
 #include "study/sweep-inputs.h"
 #include "study/sweep-ranks.h"
 
@@ -153,63 +154,20 @@ merge_stores(FabStore *store, GPtrArray *inputs, char *const *paths, GError **er
     return true;
 }
 
-/* One currency, or none: costs of two cannot be put in order. */
-static bool
-check_currency(GPtrArray *rows, GError **error)
-{
-    for (guint i = 1; i < rows->len; i++) {
-        const FabStoreRow *first = rows->pdata[0], *row = rows->pdata[i];
-        if (g_strcmp0(first->currency, row->currency) == 0)
-            continue;
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "the points have prices in %s and in %s, must be one currency",
-                    first->currency != NULL ? first->currency : "none", row->currency != NULL ? row->currency : "none");
-        return false;
-    }
-    return true;
-}
-
-/* A store has the points of this sweep: where a number is above them, somebody else wrote it. */
-static bool
-check_numbers(const FabSweepSpec *spec, GPtrArray *rows, const char *path, GError **error)
-{
-    for (guint i = 0; i < rows->len; i++) {
-        const FabStoreRow *row = rows->pdata[i];
-        if (row->point < spec->sweep->points)
-            continue;
-        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is damaged: it has a point %" G_GUINT64_FORMAT ", the sweep "
-                    "has %" G_GUINT64_FORMAT "; name another store", path, row->point, spec->sweep->points);
-        return false;
-    }
-    return true;
-}
-
 static int
 write_report(const FabSweepSpec *spec, FabStore *store, const Options *options, FabOutput *output, GError **error)
 {
-    g_autoptr(GPtrArray) rows = fab_store_rows(store, error);
-    g_autofree bool *front = rows != NULL ? g_new0(bool, rows->len + 1) : NULL;
-    g_autofree bool *done = g_new0(bool, spec->sweep->points);
-    g_autofree char *reason = NULL;
-    FabSweepReport report = { .sweep = spec->sweep, .rows = rows, .front = front };
-    FILE *out;
+    g_autoptr(FabSweepFound) found = fab_sweep_found_new(spec->sweep, store, options->store, error);
+    FILE *out = fab_output_stream(output);
 
-    if (rows == NULL || !check_numbers(spec, rows, options->store, error) ||
-        !fab_store_done(store, done, spec->sweep->points, &report.done, error) ||
-        !fab_store_refused(store, &report.refused, &reason, error) || !check_currency(rows, error))
+    if (found == NULL)
         return FAB_EXIT_INPUT;
-    if (rows->len == 0 && report.refused > 0 && report.done == spec->sweep->points) { /* a share may have none */
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "no point of the sweep is possible: %s", reason);
-        return FAB_EXIT_INPUT;
-    }
-    report.reason = reason;
-    fab_sweep_front(rows, front);
-    out = fab_output_stream(output);
     if (options->report.json)
-        fab_report_sweep_json(&report, out);
+        fab_report_sweep_json(found, out);
     else if (options->report.csv)
-        fab_report_sweep_csv(&report, out);
+        fab_report_sweep_csv(found, out);
     else
-        fab_report_sweep(&report, options->all, out);
+        fab_report_sweep(found, options->all, out);
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
 
@@ -249,7 +207,8 @@ prepare(Plan *plan, int argc, char **argv, GError **error)
         return false;
     plan->inputs = fab_sweep_inputs(argv[1], options->report.sets, plan->sweep);
     if (writes)
-        plan->store = fab_store_open(options->store, plan->inputs, options->part != NULL, error);
+        plan->store = fab_store_open(options->store, plan->sweep->name, plan->inputs, options->part != NULL,
+                                     error);
     return !writes || plan->store != NULL;
 }
 

@@ -68,12 +68,12 @@ show_machine(FabPage *page, const FabPageScenario *one)
                            : one->step != NULL ? load_of_step(one)
                                                : NULL;
     g_autofree char *svg = fab_report_diagram_svg(one->topology, load, &error);
-    g_autofree char *caption = g_strdup_printf("%s: %s%s%s", one->title, one->topology->title,
+    g_autofree char *caption = g_strdup_printf("%s: %s%s%s", one->called, one->topology->title,
                                                load != NULL ? ". " : "", load != NULL ? load->caption : "");
 
     fab_diagram_load_free(load);
     if (svg == NULL) {
-        fab_html_print(page->out, "<p>%s has no picture: %s.</p>\n", one->title, error->message);
+        fab_html_print(page->out, "<p>%s has no picture: %s.</p>\n", one->called, error->message);
         return;
     }
     fab_html_print(page->out, "<figure class=\"paper\"><figcaption>%s</figcaption><div class=\"scroll\" tabindex=\"0\" "
@@ -92,7 +92,7 @@ fab_page_show_machines(FabPage *page)
         const FabPageScenario *one = page->scenarios->pdata[i];
         if (one->topology == NULL)
             fab_html_print(page->out, "<p>The machine of “%s” cannot be built here, so that there is no picture: "
-                           "%s.</p>\n", one->title, one->problem != NULL ? one->problem : "");
+                           "%s.</p>\n", one->called, one->problem != NULL ? one->problem : "");
         else if (!is_drawn(page, i))
             show_machine(page, one);
     }
@@ -114,7 +114,7 @@ show_timeline(FabPage *page, const FabPageScenario *one)
     size_t length = 0;
     FILE *memory = open_memstream(&svg, &length);
     bool drawn = fab_report_training_gantt(one->step, memory, NULL);
-    g_autofree char *caption = g_strdup_printf("%s: passes of every stage of the pipeline", one->title);
+    g_autofree char *caption = g_strdup_printf("%s: passes of every stage of the pipeline", one->called);
 
     fclose(memory);
     if (drawn) {
@@ -124,7 +124,7 @@ show_timeline(FabPage *page, const FabPageScenario *one)
         fputs("</div></figure>\n", page->out);
     } else {
         fab_html_print(page->out, "<p>“%s” has more passes than a picture shows; fabricast run --trace writes them "
-                       "all.</p>\n", one->title);
+                       "all.</p>\n", one->called);
     }
     free(svg);
 }
@@ -216,8 +216,8 @@ fab_page_show_memory(FabPage *page)
         if (!open)
             fab_page_section(page, "memory", "Memory");
         open = true;
-        show_fullest(page, one->title, footprint->memory);
-        show_stages(page, one->title, footprint);
+        show_fullest(page, one->called, footprint->memory);
+        show_stages(page, one->called, footprint);
     }
     if (open)
         fab_page_section_end(page);

@@ -13,6 +13,7 @@
 /* A scenario that some result names: read again from its text. */
 typedef struct {
     char *name, *title; /* title: what it is called in the report */
+    char *called;       /* the same of what is drawn of it: of a sweep that is its quickest point */
     char *text;
     FabScenario *scenario; /* NULL: cannot be read here, `problem` says why */
     FabTopology *topology; /* NULL: the same */
@@ -82,6 +83,9 @@ void fab_page_section(FabPage *page, const char *id, const char *title);
 void fab_page_section_end(FabPage *page);
 void fab_page_chart(FabPage *page, const FabChart *chart);
 void fab_page_tile(FabPageAnswer *answer, const char *label, char *value); /* takes the value */
+
+/* page-sweep.c: what is set over a sweep's scenario at its quickest point; empty where none fits. g_strfreev(). */
+char **fab_page_sweep_sets(JsonObject *item);
 
 /* What the bands of a chart of times are: so many curves have one, of so many it is a guess. NULL: no band. Owned. */
 char *fab_page_about_bands(guint banded, guint guessed);

@@ -12,6 +12,7 @@ scenario_free(void *pointer)
 
     g_free(one->name);
     g_free(one->title);
+    g_free(one->called);
     g_free(one->text);
     g_free(one->problem);
     fab_scenario_free(one->scenario);
@@ -21,19 +22,22 @@ scenario_free(void *pointer)
     g_free(one);
 }
 
-/* Texts of results as files of their own: nothing is looked at but the catalogue and files that the text names. */
+/*
+ * Texts of results as files of their own: nothing is looked at but the catalogue and files that the text names. `sets`
+ * are put over it, NULL: nothing is.
+ */
 static void
-read_again(FabPageScenario *one)
+read_again(FabPageScenario *one, char *const *sets)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *path = g_strconcat(one->name, ".ini", NULL);
 
-    one->scenario = fab_scenario_parse(path, one->text, NULL, &error);
+    one->scenario = fab_scenario_parse(path, one->text, sets, &error);
     if (one->scenario != NULL)
         one->topology = fab_machine_load(one->scenario->topology, one->scenario->overrides, &error);
     if (error != NULL)
         one->problem = g_strdup(error->message);
-    /* What cannot be simulated by itself, such as the text of a sweep, has no timeline and no account of memory. */
+    /* What cannot be simulated by itself, such as a sweep of which no point fits, has no timeline and no account. */
     if (one->topology != NULL && one->scenario->kind == FAB_SCENARIO_TRAINING)
         one->step = fab_training_step_new(one->scenario, one->topology, NULL, NULL);
     if (one->topology != NULL && one->scenario->kind == FAB_SCENARIO_INFERENCE)
@@ -107,6 +111,7 @@ take(FabPage *page, const FabPageKind *kind, JsonObject *item)
     const char *text = fab_json_text(item, "scenario_text");
     FabPageScenario *one = text != NULL ? find(page, text) : NULL;
     g_autofree char *plain = NULL, *title = NULL;
+    g_auto(GStrv) sets = NULL;
 
     if (text == NULL)
         return;
@@ -115,9 +120,11 @@ take(FabPage *page, const FabPageKind *kind, JsonObject *item)
         plain = g_strcanon(g_strdup(name_of(item)), G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "._-", '-');
         one->name = apart(page, plain, "-", true);
         one->text = g_strdup(text);
-        read_again(one);
+        sets = kind == &fab_page_sweep ? fab_page_sweep_sets(item) : NULL;
+        read_again(one, sets);
         title = g_steal_pointer(&one->title);
         one->title = apart(page, title, ", ", false);
+        one->called = g_strconcat(one->title, sets != NULL && sets[0] != NULL ? ", its quickest point" : "", NULL);
         g_ptr_array_add(page->scenarios, one);
     }
     if (kind == &fab_page_result)

@@ -265,24 +265,40 @@ check_sets(const FabSweep *sweep, char *const *sets, GError **error)
     return good;
 }
 
-FabSweep *
-fab_sweep_load(const char *path, char *const *sets, GError **error)
+/* NULL where `file` is. */
+static FabSweep *
+read_sweep(FabKeyfile *file, char *name, char *const *sets, GError **error)
 {
-    g_autoptr(FabKeyfile) file = fab_scenario_open(path, sets, error);
     g_autoptr(FabSweep) sweep = g_new0(FabSweep, 1);
     g_auto(GStrv) keys = file != NULL ? fab_keyfile_keys(file, GROUP) : NULL;
 
+    sweep->name = name;
     if (file == NULL)
         return NULL;
     sweep->grid = 1;
     sweep->axes = g_new0(FabSweepAxis, g_strv_length(keys) + 1);
-    sweep->name = fab_scenario_name_of(path);
     sweep->text = fab_keyfile_text(file);
     for (guint i = 0; keys[i] != NULL; i++) {
         if (strcmp(keys[i], "random") != 0 && strcmp(keys[i], "seed") != 0 && !add_axis(sweep, file, keys[i], error))
             return NULL;
     }
     return check_sets(sweep, sets, error) && set_points(sweep, file, error) ? g_steal_pointer(&sweep) : NULL;
+}
+
+FabSweep *
+fab_sweep_load(const char *path, char *const *sets, GError **error)
+{
+    g_autoptr(FabKeyfile) file = fab_scenario_open(path, sets, error);
+
+    return read_sweep(file, fab_scenario_name_of(path), sets, error);
+}
+
+FabSweep *
+fab_sweep_parse(const char *path, const char *name, const char *text, GError **error)
+{
+    g_autoptr(FabKeyfile) file = fab_keyfile_parse(path, text, error);
+
+    return read_sweep(file, g_strdup(name), NULL, error);
 }
 
 const char *

@@ -27,6 +27,8 @@ typedef struct {
  * Owned by the caller.
  */
 FabSweep *fab_sweep_load(const char *path, char *const *sets, GError **error);
+/* The same from the text of a sweep that is called `name`; `path` is only for messages. */
+FabSweep *fab_sweep_parse(const char *path, const char *name, const char *text, GError **error);
 void fab_sweep_free(FabSweep *sweep);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabSweep, fab_sweep_free)
 

@@ -22,7 +22,7 @@ int64_t fab_store_ask(FabStore *store, const char *path, const char *sql, GError
 
 /*
  * Whether the tables of `schema` ("main", or one that is attached) are those of a store of this program that holds the
- * points of these inputs. `path` is its name in messages.
+ * points of these inputs (NULL: of any). `path` is its name in messages.
  */
 bool fab_store_check(FabStore *store, const char *schema, const char *path, GPtrArray *inputs, GError **error);
 

@@ -8,10 +8,10 @@
 #include "fabricast-config.h"
 
 /* "Fabr": SQLite's application id, and the form of the tables. */
-enum { APPLICATION = 0x46616272, FORMAT = 2, PATIENCE_MS = 60000 };
+enum { APPLICATION = 0x46616272, FORMAT = 3, PATIENCE_MS = 60000 };
 
 static const char tables[] =
-    "CREATE TABLE sweep (version TEXT NOT NULL);"
+    "CREATE TABLE sweep (version TEXT NOT NULL, scenario TEXT NOT NULL);"
     "CREATE TABLE inputs (name TEXT PRIMARY KEY, digest TEXT NOT NULL, text TEXT);"
     "CREATE TABLE points (number INTEGER PRIMARY KEY, refused TEXT);"
     "CREATE TABLE rows (number INTEGER NOT NULL, place INTEGER NOT NULL, size_bytes INTEGER NOT NULL,"
@@ -167,7 +167,7 @@ check_inputs(FabStore *store, const char *schema, const char *path, GPtrArray *i
     bool good = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK ||
                 fab_store_fail(store, path, error);
 
-    for (guint i = 0; i < inputs->len && good; i++) {
+    for (guint i = 0; inputs != NULL && i < inputs->len && good; i++) {
         const FabStoreInput *input = inputs->pdata[i];
         sqlite3_bind_text(statement, 1, input->name, -1, SQLITE_TRANSIENT);
         if (sqlite3_step(statement) != SQLITE_ROW ||
@@ -267,15 +267,17 @@ step_once(FabStore *store, sqlite3_stmt *statement, GError **error)
 }
 
 static bool
-create(FabStore *store, GPtrArray *inputs, GError **error)
+create(FabStore *store, const char *scenario, GPtrArray *inputs, GError **error)
 {
+    char *quoted = sqlite3_mprintf("%Q", scenario);
     g_autofree char *sql = g_strdup_printf("PRAGMA application_id = %d; PRAGMA user_version = %d; %s INSERT INTO sweep "
-                                           "VALUES ('%s');", APPLICATION, FORMAT, tables, FAB_VERSION);
+                                           "VALUES ('%s', %s);", APPLICATION, FORMAT, tables, FAB_VERSION, quoted);
     sqlite3_stmt *statement = NULL;
     bool good = fab_store_execute(store, sql, error) &&
                 (sqlite3_prepare_v2(store->db, "INSERT INTO inputs VALUES (?, ?, ?)", -1, &statement, NULL) ==
                      SQLITE_OK || fab_store_fail(store, store->path, error));
 
+    sqlite3_free(quoted);
     for (guint i = 0; i < inputs->len && good; i++) {
         const FabStoreInput *input = inputs->pdata[i];
         bind_text(statement, 1, input->name);
@@ -289,7 +291,7 @@ create(FabStore *store, GPtrArray *inputs, GError **error)
 
 /* In one transaction, so that two processes do not both create the tables. */
 static bool
-prepare(FabStore *store, GPtrArray *inputs, GError **error)
+prepare(FabStore *store, const char *scenario, GPtrArray *inputs, GError **error)
 {
     int64_t application, objects;
 
@@ -299,14 +301,14 @@ prepare(FabStore *store, GPtrArray *inputs, GError **error)
     objects = application >= 0 ? fab_store_ask(store, store->path, "SELECT count(*) FROM sqlite_master", error) : -1;
     if (objects < 0)
         return false;
-    if (objects == 0 && application == 0 ? !create(store, inputs, error)
+    if (objects == 0 && application == 0 ? !create(store, scenario, inputs, error)
                                          : !fab_store_check(store, "main", store->path, inputs, error))
         return false;
     return fab_store_execute(store, "COMMIT", error);
 }
 
 FabStore *
-fab_store_open(const char *path, GPtrArray *inputs, bool shared, GError **error)
+fab_store_open(const char *path, const char *scenario, GPtrArray *inputs, bool shared, GError **error)
 {
     g_autoptr(FabStore) store = g_new0(FabStore, 1);
     /* A name that starts with ':' would mean something else to SQLite. */
@@ -325,7 +327,7 @@ fab_store_open(const char *path, GPtrArray *inputs, bool shared, GError **error)
     /* A write-ahead log survives a kill at any moment. */
     if ((!shared && !fab_store_execute(store, "PRAGMA locking_mode = EXCLUSIVE", error)) ||
         !fab_store_execute(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;", error) ||
-        !prepare(store, inputs, error))
+        !prepare(store, scenario, inputs, error))
         return NULL;
     if (sqlite3_prepare_v2(store->db, add_point, -1, &store->add_point, NULL) != SQLITE_OK ||
         sqlite3_prepare_v2(store->db, add_row, -1, &store->add_row, NULL) != SQLITE_OK) {

@@ -32,10 +32,17 @@ void fab_store_input_free(FabStoreInput *input);
 
 /*
  * `path` NULL: in memory. `inputs` (FabStoreInput) are what the points depend on: a store of other ones, or of another
- * version, is refused with the name of what is different. `shared`: other processes write into it too; else it is this
- * one's until it is closed. Owned by the caller.
+ * version, is refused with the name of what is different. `scenario` is what a new store calls the scenario. `shared`:
+ * other processes write into it too; else it is this one's until it is closed. Owned by the caller.
  */
-FabStore *fab_store_open(const char *path, GPtrArray *inputs, bool shared, GError **error);
+FabStore *fab_store_open(const char *path, const char *scenario, GPtrArray *inputs, bool shared, GError **error);
+/*
+ * A store as it is, to be read and not changed, whatever its points depend on: refuses one of another version, one that
+ * is damaged, and one that a sweep is writing into. Owned by the caller.
+ */
+FabStore *fab_store_open_read(const char *path, GError **error);
+/* Whether a file begins as a store does. */
+bool fab_store_is_one(const char *path);
 void fab_store_close(FabStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabStore, fab_store_close)
 
@@ -51,6 +58,8 @@ bool fab_store_add(FabStore *store, uint64_t point, GPtrArray *rows, const char 
  */
 bool fab_store_merge(FabStore *store, const char *path, GPtrArray *inputs, uint64_t *added, GError **error);
 
+/* What the scenario of its points is called, and its text. Both owned by the caller. */
+bool fab_store_scenario(FabStore *store, char **name, char **text, GError **error);
 /* All rows, by point and in the order they were added. FabStoreRow; owned by the caller. */
 GPtrArray *fab_store_rows(FabStore *store, GError **error);
 /* How many points could not be run, and why the first of them (owned by the caller; NULL: none). */
