@@ -119,8 +119,13 @@ check_round_trip(bool json)
     g_autoptr(FabTraceRank) written = sample();
     g_autoptr(GError) error = NULL;
     g_autoptr(FabTrace) trace = NULL;
+    g_autofree char *text = NULL;
 
+    written->scenario = "step";
+    written->model = "a \"quoted\" model, layers 2";
     ck_assert(fab_trace_write(written, 0, path, json, &error));
+    ck_assert(g_file_get_contents(path, &text, NULL, NULL));
+    ck_assert_ptr_nonnull(g_strstr_len(text, 120, "quoted"));
     trace = fab_trace_read(prefix, FAB_TRACE_DATA, &error);
     ck_assert_msg(trace != NULL, "%s", error != NULL ? error->message : "no error");
     ck_assert_uint_eq(trace->ranks->len, 1);

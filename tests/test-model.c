@@ -158,6 +158,40 @@ START_TEST(a_config_of_hugging_face_describes_a_model)
 }
 END_TEST
 
+static void
+check_title(const char *text, const char *title)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabModel) model = read_text(text, &error);
+
+    ck_assert_msg(model != NULL, "%s", error != NULL ? error->message : "no error");
+    ck_assert_str_eq(model->title, title);
+}
+
+START_TEST(a_changed_preset_says_what_was_changed)
+{
+    check_title("[model]\npreset=llama-3-8b\n", "Llama 3 8B");
+    check_title("[model]\npreset=llama-3-8b\nlayers=32\ngated=yes\n", "Llama 3 8B");
+    check_title("[model]\npreset=llama-3-8b\nlayers=8\n", "Llama 3 8B, layers 8");
+    check_title("[model]\npreset=llama-3-8b\nhidden=2048\nlayers=8\ntied=yes\n",
+                "Llama 3 8B, layers 8, hidden 2048, tied yes");
+    check_title("[model]\npreset=llama-3-8b\nheads=16\nhead_dim=128\n", "Llama 3 8B, heads 16");
+    check_title("[model]\npreset=llama-3-8b\nlayers=8\ntitle=A small one\n", "A small one");
+}
+END_TEST
+
+/* The title of a config.json has its layers. */
+START_TEST(a_changed_config_says_what_was_changed)
+{
+    g_autofree char *config = g_build_filename(g_getenv("FAB_TEST_DATA"), "models", "deepseek-v3.json", NULL);
+    g_autofree char *few = g_strdup_printf("[model]\nconfig=%s\nlayers=4\n", config);
+    g_autofree char *wide = g_strdup_printf("[model]\nconfig=%s\nffn=4096\n", config);
+
+    check_title(few, "deepseek_v3, layers 4");
+    check_title(wide, "deepseek_v3, 61 layers, ffn 4096");
+}
+END_TEST
+
 START_TEST(keys_change_a_preset)
 {
     g_autoptr(GError) error = NULL;
@@ -229,6 +263,8 @@ main(void)
     tcase_add_test(tests, a_token_of_a_mixture_meets_some_experts_only);
     tcase_add_test(tests, arithmetic_is_that_of_the_megatron_paper);
     tcase_add_test(tests, a_config_of_hugging_face_describes_a_model);
+    tcase_add_test(tests, a_changed_preset_says_what_was_changed);
+    tcase_add_test(tests, a_changed_config_says_what_was_changed);
     tcase_add_test(tests, keys_change_a_preset);
     tcase_add_test(tests, bad_configs_are_refused_with_a_sentence);
     tcase_add_test(tests, bad_keys_are_refused_with_a_sentence);

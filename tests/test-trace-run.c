@@ -16,6 +16,9 @@
     "{ \"id\": " id ", \"type\": 7, \"dataDeps\": [" waits "], \"comm_type\": 0, \"comm_size\": " bytes   \
     ", \"pg_name\": \"all\" }"
 
+/* Experts in every layer, of which a token visits two. */
+#define MIXTURE "model.preset=mixtral-8x7b"
+
 static FabTrace *
 trace_of(const char *const *ranks)
 {
@@ -260,6 +263,48 @@ START_TEST(a_step_that_was_exported_takes_as_long)
 }
 END_TEST
 
+/* Passes that are done in turn begin when both can, and what experts exchange is hidden. */
+START_TEST(a_step_whose_micro_batches_enter_at_both_ends_takes_as_long)
+{
+    const char *dual = "parallel.schedule=dualpipe";
+
+    check_replay("dgx-a100", 0.01, dual, "parallel.pp=8", NULL, NULL);
+    check_replay("dgx-a100", 0.01, dual, "parallel.pp=4", "parallel.tp=2", "training.global_batch=32");
+    check_replay("dgx-a100", 0.01, dual, "parallel.pp=2", "parallel.zero=1", "training.global_batch=32");
+    check_replay("dgx-a100", 0.01, dual, "parallel.pp=2", "parallel.cp=2", "parallel.recompute=full");
+    check_replay("dgx-a100", 0.01, dual, "parallel.pp=2", "parallel.ep=4", MIXTURE);
+    check_replay("dgx-h100", 0.01, dual, "parallel.pp=4", "training.gpus=4", NULL);
+}
+END_TEST
+
+START_TEST(what_a_trace_is_of_stands_in_it)
+{
+    const char *sets[] = { "topology.name=dgx-a100", "model.preset=llama-3-8b", "model.layers=8", "parallel.tp=8",
+                           "training.global_batch=1", NULL };
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, NULL);
+    g_autoptr(FabStepTrace) step = fab_step_trace_new(scenario, NULL, NULL);
+    g_autoptr(FabTraceRank) rank = fab_step_trace_rank(step, 0, NULL);
+
+    ck_assert_str_eq(rank->model, "Llama 3 8B, layers 8");
+}
+END_TEST
+
+START_TEST(nodes_that_do_nothing_are_not_counted_as_work)
+{
+    g_autoptr(FabTraceRun) run = RUN("dgx-a100",
+                                     "{ \"id\": 1, \"type\": \"METADATA_NODE\" }"
+                                     "{ \"id\": 3, \"type\": 0, \"dataDeps\": [1] }"
+                                     "{ \"id\": 2, \"type\": 4, \"durationMicros\": 10" GPU);
+    g_autofree char *text = fab_trace_count_text(run->nodes, run->metadata);
+    g_autofree char *none = fab_trace_count_text(2, 0);
+
+    ck_assert_uint_eq(run->nodes, 1);
+    ck_assert_uint_eq(run->metadata, 2);
+    ck_assert_str_eq(text, "1 node and 2 of metadata");
+    ck_assert_str_eq(none, "2 nodes");
+}
+END_TEST
+
 START_TEST(steps_of_too_many_nodes_are_refused)
 {
     const char *sets[] = { "topology.name=dgx-a100", "model.preset=llama-3-8b", "training.global_batch=800000", NULL };
@@ -289,6 +334,9 @@ main(void)
     tcase_add_test(test_case, ranks_that_do_not_fit_together_are_refused);
     tcase_add_test(test_case, circles_through_ranks_are_named);
     tcase_add_test(test_case, a_step_that_was_exported_takes_as_long);
+    tcase_add_test(test_case, a_step_whose_micro_batches_enter_at_both_ends_takes_as_long);
+    tcase_add_test(test_case, what_a_trace_is_of_stands_in_it);
+    tcase_add_test(test_case, nodes_that_do_nothing_are_not_counted_as_work);
     tcase_add_test(test_case, steps_of_too_many_nodes_are_refused);
     suite_add_tcase(suite, test_case);
     runner = srunner_create(suite);

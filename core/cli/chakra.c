@@ -72,8 +72,8 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
     g_autoptr(FabTrace) trace = NULL;
     g_autoptr(FabTraceMatch) match = NULL;
     g_autoptr(FabOutput) output = NULL;
-    g_autofree char *lone = NULL;
-    uint64_t nodes = 0;
+    g_autofree char *lone = NULL, *count = NULL;
+    uint64_t nodes = 0, metadata;
 
     if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 1, 1, "a trace's files without .0.et", error))
@@ -85,8 +85,10 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
         return FAB_EXIT_INPUT;
     for (guint r = 0; r < trace->ranks->len; r++)
         nodes += ((const FabTraceRank *)trace->ranks->pdata[r])->nodes->len;
-    fprintf(fab_output_stream(output), "%s: %u rank%s, %" G_GUINT64_FORMAT " node%s, %u %s, which fit together\n",
-            argv[1], trace->ranks->len, PLURAL(trace->ranks->len), nodes, PLURAL(nodes), match->calls->len,
+    metadata = fab_trace_metadata(trace);
+    count = fab_trace_count_text(nodes - metadata, metadata);
+    fprintf(fab_output_stream(output), "%s: %u rank%s, %s, %u %s, which fit together\n", argv[1],
+            trace->ranks->len, PLURAL(trace->ranks->len), count, match->calls->len,
             match->calls->len == 1 ? "collective or message" : "collectives and messages");
     lone = fab_trace_match_lone(match->lone);
     if (lone != NULL)

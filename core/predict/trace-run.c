@@ -86,7 +86,8 @@ replay_init(Replay *replay)
     replay->changed = g_new0(int64_t, ranks);
     replay->run->ranks = g_new0(FabTraceTimes, ranks);
     replay->run->rank_count = ranks;
-    replay->run->nodes = replay->order.left;
+    replay->run->metadata = fab_trace_metadata(replay->trace);
+    replay->run->nodes = replay->order.left - replay->run->metadata;
     replay->run->calls = replay->match->calls->len;
     replay->run->lone = replay->match->lone;
 }
@@ -393,6 +394,7 @@ static void
 describe(const FabTraceRun *run, const FabTrace *trace, FabResult *result)
 {
     g_autofree char *lone = fab_trace_match_lone(run->lone);
+    g_autofree char *nodes = fab_trace_count_text(run->nodes, run->metadata);
     uint64_t passed_over = 0;
 
     for (uint32_t r = 0; r < run->rank_count; r++)
@@ -402,11 +404,10 @@ describe(const FabTraceRun *run, const FabTrace *trace, FabResult *result)
         char slower[G_ASCII_DTOSTR_BUF_SIZE];
         g_ascii_formatd(slower, sizeof slower, "%.1f", 100 * fmax(run->took_ps / run->alone_ps - 1, 0));
         if (run->calls == 1)
-            add_note(result, "%" G_GUINT64_FORMAT " nodes, 1 collective or message, which takes %s %% longer than "
-                     "alone", run->nodes, slower);
+            add_note(result, "%s, 1 collective or message, which takes %s %% longer than alone", nodes, slower);
         else
-            add_note(result, "%" G_GUINT64_FORMAT " nodes, %" G_GUINT64_FORMAT " collectives and messages, which take "
-                     "%s %% longer than each alone", run->nodes, run->calls, slower);
+            add_note(result, "%s, %" G_GUINT64_FORMAT " collectives and messages, which take %s %% longer than each "
+                     "alone", nodes, run->calls, slower);
     }
     if (lone != NULL)
         add_note(result, "%s", lone);

@@ -20,7 +20,8 @@ typedef struct {
     int64_t length_ps;
     FabTraceTimes *ranks;
     uint32_t rank_count;
-    uint64_t nodes, calls;    /* nodes; collectives and messages */
+    uint64_t nodes, calls;    /* nodes that do something; collectives and messages */
+    uint64_t metadata;        /* nodes that do nothing */
     uint64_t lone;            /* collectives of one rank */
     double bytes;             /* that ranks put into them */
     double alone_ps, took_ps; /* calls: sum of their times alone, and of those they had */

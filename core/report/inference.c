@@ -106,6 +106,8 @@ fab_report_inference_json(GPtrArray *inferences, FILE *out)
         fab_stream_json_text(out, one->footprint->name);
         fputs(",\n      \"scenario_text\": ", out);
         fab_stream_json_text(out, one->footprint->scenario);
+        fputs(",\n      \"model\": ", out);
+        fab_stream_json_text(out, one->footprint->model->title != NULL ? one->footprint->model->title : "model");
         fputs(",\n      \"topology\": ", out);
         fab_stream_json_text(out, one->footprint->topology);
         fprintf(out, ",\n      \"gpu\": \"%s\",\n      \"gpus\": %u,\n      \"fit\": \"%s\",\n", one->footprint->gpu,

@@ -64,7 +64,7 @@ fab_report_memory(const FabFootprint *footprint, FILE *out)
     char text[G_ASCII_DTOSTR_BUF_SIZE];
 
     fprintf(out, "# fabricast memory  %s  %s on %u x %s, %s GiB each\n", footprint->name,
-            footprint->model->title != NULL ? footprint->model->title : footprint->name, training->gpus, footprint->gpu,
+            footprint->model->title != NULL ? footprint->model->title : "model", training->gpus, footprint->gpu,
             fab_stream_fixed((double)memory->capacity / GIB, 1, text));
     fprintf(out, "# tp %u  pp %u  cp %u  dp %u  ep %u  zero %u  recompute %s%s  micro-batch %u x %u tokens\n",
             training->tp, training->pp, training->cp, training->dp, training->ep, training->zero,
@@ -114,6 +114,8 @@ write_footprint(const FabFootprint *footprint, FILE *out)
     fab_stream_json_text(out, footprint->name);
     fputs(",\n      \"scenario_text\": ", out);
     fab_stream_json_text(out, footprint->scenario);
+    fputs(",\n      \"model\": ", out);
+    fab_stream_json_text(out, footprint->model->title != NULL ? footprint->model->title : "model");
     fputs(",\n      \"topology\": ", out);
     fab_stream_json_text(out, footprint->topology);
     fputs(",\n      \"gpu\": ", out);

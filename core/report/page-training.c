@@ -70,10 +70,11 @@ answer_step(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     g_autofree char *rate = fab_quantity_format(FAB_QUANTITY_TOKENS, fab_json_figure(item, "tokens_per_s"));
     g_autofree char *gpus = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(item, "gpus"));
     g_autofree char *fit = fit_of(item);
-    const char *interval = fab_json_text(item, "interval");
+    const char *interval = fab_json_text(item, "interval"), *model = fab_json_text(item, "model");
 
     answer->question = g_strdup_printf("How long is a step: “%s”?", fab_page_title(page, item));
-    answer->sentence = g_strdup_printf("A step takes %s on %s GPUs, %s. %s.%s%s%s", time, gpus, rate, fit,
+    answer->sentence = g_strdup_printf("A step%s%s takes %s on %s GPUs, %s. %s.%s%s%s", model != NULL ? " of " : "",
+                                       model != NULL ? model : "", time, gpus, rate, fit,
                                        interval != NULL ? " The interval: " : "", interval != NULL ? interval : "",
                                        interval != NULL ? "." : "");
     if (g_strcmp0(fab_json_text(item, "fit"), "short") == 0) {
@@ -151,10 +152,12 @@ answer_inference(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     g_autofree char *first = seconds(item, "first_token_s"), *token = seconds(item, "token_s");
     g_autofree char *rate = fab_quantity_format(FAB_QUANTITY_TOKENS, fab_json_figure(item, "tokens_per_s"));
     g_autofree char *fit = fit_of(item);
+    const char *model = fab_json_text(item, "model");
 
     answer->question = g_strdup_printf("How fast does it answer: “%s”?", fab_page_title(page, item));
-    answer->sentence = g_strdup_printf("The first token takes %s and each further one %s, %s of all replicas. %s.",
-                                       first, token, rate, fit);
+    answer->sentence = g_strdup_printf("The first token%s%s takes %s and each further one %s, %s of all replicas. "
+                                       "%s.", model != NULL ? " of " : "", model != NULL ? model : "", first, token,
+                                       rate, fit);
     fab_page_tile(answer, "first token", g_steal_pointer(&first));
     fab_page_tile(answer, "further token", g_steal_pointer(&token));
     fab_page_tile(answer, "generated", g_steal_pointer(&rate));
@@ -197,13 +200,14 @@ answer_memory(FabPage *page, JsonObject *item, FabPageAnswer *answer)
 {
     g_autofree char *used = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(fullest(item), "total"));
     g_autofree char *all = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(item, "capacity"));
-    const char *change = fab_json_text(item, "change");
+    const char *change = fab_json_text(item, "change"), *model = fab_json_text(item, "model");
     bool fits = g_strcmp0(fab_json_text(item, "fit"), "short") != 0;
 
     answer->question = g_strdup_printf("Does it fit into memory: “%s”?", fab_page_title(page, item));
     answer->verdict = g_strdup(fits ? "it fits" : "it does not fit");
     answer->tone = fits ? FAB_TONE_GOOD : FAB_TONE_BAD;
-    answer->sentence = g_strdup_printf("The fullest GPU needs %s of its %s.%s%s%s", used, all,
+    answer->sentence = g_strdup_printf("%s%she fullest GPU needs %s of its %s.%s%s%s", model != NULL ? model : "",
+                                       model != NULL ? ": t" : "T", used, all,
                                        change != NULL ? " It would fit with " : "", change != NULL ? change : "",
                                        change != NULL ? "." : "");
 }

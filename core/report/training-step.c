@@ -194,6 +194,8 @@ write_step(const FabTrainingStep *step, FILE *out)
     fab_stream_json_text(out, step->footprint->name);
     fputs(",\n      \"scenario_text\": ", out);
     fab_stream_json_text(out, step->footprint->scenario);
+    fputs(",\n      \"model\": ", out);
+    fab_stream_json_text(out, step->footprint->model->title != NULL ? step->footprint->model->title : "model");
     fputs(",\n      \"topology\": ", out);
     fab_stream_json_text(out, step->footprint->topology);
     fputs(",\n      \"gpu\": ", out);

@@ -215,19 +215,25 @@ fab_model_list(void)
     return (char **)g_ptr_array_free(names, FALSE);
 }
 
+/* `changes`: what the file states otherwise than the model that it builds on, ", layers 8". */
 static bool
-read_counts(FabKeyfile *file, FabModel *model, GError **error)
+read_counts(FabKeyfile *file, FabModel *model, GString *changes, GError **error)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
         uint32_t *field = (uint32_t *)((char *)model + counts[i].offset);
         int64_t value = *field;
         if (!fab_keyfile_get_integer(file, GROUP, counts[i].key, 0, counts[i].most, &value, error))
             return false;
+        if ((uint32_t)value != *field)
+            g_string_append_printf(changes, ", %s %u", counts[i].key, (uint32_t)value);
         *field = (uint32_t)value;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(switches); i++) {
-        if (!fab_keyfile_get_boolean(file, GROUP, switches[i].key, (bool *)((char *)model + switches[i].offset), error))
+        bool *field = (bool *)((char *)model + switches[i].offset), before = *field;
+        if (!fab_keyfile_get_boolean(file, GROUP, switches[i].key, field, error))
             return false;
+        if (*field != before)
+            g_string_append_printf(changes, ", %s %s", switches[i].key, *field ? "yes" : "no");
     }
     return true;
 }
@@ -279,22 +285,38 @@ load_base(FabKeyfile *file, GError **error)
     return model;
 }
 
+/* Another model does not go by the name of the one that it was made from. */
+static void
+retitle(FabModel *model, const char *given, bool built_on, uint32_t layers, const char *changes)
+{
+    g_autofree char *title = g_steal_pointer(&model->title), *tail = g_strdup_printf(", %u layers", layers);
+
+    if (given == NULL && built_on && title != NULL && model->layers != layers && g_str_has_suffix(title, tail))
+        title[strlen(title) - strlen(tail)] = '\0'; /* a config.json's, which says how many it has */
+    if (given != NULL)
+        model->title = g_strdup(given);
+    else if (built_on)
+        model->title = g_strconcat(title != NULL ? title : model->name != NULL ? model->name : "model", changes, NULL);
+    else
+        model->title = g_steal_pointer(&title);
+}
+
 FabModel *
 fab_model_read(FabKeyfile *file, GError **error)
 {
     g_autoptr(FabModel) model = load_base(file, error);
-    const char *title = fab_keyfile_get(file, GROUP, "title");
+    g_autoptr(GString) changes = g_string_new(NULL);
     g_autofree char *where = g_strdup_printf("%s: [model]", fab_keyfile_path(file));
+    bool built_on = fab_keyfile_get(file, GROUP, "preset") != NULL || fab_keyfile_get(file, GROUP, "config") != NULL;
+    uint32_t layers;
 
     if (model == NULL)
         return NULL;
-    forget_derived(file, model);
-    if (!read_counts(file, model, error))
+    layers = model->layers;
+    if (!read_counts(file, model, changes, error))
         return NULL;
-    if (title != NULL) {
-        g_free(model->title);
-        model->title = g_strdup(title);
-    }
+    forget_derived(file, model);
+    retitle(model, fab_keyfile_get(file, GROUP, "title"), built_on, layers, changes->str);
     return fab_model_complete(model, where, error) ? g_steal_pointer(&model) : NULL;
 }
 

@@ -68,6 +68,17 @@ list_attributes(const FabTraceNode *node, uint32_t self, Attributes *attributes)
     }
 }
 
+/* Of the whole file: what it is of. */
+static void
+list_metadata(const FabTraceRank *rank, Attributes *attributes)
+{
+    attributes->count = 0;
+    if (rank->scenario != NULL)
+        add(attributes, "scenario", CHAKRA_ATTRIBUTE__VALUE_STRING_VALUE)->string_value = (char *)rank->scenario;
+    if (rank->model != NULL)
+        add(attributes, "model", CHAKRA_ATTRIBUTE__VALUE_STRING_VALUE)->string_value = (char *)rank->model;
+}
+
 static uint64_t
 microseconds(const FabTraceNode *node)
 {
@@ -102,8 +113,12 @@ static void
 write_protobuf(const FabTraceRank *rank, uint32_t self, GByteArray *out)
 {
     ChakraMetadata metadata = CHAKRA_METADATA__INIT;
+    Attributes about;
 
+    list_metadata(rank, &about);
     metadata.version = (char *)VERSION;
+    metadata.n_attributes = about.count;
+    metadata.attributes = about.pointers;
     put_message(out, &metadata.base);
     for (guint i = 0; i < rank->nodes->len; i++) {
         const FabTraceNode *node = fab_trace_node(rank, i);
@@ -165,10 +180,27 @@ put_attribute(GString *out, const ChakraAttribute *attribute)
     }
 }
 
+/* The last member of an object, and its end. */
+static void
+put_attributes(GString *out, const Attributes *attributes)
+{
+    g_string_append(out, attributes->count > 0 ? ", \"attr\": [" : "");
+    for (gsize k = 0; k < attributes->count; k++) {
+        g_string_append(out, k > 0 ? ", " : "");
+        put_attribute(out, attributes->pointers[k]);
+    }
+    g_string_append(out, attributes->count > 0 ? "] }" : " }");
+}
+
 static void
 write_json(const FabTraceRank *rank, uint32_t self, GString *out)
 {
-    g_string_append(out, "{ \"version\": \"" VERSION "\" }\n");
+    Attributes about;
+
+    list_metadata(rank, &about);
+    g_string_append(out, "{ \"version\": \"" VERSION "\"");
+    put_attributes(out, &about);
+    g_string_append_c(out, '\n');
     for (guint i = 0; i < rank->nodes->len; i++) {
         const FabTraceNode *node = fab_trace_node(rank, i);
         Attributes attributes;
@@ -181,12 +213,9 @@ write_json(const FabTraceRank *rank, uint32_t self, GString *out)
         for (uint32_t k = 0; k < node->count; k++)
             g_string_append_printf(out, "%s\"%" G_GUINT64_FORMAT "\"", k > 0 ? ", " : "",
                                    g_array_index(rank->waits, uint64_t, node->first + k));
-        g_string_append(out, "], \"attr\": [");
-        for (gsize k = 0; k < attributes.count; k++) {
-            g_string_append(out, k > 0 ? ", " : "");
-            put_attribute(out, attributes.pointers[k]);
-        }
-        g_string_append(out, "] }\n");
+        g_string_append_c(out, ']');
+        put_attributes(out, &attributes);
+        g_string_append_c(out, '\n');
     }
 }
 

@@ -68,6 +68,27 @@ fab_trace_free(FabTrace *trace)
     g_free(trace);
 }
 
+uint64_t
+fab_trace_metadata(const FabTrace *trace)
+{
+    uint64_t count = 0;
+
+    for (guint r = 0; r < trace->ranks->len; r++) {
+        const FabTraceRank *rank = trace->ranks->pdata[r];
+        for (guint i = 0; i < rank->nodes->len; i++)
+            count += fab_trace_node(rank, i)->kind == FAB_TRACE_NOTHING;
+    }
+    return count;
+}
+
+char *
+fab_trace_count_text(uint64_t nodes, uint64_t metadata)
+{
+    g_autofree char *more = metadata > 0 ? g_strdup_printf(" and %" G_GUINT64_FORMAT " of metadata", metadata) : NULL;
+
+    return g_strdup_printf("%" G_GUINT64_FORMAT " node%s%s", nodes, nodes == 1 ? "" : "s", more != NULL ? more : "");
+}
+
 static const char *
 keep(FabTraceRank *rank, const char *text)
 {

@@ -41,6 +41,7 @@ typedef struct {
     GArray *waits;           /* uint64_t: ids; once resolved, indices of nodes */
     GStringChunk *texts;
     uint64_t passed_over;    /* control dependences that are not waited for */
+    const char *scenario, *model; /* what it is of, written into the file's metadata; NULL: not said */
 } FabTraceRank;
 
 typedef struct {
@@ -64,6 +65,12 @@ fab_trace_node(const FabTraceRank *rank, uint32_t index)
 {
     return &g_array_index(rank->nodes, FabTraceNode, index);
 }
+
+/* Nodes that say something of the trace and do nothing. */
+uint64_t fab_trace_metadata(const FabTrace *trace);
+
+/* "12 nodes", or "12 nodes and 3 of metadata". Owned by the caller. */
+char *fab_trace_count_text(uint64_t nodes, uint64_t metadata);
 
 /* Texts are copied; `first` and `count` are set. False with an error for more nodes than there may be. */
 bool fab_trace_add(FabTraceRank *rank, const FabTraceNode *node, GError **error);
