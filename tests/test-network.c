@@ -129,6 +129,50 @@ START_TEST(hashed_flows_collide_and_placed_ones_do_not)
 }
 END_TEST
 
+/* The largest share of flows that one cable upwards from leaf 0 carries, with this many queue pairs. */
+static double
+heaviest(const char *settings, uint32_t queue_pairs)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", settings);
+    g_autoptr(FabRouter) router = fab_router_new(topology, &(FabRouteRules) { .peer_level = FAB_PATH_PXB, .nvlink = true,
+                                                                              .queue_pairs = queue_pairs });
+    g_autofree double *load = g_new0(double, topology->resource_count);
+    double most = 0, sum = 0;
+
+    for (uint32_t flow = 0; flow < 32; flow++) {
+        const FabRoute *route = push(router, 8 * flow, 8 * ((flow + 1) % 32) + 1, flow);
+        for (uint32_t i = 0; i < route->count; i++) {
+            uint32_t resource = route->uses[i].resource;
+            if (!g_str_has_prefix(topology->resources[resource].name, "Leaf 0 > Spine"))
+                continue;
+            load[resource] += route->uses[i].weight;
+            sum += route->uses[i].weight;
+            most = MAX(most, load[resource]);
+        }
+    }
+    ck_assert_double_eq_tol(sum, 32, 1e-9); /* nothing is lost and nothing sent twice */
+    return most;
+}
+
+START_TEST(queue_pairs_even_out_what_hashing_loads_unevenly)
+{
+    double one = 0, four = 0, sixty_four = 0;
+
+    for (int seed = 0; seed < 8; seed++) {
+        g_autofree char *settings = g_strdup_printf("node=dgx-h100|nodes=32|pxn=off|seed=%d", seed);
+        ck_assert_double_eq(heaviest(settings, 0), heaviest(settings, 1));
+        one += heaviest(settings, 1) / 8;
+        four += heaviest(settings, 4) / 8;
+        sixty_four += heaviest(settings, 64) / 8;
+    }
+    ck_assert_double_gt(one, 3); /* 32 balls in 32 bins: 3.5 in the fullest on average */
+    ck_assert_double_lt(four, 0.8 * one);
+    ck_assert_double_lt(sixty_four, 1.5);
+    ck_assert_double_eq_tol(heaviest("node=dgx-h100|nodes=32|pxn=off|routing=adaptive", 4), 1, 1e-9);
+    ck_assert_double_eq_tol(heaviest("node=dgx-h100|nodes=32|pxn=off|routing=spray", 4), 1, 1e-9);
+}
+END_TEST
+
 START_TEST(the_same_seed_draws_the_same_ways)
 {
     const char *settings = "node=dgx-h100|nodes=32|pxn=off|seed=3";
@@ -236,6 +280,7 @@ main(void)
     tcase_add_test(ways, pxn_changes_the_rail_over_nvlink);
     tcase_add_test(ways, spraying_uses_all_spines_evenly);
     tcase_add_test(ways, hashed_flows_collide_and_placed_ones_do_not);
+    tcase_add_test(ways, queue_pairs_even_out_what_hashing_loads_unevenly);
     tcase_add_test(ways, the_same_seed_draws_the_same_ways);
     tcase_add_test(ways, a_gpu_alone_with_four_nics_stripes_over_them);
     tcase_add_test(ways, two_gpus_share_two_nics_one_each);

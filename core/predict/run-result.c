@@ -57,7 +57,7 @@ fab_run_rules(const FabScenario *scenario, const FabTopology *topology, uint32_t
     g_autofree char *suggestion = NULL;
 
     *rules = (FabRouteRules) { .peer_level = fab_peer_level(topology, ranks, scenario->nccl),
-                               .nvlink = scenario->nvlink };
+                               .nvlink = scenario->nvlink, .queue_pairs = scenario->settings.queue_pairs };
     if (scenario->peer == NULL || strcmp(scenario->peer, "auto") == 0)
         return true;
     for (int i = 0; words[i] != NULL; i++) {

@@ -9,7 +9,7 @@ const char *const fab_nccl_setting_keys[] = {
     "NCCL_ALGO",         "NCCL_PROTO",         "NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS", "NCCL_MIN_CTAS",
     "NCCL_MAX_CTAS",     "NCCL_P2P_DISABLE",   "NCCL_P2P_LEVEL",     "NCCL_SHM_DISABLE",   "NCCL_NVLS_ENABLE",
     "NCCL_PAT_ENABLE",   "NCCL_COLLNET_ENABLE", "NCCL_NTHREADS",      "NCCL_BUFFSIZE",      "NCCL_GRAPH_FILE",
-    NULL,
+    "NCCL_IB_QPS_PER_CONNECTION", NULL,
 };
 
 const char *const fab_nccl_algorithm_names[] = { "Tree",     "Ring", "CollNetDirect", "CollNetChain", "NVLS",
@@ -26,7 +26,8 @@ enum { LL128 = 1, ALL_REDUCE = 4 };
 enum {
     LISTS_BY_FUNCTION = 2024, /* NCCL 2.24 */
     MOST_CHANNELS = 1024,
-    WARP = 32, MOST_THREADS = 512
+    WARP = 32, MOST_THREADS = 512,
+    MOST_QUEUE_PAIRS = 128 /* NCCL_IB_MAX_QPS */
 };
 #define BIT(i) (1u << (i))
 #define MOST_BUFFER (UINT64_C(1) << 32)
@@ -245,7 +246,8 @@ read_switches(FabKeyfile *file, const char *group, FabNcclSettings *settings, GE
     if (!read_number(file, group, "NCCL_NVLS_ENABLE", 0, 2, &nvls, error) ||
         !read_number(file, group, "NCCL_PAT_ENABLE", 0, 2, &pat, error) ||
         !read_number(file, group, "NCCL_SHM_DISABLE", 0, 1, &no_shm, error) ||
-        !read_number(file, group, "NCCL_COLLNET_ENABLE", 0, 1, &collnet, error))
+        !read_number(file, group, "NCCL_COLLNET_ENABLE", 0, 1, &collnet, error) ||
+        !read_number(file, group, "NCCL_IB_QPS_PER_CONNECTION", 1, MOST_QUEUE_PAIRS, &settings->queue_pairs, error))
         return false;
     settings->collnet = collnet == 1;
     if (nvls == 0)

@@ -25,6 +25,7 @@ typedef struct {
     bool no_shm;                /* NCCL_SHM_DISABLE=1 */
     uint32_t min_channels, max_channels; /* of rings, trees and send/recv; 0: not given */
     uint32_t min_ctas, max_ctas;         /* of NVLS too; 0: not given */
+    uint32_t queue_pairs;       /* of a connection between nodes, NCCL_IB_QPS_PER_CONNECTION; 0: not given, one */
     uint32_t threads;           /* 0: the protocol's */
     uint64_t buffer_bytes;      /* of a Simple FIFO; 0: 4 MiB */
     char *graph_file;           /* XML of NCCL_GRAPH_DUMP_FILE, found beside the scenario; owned; NULL: not given */

@@ -83,6 +83,26 @@ refuse_no_way(const FabRouter *router, uint32_t a, uint32_t b, FabVertex from, F
     return false;
 }
 
+/*
+ * Collects the cables between two NICs. Queue pairs take equal shares of a connection, message by message or of each
+ * message, and what arrives is used in order: so the slowest of them holds all back, as the ways of one flow do.
+ */
+static int64_t
+collect_cables(FabRouter *router, FabVertex from, FabVertex to, uint32_t flow, double share)
+{
+    uint32_t pairs = MAX(router->rules.queue_pairs, 1);
+    int64_t slowest_ps = 0;
+
+    g_array_set_size(router->hops, 0);
+    for (uint32_t pair = 0; pair < pairs; pair++) {
+        int64_t way_ps = fab_network_way(router->ways, from, to, flow * pairs + pair, share / pairs, router->hops);
+        if (way_ps < 0)
+            return -1;
+        slowest_ps = MAX(slowest_ps, way_ps);
+    }
+    return slowest_ps;
+}
+
 /* Each NIC of the sending GPU has one of the receiving GPU as its partner, so that rails stay apart. */
 static bool
 use_cables(FabRouter *router, uint32_t a, uint32_t b, uint32_t relay, uint32_t flow, int64_t *latency_ps,
@@ -98,9 +118,8 @@ use_cables(FabRouter *router, uint32_t a, uint32_t b, uint32_t relay, uint32_t f
     strands = MAX(out_count, in_count);
     for (uint32_t i = 0; i < strands; i++) {
         FabVertex from = out[i % out_count], to = in[i % in_count];
-        int64_t way_ps = use_nic(router, relay, from, true, 1.0 / strands), cables_ps;
-        g_array_set_size(router->hops, 0);
-        cables_ps = fab_network_way(router->ways, from, to, flow, 1.0 / strands, router->hops);
+        int64_t way_ps = use_nic(router, relay, from, true, 1.0 / strands);
+        int64_t cables_ps = collect_cables(router, from, to, flow, 1.0 / strands);
         if (cables_ps < 0) {
             g_array_set_size(router->uses, 0);
             return refuse_no_way(router, a, b, from, to, error);
