@@ -134,8 +134,8 @@ static double
 heaviest(const char *settings, uint32_t queue_pairs)
 {
     g_autoptr(FabTopology) topology = build("rail-optimised", settings);
-    g_autoptr(FabRouter) router = fab_router_new(topology, &(FabRouteRules) { .peer_level = FAB_PATH_PXB, .nvlink = true,
-                                                                              .queue_pairs = queue_pairs });
+    FabRouteRules rules = { .peer_level = FAB_PATH_PXB, .nvlink = true, .queue_pairs = queue_pairs };
+    g_autoptr(FabRouter) router = fab_router_new(topology, &rules);
     g_autofree double *load = g_new0(double, topology->resource_count);
     double most = 0, sum = 0;
 

@@ -50,8 +50,8 @@ typedef struct FabRouter FabRouter;
 /*
  * Rules that decide between direct and staged. `peer_level`: the farthest PCIe class over which GPUs talk
  * directly (FAB_PATH_PXB is NCCL's rule since 2.23); FAB_PATH_SELF stages everything but NVLink.
- * `nvlink` false hides NVLink. `queue_pairs`: over how many an adapter spreads a connection between nodes, each of which
- * the network routes by itself (0 is 1).
+ * `nvlink` false hides NVLink. `queue_pairs`: over how many a connection between nodes is spread, each of which the
+ * network routes by itself (0 is 1).
  */
 typedef struct {
     FabPathClass peer_level;
