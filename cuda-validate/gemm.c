@@ -178,16 +178,26 @@ flops(const FabmShape *shape)
     return 2.0 * (double)shape->m * (double)shape->n * (double)shape->k * (double)shape->batch;
 }
 
+enum { VARIANT = 120 };
+
+static void
+name_product(const Gemm *gemm, const char *more, char variant[VARIANT])
+{
+    const FabmShape *shape = &gemm->shape;
+
+    snprintf(variant, VARIANT, "%s %llux%llux%llu batch %llu%s", gemm->type->name, (unsigned long long)shape->m,
+             (unsigned long long)shape->n, (unsigned long long)shape->k, (unsigned long long)shape->batch, more);
+}
+
 /* Rows time and rate of a product; `more` says what ran beside it. */
 static void
 report_product(Gemm *gemm, const char *test, const char *more, int64_t ctas, const FabmSummary *us)
 {
     const FabmShape *shape = &gemm->shape;
-    char variant[120], gpu[16];
+    char variant[VARIANT], gpu[16];
     FabmRow row = { .test = test, .variant = variant, .gpus = gpu, .ctas = ctas, .bytes = -1 };
 
-    snprintf(variant, sizeof variant, "%s %llux%llux%llu batch %llu%s", gemm->type->name, (unsigned long long)shape->m,
-             (unsigned long long)shape->n, (unsigned long long)shape->k, (unsigned long long)shape->batch, more);
+    name_product(gemm, more, variant);
     snprintf(gpu, sizeof gpu, "%d", gemm->gpu);
     fabm_report_time(gemm->sheet, row, us, 0);
     row.metric = "rate";
@@ -305,15 +315,30 @@ count_passes(const Copier *copier)
     return sum;
 }
 
+static const char beside[] = ", copy beside it";
+
+/* What all CTAs of the copy took to move their pieces once, on the mean. */
+static void
+report_copy(Gemm *gemm, uint32_t ctas, double pass_us)
+{
+    uint64_t bytes = (uint64_t)ctas * COPIER_PIECE;
+    FabmSummary us = { pass_us, NAN, NAN, 1 };
+    char variant[VARIANT], gpu[16];
+
+    name_product(gemm, beside, variant);
+    snprintf(gpu, sizeof gpu, "%d", gemm->gpu);
+    fabm_report_time(gemm->sheet, (FabmRow) { .test = "overlap copy", .variant = variant, .gpus = gpu, .ctas = ctas,
+                                              .bytes = (int64_t)bytes }, &us, (double)bytes);
+}
+
 /* The product alone for 0 CTAs; the rate of the copy is that over all samples. */
 static bool
 measure_beside(Gemm *gemm, Copier *copier, uint32_t ctas, FabmFailure *failure)
 {
     FabmBackend *backend = gemm->session->backend;
-    double began_us, seconds;
+    double began_us, seconds, late_us = fabm_now_us() + gemm->session->options->timeout_s * 0.5e6;
     uint64_t passes;
     FabmSummary us;
-    char gpu[16];
     bool done;
 
     fabm_watchdog_point("product beside a copy by %u CTAs", ctas);
@@ -322,6 +347,8 @@ measure_beside(Gemm *gemm, Copier *copier, uint32_t ctas, FabmFailure *failure)
     began_us = fabm_now_us();
     passes = ctas > 0 ? count_passes(copier) : 0;
     done = time_product(gemm, &us, failure);
+    while (ctas > 0 && done && count_passes(copier) == passes && fabm_now_us() < late_us)
+        ; /* a product that is shorter than one pass: nothing to count yet */
     seconds = (fabm_now_us() - began_us) * 1e-6;
     if (ctas > 0) {
         passes = count_passes(copier) - passes;
@@ -330,25 +357,44 @@ measure_beside(Gemm *gemm, Copier *copier, uint32_t ctas, FabmFailure *failure)
     }
     if (!done)
         return false;
-    report_product(gemm, "overlap", ", copy beside it", ctas, &us);
-    if (ctas > 0) {
-        double rate = (double)passes * COPIER_PIECE / seconds * 1e-9;
+    report_product(gemm, "overlap", beside, ctas, &us);
+    if (ctas > 0 && passes > 0)
+        report_copy(gemm, ctas, seconds * 1e6 * ctas / (double)passes);
+    return true;
+}
 
-        snprintf(gpu, sizeof gpu, "%d", gemm->gpu);
-        fabm_sheet_row(gemm->sheet, &(FabmRow) { "overlap copy", gemm->type->name, gpu, ctas, -1, "rate",
-                                                 { rate, NAN, NAN, 1 }, "GB/s" });
-    }
+/* A copy on every multiprocessor would leave the product none, and both would wait for ever. */
+static bool
+choose_ctas(const FabmSession *session, FabmNumbers *ctas, FabmFailure *failure)
+{
+    static const FabmNumbers usual = { { 0, 1, 2, 4, 8, 16, 24, 32, 64 }, 9 };
+    const FabmNumbers *wanted = session->options->ctas.count > 0 ? &session->options->ctas : &usual;
+    FabmGpu info;
+
+    *ctas = (FabmNumbers) { .count = 0 };
+    if (!session->backend->info(session->backend, session->gpus[0], &info, failure))
+        return false;
+    for (int i = 0; i < wanted->count; i++)
+        if (wanted->values[i] < (uint64_t)info.multiprocessors)
+            ctas->values[ctas->count++] = wanted->values[i];
+        else if (wanted != &usual)
+            return fabm_fail(failure, FABM_EXIT_INPUT, "--ctas: %llu CTAs of a copy would have every multiprocessor of "
+                             "GPU %d, which has %d: the product beside it needs one; take at most %d",
+                             (unsigned long long)wanted->values[i], session->gpus[0], info.multiprocessors,
+                             info.multiprocessors - 1);
     return true;
 }
 
 bool
 fabm_measure_overlap(FabmSession *session, FabmFailure *failure)
 {
-    static const FabmNumbers usual = { { 0, 1, 2, 4, 8, 16, 24, 32, 64 }, 9 };
-    const FabmNumbers *ctas = session->options->ctas.count > 0 ? &session->options->ctas : &usual;
     FabmShape shape = { 8192, 8192, 8192, 1 };
     Copier copier = { 0 };
+    FabmNumbers ctas;
     Gemm gemm;
+
+    if (!choose_ctas(session, &ctas, failure))
+        return false;
 
     while (!is_small_enough(session, &shape) && shape.m > 64)
         shape.m = shape.n = shape.k = shape.m / 2;
@@ -356,8 +402,8 @@ fabm_measure_overlap(FabmSession *session, FabmFailure *failure)
         copier.queue = session->backend->queue_new(session->backend, gemm.gpu, true, failure);
         fabm_watchdog_point("product beside a copy");
         if (failure->status == 0 && open_product(&gemm, &fabm_product_types[3], &shape, failure))
-            for (int i = 0; i < ctas->count && failure->status == 0; i++)
-                (void)measure_beside(&gemm, &copier, (uint32_t)ctas->values[i], failure);
+            for (int i = 0; i < ctas.count && failure->status == 0; i++)
+                (void)measure_beside(&gemm, &copier, (uint32_t)ctas.values[i], failure);
         else if (failure->status == 0)
             fabm_fail(failure, FABM_EXIT_MACHINE, "cuBLASLt has no product in bf16 on this GPU");
         session->backend->queue_free(copier.queue);

@@ -141,12 +141,44 @@ measure_batches(Stages *stages, FabmFailure *failure)
     return true;
 }
 
+/* The kernel alone on a micro-batch, by a stage's CTAs or all of the GPU's: what stages are predicted with. */
+static bool
+put_kernel(void *data, int index, FabmFailure *failure)
+{
+    Stages *stages = data;
+    FabmLaunch launch = fabm_work_launch(stages->buffers[0], stages->bytes, stages->rounds, stages->ctas);
+
+    (void)index;
+    return stages->session->backend->launch(stages->lanes.queues[0], &launch, failure);
+}
+
+static bool
+measure_kernel(Stages *stages, uint32_t ctas, FabmFailure *failure)
+{
+    Stages alone = *stages;
+    FabmParty party = fabm_lanes_party(&stages->lanes, put_kernel, &alone);
+    char variant[40], gpu[16];
+    FabmSummary us;
+
+    alone.ctas = ctas;
+    party.count = 1;
+    fabm_watchdog_point("kernel of a stage, %u CTAs", ctas);
+    if (!fabm_time_party(stages->session, &party, &us, failure))
+        return false;
+    snprintf(variant, sizeof variant, "rounds %u", stages->rounds);
+    snprintf(gpu, sizeof gpu, "%d", stages->lanes.gpus[0]);
+    fabm_report_time(stages->sheet, (FabmRow) { .test = "kernel", .variant = variant, .gpus = gpu, .ctas = ctas,
+                                                .bytes = (int64_t)stages->bytes }, &us, (double)stages->bytes);
+    return true;
+}
+
 /* As many stages as GPUs; on one GPU 2, 4 and 8, each with its part of the CTAs that the GPU holds at once. */
 static bool
 measure_stages(FabmSession *session, FabmSheet *sheet, const FabmGpu *info, FabmFailure *failure)
 {
     static const int batches[] = { 1, 2, 4, 8, 16 };
-    FabmNumbers sizes = fabm_sizes(session, 4 << 20, 4 << 20, 2);
+    const FabmNumbers sizes = fabm_sizes(session, 4 << 20, 4 << 20, 2);
+    const uint32_t all = (uint32_t)info->multiprocessors * 4;
 
     for (int count = 2; count <= MOST_STAGES && failure->status == 0; count *= 2) {
         bool alone = session->gpu_count < count;
@@ -155,10 +187,11 @@ measure_stages(FabmSession *session, FabmSheet *sheet, const FabmGpu *info, Fabm
 
         if (alone && session->gpu_count > 1)
             break;
-        stages.ctas = (uint32_t)(info->multiprocessors * 4 / (alone ? count : 1));
+        stages.ctas = all / (alone ? (uint32_t)count : 1);
         if (stages.ctas == 0)
             stages.ctas = 1;
-        if (open_stages(&stages, count, failure))
+        if (open_stages(&stages, count, failure) && (count > 2 || measure_kernel(&stages, all, failure)) &&
+            (stages.ctas == all || measure_kernel(&stages, stages.ctas, failure)))
             for (size_t b = 0; b < sizeof batches / sizeof batches[0] && failure->status == 0; b++) {
                 stages.batches = batches[b];
                 (void)measure_batches(&stages, failure);

@@ -244,7 +244,11 @@ def products_are_called_right():
     expect("fp16" not in done.stdout and "no product fp16 of shape 1" in done.stderr, f"what is missing: {done.stderr}")
     done = run("--fake=1", "--cublaslt", CUBLASLT, "--sizes=64K", "--repeats=1", "--warmup=0", "--ctas=0,1,3", "overlap")
     expect(done.returncode == 0, f"overlap: {done.returncode} {done.stderr}")
-    expect(done.stdout.count("overlap copy") == 2 and done.stdout.count("TFLOP/s") == 3, f"overlap: {done.stdout}")
+    expect(done.stdout.count("overlap copy") == 4 and done.stdout.count("TFLOP/s") == 3, f"overlap: {done.stdout}")
+    done = run("--fake=1", "--cublaslt", CUBLASLT, "--sizes=64K", "--repeats=1", "--warmup=0", "overlap")
+    expect(done.returncode == 0 and done.stdout.count("TFLOP/s") == 3, f"0, 1 and 2 of 4 multiprocessors: {done.stdout}")
+    refuses(2, "4 CTAs of a copy would have every multiprocessor of GPU 0, which has 4", "--fake=1", "--cublaslt", CUBLASLT,
+            "--ctas=4", "overlap")
     refuses(3, "cuBLASLt cannot be loaded: /nowhere", "--fake=1", "--cublaslt=/nowhere", "gemm")
     refuses(2, "needs real GPUs", "--fake=1", "gemm")
 

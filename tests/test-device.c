@@ -26,6 +26,20 @@ measured(const char *topology, const char *const rows[][4], guint count)
     return measurements;
 }
 
+/* Tables with CTAs and other figures than times: test, variant, GPUs, CTAs, size, metric, value. */
+static GPtrArray *
+measured_in_full(const char *topology, const char *const rows[][7], guint count)
+{
+    GPtrArray *measurements = measured(topology, NULL, 0);
+
+    for (guint i = 0; i < count; i++) {
+        const char *cells[] = { rows[i][0], rows[i][1], rows[i][2], rows[i][3], rows[i][4], rows[i][5], rows[i][6],
+                                "", "", "20", "us", NULL };
+        ck_assert(fab_measurement_add_row(measurements->pdata[0], cells, NULL));
+    }
+    return measurements;
+}
+
 static const FabDeviceRow *
 row_of(GPtrArray *cases, guint index)
 {
@@ -103,7 +117,9 @@ START_TEST(products_run_on_the_matrix_units)
     static const char *const rows[][4] = { { "gemm", "bf16 8192x8192x8192 batch 1", "0", "" },
                                            { "gemm", "fp8 8192x8192x8192 batch 1", "0", "" },
                                            { "gemm", "tf32 8192x8192x8192 batch 1", "0", "" },
-                                           { "gemm", "nonsense", "0", "" } };
+                                           { "gemm", "nonsense", "0", "" },
+                                           { "gemm", "bf16 2048x2048x128 batch 64", "0", "" },
+                                           { "gemm", "bf16 128x2048x2048 batch 64", "0", "" } };
     g_autoptr(GPtrArray) measurements = measured("dgx-h100", rows, G_N_ELEMENTS(rows));
     g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
 
@@ -111,7 +127,83 @@ START_TEST(products_run_on_the_matrix_units)
     ck_assert_double_gt(row_of(cases, 0)->predicted_us, 2 * pow(8192, 3) / 989.4e12 * 1e6);
     ck_assert_double_lt(row_of(cases, 0)->predicted_us, 4 * pow(8192, 3) / 989.4e12 * 1e6);
     ck_assert_double_lt(row_of(cases, 1)->predicted_us, row_of(cases, 0)->predicted_us);
+    /* The products of attention: 64 of each, the first bound by what it writes. */
+    ck_assert_double_gt(row_of(cases, 2)->predicted_us, 64 * 2.0 * 2048 * 2048 / 3.36e12 * 1e6);
+    ck_assert_double_gt(row_of(cases, 3)->predicted_us, 64 * 2.0 * 128 * 2048 * 2048 / 989.4e12 * 1e6);
+    ck_assert_double_lt(row_of(cases, 3)->predicted_us, row_of(cases, 2)->predicted_us);
     ck_assert_uint_eq(((const FabDeviceCase *)cases->pdata[0])->left_out, 2);
+}
+END_TEST
+
+#define BESIDE "bf16 8192x8192x8192 batch 1, copy beside it"
+
+START_TEST(a_copy_takes_sms_from_a_product_and_then_memory)
+{
+    static const char *const rows[][7] = { { "gemm", "bf16 8192x8192x8192 batch 1", "0", "", "", "time", "1000" },
+                                           { "overlap", BESIDE, "0", "0", "", "time", "1000" },
+                                           { "overlap", BESIDE, "0", "33", "", "time", "1000" },
+                                           { "overlap", BESIDE, "0", "66", "", "time", "1000" },
+                                           { "overlap copy", BESIDE, "0", "1", "4194304", "time", "1000" },
+                                           { "overlap copy", BESIDE, "0", "2", "8388608", "time", "1000" },
+                                           { "overlap copy", BESIDE, "0", "130", "545259520", "time", "1000" },
+                                           { "overlap", BESIDE, "0", "132", "", "time", "1000" } };
+    g_autoptr(GPtrArray) measurements = measured_in_full("dgx-h100", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
+    double alone = row_of(cases, 0)->predicted_us;
+
+    ck_assert_double_eq(row_of(cases, 1)->predicted_us, alone);
+    /* 99 and 66 of 132 SMs, but for the wave that is not full. */
+    ck_assert_double_eq_tol(row_of(cases, 2)->predicted_us / alone, 132.0 / 99, 0.05);
+    ck_assert_double_eq_tol(row_of(cases, 3)->predicted_us / alone, 2, 0.05);
+    /* CTAs copy at a rate of their own, each as long for its piece as others; all of them want more than there is. */
+    ck_assert_double_eq_tol(row_of(cases, 4)->predicted_us, row_of(cases, 5)->predicted_us, 1e-9);
+    ck_assert_double_gt(row_of(cases, 6)->predicted_us, 1.2 * row_of(cases, 4)->predicted_us);
+    ck_assert_double_gt(row_of(cases, 6)->predicted_us, 2 * 545259520 / 3.36e12 * 1e6); /* no faster than HBM3 */
+    ck_assert_uint_eq(((const FabDeviceCase *)cases->pdata[0])->left_out, 1); /* no SM is left for a product */
+}
+END_TEST
+
+/* The memory holds it back. */
+#define ONE_TOKEN "bf16 4096x1x4096 batch 64, copy beside it"
+
+START_TEST(a_product_that_needs_the_memory_keeps_its_sms_part_of_it)
+{
+    static const char *const rows[][7] = { { "overlap", ONE_TOKEN, "0", "0", "", "time", "100" },
+                                           { "overlap", ONE_TOKEN, "0", "20", "", "time", "100" },
+                                           { "overlap", ONE_TOKEN, "0", "60", "", "time", "100" } };
+    g_autoptr(GPtrArray) measurements = measured_in_full("dgx-h100", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
+
+    /* 20 CTAs want half of what the memory gives, 60 more than all: what is full is shared by SM. */
+    ck_assert_double_eq_tol(row_of(cases, 1)->predicted_us / row_of(cases, 0)->predicted_us, 132.0 / 112, 0.05);
+    ck_assert_double_eq_tol(row_of(cases, 2)->predicted_us / row_of(cases, 0)->predicted_us, 132.0 / 72, 0.05);
+}
+END_TEST
+
+START_TEST(stages_share_a_gpu_with_their_kernels_rates)
+{
+    static const char *const rows[][7] = {
+        { "kernel", "rounds 2047", "0", "528", "4194304", "rate", "40" },
+        { "kernel", "rounds 2047", "0", "132", "4194304", "rate", "20" },
+        { "stages", "micro-batches 16 rounds 2047", "0>0>0>0", "132", "4194304", "time", "7000" },
+        { "stages", "micro-batches 1 rounds 2047", "0>0>0>0", "132", "4194304", "time", "900" },
+        { "stages", "micro-batches 1 rounds 2047", "0>1>2>3", "528", "4194304", "time", "900" },
+        { "stages", "micro-batches 1 rounds 7", "0>0", "132", "4194304", "time", "1" },
+        { "stages", "micro-batches 1 rounds 2047", "0>99", "528", "4194304", "time", "1" },
+        { "stages", "nonsense", "0>0", "528", "4194304", "time", "1" },
+    };
+    g_autoptr(GPtrArray) measurements = measured_in_full("dgx-h100", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
+    double whole = 4194304 / 40e9 * 1e6;
+
+    /* Bound by the GPU's whole rate, but while few stages work; and one after the other at a stage's rate alone. */
+    ck_assert_double_gt(row_of(cases, 0)->predicted_us, 16 * 4 * whole);
+    ck_assert_double_lt(row_of(cases, 0)->predicted_us, (16 * 4 + 4) * whole + 300);
+    ck_assert_double_gt(row_of(cases, 1)->predicted_us, 4 * 2 * whole);
+    ck_assert_double_lt(row_of(cases, 1)->predicted_us, 4 * 2 * whole + 60);
+    ck_assert_double_gt(row_of(cases, 2)->predicted_us, 4 * whole);
+    ck_assert_double_lt(row_of(cases, 2)->predicted_us, 4 * whole + 100);
+    ck_assert_uint_eq(((const FabDeviceCase *)cases->pdata[0])->left_out, 3);
 }
 END_TEST
 
@@ -158,6 +250,9 @@ main(void)
     tcase_add_test(tcase, ctas_move_data_at_their_rate_until_memory_or_cache_is_full);
     tcase_add_test(tcase, copies_and_pipelines_take_what_their_scenarios_take);
     tcase_add_test(tcase, products_run_on_the_matrix_units);
+    tcase_add_test(tcase, a_copy_takes_sms_from_a_product_and_then_memory);
+    tcase_add_test(tcase, a_product_that_needs_the_memory_keeps_its_sms_part_of_it);
+    tcase_add_test(tcase, stages_share_a_gpu_with_their_kernels_rates);
     tcase_add_test(tcase, a_table_without_a_machine_says_so);
     tcase_add_test(tcase, reports_have_every_row_and_the_means);
     suite_add_tcase(suite, tcase);

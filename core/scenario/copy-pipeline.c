@@ -10,13 +10,6 @@ enum { MAX_STREAMS = 128, MAX_GPUS = 1024 };
 /* More than any host has. */
 #define MAX_BYTES (UINT64_C(1) << 44)
 
-/*
- * Defaults of the host's part, assumptions until they are measured: what cudaMemcpyAsync() and a launch take in a
- * thread, and what a dependency inside a stream costs.
- */
-#define ISSUE_S 2e-6
-#define GAP_S 1.5e-6
-
 const char *const fab_copy_pipeline_keys[] = { "bytes",   "sizes", "streams", "gpus",
                                                "compute", "back",  "issue",   "gap",  NULL };
 
@@ -52,7 +45,8 @@ read_count(FabKeyfile *file, const char *key, int64_t most, uint32_t *count, GEr
 bool
 fab_copy_pipeline_read(FabKeyfile *file, FabCopyPipeline *pipeline, GError **error)
 {
-    *pipeline = (FabCopyPipeline) { .back = 1, .issue_s = ISSUE_S, .gap_s = GAP_S, .streams = 2, .gpus = 1 };
+    *pipeline = (FabCopyPipeline) { .back = 1, .issue_s = FAB_COPY_PIPELINE_ISSUE_S,
+                                    .gap_s = FAB_COPY_PIPELINE_GAP_S, .streams = 2, .gpus = 1 };
     return read_bytes(file, &pipeline->bytes, error) &&
            read_count(file, "streams", MAX_STREAMS, &pipeline->streams, error) &&
            read_count(file, "gpus", MAX_GPUS, &pipeline->gpus, error) &&

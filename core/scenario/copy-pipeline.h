@@ -4,6 +4,13 @@
 
 #include "base/keyfile.h"
 
+/*
+ * Defaults of the host's part, assumptions until they are measured: what cudaMemcpyAsync() and a launch take in a
+ * thread, and what a dependency inside a stream costs.
+ */
+#define FAB_COPY_PIPELINE_ISSUE_S 2e-6
+#define FAB_COPY_PIPELINE_GAP_S 1.5e-6
+
 typedef struct {
     uint64_t bytes;       /* to each GPU */
     double back;          /* bytes that come back for each of them, 0 or more */

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collective/constants.h"
 #include "engine/flow.h"
 #include "engine/queue.h"
 #include "scenario/scenario.h"
 #include "predict/run.h"
+#include "predict/stages.h"
 #include "predict/training-step.h"
 #include "topology/machine.h"
 #include "topology/route.h"
@@ -16,6 +18,8 @@
 enum { TEST, VARIANT, GPUS, CTAS, SIZE, METRIC, VALUE };
 
 #define FLOW_MARK UINT32_C(0x80000000)
+
+enum { MOST_BATCHES = 1 << 16 }; /* of a table's stages, so that a wrong one does not take for ever */
 
 typedef struct {
     const FabMeasurement *measurement;
@@ -216,29 +220,150 @@ predict_rate(const Device *device, guint row)
     return accesses_of(cell(device, row, TEST)) * fab_measurement_number(device->measurement, row, SIZE) / rate * 1e6;
 }
 
-/* "bf16 4096x256x4096 batch 1"; types that run on the matrix units. */
-static double
-predict_product(const Device *device, guint row)
+/* A product, and the rates of the GPU for its type. */
+typedef struct {
+    FabGpuRates rates;
+    double m, n, k, batch;
+} Product;
+
+/* "bf16 4096x256x4096 batch 1" and maybe more; types that run on the matrix units. */
+static bool
+read_product(const Device *device, guint row, Product *product)
 {
     static const struct {
         const char *name;
         FabPrecision precision;
     } types[] = { { "fp16", FAB_PRECISION_FP16 }, { "bf16", FAB_PRECISION_BF16 }, { "fp8", FAB_PRECISION_FP8 } };
     FabTraining training = { .zero = 0 };
-    FabGpuRates rates;
-    double m, n, k, batch;
     char type[8];
 
-    if (sscanf(cell(device, row, VARIANT), "%7s %lfx%lfx%lf batch %lf", type, &m, &n, &k, &batch) != 5)
-        return NAN;
+    if (sscanf(cell(device, row, VARIANT), "%7s %lfx%lfx%lf batch %lf", type, &product->m, &product->n, &product->k,
+               &product->batch) != 5)
+        return false;
     for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
         if (strcmp(type, types[i].name) != 0)
             continue;
         training.precision = types[i].precision;
-        if (fab_training_rates(&training, device->topology, device->machine, &rates, NULL))
-            return fab_gemm_seconds(&rates, m, n, k, batch) * 1e6;
+        return fab_training_rates(&training, device->topology, device->machine, &product->rates, NULL);
     }
-    return NAN;
+    return false;
+}
+
+static double
+product_us(const Product *product)
+{
+    return fab_gemm_seconds(&product->rates, product->m, product->n, product->k, product->batch) * 1e6;
+}
+
+static double
+predict_product(const Device *device, guint row)
+{
+    Product product;
+
+    return read_product(device, row, &product) ? product_us(&product) : NAN;
+}
+
+/* ------------------------------------------------------------------ a product beside a copy */
+
+/* Bytes that a CTA which copies inside its GPU reads and writes a second, together. */
+static double
+cta_rate(const Device *device)
+{
+    const FabTopology *topology = device->topology;
+
+    if (topology->shared != FAB_VERTEX_NONE)
+        return topology->vertices[topology->shared].memory->processor_rate;
+    return 2e9 * fab_kernel_costs(fab_constants_shipped(),
+                                  topology->vertices[topology->gpus[0]].gpu->compute_capability)->copy_rate;
+}
+
+/*
+ * CTAs of a copy have an SM each, on which the product has no room. Of the memory each gets what it wants, and where
+ * that is more than there is, the product what the copy leaves, but no less than its SMs' part of all. The time of the
+ * product, or that of one pass of the copy over its bytes, microseconds.
+ */
+static double
+predict_overlap(const Device *device, guint row, bool copy)
+{
+    double ctas = fab_measurement_number(device->measurement, row, CTAS), wanted, all, left, taken;
+    Product product;
+
+    if (!read_product(device, row, &product) || !(ctas >= 0) || ctas >= product.rates.sms || (copy && ctas == 0))
+        return NAN;
+    wanted = ctas * cta_rate(device);
+    all = product.rates.memory * product.rates.stack->memory_share;
+    left = 1 - ctas / product.rates.sms;
+    product.rates.memory *= fmax(1 - wanted / all, left);
+    product.rates.peak *= left;
+    product.rates.sms -= (uint32_t)ctas;
+    if (!copy)
+        return product_us(&product);
+    taken = fab_gemm_bytes(&product.rates, product.m, product.n, product.k, product.batch) / product_us(&product) * 1e6;
+    return 2 * fab_measurement_number(device->measurement, row, SIZE) / fmin(wanted, fmax(all - taken, 0)) * 1e6;
+}
+
+/* ------------------------------------------------------------------ stages */
+
+/* The rate of the kernel alone, B/s: by so many CTAs, or (0) by as many as were tried. */
+static double
+stage_rate(const Device *device, const char *rounds, const char *bytes, double ctas)
+{
+    double most = 0, rate = NAN;
+
+    for (guint i = 0; i < device->measurement->rows->len; i++) {
+        double here = fab_measurement_number(device->measurement, i, CTAS);
+        if (!is(device, i, TEST, "kernel") || !is(device, i, METRIC, "rate") || !is(device, i, VARIANT, rounds) ||
+            !is(device, i, SIZE, bytes) || (ctas > 0 ? here != ctas : here < most))
+            continue;
+        most = here;
+        rate = fab_measurement_number(device->measurement, i, VALUE) * 1e9;
+    }
+    return rate;
+}
+
+/* "0>0>1": the GPU of each stage. Owned by the caller; NULL: not of this machine. */
+static uint32_t *
+read_stages(const Device *device, const char *text, uint32_t *count)
+{
+    g_auto(GStrv) names = g_strsplit(text, ">", -1);
+    g_autofree uint32_t *gpus = g_new(uint32_t, g_strv_length(names) + 1);
+
+    *count = g_strv_length(names);
+    for (uint32_t i = 0; i < *count; i++) {
+        gpus[i] = (uint32_t)g_ascii_strtoull(names[i], NULL, 10);
+        if (gpus[i] >= device->topology->gpu_count)
+            return NULL;
+    }
+    return *count > 0 ? g_steal_pointer(&gpus) : NULL;
+}
+
+/* "micro-batches 4 rounds 2047", with what the host takes as a [pipeline] has it. */
+static double
+predict_stages(const Device *device, guint row)
+{
+    g_auto(GStrv) words = g_strsplit(cell(device, row, VARIANT), " ", -1);
+    g_autofree char *rounds = NULL;
+    g_autofree uint32_t *gpus = NULL;
+    FabGpuRates gpu;
+    FabTraining training = { .precision = FAB_PRECISION_FP16 };
+    FabStages stages = { .issue_s = FAB_COPY_PIPELINE_ISSUE_S, .gap_s = FAB_COPY_PIPELINE_GAP_S };
+
+    if (g_strv_length(words) != 4 || strcmp(words[0], "micro-batches") != 0 || strcmp(words[2], "rounds") != 0 ||
+        !fab_training_rates(&training, device->topology, device->machine, &gpu, NULL))
+        return NAN;
+    rounds = g_strdup_printf("rounds %s", words[3]);
+    gpus = read_stages(device, cell(device, row, GPUS), &stages.stages);
+    stages.gpus = gpus;
+    stages.batches = (uint32_t)g_ascii_strtoull(words[1], NULL, 10);
+    stages.bytes = fab_measurement_number(device->measurement, row, SIZE);
+    stages.kernel_rate = stage_rate(device, rounds, cell(device, row, SIZE),
+                                    fab_measurement_number(device->measurement, row, CTAS));
+    stages.gpu_rate = stage_rate(device, rounds, cell(device, row, SIZE), 0);
+    stages.memory_rate = gpu.memory * gpu.stack->memory_share;
+    if (gpus == NULL || stages.batches == 0 || stages.batches > MOST_BATCHES || !(stages.bytes > 0) ||
+        !(stages.kernel_rate > 0))
+        return NAN;
+    return fab_stages_seconds(&stages, device->router, NULL) * 1e6;
 }
 
 /* ------------------------------------------------------------------ tables */
@@ -258,6 +383,10 @@ predict(const Device *device, guint row)
         return predict_pipeline(device, row);
     if (accesses_of(test) > 0)
         return predict_rate(device, row);
+    if (g_str_has_prefix(test, "overlap"))
+        return predict_overlap(device, row, strcmp(test, "overlap") != 0);
+    if (strcmp(test, "stages") == 0)
+        return predict_stages(device, row);
     return strcmp(test, "gemm") == 0 ? predict_product(device, row) : NAN;
 }
 

@@ -39,13 +39,20 @@ static const struct {
               { 256, 64, 0.8 },  { 128, 64, 0.7 },   { 64, 128, 0.7 },   { 64, 64, 0.55 } };
 
 double
+fab_gemm_bytes(const FabGpuRates *rates, double m, double n, double k, double batch)
+{
+    double width = rates->fp8 ? 1 : 2;
+
+    return batch * (width * (m * k + k * n) + 2 * m * n);
+}
+
+double
 fab_gemm_seconds(const FabGpuRates *rates, double m, double n, double k, double batch)
 {
     const FabStack *stack = rates->stack;
     double share = rates->fp8 ? stack->gemm_share_fp8 : stack->gemm_share;
     double extra = rates->fp8 ? stack->tile_columns_fp8 : stack->tile_columns;
-    double width = rates->fp8 ? 1 : 2, best = INFINITY;
-    double moved = batch * (width * (m * k + k * n) + 2 * m * n) / (rates->memory * stack->memory_share);
+    double moved = fab_gemm_bytes(rates, m, n, k, batch) / (rates->memory * stack->memory_share), best = INFINITY;
 
     for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
         double count = ceil(m / tiles[i].rows) * ceil(n / tiles[i].columns) * batch;

@@ -31,6 +31,9 @@ typedef struct {
 /* `batch` products of m x k with k x n, each with its own operands. */
 double fab_gemm_seconds(const FabGpuRates *rates, double m, double n, double k, double batch);
 
+/* What they read and write at least: each operand once, and 16 bit of each result. */
+double fab_gemm_bytes(const FabGpuRates *rates, double m, double n, double k, double batch);
+
 /* One layer, one micro-batch. */
 FabLayerTimes fab_layer_times(const FabGpuRates *rates, const FabTraining *training, const FabModel *model,
                               bool experts);
