@@ -186,6 +186,18 @@ START_TEST(small_calls_take_trees_and_large_ones_what_the_node_has)
 }
 END_TEST
 
+START_TEST(rings_of_ll128_hand_on_whole_chunks_over_nodes_and_trees_pieces)
+{
+    FabPlan ring = plan_of("node=dgx-a100|nodes=2", FAB_ALL_GATHER, 16 << 20, NULL);
+    FabPlan tree = plan_of("node=dgx-a100|nodes=2", FAB_ALL_REDUCE, 4 << 20, "tree");
+
+    ck_assert_int_eq(ring.protocol, FAB_PROTOCOL_LL128);
+    ck_assert_uint_eq(ring.slice_bytes, ring.chunk_bytes);
+    ck_assert_int_eq(tree.protocol, FAB_PROTOCOL_LL128);
+    ck_assert_uint_lt(tree.slice_bytes, tree.chunk_bytes);
+}
+END_TEST
+
 START_TEST(what_cannot_run_over_nodes_is_refused)
 {
     static const char *const names[][2] = {
@@ -236,6 +248,19 @@ run(const char *settings, const char *operation, uint64_t size, const char *algo
     ck_assert_msg(*result != NULL, "%s", error != NULL ? error->message : "");
     return (*result)->rows->pdata[0];
 }
+
+START_TEST(steps_of_an_ll128_ring_over_nodes_hide_neither_their_bytes_nor_their_hops)
+{
+    /* 30 steps, each of which moves one of 16 chunks of a channel: twice the bytes add twice the chunks' own time. */
+    g_autoptr(FabResult) small = NULL, half = NULL, whole = NULL;
+    double first = (double)run("node=dgx-a100|nodes=2", "all_reduce", 1 << 20, "ring", &small)->time_ps;
+    double second = (double)run("node=dgx-a100|nodes=2", "all_reduce", 16 << 20, "ring", &half)->time_ps;
+    double third = (double)run("node=dgx-a100|nodes=2", "all_reduce", 32 << 20, "ring", &whole)->time_ps;
+    double per_byte = (third - second) / (16 << 20);
+
+    ck_assert_double_gt(second, 0.9 * (first + per_byte * (15 << 20)));
+}
+END_TEST
 
 /* Bytes that leave a node over its NICs. */
 static double
@@ -412,10 +437,12 @@ main(void)
     tcase_add_test(channels, a_node_out_of_reach_is_told_before_anything_runs);
     suite_add_tcase(suite, channels);
     tcase_add_test(choice, small_calls_take_trees_and_large_ones_what_the_node_has);
+    tcase_add_test(choice, rings_of_ll128_hand_on_whole_chunks_over_nodes_and_trees_pieces);
     tcase_add_test(choice, what_cannot_run_over_nodes_is_refused);
     tcase_add_test(choice, pat_needs_no_setting_with_one_gpu_a_node);
     suite_add_tcase(suite, choice);
     tcase_set_timeout(runs, 120);
+    tcase_add_test(runs, steps_of_an_ll128_ring_over_nodes_hide_neither_their_bytes_nor_their_hops);
     tcase_add_test(runs, a_ring_sends_each_byte_once_over_every_border);
     tcase_add_test(runs, a_tree_over_two_nodes_sends_each_byte_once_each_way);
     tcase_add_test(runs, all_gather_stays_below_the_rate_of_the_nics_and_near_it);

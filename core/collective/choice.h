@@ -24,7 +24,6 @@ typedef struct {
     bool amd;                 /* several nodes: CPUs of AMD */
     double message_us;        /* several nodes: software of a message beyond what InfiniBand takes */
     double message_bytes;     /* several nodes: what a NIC could send in a message's time beside its bytes */
-    uint32_t inside_channels; /* several nodes: channels of one node's own calls */
     uint32_t boxes;           /* chassis or trays that hold the GPUs */
     uint32_t compute_capability;
     FabTransport transport;   /* the slowest kind between ring neighbours */

@@ -247,7 +247,6 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
     search(facts, inside, MAX(head_count, 1), nic);
     fab_facts_duplicate(facts);
     facts->message_bytes = topology->network.message_gap * nic * 1e9;
-    facts->inside_channels = facts->local > 1 ? facts->channels : 0;
     facts->channels = MIN(2 * facts->graph_channels, 2 * fab_facts_most_channels(facts));
     if (facts->compute_capability >= 90 && facts->graph_speed > 45 && facts->channels < 16)
         facts->channels *= 2;

@@ -12,9 +12,13 @@ static const double message_us[] = { 0, 9.0, 15.0 }; /* LL, LL128, Simple */
 /* The same for Simple under NVLSTree: 2 MiB take 114 us on two B200 boxes, 1 MiB 138 on two p5. */
 #define NVLS_TREE_US 30.0
 
-/* A proxy thread's work for each message, one after the other (NCCL's tuner: src/graph/tuning.cc, netOverhead). */
-#define POST_US 1.0
-#define POST_AMD_US 2.0
+/*
+ * A proxy thread's work for each message, one after the other. NCCL counts on 1 us, and on 2 with AMD's CPUs
+ * (src/graph/tuning.cc, netOverhead). Measured: trees of one H100 a node with Xeons of 2023 send 232 messages of LL128
+ * each way for 4 MiB, which takes 154 us in all (0.3 to 0.5); rings of LL128 on DGX A100, 256 KiB to 1 MiB (0.8 to 2).
+ */
+#define POST_US 0.4
+#define POST_AMD_US 1.6
 
 /*
  * Small messages out of host memory, LL's, need no handshake before their bytes and take less of a NIC: all-reduce
@@ -26,17 +30,16 @@ static const double message_us[] = { 0, 9.0, 15.0 }; /* LL, LL128, Simple */
 static const double wire[] = { 2, 16.0 / 15, 1 };
 
 /*
- * LL128 is limited by the GPU as well as by each CTA: the constant is what a CTA reaches while all channels of a node
- * run, and fewer of them are faster, up to what NCCL counts on for one (B300 with 1 to 8 channels: 20.4 GB/s where it
- * counts on 20). 16 channels over two nodes reach 8.1 to 9.1 GB/s each on A100, where 24 inside reach 5.6.
+ * A CTA's LL128 is faster over several nodes than its constant, which was measured while all channels of one node
+ * shared the GPU: 1.1 of what NCCL counts on for a CTA (1.02 to 1.24). 16 channels over two nodes reach 10 to 11.5 GB/s
+ * each on A100, where it counts on 10, and 20 on H200 (18.35); B300 with 1 to 8 channels 20.4 (20).
  */
-static double
-ll128_rate(const FabMachineFacts *facts, const FabPlan *plan, double speed, double rate)
-{
-    double most = fab_nodes_ll128_most(facts) * 1e9 * speed;
-    double shared = facts->inside_channels > 0 ? rate * facts->inside_channels / plan->channels : most;
+#define LL128_OF_COUNTED 1.1
 
-    return MAX(rate, MIN(most, shared));
+static double
+ll128_rate(const FabMachineFacts *facts, double speed, double rate)
+{
+    return MAX(rate, LL128_OF_COUNTED * fab_nodes_ll128_most(facts) * 1e9 * speed);
 }
 
 void
@@ -51,7 +54,7 @@ fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed
     execution->network_bytes = facts->message_bytes * (plan->protocol == FAB_PROTOCOL_LL ? EAGER : 1);
     if (plan->protocol == FAB_PROTOCOL_LL128) {
         double copies = execution->copy_rate / execution->send_rate;
-        execution->send_rate = ll128_rate(facts, plan, speed, execution->send_rate);
+        execution->send_rate = ll128_rate(facts, speed, execution->send_rate);
         execution->copy_rate = copies * execution->send_rate;
     }
     if (!plan->algorithm->in_switch)
