@@ -165,6 +165,29 @@ START_TEST(matrices_are_done_in_waves_of_tiles)
 }
 END_TEST
 
+/* Kernels that only move data take twice as long where elements take four bytes instead of two. */
+START_TEST(elements_of_fp32_are_twice_as_wide)
+{
+    g_autoptr(GError) error = NULL;
+    const char *const sets[] = { LLAMA, "training.gpus=8", "training.sequence=1024", NULL };
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
+    const FabStack *stack = fab_stack_find(scenario->training, 80);
+    FabGpuRates narrow = { .peak = 312e12, .peak_16 = 312e12, .memory = 2039e9, .sms = 108, .stack = stack };
+    FabGpuRates wide = narrow;
+    FabLayerTimes two, four;
+
+    wide.wide = true;
+    two = fab_layer_times(&narrow, scenario->training, scenario->model, false);
+    four = fab_layer_times(&wide, scenario->training, scenario->model, false);
+    ck_assert_double_gt(two.forward.memory, 0);
+    ck_assert_double_eq_tol(four.forward.memory / two.forward.memory, 2, 1e-9);
+    ck_assert_double_eq_tol(four.backward.memory / two.backward.memory, 2, 1e-9);
+    /* A vector times a matrix: as long as the matrix takes to read. */
+    ck_assert_double_eq_tol((fab_gemm_seconds(&wide, 1, 8192, 8192, 1) - 3e-6) /
+                            (fab_gemm_seconds(&narrow, 1, 8192, 8192, 1) - 3e-6), 2, 0.01);
+}
+END_TEST
+
 /* A group gets the adapters of its own ranks; the others serve the other groups. */
 START_TEST(a_group_gets_the_rails_of_its_ranks)
 {
@@ -304,6 +327,7 @@ main(void)
     tcase_add_test(tests, rates_follow_from_the_step);
     tcase_add_test(tests, matrices_are_done_in_waves_of_tiles);
     tcase_add_test(tests, a_group_gets_the_rails_of_its_ranks);
+    tcase_add_test(tests, elements_of_fp32_are_twice_as_wide);
     tcase_add_test(tests, groups_that_exchange_at_once_are_in_each_others_way);
     tcase_add_test(tests, what_travels_farther_takes_longer);
     tcase_add_test(tests, what_should_help_helps);

@@ -68,7 +68,8 @@ fab_training_rates(const FabTraining *training, const FabTopology *topology, con
                              .sms = model->sm_count,
                              .fp8 = training->precision == FAB_PRECISION_FP8,
                              .stack = fab_stack_find(training, model->compute_capability) };
-    if (training->precision == FAB_PRECISION_TF32 || training->precision == FAB_PRECISION_FP32)
+    rates->wide = training->precision == FAB_PRECISION_TF32 || training->precision == FAB_PRECISION_FP32;
+    if (rates->wide)
         rates->peak_16 = rates->peak;
     if (rates->peak > 0 && rates->peak_16 > 0)
         return true;

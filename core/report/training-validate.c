@@ -96,10 +96,12 @@ print_rows(FILE *out, const FabStepCase *one)
                     row->reason);
             continue;
         }
-        fprintf(out, "  %4u %-24s %12s %12s %12s %12s %8s%s%s\n", row->row, row->metric,
+        fprintf(out, "  %4u %-24s %12s %12s %12s %12s %8s%s%s%s%s\n", row->row, row->metric,
                 fab_stream_number(row->measured, measured), fab_stream_fixed(row->predicted, 3, predicted),
                 fab_stream_fixed(row->low, 3, low), fab_stream_fixed(row->high, 3, high),
-                fab_stream_fixed(error, 1, shown), row->scored ? "" : "  not scored: ", row->scored ? "" : row->reason);
+                fab_stream_fixed(error, 1, shown), row->scored ? "" : "  not scored: ",
+                row->scored ? "" : row->reason, row->open != NULL ? "  not stated: " : "",
+                row->open != NULL ? row->open : "");
     }
 }
 
@@ -113,6 +115,24 @@ print_ranking(FILE *out, const FabStepValidation *validation)
     if (jobs > 0)
         fprintf(out, "# order of layouts within a job: Spearman %s, mean of %u jobs with four layouts or more\n",
                 fab_stream_fixed(ranking, 3, order), jobs);
+}
+
+static void
+print_pairs(FILE *out, const FabStepValidation *validation)
+{
+    g_autoptr(GArray) pairs = fab_step_pairs(validation);
+
+    if (pairs->len > 0)
+        fprintf(out, "# %-44s %8s %9s %6s %6s\n", "times as fast with a direct link as without", "measured",
+                "predicted", "low", "high");
+    for (guint i = 0; i < pairs->len; i++) {
+        const FabStepPair *pair = &g_array_index(pairs, FabStepPair, i);
+        Number measured, predicted, low, high;
+        fprintf(out, "  %-44s %8s %9s %6s %6s%s%s\n", pair->id, fab_stream_fixed(pair->measured, 2, measured),
+                fab_stream_fixed(pair->predicted, 2, predicted), fab_stream_fixed(pair->low, 2, low),
+                fab_stream_fixed(pair->high, 2, high), pair->open != NULL ? "  not stated: " : "",
+                pair->open != NULL ? pair->open : "");
+    }
 }
 
 void
@@ -135,6 +155,7 @@ fab_report_step_validation(const FabStepValidation *validation, bool rows, FILE 
             print_errors(out, one->id, &errors);
     }
     print_ranking(out, validation);
+    print_pairs(out, validation);
     print_reasons(out, validation);
     for (guint i = 0; i < validation->cases->len && rows; i++)
         print_rows(out, validation->cases->pdata[i]);
@@ -261,12 +282,36 @@ write_step_row(const FabStepRow *row, FILE *out)
     write_member(out, "predicted", row->predicted, ", ");
     write_member(out, "low", row->low, ", ");
     write_member(out, "high", row->high, ", ");
-    fprintf(out, "\"scored\": %s, \"reason\": ", row->scored ? "true" : "false");
+    fputs("\"not_stated\": ", out);
+    if (row->open != NULL)
+        fab_stream_json_text(out, row->open);
+    else
+        fputs("null", out);
+    fprintf(out, ", \"scored\": %s, \"reason\": ", row->scored ? "true" : "false");
     if (row->reason != NULL)
         fab_stream_json_text(out, row->reason);
     else
         fputs("null", out);
     fputs(" }", out);
+}
+
+static void
+write_pairs(const FabStepValidation *validation, FILE *out)
+{
+    g_autoptr(GArray) pairs = fab_step_pairs(validation);
+
+    fputs("  \"direct_links\": [\n", out);
+    for (guint i = 0; i < pairs->len; i++) {
+        const FabStepPair *pair = &g_array_index(pairs, FabStepPair, i);
+        fputs("    { \"id\": ", out);
+        fab_stream_json_text(out, pair->id);
+        fprintf(out, ", \"with\": %u, \"without\": %u, ", pair->with, pair->without);
+        write_member(out, "measured", pair->measured, ", ");
+        write_member(out, "predicted", pair->predicted, ", ");
+        write_member(out, "low", pair->low, ", ");
+        write_member(out, "high", pair->high, i + 1 < pairs->len ? " },\n" : " }\n");
+    }
+    fputs("  ],\n", out);
 }
 
 static void
@@ -298,6 +343,7 @@ fab_report_step_validation_json(const FabStepValidation *validation, const GPtrA
     for (size_t i = 0; i + 1 < G_N_ELEMENTS(sets); i++)
         write_set(validation, sets[i].name, sets[i].pattern, false, out);
     fputs("\n  ],\n", out);
+    write_pairs(validation, out);
     if (left != NULL)
         write_left_out(left, out);
     fputs("  \"cases\": [\n", out);

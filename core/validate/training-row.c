@@ -443,18 +443,23 @@ fab_training_row_read(const FabMeasurement *measurement, guint row, FabTrainingR
 
 /* ------------------------------------------------------------------ applications */
 
+static bool
+kept_apart(const Reader *reader)
+{
+    return strstr(cell(reader, FAB_APPLICATION_INTERCONNECT), "P2P_DISABLE") != NULL;
+}
+
 /* The machine as the measurement describes it; without its bridge where the row says that GPUs were kept apart. */
 static bool
 read_own_machine(Reader *reader)
 {
     const char *topology = fab_measurement_get(reader->measurement, "system", "topology");
-    bool apart = strstr(cell(reader, FAB_APPLICATION_INTERCONNECT), "P2P_DISABLE") != NULL;
 
     if (topology == NULL)
         return give_up(reader, "no machine of the catalogue has this GPU", cell(reader, FAB_APPLICATION_MODEL));
     add(reader, "topology.name", topology);
-    add_overrides(reader, apart);
-    if (apart)
+    add_overrides(reader, kept_apart(reader));
+    if (kept_apart(reader))
         add(reader, "topology.p2p", "off");
     return true;
 }
@@ -480,20 +485,41 @@ read_replicas(Reader *reader)
     return true;
 }
 
+/*
+ * Lanes of the slots: boards whose CPU has 16 for all cards give each of two 8, others 16. The pattern of a host stands
+ * for either unless the table says.
+ */
+static bool
+lanes_are_open(const Reader *reader)
+{
+    return g_strcmp0(fab_measurement_get(reader->measurement, "system", "topology"), "pcie-host") == 0 &&
+           fab_measurement_get(reader->measurement, "overrides", "lanes") == NULL &&
+           fab_measurement_get(reader->measurement, "system", "pcie_width") == NULL;
+}
+
 void
 fab_application_row_read(const FabMeasurement *measurement, guint row, FabTrainingRow *out)
 {
+    static const char *const lanes[] = { "topology.lanes=16", "topology.lanes=8" };
     Reader reader = { .measurement = measurement, .row = row, .sets = g_ptr_array_new_with_free_func(g_free) };
-    FabScenario *scenario = NULL;
 
     *out = (FabTrainingRow) { .scenarios = g_ptr_array_new_with_free_func((GDestroyNotify)fab_scenario_free) };
     if (read_replicas(&reader) && read_own_machine(&reader)) {
-        g_ptr_array_add(reader.sets, NULL);
-        scenario = fab_scenario_from_sets((char *const *)reader.sets->pdata, NULL);
-        if (scenario != NULL)
-            g_ptr_array_add(out->scenarios, scenario);
-        else
+        guint readings = lanes_are_open(&reader) ? G_N_ELEMENTS(lanes) : 1;
+        for (guint i = 0; i < readings; i++) {
+            g_autoptr(GPtrArray) sets = g_ptr_array_new();
+            FabScenario *scenario;
+            g_ptr_array_extend(sets, reader.sets, NULL, NULL); /* borrowed */
+            g_ptr_array_add(sets, readings > 1 ? (gpointer)lanes[i] : NULL);
+            g_ptr_array_add(sets, NULL);
+            scenario = fab_scenario_from_sets((char *const *)sets->pdata, NULL);
+            if (scenario != NULL)
+                g_ptr_array_add(out->scenarios, scenario);
+        }
+        if (out->scenarios->len == 0)
             give_up(&reader, "the row makes no scenario", cell(&reader, FAB_APPLICATION_MODEL));
+        out->apart = kept_apart(&reader);
+        out->unknown = readings > 1 ? g_strdup("lanes of the slots") : NULL;
     }
     out->reason = reader.reason;
     out->detail = reader.detail;

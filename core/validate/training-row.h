@@ -21,6 +21,7 @@ typedef struct {
     const char *reason;   /* why there is none, one of a few texts; NULL: there are some */
     char *detail;         /* more about it; or NULL */
     char *unknown;        /* what the row does not state: "recompute, micro-batch"; or NULL */
+    bool apart;           /* its GPUs were kept from reaching each other directly */
     bool pairs;           /* what is recomputed is not stated: scenarios come in twos, nothing and everything */
 } FabTrainingRow;
 

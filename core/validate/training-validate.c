@@ -85,6 +85,7 @@ machine_of(Context *context, const FabScenario *scenario)
 typedef struct {
     FabTrainingStep *step;
     double seconds, low, high;
+    double least, most;       /* seconds, over the readings */
     int rank;                 /* 2: fits with nothing recomputed that need not be, 1: fits with that, 0: does not */
     const char *reason;
 } Run;
@@ -134,7 +135,7 @@ read_stated(Context *context, const FabScenario *scenario)
     if (step == NULL)
         return (Run) { .step = NULL };
     return (Run) { .step = step, .seconds = step->seconds, .low = step->low, .high = step->high,
-                   .rank = fullness(step) <= MOST_MEMORY ? 2 : 0 };
+                   .least = step->seconds, .most = step->seconds, .rank = fullness(step) <= MOST_MEMORY ? 2 : 0 };
 }
 
 /*
@@ -159,6 +160,8 @@ read_unstated(Context *context, const FabScenario *nothing, const FabScenario *e
     less = CLAMP(share - RECOMPUTE_SLACK, 0, 1);
     more = CLAMP(share + RECOMPUTE_SLACK, 0, 1);
     run.seconds = run.step->seconds + share * (full->seconds - run.step->seconds);
+    run.least = run.step->seconds + less * (full->seconds - run.step->seconds);
+    run.most = run.step->seconds + more * (full->seconds - run.step->seconds);
     run.low = run.step->low + less * (full->low - run.step->low);
     run.high = run.step->high + more * (full->high - run.step->high);
     run.rank = least <= MOST_MEMORY ? 1 : 0;
@@ -180,6 +183,8 @@ take_reading(Run *run, Run reading)
     if (reading.rank == run->rank) {
         run->low = fmin(run->low, reading.low);
         run->high = fmax(run->high, reading.high);
+        run->least = fmin(run->least, reading.least);
+        run->most = fmax(run->most, reading.most);
     }
     fab_training_step_free(reading.step);
 }
@@ -292,6 +297,8 @@ row_of(const FabMeasurement *measurement, guint row, const Run *run)
     out.low = fmin(first, second);
     out.high = fmax(first, second);
     out.step_s = run->seconds;
+    out.least_s = run->least;
+    out.most_s = run->most;
     out.stack = run->step->stack->name;
     out.capability = run->step->stack->compute_capability;
     out.measured_step_s = out.longer_is_worse ? out.measured : out.step_s * out.predicted / out.measured;
@@ -308,6 +315,7 @@ clear_row(gpointer pointer)
     g_free(row->metric);
     g_free(row->unit);
     g_free(row->run);
+    g_free(row->open);
 }
 
 /* Of the rows from `first` to `end`, which are one run, the one with the weightiest figure is scored. */
@@ -343,6 +351,7 @@ read_training(Context *context, const FabMeasurement *measurement, FabStepCase *
         run = predict_run(context, &row);
         for (end = first; end < measurement->rows->len && fab_training_row_same_run(measurement, first, end); end++) {
             FabStepRow out = row_of(measurement, end, &run);
+            out.open = g_strdup(row.unknown);
             g_array_append_val(one->rows, out);
         }
         choose_scored(one, measurement, first, end);
@@ -372,6 +381,10 @@ application_row(Context *context, const FabMeasurement *measurement, guint row)
         out.low = steps * run.low;
         out.high = steps * run.high;
         out.step_s = run.seconds;
+        out.least_s = run.least;
+        out.most_s = run.most;
+        out.open = g_strdup(reading.unknown);
+        out.apart = reading.apart;
         out.stack = run.step->stack->name;
         out.capability = run.step->stack->compute_capability;
         out.measured_step_s = out.measured / steps;

@@ -14,6 +14,9 @@ typedef struct {
     bool scored;           /* the row that stands for its run; not one whose figures cannot be right */
     const char *reason;    /* why it is not predicted or not scored; NULL: it is both */
     bool longer_is_worse;  /* a time; else a rate */
+    double least_s, most_s; /* of the step, over all that the row may mean */
+    char *open;            /* what it does not state: "recompute, micro-batch"; NULL: nothing */
+    bool apart;            /* GPUs were kept from reaching each other directly */
     const char *stack;     /* whose constants predicted it, and the row of the stack; NULL: not predicted */
     uint32_t capability;
 } FabStepRow;
@@ -47,6 +50,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabStepValidation, fab_step_validation_free)
 
 /* Errors of the cases whose id matches a pattern (NULL: all), every row weighing the same. */
 FabStepErrors fab_step_errors(const FabStepValidation *validation, const char *pattern);
+
+/* One program with and without direct links between its GPUs. Times without over times with. */
+typedef struct {
+    const char *id;
+    guint with, without;   /* rows, from 1 */
+    double measured, predicted, low, high; /* low and high: over all that the rows may mean */
+    const char *open;      /* what makes them differ; NULL: nothing */
+} FabStepPair;
+
+/* FabStepPair of the scored rows. Borrows from the validation; g_array_unref(). */
+GArray *fab_step_pairs(const FabStepValidation *validation);
 
 /*
  * Mean over jobs (one model, number of GPUs and batch) with four layouts or more of Spearman's correlation between

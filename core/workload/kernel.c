@@ -9,6 +9,8 @@
 #define LAUNCH_GAP_S 3e-6       /* between two kernels of a stream that the host keeps fed */
 /* Read and written for each parameter: fp16 with fp32 masters, unscale and norm passes. */
 #define OPTIMISER_BYTES 36.0
+/* The bytes below are those of steps in 16 bit; with four bytes an element they are twice as many. */
+#define WIDE 2.0
 /* Bytes that norms, residuals and dropout move for each element of T h. */
 #define NORM_FORWARD 22.0
 #define NORM_BACKWARD 30.0
@@ -41,9 +43,9 @@ static const struct {
 double
 fab_gemm_bytes(const FabGpuRates *rates, double m, double n, double k, double batch)
 {
-    double width = rates->fp8 ? 1 : 2;
+    double width = rates->fp8 ? 1 : rates->wide ? 4 : 2, result = rates->wide ? 4 : 2;
 
-    return batch * (width * (m * k + k * n) + 2 * m * n);
+    return batch * (width * (m * k + k * n) + result * m * n);
 }
 
 double
@@ -74,9 +76,16 @@ typedef struct {
 } Layer;
 
 static double
-move(const Layer *layer, double bytes)
+move_exactly(const Layer *layer, double bytes)
 {
     return bytes / (layer->rates->memory * layer->rates->stack->memory_share);
+}
+
+/* So many bytes of elements of 16 bit, were they such. */
+static double
+move(const Layer *layer, double bytes)
+{
+    return move_exactly(layer, layer->rates->wide ? WIDE * bytes : bytes);
 }
 
 /* A linear map of `rows` x `in` to `rows` x `out`, forward, and the two products of its backward pass. */
@@ -140,7 +149,7 @@ add_flash_attention(Layer *layer, double heads, double size, double value_size)
     flops *= layer->model->causal && !decode ? 0.5 : 1;
     /* Each token reads the cache of its sequence. */
     if (decode)
-        layer->times.forward.memory += move(layer, layer->tokens * keys * cache_bytes(layer));
+        layer->times.forward.memory += move_exactly(layer, layer->tokens * keys * cache_bytes(layer));
     layer->times.core.attention = flops / (layer->rates->peak_16 * stack->flash_forward);
     layer->times.forward.attention += layer->times.core.attention;
     layer->times.backward.attention += 2.5 * flops / (layer->rates->peak_16 * stack->flash_backward);
@@ -251,7 +260,8 @@ fab_logits_times(const FabGpuRates *rates, const FabTraining *training, const Fa
     if (training->inference)
         layer.tokens = training->micro_batch;
     add_linear(&layer, layer.tokens, model->vocab / layer.tp, model->hidden, 1, 1);
-    loss = move(&layer, rates->stack->logit_bytes * layer.tokens * model->vocab / layer.tp);
+    /* Most of them are of sums in fp32 anyway. */
+    loss = move_exactly(&layer, rates->stack->logit_bytes * layer.tokens * model->vocab / layer.tp);
     layer.times.forward.memory += loss / 2;
     layer.times.backward.memory += loss / 2;
     return layer.times;

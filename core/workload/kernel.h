@@ -13,7 +13,7 @@ typedef struct {
     double peak_16; /* in 16 bit: attention is computed so with fp8 too */
     double memory;  /* B/s */
     uint32_t sms;
-    bool fp8;
+    bool fp8, wide; /* wide: fp32 and tf32, whose elements take four bytes */
     const FabStack *stack;
 } FabGpuRates;
 
