@@ -17,6 +17,10 @@ STARTS_WITH_NAME = re.compile(r"^([A-Za-z_]\w*)\s*\(")
 TYPE_ON_SAME_LINE = re.compile(r"^(?!typedef\b|else\b|return\b|struct\s+\w+\s*\{|enum\b)[A-Za-z_][\w\s\*]*[\s\*]"
                                r"(\w+)\s*\([^;=]*$")
 
+# A cast and what it casts, with a blank between them.
+CAST = re.compile(r"(?<![\w)])\((?:const )?(?:u?int(?:8|16|32|64)_t|size_t|double|char|int|g\w+|G[A-Z]\w+|Fab\w+)"
+                  r"(?: \*+)?\) [\w(&*-]")
+
 
 def sources(root):
     for top in FOLDERS:
@@ -84,6 +88,8 @@ def check(path, shown, lengths):
     for number, line in enumerate(code, 1):
         if re.search(r"\bgoto\b", line):
             yield number, "goto; use g_autoptr and early returns"
+        if CAST.search(line) and "sizeof" not in line:
+            yield number, "a blank behind a cast"
     for number, name, length, typed in functions(code):
         lengths.append((length, f"{shown}:{number}: {name}"))
         if length > FUNCTION_LINES:

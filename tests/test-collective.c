@@ -24,7 +24,7 @@ buffers_new(uint32_t ranks, uint64_t bytes, uint32_t *state)
     for (uint32_t r = 0; r < ranks; r++) {
         buffers[r] = g_malloc(MAX(bytes, 1));
         for (uint64_t i = 0; i < bytes; i++)
-            buffers[r][i] = state == NULL ? POISON : (uint8_t) next_random(state);
+            buffers[r][i] = state == NULL ? POISON : (uint8_t)next_random(state);
     }
     return buffers;
 }
@@ -72,7 +72,7 @@ check_collective(const FabAlgorithm *algorithm, const FabCollectiveSpec *spec, b
     g_autofree char *name = spec_name(algorithm, spec);
     g_autoptr(GError) error = NULL;
     g_autoptr(FabProgram) program = fab_collective_emit(algorithm, spec, &error);
-    uint32_t state = (uint32_t) (spec->size * 31 + spec->ranks * 7 + spec->collective);
+    uint32_t state = (uint32_t)(spec->size * 31 + spec->ranks * 7 + spec->collective);
     uint8_t **input, **output;
 
     /* A passed ck_assert() costs more than a small program. */
@@ -91,11 +91,11 @@ check_collective(const FabAlgorithm *algorithm, const FabCollectiveSpec *spec, b
 static uint32_t *
 shuffled_order(uint32_t channels, uint32_t ranks)
 {
-    uint32_t *order = g_new(uint32_t, (size_t) channels * ranks);
+    uint32_t *order = g_new(uint32_t, (size_t)channels * ranks);
     uint32_t state = channels * 977 + ranks;
 
     for (uint32_t c = 0; c < channels; c++) {
-        uint32_t *ring = order + (size_t) c * ranks;
+        uint32_t *ring = order + (size_t)c * ranks;
 
         for (uint32_t i = 0; i < ranks; i++)
             ring[i] = i;
@@ -144,7 +144,7 @@ check_sizes(FabCollective collective, uint32_t ranks, const uint64_t *sizes, siz
         if (!can_do(algorithm, collective, ranks))
             continue;
         for (size_t s = 0; s < size_count; s++) {
-            uint32_t mix = salt + (uint32_t) s;
+            uint32_t mix = salt + (uint32_t)s;
             uint32_t channels = 1 + mix % 3;
             g_autofree uint32_t *order = mix % 2 == 0 ? shuffled_order(channels, ranks) : NULL;
             /* A large buffer in 3-byte slices shows nothing that a small one does not. */
@@ -164,7 +164,7 @@ check_sizes(FabCollective collective, uint32_t ranks, const uint64_t *sizes, siz
 
 START_TEST(every_collective_and_algorithm_moves_the_right_numbers_between_2_to_17_ranks)
 {
-    FabCollective collective = (FabCollective) _i;
+    FabCollective collective = (FabCollective)_i;
 
     for (uint32_t ranks = 2; ranks <= 17; ranks++) {
         uint64_t sizes[] = { 0, 1, 3, 17, 16 * ranks, 16 * ranks - 5, 16 * ranks + 33, 1000, 4096 + 7 };
@@ -179,10 +179,10 @@ START_TEST(every_collective_and_algorithm_moves_the_right_numbers_between_32_and
 {
     const uint64_t sizes[] = { 1, 17, 1027, 4096 + 7 };
 
-    check_sizes((FabCollective) _i, 32, sizes, G_N_ELEMENTS(sizes), 1);
-    check_sizes((FabCollective) _i, 32, sizes, G_N_ELEMENTS(sizes), 6);
-    check_sizes((FabCollective) _i, 64, sizes, G_N_ELEMENTS(sizes), 2);
-    check_sizes((FabCollective) _i, 64, sizes, G_N_ELEMENTS(sizes), 7);
+    check_sizes((FabCollective)_i, 32, sizes, G_N_ELEMENTS(sizes), 1);
+    check_sizes((FabCollective)_i, 32, sizes, G_N_ELEMENTS(sizes), 6);
+    check_sizes((FabCollective)_i, 64, sizes, G_N_ELEMENTS(sizes), 2);
+    check_sizes((FabCollective)_i, 64, sizes, G_N_ELEMENTS(sizes), 7);
 }
 END_TEST
 
@@ -197,7 +197,7 @@ START_TEST(nodes_of_any_size_move_the_right_numbers)
     for (size_t i = 0; i < G_N_ELEMENTS(counts) * G_N_ELEMENTS(sizes); i++) {
         FabCollectiveSpec spec = {
             .collective = FAB_ALL_REDUCE, .ranks = counts[i / G_N_ELEMENTS(sizes)],
-            .size = sizes[i % G_N_ELEMENTS(sizes)], .channels = 1 + (uint32_t) i % 4, .slots = slots[i % 3],
+            .size = sizes[i % G_N_ELEMENTS(sizes)], .channels = 1 + (uint32_t)i % 4, .slots = slots[i % 3],
         };
         g_autofree uint32_t *order = i % 2 == 0 ? shuffled_order(spec.channels, spec.ranks) : NULL;
         size_t cut = spec.ranks > 17 ? 3 - i % 2 * 2 : spec.size > 600 && i % 4 == 2 ? 3 : i % 4;
@@ -236,7 +236,7 @@ START_TEST(chunks_slices_slots_and_channels_never_change_the_numbers)
             uint32_t channels = 1 + i % 6;
             const uint64_t *cut = cuts[i / 6 % G_N_ELEMENTS(cuts)];
             FabCollectiveSpec spec = {
-                .collective = (FabCollective) _i, .size = 517, .channels = channels, .chunk_bytes = cut[0],
+                .collective = (FabCollective)_i, .size = 517, .channels = channels, .chunk_bytes = cut[0],
                 .slice_bytes = cut[1], .slots = slots[i / 6 / G_N_ELEMENTS(cuts)],
             };
 
@@ -278,7 +278,7 @@ START_TEST(one_rank_copies_its_input)
     for (const FabAlgorithm *algorithm = fab_algorithms; algorithm->name != NULL; algorithm++) {
         for (uint64_t size = 0; size < 200; size += 33) {
             FabCollectiveSpec spec = {
-                .collective = (FabCollective) _i, .size = size, .ranks = 1, .channels = 2, .chunk_bytes = 20,
+                .collective = (FabCollective)_i, .size = size, .ranks = 1, .channels = 2, .chunk_bytes = 20,
                 .slice_bytes = 6, .slots = 2,
             };
 
@@ -417,7 +417,7 @@ START_TEST(a_spec_out_of_bounds_is_refused_with_a_sentence)
     bad.collective = FAB_ALL_TO_ALL;
     bad.ranks = 1 << 20;
     check_refused("pairwise", &bad, "use fewer channels");
-    bad.collective = (FabCollective) 99;
+    bad.collective = (FabCollective)99;
     check_refused("ring", &bad, "collective 99");
 }
 END_TEST

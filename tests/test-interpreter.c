@@ -44,9 +44,9 @@ add(Script *script, uint32_t rank, uint64_t bytes, FabBuffer src, FabBuffer dst,
     step->src = src;
     step->dst = dst;
     if (recv >= 0)
-        fab_step_recv(step, (uint32_t) recv, 1 - rank);
+        fab_step_recv(step, (uint32_t)recv, 1 - rank);
     if (send >= 0)
-        fab_step_send(step, (uint32_t) send, 1 - rank);
+        fab_step_send(step, (uint32_t)send, 1 - rank);
     return step;
 }
 
@@ -60,8 +60,8 @@ run(Script *script, FabReduction reduction, uint8_t output[RANKS][BYTES], GError
     uint8_t *outputs[] = { output[0], output[1] };
 
     for (int i = 0; i < BYTES; i++) {
-        input[0][i] = (uint8_t) (i + 1);
-        input[1][i] = (uint8_t) (i + 101);
+        input[0][i] = (uint8_t)(i + 1);
+        input[1][i] = (uint8_t)(i + 101);
     }
     memset(output, 0xee, sizeof input);
     program->ranks = RANKS;
@@ -81,7 +81,7 @@ check_caught(Script *script, FabError code, const char *part)
     g_autoptr(GError) error = NULL;
 
     ck_assert(!run(script, FAB_REDUCE_SUM, output, &error));
-    ck_assert(g_error_matches(error, FAB_ERROR, (int) code));
+    ck_assert(g_error_matches(error, FAB_ERROR, (int)code));
     ck_assert_msg(strstr(error->message, part) != NULL, "%s lacks: %s", error->message, part);
 }
 
@@ -140,8 +140,8 @@ START_TEST(two_ranks_that_send_more_than_the_slots_hold_deadlock)
 
     /* 8 bytes are three slices of 3, and there are two slots. */
     for (uint32_t rank = 0; rank < RANKS; rank++) {
-        add(&script, rank, 8, FAB_BUFFER_INPUT, FAB_BUFFER_NONE, -1, (int) rank);
-        add(&script, rank, 8, FAB_BUFFER_NONE, FAB_BUFFER_OUTPUT, (int) (1 - rank), -1);
+        add(&script, rank, 8, FAB_BUFFER_INPUT, FAB_BUFFER_NONE, -1, (int)rank);
+        add(&script, rank, 8, FAB_BUFFER_NONE, FAB_BUFFER_OUTPUT, (int)(1 - rank), -1);
     }
     check_caught(&script, FAB_ERROR_DEADLOCK, "waits at step 0 (send) for rank 1 to receive");
 }
@@ -153,8 +153,8 @@ START_TEST(two_ranks_that_send_what_the_slots_hold_pass)
     uint8_t output[RANKS][BYTES];
 
     for (uint32_t rank = 0; rank < RANKS; rank++) {
-        add(&script, rank, 6, FAB_BUFFER_INPUT, FAB_BUFFER_NONE, -1, (int) rank);
-        add(&script, rank, 6, FAB_BUFFER_NONE, FAB_BUFFER_OUTPUT, (int) (1 - rank), -1);
+        add(&script, rank, 6, FAB_BUFFER_INPUT, FAB_BUFFER_NONE, -1, (int)rank);
+        add(&script, rank, 6, FAB_BUFFER_NONE, FAB_BUFFER_OUTPUT, (int)(1 - rank), -1);
     }
     ck_assert(run(&script, FAB_REDUCE_SUM, output, NULL));
     ck_assert_uint_eq(output[0][5], 106);

@@ -51,12 +51,6 @@ name_draft(FabDraft *draft, const char *id, guint number, guint count, GError **
     return fab_draft_measurement(draft, name, error);
 }
 
-static void
-free_measurement(gpointer data)
-{
-    fab_measurement_free(data);
-}
-
 /* All or none: what was new is taken away again when a later one cannot be written. */
 static bool
 write_all(const GPtrArray *measurements, const char *folder, GError **error)
@@ -100,7 +94,7 @@ put_drafts(GPtrArray *drafts, const char *path, const char *target, GError **err
 {
     g_autofree char *folder = g_path_get_dirname(target != NULL ? target : "imported");
     g_autofree char *id = g_path_get_basename(target != NULL ? target : "imported");
-    g_autoptr(GPtrArray) measurements = g_ptr_array_new_with_free_func(free_measurement);
+    g_autoptr(GPtrArray) measurements = g_ptr_array_new_with_free_func((GDestroyNotify)fab_measurement_free);
 
     if (target != NULL && (target[0] == '\0' || g_str_has_suffix(target, "/"))) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --output is \"%s\", must be ID or FOLDER/ID",

@@ -112,7 +112,7 @@ fab_collective_bus_factor(FabCollective collective, uint32_t ranks)
     case FAB_ALL_TO_ALL:
     case FAB_GATHER:
     case FAB_SCATTER:
-        return (double) (ranks - 1) / ranks;
+        return (double)(ranks - 1) / ranks;
     case FAB_BARRIER:
         return 0;
     default:
@@ -140,7 +140,7 @@ check_order(const FabCollectiveSpec *spec, GError **error)
     for (uint32_t c = 0; spec->order != NULL && c < spec->channels; c++) {
         memset(seen, 0, spec->ranks * sizeof *seen);
         for (uint32_t p = 0; p < spec->ranks; p++) {
-            uint32_t rank = spec->order[(size_t) c * spec->ranks + p];
+            uint32_t rank = spec->order[(size_t)c * spec->ranks + p];
 
             if (rank < spec->ranks && !seen[rank]) {
                 seen[rank] = true;
@@ -210,8 +210,8 @@ performers(FabCollective collective)
 FabProgram *
 fab_collective_emit(const FabAlgorithm *algorithm, const FabCollectiveSpec *spec, GError **error)
 {
-    if ((unsigned) spec->collective >= FAB_COLLECTIVE_COUNT) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "collective %d does not exist", (int) spec->collective);
+    if ((unsigned)spec->collective >= FAB_COLLECTIVE_COUNT) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "collective %d does not exist", (int)spec->collective);
         return NULL;
     }
     if (!(algorithm->collectives & BIT(spec->collective))) {
@@ -245,7 +245,7 @@ expected_byte(const FabCollectiveSpec *spec, bool max, const uint8_t *const *inp
     for (uint32_t r = 0; r < spec->ranks; r++) {
         uint8_t other = input[r][part->from_offset + i];
 
-        value = max ? MAX(value, other) : (uint8_t) (value + other);
+        value = max ? MAX(value, other) : (uint8_t)(value + other);
     }
     return value;
 }

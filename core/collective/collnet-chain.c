@@ -38,7 +38,7 @@ edge(const Chain *chain, uint32_t channel, uint32_t rank, uint32_t role)
 static uint32_t
 rank_at(const Chain *chain, uint32_t channel, uint32_t node, uint32_t position)
 {
-    return chain->order[(size_t) channel * chain->network.ranks + node * chain->network.local + position];
+    return chain->order[(size_t)channel * chain->network.ranks + node * chain->network.local + position];
 }
 
 static void
@@ -77,7 +77,7 @@ chain_step(const FabProgram *program, const FabStream *stream, uint64_t index, F
     const Chain *chain = program->data;
     const FabShare *share = &chain->shares[stream->channel];
     uint32_t node = stream->rank / chain->network.local;
-    uint32_t position = chain->position[(size_t) stream->channel * chain->network.ranks + stream->rank];
+    uint32_t position = chain->position[(size_t)stream->channel * chain->network.ranks + stream->rank];
     bool owner =
         stream->role == DOWN && position == 0 && fab_network_owner(&chain->network, stream->channel, 0) == node;
     uint32_t phase = 1;
@@ -106,12 +106,12 @@ set_order(Chain *chain, const FabCollectiveSpec *spec)
     g_autofree uint32_t *filled = g_new(uint32_t, chain->network.nodes);
 
     for (uint32_t c = 0; c < spec->channels; c++) {
-        size_t base = (size_t) c * n;
+        size_t base = (size_t)c * n;
         memset(filled, 0, chain->network.nodes * sizeof *filled);
         for (uint32_t i = 0; i < n; i++) {
             uint32_t rank = spec->order != NULL ? spec->order[base + i] : i, node = rank / local;
             chain->position[base + rank] = filled[node];
-            chain->order[base + (size_t) node * local + filled[node]++] = rank;
+            chain->order[base + (size_t)node * local + filled[node]++] = rank;
         }
     }
 }
@@ -119,22 +119,22 @@ set_order(Chain *chain, const FabCollectiveSpec *spec)
 FabProgram *
 fab_collnet_chain_emit(const FabCollectiveSpec *spec, GError **error)
 {
-    double links = (double) ROLES * spec->channels * spec->ranks;
+    double links = (double)ROLES * spec->channels * spec->ranks;
     FabProgram *program;
     Chain *chain;
 
     if (!fab_emit_check_connections(spec, links + fab_network_count(spec, 1), error))
         return NULL;
     chain = g_new0(Chain, 1);
-    chain->position = g_new(uint32_t, (size_t) spec->channels * spec->ranks);
-    chain->order = g_new(uint32_t, (size_t) spec->channels * spec->ranks);
+    chain->position = g_new(uint32_t, (size_t)spec->channels * spec->ranks);
+    chain->order = g_new(uint32_t, (size_t)spec->channels * spec->ranks);
     chain->network.local = fab_network_local(spec);
     chain->network.nodes = spec->ranks / chain->network.local;
     set_order(chain, spec);
     fab_network_init(&chain->network, spec, 1, chain->order);
     chain->chunk = fab_emit_chunk(spec, spec->slots);
     chain->shares = fab_emit_shares(spec, spec->size, 1, chain->chunk);
-    program = fab_emit_program(spec, "collnet-chain", chain->network.connections + (uint32_t) links, chain, chain_free);
+    program = fab_emit_program(spec, "collnet-chain", chain->network.connections + (uint32_t)links, chain, chain_free);
     program->step = chain_step;
     program->roles = ROLES;
     program->role_share[UP] = program->role_share[DOWN] = 0.5;

@@ -39,7 +39,7 @@ block(const Direct *direct, uint32_t channel, uint32_t head, uint32_t node)
 {
     const FabNetwork *network = &direct->network;
 
-    return (((size_t) channel * network->heads + head) * network->nodes + node) * network->local;
+    return (((size_t)channel * network->heads + head) * network->nodes + node) * network->local;
 }
 
 /* The place in a head's block of the rank at `place` in the node: the head comes first, the others follow in order. */
@@ -57,10 +57,10 @@ set_node_ends(const Direct *direct, const FabStream *stream, uint32_t place, Fab
 
     if (stream->role == REDUCE) {
         step->recv = direct->ups + first;
-        step->recv_count = (uint16_t) (direct->network.local - 1);
+        step->recv_count = (uint16_t)(direct->network.local - 1);
     } else {
         step->send = direct->downs + first;
-        step->send_count = (uint16_t) (direct->network.local - 1);
+        step->send_count = (uint16_t)(direct->network.local - 1);
     }
 }
 
@@ -171,14 +171,14 @@ fab_collnet_direct_emit(const FabCollectiveSpec *spec, GError **error)
     if (!fab_emit_check_connections(spec, ends + fab_network_count(spec, heads), error))
         return NULL;
     direct = g_new0(Direct, 1);
-    order = g_new(uint32_t, (size_t) spec->channels * spec->ranks);
-    for (size_t i = 0; i < (size_t) spec->channels * spec->ranks; i++)
-        order[i] = (uint32_t) (i % spec->ranks);
+    order = g_new(uint32_t, (size_t)spec->channels * spec->ranks);
+    for (size_t i = 0; i < (size_t)spec->channels * spec->ranks; i++)
+        order[i] = (uint32_t)(i % spec->ranks);
     fab_network_init(&direct->network, spec, heads, order);
     set_ends(direct);
     direct->chunk = fab_emit_chunk(spec, spec->slots);
     direct->shares = fab_emit_shares(spec, spec->size, heads, direct->chunk);
-    program = fab_emit_program(spec, "collnet-direct", direct->network.connections + (uint32_t) ends, direct,
+    program = fab_emit_program(spec, "collnet-direct", direct->network.connections + (uint32_t)ends, direct,
                                direct_free);
     program->step = direct_step;
     program->roles = ROLES;

@@ -28,9 +28,9 @@ dissemination_step(const FabProgram *program, const FabStream *stream, uint64_t 
     behind = (stream->rank + n - distance) % n;
     fab_step_begin(step, 0);
     if (index % 2 == 0)
-        fab_step_send(step, stream->rank * rounds + (uint32_t) index / 2, ahead);
+        fab_step_send(step, stream->rank * rounds + (uint32_t)index / 2, ahead);
     else
-        fab_step_recv(step, behind * rounds + (uint32_t) index / 2, behind);
+        fab_step_recv(step, behind * rounds + (uint32_t)index / 2, behind);
     return true;
 }
 
@@ -40,7 +40,7 @@ fab_dissemination_emit(const FabCollectiveSpec *spec, GError **error)
     uint32_t rounds = round_count(spec->ranks);
     FabProgram *program;
 
-    if (!fab_emit_check_connections(spec, (double) rounds * spec->ranks, error))
+    if (!fab_emit_check_connections(spec, (double)rounds * spec->ranks, error))
         return NULL;
     program = fab_emit_program(spec, "dissemination", rounds * spec->ranks, NULL, NULL);
     program->step = dissemination_step;

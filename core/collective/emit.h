@@ -50,14 +50,14 @@ static inline uint64_t
 fab_emit_split(uint64_t index, uint32_t divisor, uint32_t *rest)
 {
     if (index < divisor) {
-        *rest = (uint32_t) index;
+        *rest = (uint32_t)index;
         return 0;
     }
     if (index <= UINT32_MAX) {
-        *rest = (uint32_t) index % divisor;
-        return (uint32_t) index / divisor;
+        *rest = (uint32_t)index % divisor;
+        return (uint32_t)index / divisor;
     }
-    *rest = (uint32_t) (index % divisor);
+    *rest = (uint32_t)(index % divisor);
     return index / divisor;
 }
 

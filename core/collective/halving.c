@@ -154,7 +154,7 @@ static void
 core_step(const Halving *halving, const FabStream *stream, uint64_t index, FabStep *step)
 {
     const Lane *lane = &halving->lanes[stream->channel];
-    const Round *rounds = &halving->rounds[(size_t) stream->channel * halving->round_count];
+    const Round *rounds = &halving->rounds[(size_t)stream->channel * halving->round_count];
     bool folded = stream->rank < 2 * halving->extras;
     uint32_t k = 0;
     Pairing pairing;
@@ -200,7 +200,7 @@ static bool
 halving_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
 {
     const Halving *halving = program->data;
-    const Round *rounds = &halving->rounds[(size_t) stream->channel * halving->round_count];
+    const Round *rounds = &halving->rounds[(size_t)stream->channel * halving->round_count];
     bool folds = stream->rank < 2 * halving->extras;
     uint64_t fold = folds ? halving->lanes[stream->channel].chunks : 0;
     uint64_t middle = folds && stream->rank % 2 == 1 ? 0 : rounds[halving->round_count - 1].end;
@@ -226,7 +226,7 @@ plan(Halving *halving, const FabCollectiveSpec *spec)
     fab_piece(spec->size, spec->ranks, 0, &start, &unit);
     for (uint32_t c = 0; c < spec->channels; c++) {
         Lane *lane = &halving->lanes[c];
-        Round *rounds = &halving->rounds[(size_t) c * halving->round_count];
+        Round *rounds = &halving->rounds[(size_t)c * halving->round_count];
 
         if (halving->contiguous) {
             fab_piece(spec->size, spec->channels, c, &lane->offset, &lane->bytes);
@@ -267,7 +267,7 @@ halving_new(const FabCollectiveSpec *spec)
     halving->contiguous = spec->collective == FAB_ALL_REDUCE || spec->channels == 1;
     halving->round_count = spec->collective == FAB_ALL_REDUCE ? 2 * halving->bits : halving->bits;
     halving->lanes = g_new0(Lane, spec->channels);
-    halving->rounds = g_new0(Round, (size_t) spec->channels * halving->round_count);
+    halving->rounds = g_new0(Round, (size_t)spec->channels * halving->round_count);
     plan(halving, spec);
     return halving;
 }
@@ -286,7 +286,7 @@ fab_halving_emit(const FabCollectiveSpec *spec, GError **error)
         return NULL;
     }
     halving = halving_new(spec);
-    if (!fab_emit_check_connections(spec, (double) spec->channels * spec->ranks * (halving->bits + 1), error)) {
+    if (!fab_emit_check_connections(spec, (double)spec->channels * spec->ranks * (halving->bits + 1), error)) {
         halving_free(halving);
         return NULL;
     }

@@ -15,7 +15,7 @@ fab_network_count(const FabCollectiveSpec *spec, uint32_t heads)
 static inline size_t
 index_of(const FabNetwork *network, uint32_t channel, uint32_t head, uint32_t node)
 {
-    return ((size_t) channel * network->heads + head) * network->nodes + node;
+    return ((size_t)channel * network->heads + head) * network->nodes + node;
 }
 
 uint32_t
@@ -41,7 +41,7 @@ fab_network_init(FabNetwork *network, const FabCollectiveSpec *spec, uint32_t he
     network->downs = g_new(FabEnd, count);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t node = i % network->nodes, head = i / network->nodes % heads, channel = i / network->nodes / heads;
-        network->rank[i] = order[(size_t) channel * spec->ranks + (size_t) node * network->local + head];
+        network->rank[i] = order[(size_t)channel * spec->ranks + (size_t)node * network->local + head];
         network->ups[i] = (FabEnd) { i, network->rank[i] };
         network->downs[i] = (FabEnd) { count + i, network->rank[i] };
     }
@@ -84,5 +84,5 @@ fab_network_exchange(const FabNetwork *network, uint32_t channel, uint32_t head,
     step->flags = FAB_STEP_IN_NETWORK;
     step->recv = network->ups + first;
     step->send = network->downs + first;
-    step->recv_count = step->send_count = (uint16_t) network->nodes;
+    step->recv_count = step->send_count = (uint16_t)network->nodes;
 }

@@ -48,7 +48,7 @@ nvls_tree_free(gpointer data)
 static inline size_t
 block(const NvlsTree *nvls, uint32_t channel, uint32_t head, uint32_t node)
 {
-    return (((size_t) channel * nvls->local + head) * nvls->nodes + node) * nvls->local;
+    return (((size_t)channel * nvls->local + head) * nvls->nodes + node) * nvls->local;
 }
 
 static uint64_t
@@ -84,7 +84,7 @@ read_node(const NvlsTree *nvls, const FabStream *stream, uint32_t node, FabStep 
 {
     step->flags = FAB_STEP_IN_SWITCH;
     step->recv = nvls->ups + block(nvls, stream->channel, stream->rank % nvls->local, node);
-    step->recv_count = (uint16_t) nvls->local;
+    step->recv_count = (uint16_t)nvls->local;
     step->dst = FAB_BUFFER_SCRATCH;
     step->dst_offset = kept(nvls, stream, UP);
 }
@@ -96,14 +96,14 @@ multicast(const NvlsTree *nvls, const FabStream *stream, uint32_t node, FabStep 
     step->src = FAB_BUFFER_SCRATCH;
     step->src_offset = kept(nvls, stream, DOWN);
     step->send = nvls->downs + block(nvls, stream->channel, stream->rank % nvls->local, node);
-    step->send_count = (uint16_t) nvls->local;
+    step->send_count = (uint16_t)nvls->local;
 }
 
 /* The rank at the same place in another node. */
 static inline uint32_t
 peer(const NvlsTree *nvls, const FabStream *stream, int32_t node)
 {
-    return (uint32_t) node * nvls->local + stream->rank % nvls->local;
+    return (uint32_t)node * nvls->local + stream->rank % nvls->local;
 }
 
 static void
@@ -113,7 +113,7 @@ add_below(const NvlsTree *nvls, const FabStream *stream, const FabTreeNode *tree
     step->src_offset = kept(nvls, stream, UP);
     for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
         if (tree->children[i] != FAB_TREE_NONE)
-            fab_step_recv(step, edge(nvls, stream, (uint32_t) tree->children[i], UP),
+            fab_step_recv(step, edge(nvls, stream, (uint32_t)tree->children[i], UP),
                           peer(nvls, stream, tree->children[i]));
 }
 
@@ -124,7 +124,7 @@ send_below(const NvlsTree *nvls, const FabStream *stream, const FabTreeNode *tre
     step->dst_offset = kept(nvls, stream, DOWN);
     for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
         if (tree->children[i] != FAB_TREE_NONE)
-            fab_step_send(step, edge(nvls, stream, (uint32_t) tree->children[i], DOWN),
+            fab_step_send(step, edge(nvls, stream, (uint32_t)tree->children[i], DOWN),
                           peer(nvls, stream, tree->children[i]));
 }
 
@@ -157,7 +157,7 @@ static void
 head_step(const NvlsTree *nvls, const FabStream *stream, uint32_t part, FabStep *step)
 {
     uint32_t node = stream->rank / nvls->local;
-    const FabTreeNode *tree = &nvls->trees[(size_t) (stream->channel % TREES) * nvls->nodes + node];
+    const FabTreeNode *tree = &nvls->trees[(size_t)(stream->channel % TREES) * nvls->nodes + node];
     bool root = tree->parent == FAB_TREE_NONE;
 
     if (stream->role == REDUCE && part == 0) {
@@ -181,7 +181,7 @@ static uint32_t
 head_parts(const NvlsTree *nvls, const FabStream *stream)
 {
     uint32_t node = stream->rank / nvls->local;
-    const FabTreeNode *tree = &nvls->trees[(size_t) (stream->channel % TREES) * nvls->nodes + node];
+    const FabTreeNode *tree = &nvls->trees[(size_t)(stream->channel % TREES) * nvls->nodes + node];
     bool root = tree->parent == FAB_TREE_NONE;
 
     return stream->role == REDUCE ? (root ? 3 : 2) : root ? 0 : 2;
@@ -264,11 +264,11 @@ nvls_tree_joins(const FabProgram *program, uint32_t connection, uint32_t *from, 
 
     if (connection < nvls->first_edge)
         return false;
-    parent = nvls->trees[(size_t) (channel % TREES) * nvls->nodes + rank / nvls->local].parent;
+    parent = nvls->trees[(size_t)(channel % TREES) * nvls->nodes + rank / nvls->local].parent;
     if (parent == FAB_TREE_NONE)
         return false;
     *from = rank;
-    *to = (uint32_t) parent * nvls->local + rank % nvls->local;
+    *to = (uint32_t)parent * nvls->local + rank % nvls->local;
     if (edge_number % DIRECTIONS == DOWN) {
         *from = *to;
         *to = rank;
@@ -317,10 +317,10 @@ pieces_are_even(const NvlsTree *nvls)
 static void
 init_network(NvlsTree *nvls, const FabCollectiveSpec *spec)
 {
-    g_autofree uint32_t *order = g_new(uint32_t, (size_t) spec->channels * spec->ranks);
+    g_autofree uint32_t *order = g_new(uint32_t, (size_t)spec->channels * spec->ranks);
 
-    for (size_t i = 0; i < (size_t) spec->channels * spec->ranks; i++)
-        order[i] = (uint32_t) (i % spec->ranks);
+    for (size_t i = 0; i < (size_t)spec->channels * spec->ranks; i++)
+        order[i] = (uint32_t)(i % spec->ranks);
     nvls->by_network = true;
     fab_network_init(&nvls->network, spec, nvls->local, order);
 }
@@ -330,8 +330,8 @@ emit(const FabCollectiveSpec *spec, bool by_network, GError **error)
 {
     const char *name = by_network ? "nvls" : "nvls-tree";
     uint32_t local = spec->ranks_per_node > 0 ? spec->ranks_per_node : spec->ranks, count, between;
-    double ends = (double) spec->channels * local * spec->ranks;
-    double edges = by_network ? fab_network_count(spec, local) : (double) DIRECTIONS * spec->channels * spec->ranks;
+    double ends = (double)spec->channels * local * spec->ranks;
+    double edges = by_network ? fab_network_count(spec, local) : (double)DIRECTIONS * spec->channels * spec->ranks;
     FabProgram *program;
     NvlsTree *nvls;
 
@@ -342,8 +342,8 @@ emit(const FabCollectiveSpec *spec, bool by_network, GError **error)
     }
     if (!fab_emit_check_connections(spec, 2 * ends + edges, error))
         return NULL;
-    count = (uint32_t) ends;
-    between = by_network ? (uint32_t) edges : 0; /* numbers of the network come first, those of trees last */
+    count = (uint32_t)ends;
+    between = by_network ? (uint32_t)edges : 0; /* numbers of the network come first, those of trees last */
     nvls = g_new(NvlsTree, 1);
     *nvls = (NvlsTree) { .ranks = spec->ranks, .local = local, .nodes = spec->ranks / local,
                          .channels = spec->channels, .chunk = fab_emit_chunk(spec, spec->slots),
@@ -355,13 +355,13 @@ emit(const FabCollectiveSpec *spec, bool by_network, GError **error)
     nvls->ups = ends_new(nvls, count, between);
     nvls->downs = ends_new(nvls, count, between + count);
     nvls->shares = fab_emit_shares(spec, spec->size, local, nvls->chunk);
-    program = fab_emit_program(spec, name, 2 * count + (uint32_t) edges, nvls, nvls_tree_free);
+    program = fab_emit_program(spec, name, 2 * count + (uint32_t)edges, nvls, nvls_tree_free);
     program->step = nvls_tree_step;
     program->places = local;
     program->turn = !by_network && pieces_are_even(nvls) ? 1 : 0;
     program->joins = nvls_tree_joins;
     program->folded = nvls_tree_folded;
-    program->scratch_bytes = (uint64_t) DIRECTIONS * spec->channels * nvls->chunk;
+    program->scratch_bytes = (uint64_t)DIRECTIONS * spec->channels * nvls->chunk;
     program->roles = ROLES;
     /* NCCL 2.30: of 20 warps 6 scatter, 5 gather, 5 reduce and 4 broadcast. */
     program->role_share[SCATTER] = 6.0 / 20;

@@ -44,7 +44,7 @@ nvls_free(gpointer data)
 static inline size_t
 end_index(const Nvls *nvls, uint32_t channel, uint32_t head, uint32_t rank)
 {
-    return ((size_t) channel * nvls->ranks + head) * nvls->ranks + rank;
+    return ((size_t)channel * nvls->ranks + head) * nvls->ranks + rank;
 }
 
 /*
@@ -75,14 +75,14 @@ in_switch_step(const Nvls *nvls, const FabStream *stream, FabStep *step, uint64_
     step->flags = FAB_STEP_IN_SWITCH;
     if (nvls->ups != NULL) {
         step->recv = nvls->ups + first;
-        step->recv_count = (uint16_t) nvls->ranks;
+        step->recv_count = (uint16_t)nvls->ranks;
     } else {
         step->src = FAB_BUFFER_INPUT;
         step->src_offset = in_one;
     }
     if (nvls->downs != NULL) {
         step->send = nvls->downs + first;
-        step->send_count = (uint16_t) nvls->ranks;
+        step->send_count = (uint16_t)nvls->ranks;
     } else {
         step->dst = FAB_BUFFER_OUTPUT;
         step->dst_offset = in_one;
@@ -109,11 +109,11 @@ nvls_step(const FabProgram *program, const FabStream *stream, uint64_t index, Fa
         step->flags = FAB_STEP_LOCAL_SEND;
         step->src = FAB_BUFFER_INPUT;
         step->src_offset = in_all;
-        fab_step_send(step, (uint32_t) end_index(nvls, stream->channel, head, stream->rank), head);
+        fab_step_send(step, (uint32_t)end_index(nvls, stream->channel, head, stream->rank), head);
     } else {
         step->dst = FAB_BUFFER_OUTPUT;
         step->dst_offset = in_all;
-        fab_step_recv(step, nvls->up_count + (uint32_t) end_index(nvls, stream->channel, head, stream->rank), head);
+        fab_step_recv(step, nvls->up_count + (uint32_t)end_index(nvls, stream->channel, head, stream->rank), head);
     }
     return true;
 }
@@ -172,7 +172,7 @@ nvls_new(const FabCollectiveSpec *spec)
 FabProgram *
 fab_nvls_emit(const FabCollectiveSpec *spec, GError **error)
 {
-    double pairs = (double) spec->channels * spec->ranks * spec->ranks;
+    double pairs = (double)spec->channels * spec->ranks * spec->ranks;
     bool both = spec->collective == FAB_ALL_REDUCE;
     FabProgram *program;
     Nvls *nvls;
@@ -187,7 +187,7 @@ fab_nvls_emit(const FabCollectiveSpec *spec, GError **error)
     if (!fab_emit_check_connections(spec, both ? 2 * pairs : pairs, error))
         return NULL;
     nvls = nvls_new(spec);
-    program = fab_emit_program(spec, "nvls", (uint32_t) (both ? 2 * pairs : pairs), nvls, nvls_free);
+    program = fab_emit_program(spec, "nvls", (uint32_t)(both ? 2 * pairs : pairs), nvls, nvls_free);
     program->step = nvls_step;
     program->roles = both ? 3 : 2;
     share_warps(nvls, program);

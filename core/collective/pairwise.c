@@ -138,7 +138,7 @@ connection_count(const FabCollectiveSpec *spec, uint32_t parts)
     double others = spec->ranks - 1.0;
 
     if (spec->collective == FAB_SEND_RECV)
-        return (double) spec->ranks * parts;
+        return (double)spec->ranks * parts;
     if (spec->collective == FAB_GATHER || spec->collective == FAB_SCATTER)
         return others * parts;
     return others * spec->ranks * parts;
@@ -188,7 +188,7 @@ pairwise_step(const FabProgram *program, const FabStream *stream, uint64_t index
     rounds = stream_rounds(pairwise, stream, lane);
     if (turn >= rounds.count)
         return false;
-    round = rounds.first + (uint32_t) turn * pairwise->lanes;
+    round = rounds.first + (uint32_t)turn * pairwise->lanes;
     transfer = transfer_find(pairwise, stream, round);
     fab_step_begin(step, fab_emit_clip(share->offset + in_share,
                                        fab_emit_clip(in_share, pairwise->chunk, share->bytes), transfer.bytes));
@@ -256,7 +256,7 @@ fab_pairwise_emit(const FabCollectiveSpec *spec, GError **error)
     pairwise->shares = fab_emit_shares(&divided, pairwise->unit, 1, pairwise->chunk);
     /* The first part is the longest. */
     pairwise->steps_per_round = MAX(pairwise->shares[0].loops, 1);
-    program = fab_emit_program(spec, "pairwise", (uint32_t) connection_count(spec, divided.channels), pairwise,
+    program = fab_emit_program(spec, "pairwise", (uint32_t)connection_count(spec, divided.channels), pairwise,
                                pairwise_free);
     program->step = pairwise_step;
     program->turn = pairwise_turn(pairwise);

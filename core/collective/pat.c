@@ -120,11 +120,11 @@ static void
 operations_new(Pat *pat, bool ahead)
 {
     GArray *operations = g_array_new(FALSE, FALSE, sizeof(Operation));
-    int32_t last = (int32_t) pat->ranks - 2;
+    int32_t last = (int32_t)pat->ranks - 2;
 
     add_operation(operations, -1, 0);
     for (int32_t e = 0; e <= last; e++) {
-        if (e < last && feeds(pat, (uint32_t) e)) {
+        if (e < last && feeds(pat, (uint32_t)e)) {
             add_operation(operations, e, e + 1);
             continue;
         }
@@ -151,7 +151,7 @@ place_sums(Pat *pat)
         uint32_t distance = operation->recv >= 0 ? pat->edges[operation->recv].near : pat->edges[operation->send].far;
 
         operation->source = place[distance];
-        if (operation->send >= 0 || (distance == 0 && operation->recv == (int32_t) pat->ranks - 2)) {
+        if (operation->send >= 0 || (distance == 0 && operation->recv == (int32_t)pat->ranks - 2)) {
             if (place[distance] != NOT_HELD)
                 taken[place[distance]] = false;
             continue;
@@ -160,7 +160,7 @@ place_sums(Pat *pat)
             for (place[distance] = 0; taken[place[distance]]; place[distance]++)
                 continue;
             taken[place[distance]] = true;
-            pat->held = MAX(pat->held, (uint32_t) place[distance] + 1);
+            pat->held = MAX(pat->held, (uint32_t)place[distance] + 1);
         }
         operation->target = place[distance];
     }
@@ -172,7 +172,7 @@ place_sums(Pat *pat)
 static inline uint32_t
 connection(const Pat *pat, uint32_t channel, uint32_t rank, const Edge *edge)
 {
-    uint32_t dimension = (uint32_t) __builtin_ctz(edge->far - edge->near);
+    uint32_t dimension = (uint32_t)__builtin_ctz(edge->far - edge->near);
 
     return (channel * pat->ranks + rank) * pat->dimensions + dimension;
 }
@@ -234,13 +234,13 @@ static void
 reduce_step(const Pat *pat, const FabStream *stream, const Operation *operation, uint64_t in_piece, uint64_t in_buffer,
             FabStep *step)
 {
-    uint64_t base = (uint64_t) stream->channel * pat->held;
+    uint64_t base = (uint64_t)stream->channel * pat->held;
 
     step->src = operation->source == NOT_HELD ? FAB_BUFFER_INPUT : FAB_BUFFER_SCRATCH;
-    step->src_offset = operation->source == NOT_HELD ? in_buffer : (base + (uint32_t) operation->source) * pat->chunk;
+    step->src_offset = operation->source == NOT_HELD ? in_buffer : (base + (uint32_t)operation->source) * pat->chunk;
     if (operation->target != NOT_HELD) {
         step->dst = FAB_BUFFER_SCRATCH;
-        step->dst_offset = (base + (uint32_t) operation->target) * pat->chunk;
+        step->dst_offset = (base + (uint32_t)operation->target) * pat->chunk;
     } else if (operation->send < 0) {
         step->dst = FAB_BUFFER_OUTPUT;
         step->dst_offset = in_piece;
@@ -317,13 +317,13 @@ fab_pat_emit(const FabCollectiveSpec *spec, GError **error)
     FabProgram *program;
     Pat *pat;
 
-    while (1u << (uint32_t) dimensions < spec->ranks)
+    while (1u << (uint32_t)dimensions < spec->ranks)
         dimensions++;
     if (!fab_emit_check_connections(spec, dimensions * spec->channels * spec->ranks, error))
         return NULL;
     pat = pat_new(spec);
     program = fab_emit_program(spec, "pat", pat->dimensions * spec->channels * spec->ranks, pat, pat_free);
     program->step = pat_step;
-    program->scratch_bytes = (uint64_t) spec->channels * pat->held * pat->chunk;
+    program->scratch_bytes = (uint64_t)spec->channels * pat->held * pat->chunk;
     return program;
 }

@@ -46,7 +46,7 @@ ring_place(const Ring *ring, const FabStream *stream, Place *place)
     uint32_t n = ring->ranks;
 
     if (ring->places != NULL) {
-        *place = ring->places[(size_t) stream->channel * n + stream->rank];
+        *place = ring->places[(size_t)stream->channel * n + stream->rank];
         return;
     }
     place->position = stream->rank;
@@ -57,7 +57,7 @@ ring_place(const Ring *ring, const FabStream *stream, Place *place)
 static inline uint32_t
 rank_at(const Ring *ring, uint32_t channel, uint32_t position)
 {
-    return ring->order == NULL ? position : ring->order[(size_t) channel * ring->ranks + position];
+    return ring->order == NULL ? position : ring->order[(size_t)channel * ring->ranks + position];
 }
 
 static inline void
@@ -115,46 +115,53 @@ all_reduce_step(const FabProgram *program, const FabStream *stream, uint64_t ind
     return true;
 }
 
-/*
- * The channel's part of a rank's piece in a loop. Every piece is taken to be as long as the first one; what lies
- * beyond the end of the buffer is cut off, so that all ranks have equally many loops.
- */
-static inline uint64_t
-piece_part(const Ring *ring, const FabShare *share, uint64_t loop, uint32_t rank, uint64_t *in_piece,
-           uint64_t *in_buffer)
-{
-    uint64_t in_share = loop * ring->chunk;
+/* A step of all_gather and reduce_scatter, which go round n ranks once a loop. */
+typedef struct {
+    uint32_t number; /* in the loop */
+    Place place;
+    uint64_t in_piece, in_buffer; /* where its bytes lie in the rank's own piece and in the buffer of all pieces */
+} PieceStep;
 
-    *in_piece = share->offset + in_share;
-    *in_buffer = ring->unit * rank + *in_piece;
-    return fab_emit_clip(*in_buffer, fab_emit_clip(in_share, ring->chunk, share->bytes), ring->size);
+/*
+ * Starts the step about the channel's part of the piece of the rank that is `back` and the step's number behind. Every
+ * piece is taken to be as long as the first one; what lies beyond the end of the buffer is cut off, so that all ranks
+ * have equally many loops.
+ */
+static inline bool
+piece_begin(const Ring *ring, const FabStream *stream, uint64_t index, uint32_t back, FabStep *step, PieceStep *at)
+{
+    const FabShare *share = &ring->shares[stream->channel];
+    uint64_t loop = fab_emit_split(index, ring->ranks, &at->number), in_share = loop * ring->chunk;
+    uint32_t owner;
+
+    if (loop >= share->loops)
+        return false;
+    ring_place(ring, stream, &at->place);
+    owner = rank_at(ring, stream->channel, steps_back(ring, at->place.position, at->number + back));
+    at->in_piece = share->offset + in_share;
+    at->in_buffer = ring->unit * owner + at->in_piece;
+    fab_step_begin(step, fab_emit_clip(at->in_buffer, fab_emit_clip(in_share, ring->chunk, share->bytes), ring->size));
+    return true;
 }
 
 static bool
 all_gather_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
 {
     const Ring *ring = program->data;
-    const FabShare *share = &ring->shares[stream->channel];
-    uint32_t n = ring->ranks, j, owner;
-    uint64_t loop = fab_emit_split(index, n, &j);
-    uint64_t in_piece, in_buffer;
-    Place place;
+    PieceStep at;
 
-    if (loop >= share->loops)
+    if (!piece_begin(ring, stream, index, 0, step, &at))
         return false;
-    ring_place(ring, stream, &place);
-    owner = rank_at(ring, stream->channel, steps_back(ring, place.position, j));
-    fab_step_begin(step, piece_part(ring, share, loop, owner, &in_piece, &in_buffer));
     step->dst = FAB_BUFFER_OUTPUT;
-    step->dst_offset = in_buffer;
-    if (j == 0) {
+    step->dst_offset = at.in_buffer;
+    if (at.number == 0) {
         step->src = FAB_BUFFER_INPUT;
-        step->src_offset = in_piece;
+        step->src_offset = at.in_piece;
     } else {
-        receive_from_behind(ring, stream, &place, step);
+        receive_from_behind(ring, stream, &at.place, step);
     }
-    if (j < n - 1)
-        send_ahead(ring, stream, &place, step);
+    if (at.number < ring->ranks - 1)
+        send_ahead(ring, stream, &at.place, step);
     return true;
 }
 
@@ -162,26 +169,19 @@ static bool
 reduce_scatter_step(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step)
 {
     const Ring *ring = program->data;
-    const FabShare *share = &ring->shares[stream->channel];
-    uint32_t n = ring->ranks, j, owner;
-    uint64_t loop = fab_emit_split(index, n, &j);
-    uint64_t in_piece, in_buffer;
-    Place place;
+    PieceStep at;
 
-    if (loop >= share->loops)
+    if (!piece_begin(ring, stream, index, 1, step, &at))
         return false;
-    ring_place(ring, stream, &place);
-    owner = rank_at(ring, stream->channel, steps_back(ring, place.position, j + 1));
-    fab_step_begin(step, piece_part(ring, share, loop, owner, &in_piece, &in_buffer));
     step->src = FAB_BUFFER_INPUT;
-    step->src_offset = in_buffer;
-    if (j > 0)
-        receive_from_behind(ring, stream, &place, step);
-    if (j < n - 1) {
-        send_ahead(ring, stream, &place, step);
+    step->src_offset = at.in_buffer;
+    if (at.number > 0)
+        receive_from_behind(ring, stream, &at.place, step);
+    if (at.number < ring->ranks - 1) {
+        send_ahead(ring, stream, &at.place, step);
     } else {
         step->dst = FAB_BUFFER_OUTPUT;
-        step->dst_offset = in_piece;
+        step->dst_offset = at.in_piece;
     }
     return true;
 }
@@ -349,18 +349,18 @@ ring_turn(const Ring *ring, const FabCollectiveSpec *spec)
 static void
 copy_order(Ring *ring, const FabCollectiveSpec *spec)
 {
-    size_t count = (size_t) spec->channels * spec->ranks;
+    size_t count = (size_t)spec->channels * spec->ranks;
     uint32_t n = spec->ranks;
 
     ring->order = g_memdup2(spec->order, count * sizeof *spec->order);
     ring->places = g_new(Place, count);
     for (uint32_t c = 0; c < spec->channels; c++) {
-        const uint32_t *order = ring->order + (size_t) c * n;
+        const uint32_t *order = ring->order + (size_t)c * n;
 
         for (uint32_t p = 0; p < n; p++) {
             uint32_t behind = p == 0 ? n - 1 : p - 1;
 
-            ring->places[(size_t) c * n + order[p]] = (Place) {
+            ring->places[(size_t)c * n + order[p]] = (Place) {
                 .position = p,
                 .position_behind = behind,
                 .rank_behind = order[behind],
@@ -408,7 +408,7 @@ fab_ring_emit(const FabCollectiveSpec *spec, GError **error)
     FabProgram *program;
     Ring *ring;
 
-    if (!fab_emit_check_connections(spec, (double) spec->channels * spec->ranks, error))
+    if (!fab_emit_check_connections(spec, (double)spec->channels * spec->ranks, error))
         return NULL;
     ring = ring_new(spec);
     program = fab_emit_program(spec, "ring", spec->channels * spec->ranks, ring, ring_free);

@@ -44,10 +44,10 @@ reduce_up(const Tree *tree, const FabStream *stream, const FabTreeNode *node, Fa
     step->src = FAB_BUFFER_INPUT;
     for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
         if (node->children[i] != FAB_TREE_NONE)
-            fab_step_recv(step, edge(tree, stream->channel, (uint32_t) node->children[i], UP),
-                          (uint32_t) node->children[i]);
+            fab_step_recv(step, edge(tree, stream->channel, (uint32_t)node->children[i], UP),
+                          (uint32_t)node->children[i]);
     if (node->parent != FAB_TREE_NONE)
-        fab_step_send(step, edge(tree, stream->channel, stream->rank, UP), (uint32_t) node->parent);
+        fab_step_send(step, edge(tree, stream->channel, stream->rank, UP), (uint32_t)node->parent);
 }
 
 static inline void
@@ -55,11 +55,11 @@ broadcast_down(const Tree *tree, const FabStream *stream, const FabTreeNode *nod
 {
     step->dst = FAB_BUFFER_OUTPUT;
     if (node->parent != FAB_TREE_NONE)
-        fab_step_recv(step, edge(tree, stream->channel, stream->rank, DOWN), (uint32_t) node->parent);
+        fab_step_recv(step, edge(tree, stream->channel, stream->rank, DOWN), (uint32_t)node->parent);
     for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
         if (node->children[i] != FAB_TREE_NONE)
-            fab_step_send(step, edge(tree, stream->channel, (uint32_t) node->children[i], DOWN),
-                          (uint32_t) node->children[i]);
+            fab_step_send(step, edge(tree, stream->channel, (uint32_t)node->children[i], DOWN),
+                          (uint32_t)node->children[i]);
 }
 
 static bool
@@ -67,7 +67,7 @@ tree_step(const FabProgram *program, const FabStream *stream, uint64_t index, Fa
 {
     const Tree *tree = program->data;
     const FabShare *share = &tree->shares[stream->channel];
-    const FabTreeNode *node = &tree->nodes[(size_t) (stream->channel % tree->trees) * tree->ranks + stream->rank];
+    const FabTreeNode *node = &tree->nodes[(size_t)(stream->channel % tree->trees) * tree->ranks + stream->rank];
     bool is_root = node->parent == FAB_TREE_NONE;
 
     if (index >= share->loops || (is_root && stream->role == DOWN))
@@ -90,7 +90,7 @@ fab_tree_program(const FabCollectiveSpec *spec, const char *algorithm, FabTreeNo
     Tree *tree;
     FabProgram *program;
 
-    if (!fab_emit_check_connections(spec, (double) DIRECTIONS * spec->channels * spec->ranks, error)) {
+    if (!fab_emit_check_connections(spec, (double)DIRECTIONS * spec->channels * spec->ranks, error)) {
         g_free(nodes);
         return NULL;
     }
@@ -120,18 +120,18 @@ first_tree_node(uint32_t ranks, uint32_t rank)
 
         while (child * 2 < ranks)
             child *= 2;
-        node.children[0] = ranks > 1 ? (int32_t) child : FAB_TREE_NONE;
+        node.children[0] = ranks > 1 ? (int32_t)child : FAB_TREE_NONE;
         return node;
     }
-    node.parent = (int32_t) ((rank ^ reach) | (reach << 1));
-    if ((uint32_t) node.parent >= ranks)
-        node.parent = (int32_t) (rank ^ reach);
+    node.parent = (int32_t)((rank ^ reach) | (reach << 1));
+    if ((uint32_t)node.parent >= ranks)
+        node.parent = (int32_t)(rank ^ reach);
     if (reach > 1)
-        node.children[0] = (int32_t) (rank - reach / 2);
+        node.children[0] = (int32_t)(rank - reach / 2);
     /* The subtree above is cut off at the last rank: what is left of it begins with a nearer rank. */
     for (uint32_t offset = reach / 2; offset > 0 && node.children[1] == FAB_TREE_NONE; offset /= 2)
         if (rank + offset < ranks)
-            node.children[1] = (int32_t) (rank + offset);
+            node.children[1] = (int32_t)(rank + offset);
     return node;
 }
 
@@ -140,19 +140,19 @@ second_tree_rank(uint32_t ranks, int32_t first)
 {
     if (first == FAB_TREE_NONE)
         return FAB_TREE_NONE;
-    return (int32_t) (ranks % 2 == 0 ? ranks - 1 - (uint32_t) first : ((uint32_t) first + 1) % ranks);
+    return (int32_t)(ranks % 2 == 0 ? ranks - 1 - (uint32_t)first : ((uint32_t)first + 1) % ranks);
 }
 
 FabTreeNode *
 fab_tree_double(uint32_t n)
 {
-    FabTreeNode *nodes = g_new(FabTreeNode, 2 * (size_t) n);
+    FabTreeNode *nodes = g_new(FabTreeNode, 2 * (size_t)n);
 
     for (uint32_t r = 0; r < n; r++) {
         FabTreeNode node = first_tree_node(n, r);
 
         nodes[r] = node;
-        nodes[n + (uint32_t) second_tree_rank(n, (int32_t) r)] = (FabTreeNode) {
+        nodes[n + (uint32_t)second_tree_rank(n, (int32_t)r)] = (FabTreeNode) {
             second_tree_rank(n, node.parent),
             { second_tree_rank(n, node.children[0]), second_tree_rank(n, node.children[1]) },
         };
@@ -166,21 +166,21 @@ chain_node(const FabCollectiveSpec *spec, const uint32_t *order, const FabTreeNo
            uint32_t place)
 {
     uint32_t local = spec->ranks_per_node, child = 0;
-    const uint32_t *chain = order + (size_t) node * local;
+    const uint32_t *chain = order + (size_t)node * local;
     const FabTreeNode *tree = &trees[node];
     FabTreeNode found = { FAB_TREE_NONE, { FAB_TREE_NONE, FAB_TREE_NONE } };
 
     if (place > 0) {
-        found.parent = (int32_t) chain[place - 1];
+        found.parent = (int32_t)chain[place - 1];
     } else if (tree->parent != FAB_TREE_NONE) {
-        bool second = trees[tree->parent].children[0] != (int32_t) node;
-        found.parent = (int32_t) order[(size_t) tree->parent * local + (second && local > 1 ? 1 : 0)];
+        bool second = trees[tree->parent].children[0] != (int32_t)node;
+        found.parent = (int32_t)order[(size_t)tree->parent * local + (second && local > 1 ? 1 : 0)];
     }
     if (place + 1 < local)
-        found.children[child++] = (int32_t) chain[place + 1];
+        found.children[child++] = (int32_t)chain[place + 1];
     for (uint32_t i = 0; i < FAB_TREE_CHILDREN; i++)
         if (tree->children[i] != FAB_TREE_NONE && place == (local > 1 ? i : 0))
-            found.children[child++] = (int32_t) order[(size_t) tree->children[i] * local];
+            found.children[child++] = (int32_t)order[(size_t)tree->children[i] * local];
     return found;
 }
 
@@ -188,7 +188,7 @@ static FabProgram *
 emit_over_nodes(const FabCollectiveSpec *spec, GError **error)
 {
     uint32_t local = spec->ranks_per_node, nodes = spec->ranks / local;
-    FabTreeNode *places = g_new(FabTreeNode, (size_t) spec->channels * spec->ranks);
+    FabTreeNode *places = g_new(FabTreeNode, (size_t)spec->channels * spec->ranks);
     FabProgram *program;
     g_autofree FabTreeNode *trees = fab_tree_double(nodes);
     g_autofree uint32_t *plain = g_new(uint32_t, spec->ranks);
@@ -196,10 +196,10 @@ emit_over_nodes(const FabCollectiveSpec *spec, GError **error)
     for (uint32_t r = 0; r < spec->ranks; r++)
         plain[r] = r;
     for (uint32_t c = 0; c < spec->channels; c++) {
-        const uint32_t *order = spec->order != NULL ? spec->order + (size_t) c * spec->ranks : plain;
+        const uint32_t *order = spec->order != NULL ? spec->order + (size_t)c * spec->ranks : plain;
         const FabTreeNode *tree = trees + (c >= (spec->channels + 1) / 2 ? nodes : 0);
         for (uint32_t i = 0; i < spec->ranks; i++)
-            places[(size_t) c * spec->ranks + order[i]] = chain_node(spec, order, tree, i / local, i % local);
+            places[(size_t)c * spec->ranks + order[i]] = chain_node(spec, order, tree, i / local, i % local);
     }
     program = fab_tree_program(spec, "tree", places, spec->channels, error);
     if (program != NULL)

@@ -443,16 +443,10 @@ read_line(Reader *reader, const FabLogLine *line, GError **error)
     return true;
 }
 
-static void
-free_run(gpointer run)
-{
-    fab_nccl_run_free(run);
-}
-
 GPtrArray *
 fab_nccl_tests_read_text(const char *path, FabLog *log, const FabImportOptions *options, GError **error)
 {
-    g_autoptr(GPtrArray) runs = g_ptr_array_new_with_free_func(free_run);
+    g_autoptr(GPtrArray) runs = g_ptr_array_new_with_free_func((GDestroyNotify)fab_nccl_run_free);
     Reader reader = { .path = path, .options = options, .runs = runs };
     g_autoptr(GError) failure = NULL;
     FabLogLine line;
@@ -488,17 +482,11 @@ fab_nccl_tests_read_text(const char *path, FabLog *log, const FabImportOptions *
 
 /* ------------------------------------------------------------------ the whole */
 
-static void
-free_draft(gpointer draft)
-{
-    fab_draft_free(draft);
-}
-
 static GPtrArray *
 import_log(const char *path, const FabImportOptions *options, GError **error)
 {
     g_autoptr(FabLog) log = fab_log_open(path, error);
-    g_autoptr(GPtrArray) drafts = g_ptr_array_new_with_free_func(free_draft), runs = NULL;
+    g_autoptr(GPtrArray) drafts = g_ptr_array_new_with_free_func((GDestroyNotify)fab_draft_free), runs = NULL;
     int first = log != NULL ? fab_log_first(log) : -1;
 
     if (log == NULL)

@@ -171,7 +171,6 @@ read_numbers(Reader *reader, char *text, const FabLogLine *line, bool *used, GEr
 {
     char *words[MAX_WORDS];
     unsigned count;
-    g_autoptr(GError) failure = NULL;
 
     *used = g_ascii_isdigit(text[0]);
     if (!*used || reader->current == reader->ignored)
@@ -181,17 +180,8 @@ read_numbers(Reader *reader, char *text, const FabLogLine *line, bool *used, GEr
         reader->in_matrix = *used = fab_link_matrix_header(reader->current, words, count);
         return true;
     }
-    if (fab_link_matrix_row(reader->current, words, count, line->number, &failure))
-        return true;
-    if (line->cut) {
-        fab_import_remark(reader->options, "%s: line %" G_GUINT64_FORMAT ": the last line is cut in the middle; left "
-            "out",
-                          reader->path, line->number);
-        return true;
-    }
-    g_propagate_prefixed_error(error, g_steal_pointer(&failure), "%s: line %" G_GUINT64_FORMAT ": %s: ", reader->path,
-                               line->number, reader->test);
-    return false;
+    return fab_link_matrix_row(reader->current, words, count, line,
+                               &(FabLinkPlace) { reader->path, reader->test, reader->options }, error);
 }
 
 static bool
@@ -374,12 +364,6 @@ read_json(Reader *reader, FabLog *log, GError **error)
 
 /* ------------------------------------------------------------------ the whole */
 
-static void
-free_draft(gpointer draft)
-{
-    fab_draft_free(draft);
-}
-
 static FabDraft *
 make_draft(const Reader *reader, int way)
 {
@@ -411,7 +395,7 @@ make_draft(const Reader *reader, int way)
 static GPtrArray *
 make_drafts(Reader *reader, GError **error)
 {
-    g_autoptr(GPtrArray) drafts = g_ptr_array_new_with_free_func(free_draft);
+    g_autoptr(GPtrArray) drafts = g_ptr_array_new_with_free_func((GDestroyNotify)fab_draft_free);
     GString *names = g_string_new(NULL);
 
     for (int i = 0; i < WAYS; i++) {

@@ -86,11 +86,10 @@ read_device(Reader *reader, const char *text)
         fab_link_machine_add(&reader->machine, (uint32_t)MIN(device, G_MAXINT32), g_strstrip(fields[1]));
 }
 
-/* Rows of numbers below a title. Fails for one that cannot be read: a hole would look like a missing link. */
+/* Rows of numbers below a title. */
 static bool
 read_numbers(Reader *reader, char *text, const FabLogLine *line, bool *used, GError **error)
 {
-    g_autoptr(GError) failure = NULL;
     char *words[MAX_WORDS];
     bool cpu = g_str_has_prefix(text, "CPU ");
     unsigned count = fab_log_split(text, words, MAX_WORDS);
@@ -109,17 +108,8 @@ read_numbers(Reader *reader, char *text, const FabLogLine *line, bool *used, GEr
         *used = false;
         return true;
     }
-    if (fab_link_matrix_row(reader->current, words, count, line->number, &failure))
-        return true;
-    if (line->cut) {
-        fab_import_remark(reader->options, "%s: line %" G_GUINT64_FORMAT ": the last line is cut in the middle; left "
-            "out",
-                          reader->path, line->number);
-        return true;
-    }
-    g_propagate_prefixed_error(error, g_steal_pointer(&failure), "%s: line %" G_GUINT64_FORMAT ": %s: ", reader->path,
-                               line->number, reader->title);
-    return false;
+    return fab_link_matrix_row(reader->current, words, count, line,
+                               &(FabLinkPlace) { reader->path, reader->title, reader->options }, error);
 }
 
 /* What the program prints around the matrices. */
@@ -218,16 +208,10 @@ make_draft(const Reader *reader, bool enabled)
     return draft;
 }
 
-static void
-free_draft(gpointer draft)
-{
-    fab_draft_free(draft);
-}
-
 static GPtrArray *
 make_drafts(Reader *reader, GError **error)
 {
-    g_autoptr(GPtrArray) drafts = g_ptr_array_new_with_free_func(free_draft);
+    g_autoptr(GPtrArray) drafts = g_ptr_array_new_with_free_func((GDestroyNotify)fab_draft_free);
 
     for (int enabled = 0; enabled < 2; enabled++) {
         FabDraft *draft = NULL;

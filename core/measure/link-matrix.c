@@ -74,8 +74,8 @@ fab_link_matrix_set(FabLinkMatrix *matrix, uint32_t row, uint32_t column, const 
     return true;
 }
 
-bool
-fab_link_matrix_row(FabLinkMatrix *matrix, char **words, unsigned count, uint64_t line, GError **error)
+static bool
+take_row(FabLinkMatrix *matrix, char **words, unsigned count, uint64_t line, GError **error)
 {
     int64_t row;
 
@@ -104,6 +104,25 @@ fab_link_matrix_row(FabLinkMatrix *matrix, char **words, unsigned count, uint64_
     }
     g_array_index(matrix->row_lines, uint64_t, row) = line;
     return true;
+}
+
+bool
+fab_link_matrix_row(FabLinkMatrix *matrix, char **words, unsigned count, const FabLogLine *line,
+                    const FabLinkPlace *place, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (take_row(matrix, words, count, line->number, &failure))
+        return true;
+    if (line->cut) {
+        fab_import_remark(place->options,
+                          "%s: line %" G_GUINT64_FORMAT ": the last line is cut in the middle; left out", place->path,
+                          line->number);
+        return true;
+    }
+    g_propagate_prefixed_error(error, g_steal_pointer(&failure), "%s: line %" G_GUINT64_FORMAT ": %s: ", place->path,
+                               line->number, place->title);
+    return false;
 }
 
 uint32_t

@@ -3,6 +3,7 @@
 #define FAB_MEASURE_LINK_MATRIX_H
 
 #include "measure/draft.h"
+#include "measure/log.h"
 
 typedef struct {
     uint32_t count;     /* of rows and columns; 0: there is none */
@@ -17,8 +18,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabLinkMatrix, fab_link_matrix_free)
 /* Whether the words are "0 1 2 ..." after an optional corner ("D\D", "GPU"): then the matrix has as many columns. */
 bool fab_link_matrix_header(FabLinkMatrix *matrix, char **words, unsigned count);
 
-/* Takes "2 56.57 N/A ...". The message says what is wrong with the row and has no place in it. */
-bool fab_link_matrix_row(FabLinkMatrix *matrix, char **words, unsigned count, uint64_t line, GError **error);
+/*
+ * Takes "2 56.57 N/A ..." of the log `path`, below what it prints as `title`. A row that cannot be read is an error,
+ * since a hole would look like a missing link; the last line of a log that was cut is left out with a remark.
+ */
+typedef struct {
+    const char *path, *title;
+    const FabImportOptions *options;
+} FabLinkPlace;
+bool fab_link_matrix_row(FabLinkMatrix *matrix, char **words, unsigned count, const FabLogLine *line,
+                         const FabLinkPlace *place, GError **error);
 /* One figure; "N/A" and what is no number become "no figure". False for no number. */
 bool fab_link_matrix_set(FabLinkMatrix *matrix, uint32_t row, uint32_t column, const char *text);
 void fab_link_matrix_resize(FabLinkMatrix *matrix, uint32_t count);

@@ -194,7 +194,7 @@ take_source(Run *run, const uint8_t *source, uint64_t bytes, bool first)
         memcpy(run->value, source, bytes);
     } else if (run->reduction == FAB_REDUCE_SUM) {
         for (uint64_t i = 0; i < bytes; i++)
-            run->value[i] = (uint8_t) (run->value[i] + source[i]);
+            run->value[i] = (uint8_t)(run->value[i] + source[i]);
     } else {
         for (uint64_t i = 0; i < bytes; i++)
             run->value[i] = MAX(run->value[i], source[i]);
@@ -354,7 +354,7 @@ run_init(Run *run)
     const FabProgram *program = run->program;
     uint64_t largest = MAX(program->input_bytes, MAX(program->output_bytes, program->scratch_bytes));
 
-    run->streams = (uint64_t) program->ranks * program->channels * program->roles;
+    run->streams = (uint64_t)program->ranks * program->channels * program->roles;
     run->cursors = g_new0(Cursor, run->streams);
     run->fifos = g_new0(Fifo, program->connections);
     run->scratch = g_new0(uint8_t *, program->ranks);

@@ -161,11 +161,11 @@ fab_builder_set_network(FabBuilder *builder, const FabNetworkSpec *spec)
     else if (spec->gdr < FAB_GDR_OFF || spec->gdr > FAB_GDR_SYS)
         fab_builder_fail(builder, "plugin %s sets GPUDirect RDMA %d, must be one of FabGdr", builder->plugin->name,
                          (int)spec->gdr);
-    else if (spec->size >= offsetof(FabNetworkSpec, message_time) + sizeof(double) &&
+    else if (spec->size >= offsetof(FabNetworkSpec, message_time) + sizeof(double)&&
              !(spec->message_time >= 0 && spec->message_time <= 1e-3))
         fab_builder_fail(builder, "plugin %s sets messages of %g s, must be between 0 and 0.001 s",
                          builder->plugin->name, spec->message_time);
-    else if (spec->size >= offsetof(FabNetworkSpec, reduce_rate) + sizeof(double) &&
+    else if (spec->size >= offsetof(FabNetworkSpec, reduce_rate) + sizeof(double)&&
              !(spec->reduce_rate >= 0 && spec->reduce_rate <= 1e18))
         fab_builder_fail(builder, "plugin %s lets switches reduce %g B/s, must be between 0 and 1e18",
                          builder->plugin->name, spec->reduce_rate);
