@@ -63,7 +63,7 @@ next_end(Fixture *fixture, uint32_t *ended)
 }
 
 static void
-assert_max_min(const Fixture *fixture)
+assert_max_min(Fixture *fixture)
 {
     g_autoptr(GError) error = NULL;
 

@@ -69,6 +69,7 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
     }
     engine->queue = fab_queue_new();
     engine->flows = fab_flow_set_new(capacity, topology->resource_count, engine->queue, FAB_ENGINE_FLOW_MARK);
+    fab_flow_set_network(engine->flows, topology);
     for (uint32_t role = 0; role < spec->program->roles; role++) {
         engine->send_rate[role] = spec->execution.send_rate * spec->program->role_share[role];
         engine->copy_rate[role] = spec->execution.copy_rate * spec->program->role_share[role];

@@ -24,6 +24,7 @@ typedef struct {
     uint32_t held;     /* flows whose bottleneck this is */
     bool dirty;        /* lost a flow since the last solve */
     bool in_part;      /* touched by the part being solved */
+    bool paused;       /* of a lossless network: something waits behind it, while being solved */
     uint32_t part, part_held; /* members of the part; those among them that it holds */
     uint32_t open;     /* members of the part not settled yet */
     double part_free, part_weight; /* what standing flows leave to the part, and the part's weights */
@@ -41,6 +42,7 @@ typedef struct {
     int64_t start, updated, finish, planned; /* planned: time of the one event that counts */
     uint32_t multiplicity, bottleneck, new_bottleneck, tag, next_free, room;
     bool active, in_part, settled;
+    bool networked; /* in a lossless network: passes a cable */
     uint32_t near[FLOW_NEAR]; /* its position in the members of each resource of the route, */
     uint32_t *far;            /* instead when `room`, the longest route so far, is more than that */
 } Flow;
@@ -82,6 +84,12 @@ struct FabFlowSet {
     uint32_t heap_count, heap_room;
     uint64_t active, started;
     double limited_ps;
+    FabFlowCable *cables; /* of a lossless network; NULL: it is none */
+    uint64_t *stamps, stamp; /* of vertices, while the way back from a stop is walked */
+    uint32_t *batch; /* flows of the part in the order in which they were settled */
+    uint32_t batch_count, batch_room;
+    uint32_t *paused; /* cables */
+    uint32_t paused_count, paused_room;
 };
 
 static inline uint32_t *
@@ -89,6 +97,21 @@ fab_flow_positions(Flow *flow)
 {
     return flow->room > FLOW_NEAR ? flow->far : flow->near;
 }
+
+/* share.c, for lossless.c: takes a flow into the part; */
+void fab_flow_part_add(FabFlowSet *set, uint32_t flow);
+/* begins to fill it, flows sorted by their own caps; */
+void fab_flow_fill_begin(FabFlowSet *set);
+/* the resource that fills first, FAB_FLOW_NONE at the end, and at which rate; gives a flow its new rate. */
+uint32_t fab_flow_lowest(FabFlowSet *set, double *ratio);
+void fab_flow_settle(FabFlowSet *set, uint32_t flow, double rate, uint32_t bottleneck);
+/* after filling: takes in standing flows of a resource whose bottleneck no longer holds. */
+void fab_flow_grow_at(FabFlowSet *set, uint32_t resource);
+
+/* lossless.c: solves for the part, which it extends, and checks what a solve must keep. */
+void fab_flow_solve_lossless(FabFlowSet *set);
+bool fab_flow_is_networked(const FabFlowSet *set, const FabRoute *route);
+bool fab_flow_check_lossless(FabFlowSet *set, GError **error);
 
 void fab_flow_set_rate(FabFlowSet *set, int64_t now, uint32_t flow, double rate, uint32_t bottleneck);
 

@@ -48,6 +48,10 @@ fab_flow_set_free(FabFlowSet *set)
     g_free(set->part);
     g_free(set->part_resources);
     g_free(set->heap);
+    g_free(set->cables);
+    g_free(set->stamps);
+    g_free(set->batch);
+    g_free(set->paused);
     g_free(set);
 }
 
@@ -172,7 +176,7 @@ detach(FabFlowSet *set, uint32_t number)
         }
         if (resource->count <= 1)
             resource->load = resource->count == 0 ? 0 : load_of(set, resource->members[0]);
-        if (resource->held > 0)
+        if (resource->held > 0 || set->cables != NULL) /* with cables a stop may move without a change of rate there */
             mark_dirty(set, id);
     }
 }
@@ -223,6 +227,7 @@ fab_flow_start(FabFlowSet *set, int64_t now, const FabRoute *route, double bytes
     flow->bottleneck = NONE;
     flow->active = true;
     flow->in_part = false;
+    flow->networked = set->cables != NULL && fab_flow_is_networked(set, route);
     flow->tag = tag_new(set, tag, NONE);
     attach(set, number);
     if (set->arrived_count == set->arrived_room) {
@@ -434,7 +439,7 @@ has_bottleneck(const FabFlowSet *set, const Flow *flow)
 }
 
 bool
-fab_flow_check(const FabFlowSet *set, GError **error)
+fab_flow_check(FabFlowSet *set, GError **error)
 {
     for (uint32_t r = 0; r < set->resource_count; r++) {
         const FlowResource *resource = &set->resources[r];
@@ -447,6 +452,8 @@ fab_flow_check(const FabFlowSet *set, GError **error)
             return false;
         }
     }
+    if (set->cables != NULL)
+        return fab_flow_check_lossless(set, error);
     for (uint32_t i = 0; i < set->flow_count; i++) {
         if (set->flows[i].active && !has_bottleneck(set, &set->flows[i])) {
             g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "flow %u at %g B/s has no bottleneck", i,

@@ -27,6 +27,20 @@ typedef struct FabFlowSet FabFlowSet;
 FabFlowSet *fab_flow_set_new(const double *capacity, uint32_t count, FabQueue *queue, uint32_t mark);
 void fab_flow_set_free(FabFlowSet *flows);
 
+/* One direction of a network's cable; `from` is FAB_VERTEX_NONE for resources that are none. */
+typedef struct {
+    FabVertex from, to;
+    bool last; /* leads to a NIC */
+} FabFlowCable;
+
+/*
+ * Makes the network lossless, before anything starts: a full port stops the cables that feed it with all that they
+ * carry. The second takes cables by resource and how many vertices there are; the first finds them in a topology, and
+ * does nothing where that one's network is not lossless.
+ */
+void fab_flow_set_network(FabFlowSet *flows, const FabTopology *topology);
+void fab_flow_set_cables(FabFlowSet *flows, const FabFlowCable *cables, uint32_t vertices);
+
 /*
  * Starts a transfer of `bytes` (> 0) over `route`, which has at least one resource and outlives the set, with a rate of
  * at most `limit` B/s (INFINITY: none). `tag` comes back when it ends. Takes effect at the next share.
@@ -77,10 +91,11 @@ uint64_t fab_flow_active(const FabFlowSet *flows);
 uint64_t fab_flow_started(const FabFlowSet *flows);
 
 /*
- * Checks that no resource is above its capacity and that every flow has a bottleneck; the error says which does not.
+ * Checks that no resource is above its capacity and that every flow has a bottleneck; in a lossless network also that
+ * nothing overtakes what waits on the same cable. The error says which does not.
  * For tests and builds with invariants.
  */
-bool fab_flow_check(const FabFlowSet *flows, GError **error);
+bool fab_flow_check(FabFlowSet *flows, GError **error);
 
 /* Current rate in B/s of the flow of `route` that was started last; 0 when none runs. For tests. */
 double fab_flow_rate(const FabFlowSet *flows, const FabRoute *route);

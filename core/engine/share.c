@@ -340,7 +340,12 @@ static void
 collect(FabFlowSet *set, int64_t now)
 {
     for (uint32_t i = 0; i < set->dirty_count; i++) {
-        set->resources[set->dirty[i]].dirty = false;
+        FlowResource *resource = &set->resources[set->dirty[i]];
+        resource->dirty = false;
+        for (uint32_t k = 0; set->cables != NULL && k < resource->count; k++) {
+            if (set->flows[resource->members[k].flow].networked)
+                part_add(set, resource->members[k].flow);
+        }
         part_add_held(set, set->dirty[i]);
     }
     set->dirty_count = 0;
@@ -363,12 +368,47 @@ collect(FabFlowSet *set, int64_t now)
 }
 
 void
+fab_flow_part_add(FabFlowSet *set, uint32_t flow)
+{
+    part_add(set, flow);
+}
+
+void
+fab_flow_fill_begin(FabFlowSet *set)
+{
+    prepare(set);
+    sort_by_cap(set);
+}
+
+uint32_t
+fab_flow_lowest(FabFlowSet *set, double *ratio)
+{
+    *ratio = INFINITY;
+    return heap_first(set, ratio);
+}
+
+void
+fab_flow_settle(FabFlowSet *set, uint32_t flow, double rate, uint32_t bottleneck)
+{
+    settle(set, flow, rate, bottleneck);
+}
+
+void
+fab_flow_grow_at(FabFlowSet *set, uint32_t resource)
+{
+    grow_at(set, resource);
+}
+
+void
 fab_flow_share(FabFlowSet *set, int64_t now)
 {
     collect(set, now);
     if (set->part_count == 0)
         return;
-    solve(set);
+    if (set->cables != NULL)
+        fab_flow_solve_lossless(set);
+    else
+        solve(set);
     for (uint32_t i = 0; i < set->part_count; i++) {
         Flow *flow = &set->flows[set->part[i]];
         flow->in_part = false;

@@ -77,9 +77,9 @@ alone_new(const FabCallBook *book, const FabEngineReport *report, int64_t time_p
     for (uint32_t r = 0; r < resources && seconds > 0; r++) {
         double rate = report->carried[r] / seconds;
         if (rate > LEAST_SHARE * topology->resources[r].capacity)
-            alone->route->uses[count++] = (FabUse) { r, rate / UNITS_PER_SECOND };
+            alone->route->uses[count++] = (FabUse) { .resource = r, .weight = rate / UNITS_PER_SECOND };
     }
-    alone->route->uses[count++] = (FabUse) { resources, 1 };
+    alone->route->uses[count++] = (FabUse) { .resource = resources, .weight = 1 };
     alone->route->count = count;
     return alone;
 }

@@ -27,6 +27,10 @@ try_fold(const FabRun *run, const FabProgram *program, char **why)
         *why = g_strdup("faults tell its ranks apart");
         return NULL;
     }
+    if (run->topology->network.lossless) {
+        *why = g_strdup("flow_control is lossless, where one full port may slow some of its ranks and not others");
+        return NULL;
+    }
     return fab_fold_new(run->router, program, run->gpus, why);
 }
 

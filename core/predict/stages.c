@@ -70,9 +70,10 @@ find_routes(Run *run, FabRouter *router, GError **error)
     for (uint32_t i = 0; i < wanted->stages; i++) {
         uint32_t from = wanted->gpus[i > 0 ? i - 1 : 0], to = wanted->gpus[i];
         const FabRoute *way = from != to ? fab_router_push(router, from, to, error) : NULL;
-        FabUse ends[] = { { memory_of(topology, MIN(from, to)), from == to ? 2 : 1 },
-                          { memory_of(topology, MAX(from, to)), 1 } };
-        FabUse work[] = { { sms_of(topology, to), 1 }, { memory_of(topology, to), 2 } };
+        FabUse ends[] = { { .resource = memory_of(topology, MIN(from, to)), .weight = from == to ? 2 : 1 },
+                          { .resource = memory_of(topology, MAX(from, to)), .weight = 1 } };
+        FabUse work[] = { { .resource = sms_of(topology, to), .weight = 1 },
+                          { .resource = memory_of(topology, to), .weight = 2 } };
         if (from != to && way == NULL)
             return false;
         run->routes[KINDS * i + COPY] = make_route(KINDS * i + COPY, way, ends, from == to ? 1 : 2);

@@ -206,9 +206,11 @@ run_size(const Transfer *transfer, uint64_t size, GError **error)
     FabQueue *queue = fab_queue_new();
     FabFlowSet *flows =
         fab_flow_set_new(transfer->capacity, transfer->topology->resource_count, queue, FLOW_MARK);
-    int64_t last = run_pairs(transfer, size, flows, queue, error);
     FabResultRow *row;
+    int64_t last;
 
+    fab_flow_set_network(flows, transfer->topology);
+    last = run_pairs(transfer, size, flows, queue, error);
     if (last < 0) {
         fab_flow_set_free(flows);
         fab_queue_free(queue);

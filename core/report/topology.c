@@ -398,6 +398,8 @@ append_nodes(const FabTopology *topology, GString *out)
     g_string_append_printf(out, "  routing %s", routings[network->routing]);
     if (network->routing == FAB_ROUTING_STATIC)
         g_string_append_printf(out, ", seed %u", network->seed);
+    if (network->lossless)
+        g_string_append(out, "; lossless: full ports stop the cables before them");
     g_string_append_printf(out, "; GPUDirect RDMA %s; PXN %s\n", reaches[network->gdr], network->pxn ? "on" : "off");
 }
 

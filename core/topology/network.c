@@ -265,12 +265,13 @@ static int64_t
 take_one_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops)
 {
     uint64_t label = mix(((uint64_t)from << 32 | to) ^ mix((uint64_t)flow << 32 | ways->topology->network.seed));
+    uint32_t stage = 0;
     int64_t latency_ps = 0;
 
     while (from != to) {
         uint32_t cable = choose_cable(ways, from, label);
         const FabTopologyLink *link = &ways->topology->links[cable];
-        FabHop hop = { .link = cable, .direction = direction_of(link, from), .share = share };
+        FabHop hop = { .link = cable, .direction = direction_of(link, from), .share = share, .stage = ++stage };
         g_array_append_val(hops, hop);
         ways->taken[2 * cable + hop.direction]++;
         latency_ps += link->latency_ps;
@@ -284,7 +285,7 @@ static int64_t
 take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, GArray *hops)
 {
     const FabTopology *topology = ways->topology;
-    uint32_t reached = 1;
+    uint32_t reached = 1, distance = fab_cables_distance(ways->cables, from);
     int64_t latency_ps = 0;
 
     ways->queue[0] = from;
@@ -300,7 +301,8 @@ take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, 
             const FabTopologyLink *link = &topology->links[cables[i]];
             FabVertex next = fab_link_other_end(link, vertex);
             FabHop hop = { .link = cables[i], .direction = direction_of(link, vertex),
-                           .share = ways->share[vertex] * fab_link_rate(link) / total };
+                           .share = ways->share[vertex] * fab_link_rate(link) / total,
+                           .stage = distance - fab_cables_distance(ways->cables, vertex) + 1 };
             g_array_append_val(hops, hop);
             if (ways->share[next] == 0)
                 ways->queue[reached++] = next;

@@ -169,7 +169,8 @@ fab_builder_set_network(FabBuilder *builder, const FabNetworkSpec *spec)
              !(spec->reduce_rate >= 0 && spec->reduce_rate <= 1e18))
         fab_builder_fail(builder, "plugin %s lets switches reduce %g B/s, must be between 0 and 1e18",
                          builder->plugin->name, spec->reduce_rate);
-    else if (spec->size >= sizeof(FabNetworkSpec) && !(spec->message_gap >= 0 && spec->message_gap <= 1e-3))
+    else if (spec->size >= offsetof(FabNetworkSpec, message_gap) + sizeof(double) &&
+             !(spec->message_gap >= 0 && spec->message_gap <= 1e-3))
         fab_builder_fail(builder, "plugin %s sets gaps of %g s between messages, must be between 0 and 0.001 s",
                          builder->plugin->name, spec->message_gap);
     else

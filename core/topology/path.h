@@ -7,7 +7,8 @@
 /* One link of a way and the direction in which it is passed: 0 from a to b, 1 from b to a. */
 typedef struct {
     uint32_t link, direction;
-    double share; /* of the traffic: 1 unless several links carry it side by side */
+    double share;   /* of the traffic: 1 unless several links carry it side by side */
+    uint32_t stage; /* of cables: 1 for the first on the way, 2 for those behind it, ...; else 0 */
 } FabHop;
 
 /*

@@ -21,6 +21,7 @@ use_way(FabRouter *router, double share)
     for (guint i = 0; i < router->hops->len; i++) {
         const FabHop *hop = &g_array_index(router->hops, FabHop, i);
         const FabTopologyLink *link = &router->topology->links[hop->link];
+        router->stage = hop->stage > 0 ? hop->stage : router->stage;
         fab_router_use(router, link->resource[hop->direction], hop->share);
         if (link->reverse > 0)
             fab_router_use(router, link->resource[hop->direction ^ 1], hop->share * link->reverse);
@@ -125,7 +126,9 @@ use_cables(FabRouter *router, uint32_t a, uint32_t b, uint32_t relay, uint32_t f
             return refuse_no_way(router, a, b, from, to, error);
         }
         use_way(router, 1.0 / strands);
+        router->stage = FAB_STAGE_END;
         way_ps += cables_ps + use_nic(router, b, to, false, 1.0 / strands);
+        router->stage = 0;
         slowest_ps = MAX(slowest_ps, way_ps);
     }
     *latency_ps += slowest_ps;

@@ -16,6 +16,7 @@ struct FabRouter {
     GHashTable *known;             /* set of FabRoute, by content */
     GArray *hops;                  /* FabHop, scratch */
     GArray *uses;                  /* FabUse, scratch, in any order */
+    uint32_t stage;                /* of what is added to them */
 };
 
 /* Adds a resource to the route in the making; UINT32_MAX: none. */

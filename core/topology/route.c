@@ -49,7 +49,8 @@ route_equal(gconstpointer a, gconstpointer b)
     if (first->count != second->count || first->latency_ps != second->latency_ps)
         return FALSE;
     for (uint32_t i = 0; i < first->count; i++)
-        if (first->uses[i].resource != second->uses[i].resource || first->uses[i].weight != second->uses[i].weight)
+        if (first->uses[i].resource != second->uses[i].resource || first->uses[i].weight != second->uses[i].weight
+            || first->uses[i].stage != second->uses[i].stage)
             return FALSE;
     return TRUE;
 }
@@ -74,6 +75,7 @@ fab_router_use(FabRouter *router, uint32_t resource, double weight)
         return;
     memset(&entry, 0, sizeof entry);
     entry.resource = resource;
+    entry.stage = router->stage;
     entry.weight = weight;
     g_array_append_val(router->uses, entry);
 }

@@ -34,8 +34,12 @@ typedef enum {
 
 typedef struct {
     uint32_t resource;
-    double weight; /* resource bytes used for each payload byte */
+    uint32_t stage; /* 0 up to the first cable of a network, 1, 2, ... of the cables, then FAB_STAGE_END */
+    double weight;  /* resource bytes used for each payload byte */
 } FabUse;
+
+/* Behind the last cable: what the receiver's node does. */
+#define FAB_STAGE_END UINT32_MAX
 
 /* A set of resources that one transfer uses, sorted by resource, each once. Belongs to its router. */
 typedef struct {

@@ -157,7 +157,8 @@ set_network(const FabCluster *cluster)
         .message_time = host->number(cluster->builder, "message_time"),
         .reduces = host->boolean(cluster->builder, "sharp"),
         .reduce_rate = host->number(cluster->builder, "sharp_rate"),
-        .message_gap = host->number(cluster->builder, "message_gap") });
+        .message_gap = host->number(cluster->builder, "message_gap"),
+        .lossless = strcmp(host->text(cluster->builder, "flow_control"), "lossless") == 0 });
 }
 
 bool

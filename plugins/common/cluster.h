@@ -29,6 +29,9 @@
     FAB_SECONDS("message_gap", "0 us", "time of the NIC that a message takes beside its bytes: 7 us for Slingshot"),   \
     FAB_CHOICE("routing", "static", "static;adaptive;spray",                                                           \
                "which of several equally short ways: by hash; the least taken; packet by packet over all"),            \
+    FAB_CHOICE("flow_control", "ideal", "ideal;lossless",                                                              \
+               "full ports hold back what passes them and nothing else; or, as credits and PFC do, the cables before"  \
+               " them with all that those carry"),                                                                     \
     FAB_INTEGER("seed", "0", 0, 4294967295., "routing=static: another seed draws other ways"),                         \
     FAB_CHOICE("gdr", "pxb", "off;pxb;phb;sys",                                                                        \
                "farthest that a NIC may be from GPU memory that it reads and writes (GPUDirect RDMA): below the"       \

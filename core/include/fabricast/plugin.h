@@ -178,6 +178,7 @@ typedef struct {
     bool reduces;       /* switches add up what NICs send, and send the sum to all of them (SHARP) */
     double reduce_rate; /* B/s of one such stream; 0: as fast as its cables */
     double message_gap;  /* s of the NIC's time that a message takes beside its bytes */
+    bool lossless;       /* a port that cannot send on stops the cables that feed it, with all that they carry */
 } FabNetworkSpec;
 
 /* ------------------------------------------------------------------ the host */
