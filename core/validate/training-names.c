@@ -42,6 +42,7 @@ static const Pattern stacks[] = {
     { "megatron-deepspeed", "megatron-deepspeed" },
     { "megatron-core|nemo|megatron bridge|dgx cloud", "nemo" },
     { "megatron-lm", "megatron" },
+    { "^pytorch fsdp$", "fsdp-flash2" }, /* IBM's fms-fsdp: FlashAttention-2 */
     { "fsdp", "fsdp" },
 };
 

@@ -17,6 +17,7 @@ typedef struct {
     GPtrArray *sets;       /* char *: what is known */
     GString *unknown;
     uint32_t gpus, tp, pp, cp, ep, dp, batch, layers;
+    bool whole_layers;     /* "selective" means some of the layers, all of each: PyTorch's FSDP */
     bool older;            /* Megatron-LM before sequence parallelism, DeepSpeed's fork */
     const char *reason;
     char *detail;
@@ -237,6 +238,7 @@ read_stack(Reader *reader)
 
     if (stack == NULL)
         return give_up(reader, "the software stack is not modelled", tool);
+    reader->whole_layers = g_str_has_prefix(stack, "fsdp");
     reader->older = strcmp(stack, "megatron") == 0 || strcmp(stack, "megatron-deepspeed") == 0;
     add(reader, "training.stack", stack);
     add(reader, "training.gradients", wide ? "32 bit" : "16 bit");
@@ -280,6 +282,32 @@ choose_count(Choice *choice, uint32_t value)
     g_ptr_array_add(choice->values, g_strdup_printf("%u", value));
 }
 
+/* A figure of the run that the row belongs to: the same job in every column that both state. NaN: there is none. */
+static double
+figure_of_run(const Reader *reader, const char *metric)
+{
+    for (guint row = 0; row < reader->measurement->rows->len; row++) {
+        bool same = strcmp(fab_measurement_text(reader->measurement, row, FAB_TRAINING_METRIC), metric) == 0;
+        for (guint column = 0; column < FAB_TRAINING_RECOMPUTE && same; column++)
+            same = strcmp(fab_measurement_text(reader->measurement, row, column), cell(reader, column)) == 0;
+        if (same)
+            return fab_measurement_number(reader->measurement, row, FAB_TRAINING_VALUE);
+    }
+    return NAN;
+}
+
+/*
+ * Shares of the peak with and without what is computed again say how many layers that is: a step is three forward
+ * passes, of which all layers again are one.
+ */
+static double
+recomputed_share(const Reader *reader)
+{
+    double again = figure_of_run(reader, "hfu") / figure_of_run(reader, "mfu") - 1;
+
+    return isfinite(again) ? CLAMP(3 * again, 0, 1) : NAN;
+}
+
 static void
 choose_recompute(Reader *reader, Choice *choice)
 {
@@ -287,6 +315,8 @@ choose_recompute(Reader *reader, Choice *choice)
     static const char *const all[] = { "none", "full" };
 
     choice_init(choice, "parallel.recompute", "recompute");
+    if (g_str_has_prefix(text, "selective") && reader->whole_layers)
+        text = "";
     if (g_str_has_prefix(text, "selective"))
         g_ptr_array_add(choice->values, g_strdup("selective"));
     else if (text[0] != '\0')
@@ -413,10 +443,12 @@ combine(Reader *reader, FabTrainingRow *out)
     }
     reader->layers = first->model->layers;
     choose_chunks(reader, &chunks);
-    note_unknown(reader, &recompute);
+    if (!(recompute.values->len == 2 && isfinite(recomputed_share(reader))))
+        note_unknown(reader, &recompute);
     note_unknown(reader, &micro);
     note_unknown(reader, &chunks);
     out->pairs = recompute.values->len == 2;
+    out->recomputed = out->pairs ? recomputed_share(reader) : NAN;
     for (guint m = 0; m < micro.values->len; m++) {
         for (guint c = 0; c < chunks.values->len && out->scenarios->len < MOST_VARIANTS; c++)
             add_scenarios(reader, &recompute, micro.values->pdata[m], chunks.values->pdata[c], out);

@@ -22,7 +22,8 @@ typedef struct {
     char *detail;         /* more about it; or NULL */
     char *unknown;        /* what the row does not state: "recompute, micro-batch"; or NULL */
     bool apart;           /* its GPUs were kept from reaching each other directly */
-    bool pairs;           /* what is recomputed is not stated: scenarios come in twos, nothing and everything */
+    bool pairs;           /* so many layers are recomputed: scenarios come in twos, none and all of them */
+    double recomputed;    /* with `pairs`: the share of layers, as other figures of the run say; NaN: not stated */
 } FabTrainingRow;
 
 /* Never fails: what cannot be read has a reason. Clear it afterwards. */

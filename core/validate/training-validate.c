@@ -14,6 +14,8 @@
 /* From here on something is recomputed where a row does not say what; and how far its share may be off. */
 #define ENOUGH_MEMORY 0.95
 #define RECOMPUTE_SLACK 0.3
+/* Where the run's shares of the peak, rounded to a percent, say it. */
+#define RECOMPUTE_ROUNDED 0.05
 
 static const char reason_metric[] = "the figure is no time, rate or share of the peak";
 static const char reason_grade[] = "graded C";
@@ -138,18 +140,34 @@ read_stated(Context *context, const FabScenario *scenario)
                    .least = step->seconds, .most = step->seconds, .rank = fullness(step) <= MOST_MEMORY ? 2 : 0 };
 }
 
+/* Between what takes `run`, nothing recomputed, and all of it: so much of it, give or take `slack`. Frees `full`. */
+static void
+recompute_some(Run *run, FabTrainingStep *full, double share, double slack)
+{
+    double less = CLAMP(share - slack, 0, 1), more = CLAMP(share + slack, 0, 1);
+    const FabTrainingStep *none = run->step;
+
+    run->seconds = none->seconds + share * (full->seconds - none->seconds);
+    run->least = none->seconds + less * (full->seconds - none->seconds);
+    run->most = none->seconds + more * (full->seconds - none->seconds);
+    run->low = none->low + less * (full->low - none->low);
+    run->high = none->high + more * (full->high - none->high);
+    fab_training_step_free(full);
+}
+
 /*
  * Whoever trains recomputes as many layers as it takes to fit: none where nothing is short, else the share at which
- * memory between that of nothing and that of everything recomputed is just enough.
+ * memory between that of nothing and that of everything recomputed is just enough. `stated` NaN: that; else it.
  */
 static Run
-read_unstated(Context *context, const FabScenario *nothing, const FabScenario *everything)
+read_some(Context *context, const FabScenario *nothing, const FabScenario *everything, double stated)
 {
     Run run = read_stated(context, nothing);
+    bool known = isfinite(stated);
     FabTrainingStep *full;
-    double most, least, share, less, more;
+    double most, least, share;
 
-    if (run.step == NULL || fullness(run.step) <= ENOUGH_MEMORY)
+    if (run.step == NULL || (!known && fullness(run.step) <= ENOUGH_MEMORY))
         return run;
     full = step_of(context, everything);
     if (full == NULL)
@@ -157,15 +175,8 @@ read_unstated(Context *context, const FabScenario *nothing, const FabScenario *e
     most = fullness(run.step);
     least = fullness(full);
     share = most > least ? CLAMP((most - ENOUGH_MEMORY) / (most - least), 0, 1) : 1;
-    less = CLAMP(share - RECOMPUTE_SLACK, 0, 1);
-    more = CLAMP(share + RECOMPUTE_SLACK, 0, 1);
-    run.seconds = run.step->seconds + share * (full->seconds - run.step->seconds);
-    run.least = run.step->seconds + less * (full->seconds - run.step->seconds);
-    run.most = run.step->seconds + more * (full->seconds - run.step->seconds);
-    run.low = run.step->low + less * (full->low - run.step->low);
-    run.high = run.step->high + more * (full->high - run.step->high);
-    run.rank = least <= MOST_MEMORY ? 1 : 0;
-    fab_training_step_free(full);
+    run.rank = known ? 2 : least <= MOST_MEMORY ? 1 : 0;
+    recompute_some(&run, full, known ? stated : share, known ? RECOMPUTE_ROUNDED : RECOMPUTE_SLACK);
     return run;
 }
 
@@ -195,7 +206,8 @@ predict_run(Context *context, const FabTrainingRow *row)
     Run run = { .step = NULL };
 
     for (guint i = 0; i < row->scenarios->len; i += row->pairs ? 2 : 1)
-        take_reading(&run, row->pairs ? read_unstated(context, row->scenarios->pdata[i], row->scenarios->pdata[i + 1])
+        take_reading(&run, row->pairs ? read_some(context, row->scenarios->pdata[i], row->scenarios->pdata[i + 1],
+                                                    row->recomputed)
                                       : read_stated(context, row->scenarios->pdata[i]));
     run.reason = row->reason != NULL ? row->reason : run.step == NULL ? reason_divide : NULL;
     return run;
