@@ -139,9 +139,33 @@ class Report(unittest.TestCase):
         self.assertIn("The step over time", page.headings)
         self.assertIn("Memory", page.headings)
 
+    def test_a_collective_is_drawn_over_time(self):
+        text, page = self.page("bridge-3090-removed", "bridge-3090", "--quick", "--set", "sizes=1M;64M;16G")
+        self.assertIn("The collective over time", page.headings)
+        self.assertEqual(text.count(": what the channels do at 64 MiB</figcaption>"), 2)
+        self.holds(text, "<title>recvReduceCopySend, step ")
+        _, page = self.page("pcie-flows-one-switch", "--quick")
+        self.assertNotIn("The collective over time", page.headings)
+
     def test_links_of_a_step_on_one_machine_show_how_busy_they_are(self):
         text, _ = self.page("train-tensors-3090", "--quick")
         self.holds(text, "Utilisation of links: training step")
+
+    def test_faults_and_goodput_of_a_comparison_are_on_its_page(self):
+        whole = self.write("whole.ini", "[topology]\nname=dgx-h100\n[collective]\noperation=all_reduce\nsizes=1M;64M\n")
+        broken = self.write("broken.ini", "[topology]\nname=dgx-h100\n[collective]\noperation=all_reduce\nsizes=1M;64M\n"
+                            "[fault slow]\nkind=slow-gpu\nat=GPU 1\nfactor=2\n")
+        for words in ((whole, broken, "--quick"), (self.keep("c.json", "compare", whole, broken),)):
+            text, page = self.page(*words)
+            self.assertIn("Faults and failures", page.headings)
+            self.holds(text, "slow: slow-gpu at GPU 1, 2 times as long")
+            self.holds(text, "broken runs with faults.")
+            self.assertFalse("whole runs with faults" in text)
+        _, page = self.page(self.keep("none.json", "compare", whole, whole))
+        self.assertNotIn("Faults and failures", page.headings)
+        text, page = self.page(self.keep("g.json", "compare", "goodput-175b", "goodput-175b"))
+        self.assertIn("Faults and failures", page.headings)
+        self.assertRegex(text, r"<td>nothing</td><td>\d[\d.]* %</td>")
 
     def test_a_long_run_with_failures_has_a_section(self):
         text, page = self.page("goodput-175b", "--quick")
@@ -190,8 +214,10 @@ class Report(unittest.TestCase):
         self.holds(text, "At 1 GiB the quickest takes ")
         self.holds(text, "The best with each value of collective.algorithm: time of a TB, cost, 1 GiB")
         self.holds(text, "64 MiB: beaten by no other")
-        self.holds(text, "machines, its quickest point")
+        self.holds(text, "machines, its quickest point: what the channels do at ")
         self.holds(text, "fabricast sweep machines.ini")
+        self.assertIn("How sure is this", page.headings)
+        self.holds(text, "Errors measured on machines of this kind")
         self.assertFalse(os.path.exists(store + "-wal"))
 
     def test_a_store_can_be_read_where_nothing_can_be_written(self):

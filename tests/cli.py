@@ -602,6 +602,15 @@ class Training(Cli):
         self.assertEqual(several.returncode, INPUT)
         self.assertIn(b"has 16 ranks, dgx-h100 has 8 GPUs", several.stderr)
 
+    def test_a_comparison_says_what_of_a_long_run_lasts(self):
+        compared = self.prints("compare", "goodput-175b", "goodput-175b")
+        self.assertRegex(compared, r"(?m)^# B goodput   [\d.]+ % of the time is work that lasts; steps below are without it$")
+        share = json.loads(self.prints("compare", "goodput-175b", "goodput-175b", "--json"))["scenarios"][1]["goodput"]
+        run = json.loads(self.prints("run", "goodput-175b", "--json"))["results"][0]["goodput"]
+        self.assertAlmostEqual(share, run["share"], 9)
+        with open(os.path.join(SCENARIOS, "goodput-175b.ini"), encoding="utf-8") as file:
+            self.assertIn("source=" + run["source"], file.read())
+
     def test_a_step_is_exported_checked_and_replayed(self):
         path = self.write("s.ini", self.STEP + "[parallel]\ntp=2\n")
         prefix = os.path.join(self.folder, "t")
@@ -623,6 +632,11 @@ class Training(Cli):
             compared = self.prints("compare", replay, replay)
             self.assertRegex(compared, r"\n +trace +\d")
             self.assertRegex(compared, r"bound by computing, \d+ % of the time\n")
+            compared = self.prints("compare", replay, replay, "--json")
+            self.assertIsNone(json.loads(compared)["scenarios"][0]["rows"][0]["size_bytes"])
+            page = self.prints("report", self.write("c.json", compared))
+            self.assertRegex(page, r'<th scope="row">trace</th>')
+            self.assertNotIn("0 B", re.sub(r"<(script|style).*?</\1>|<svg.*?</svg>|<pre.*?</pre>", "", page, flags=re.S))
             self.assertRegex(self.prints("explain", replay), r"(?m)^trace: .* bound by computing, ")
             self.refuses(INPUT, r"has \[trace\], only a \[collective\]", "program", "export", replay)
             alone = self.write("a.ini", f"[topology]\nname=dgx-h100\n[trace]\nfiles=t.0.{suffix}\n")

@@ -301,6 +301,9 @@ slice_start(FabEngine *engine, FabStreamRun *stream)
 
     engine->report->slices++;
     note_beginning(engine, stream);
+    if (engine->spec->timeline != NULL)
+        fab_timeline_begin(engine->spec->timeline, &stream->at, stream->index, &stream->step, stream->bytes,
+                           engine->now);
     if (engine->spec->shared.used && stream->bytes > 0) {
         fab_engine_access(engine, stream);
         return;
@@ -411,6 +414,8 @@ step_fetch(FabEngine *engine, FabStreamRun *stream)
 static void
 slice_end(FabEngine *engine, FabStreamRun *stream)
 {
+    if (engine->spec->timeline != NULL)
+        fab_timeline_end(engine->spec->timeline, &stream->at, engine->now);
     slice_post(engine, stream);
     stream->moved += stream->bytes;
     stream->state = STREAM_NEXT;

@@ -10,6 +10,7 @@
 #define FAB_ENGINE_ENGINE_H
 
 #include "engine/fold.h"
+#include "engine/timeline.h"
 #include "program/program.h"
 #include "topology/route.h"
 
@@ -77,6 +78,7 @@ typedef struct {
     const FabEngineChange *changes; /* ascending in time */
     uint32_t change_count;
     FabFold *fold; /* NULL: every rank is simulated; else `program` is that of the fold */
+    FabTimeline *timeline; /* NULL: nothing is kept of single slices; else nothing is folded */
     FabSharedAccess shared; /* `used` false: every GPU has a memory of its own, which never limits */
 } FabEngineSpec;
 

@@ -301,11 +301,11 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program,
                            .pace = run->pace, .late_ps = run->late_ps, .changes = run->changes,
-                           .change_count = run->change_count };
+                           .change_count = run->change_count, .timeline = run->timeline };
     g_autoptr(FabFold) fold = NULL;
     GError *wrong = NULL;
 
-    if (!fab_run_fold(run, program, &fold, error))
+    if (run->timeline == NULL && !fab_run_fold(run, program, &fold, error))
         return false;
     if (fold != NULL) {
         spec.program = fab_fold_program(fold);

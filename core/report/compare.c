@@ -228,9 +228,10 @@ list_figures(const FabComparison *comparison, guint number, uint64_t size, Figur
     FabRatio ratio = fab_comparison_ratio(comparison, number, size);
     FabUnitCost cost = fab_unit_cost(outcome, row);
     bool priced = outcome->price != NULL, step = fab_outcome_counts_tokens(outcome->kind);
+    bool sized = !step && outcome->kind != FAB_SCENARIO_TRACE; /* a trace is one piece of work, of no size */
     double unit = large_unit(outcome);
     const Figure all[FIGURES] = {
-        { "size_bytes", known(!step, (double)size) },
+        { "size_bytes", known(sized, (double)size) },
         { "seconds", row->seconds },
         { "low_s", known(row->low_s > 0, row->low_s) },
         { "high_s", known(row->low_s > 0, row->high_s) },

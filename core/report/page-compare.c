@@ -23,11 +23,24 @@ last_row(JsonObject *scenario)
     return fab_json_at(scenario, "rows", fab_json_length(scenario, "rows") - 1);
 }
 
-/* Rows of training steps have no size. */
+/* Rows of training steps have no size, nor have those of traces. */
 static bool
 has_sizes(JsonObject *item)
 {
     return isfinite(fab_json_figure(last_row(scenario_at(item, 0)), "size_bytes"));
+}
+
+/* What a row without a size is. */
+static const char *
+name_of_one(JsonObject *item)
+{
+    return g_strcmp0(fab_json_text(scenario_at(item, 0), "work"), "trace") == 0 ? "trace" : "step";
+}
+
+static bool
+is_in_tokens(JsonObject *item)
+{
+    return !has_sizes(item) && strcmp(name_of_one(item), "step") == 0;
 }
 
 static char *
@@ -141,7 +154,7 @@ add_tiles(FabPage *page, JsonObject *item, guint best, FabPageAnswer *answer)
     if (isfinite(fab_json_figure(last_row(other), "cost")) && isfinite(fab_json_figure(last_row(first), "cost"))) {
         g_autofree char *a = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(last_row(first), "cost"));
         g_autofree char *b = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(last_row(other), "cost"));
-        fab_page_tile(answer, has_sizes(item) ? "cost of a TB" : "cost of a million tokens",
+        fab_page_tile(answer, is_in_tokens(item) ? "cost of a million tokens" : "cost of a TB",
                       g_strdup_printf("%s %s instead of %s %s", b, currency != NULL ? currency : "", a,
                                       currency != NULL ? currency : ""));
     }
@@ -161,6 +174,17 @@ add_unfit(FabPage *page, JsonObject *item, GString *text)
         any = true;
     }
     return any;
+}
+
+/* Says which of them does not run on a whole machine: a figure of a broken one is no figure of the machine. */
+static void
+add_faulty(FabPage *page, JsonObject *item, GString *text)
+{
+    for (guint i = 0; i < fab_json_length(item, "scenarios"); i++) {
+        JsonObject *scenario = scenario_at(item, i);
+        if (fab_json_text(scenario, "faults") != NULL)
+            g_string_append_printf(text, " %s runs with faults.", fab_page_title(page, scenario));
+    }
 }
 
 static void
@@ -186,6 +210,7 @@ answer_comparison(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     }
     if (guessed)
         g_string_append(text, " An interval is a guess; how sure this is, and why, stands below.");
+    add_faulty(page, item, text);
     if (add_unfit(page, item, text))
         answer->tone = FAB_TONE_BAD;
     answer->sentence = g_string_free(text, FALSE);
@@ -310,7 +335,7 @@ show_steps(FabPage *page, JsonObject *item)
 
     fab_page_section(page, "steps", "Side by side");
     show_bars(page, item, "How many times as fast; the line is the interval", ratio, FAB_QUANTITY_TIMES);
-    show_bars(page, item, has_sizes(item) ? "Time" : "Time of a step, or of a further token", time,
+    show_bars(page, item, is_in_tokens(item) ? "Time of a step, or of a further token" : "Time", time,
               FAB_QUANTITY_SECONDS);
     show_bars(page, item, "Tokens in a second", rate, FAB_QUANTITY_TOKENS);
     fab_page_section_end(page);
@@ -329,8 +354,8 @@ show_costs(FabPage *page, JsonObject *item)
         const char *currency = fab_json_text(scenario_at(item, i), "currency");
         any = any || fab_json_text(scenario_at(item, i), "power") != NULL || currency != NULL;
         if (caption == NULL && currency != NULL)
-            caption = g_strdup_printf("%s for %s", currency, has_sizes(item) ? "a TB that the collective works on"
-                                                                              : "a million tokens");
+            caption = g_strconcat(currency, " for ", is_in_tokens(item) ? "a million tokens"
+                                                                        : "a TB that the collective works on", NULL);
     }
     if (!any)
         return;
@@ -343,6 +368,33 @@ show_costs(FabPage *page, JsonObject *item)
         const char *price = fab_json_text(scenario, "price"), *power = fab_json_text(scenario, "power");
         fab_html_table_row(page->out, fab_page_title(page, scenario), price != NULL ? price : "not given",
                            power != NULL ? power : "not given", NULL);
+    }
+    fab_html_table_end(page->out);
+    fab_page_section_end(page);
+}
+
+/* What the times above are with, and what they are without. */
+static void
+show_faults(FabPage *page, JsonObject *item)
+{
+    const char *const head[] = { "", "what is wrong with its machine", "share of a long run that is work which lasts",
+                                 NULL };
+    guint count = fab_json_length(item, "scenarios");
+    bool any = false;
+
+    for (guint i = 0; i < count; i++)
+        any = any || fab_json_text(scenario_at(item, i), "faults") != NULL ||
+              isfinite(fab_json_figure(scenario_at(item, i), "goodput"));
+    if (!any)
+        return;
+    fab_page_section(page, "broken", "Faults and failures");
+    fab_html_table_begin(page->out, "The times are with these faults, and without the failures of a long run", head);
+    for (guint i = 0; i < count; i++) {
+        JsonObject *scenario = scenario_at(item, i);
+        const char *faults = fab_json_text(scenario, "faults");
+        g_autofree char *share = fab_quantity_format(FAB_QUANTITY_SHARE, fab_json_figure(scenario, "goodput"));
+        fab_html_table_row(page->out, fab_page_title(page, scenario), faults != NULL ? faults : "nothing",
+                           isfinite(fab_json_figure(scenario, "goodput")) ? share : "not asked for", NULL);
     }
     fab_html_table_end(page->out);
     fab_page_section_end(page);
@@ -364,7 +416,7 @@ show_size(FabPage *page, JsonObject *item, guint number, guint k)
     g_autofree char *ratio = ratio_text(row);
     g_autofree char *verdict = verdict_text(item, number, row);
 
-    fab_html_table_row(page->out, has_sizes(item) ? size : "step", before, after, ratio, verdict, NULL);
+    fab_html_table_row(page->out, has_sizes(item) ? size : name_of_one(item), before, after, ratio, verdict, NULL);
 }
 
 static void
@@ -409,7 +461,7 @@ show_bindings(FabPage *page, JsonObject *item)
             JsonObject *end = fab_json_at(scenario, "rows", last);
             g_autofree char *from = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(row, "size_bytes"));
             g_autofree char *to = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(end, "size_bytes"));
-            g_autofree char *sizes = !has_sizes(item) ? g_strdup("step")
+            g_autofree char *sizes = !has_sizes(item) ? g_strdup(name_of_one(item))
                                      : last == k      ? g_strdup(from)
                                                       : g_strdup_printf("%s to %s", from, to);
             g_autofree char *share = fab_quantity_format(FAB_QUANTITY_SHARE, fab_json_figure(end, "binding_share"));
@@ -430,6 +482,7 @@ show_comparisons(FabPage *page, GPtrArray *items)
             show_curves(page, item);
         else
             show_steps(page, item);
+        show_faults(page, item);
         show_costs(page, item);
         show_bindings(page, item);
         show_verdicts(page, item);

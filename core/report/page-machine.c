@@ -1,4 +1,4 @@
-/* Pictures: machines with how busy their links are, pipelines over time; and the account of memory. */
+/* Pictures of machines, with how busy their links are; and the account of memory. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +45,15 @@ write_svg(FabPage *page, const char *svg, const char *label)
     }
 }
 
+void
+fab_page_picture(FabPage *page, const char *svg, const char *caption)
+{
+    fab_html_print(page->out, "<figure class=\"paper\"><figcaption>%s</figcaption><div class=\"scroll\" tabindex=\"0\" "
+                   "role=\"region\" aria-label=\"%s\">\n", caption, caption);
+    write_svg(page, svg, caption);
+    fputs("</div></figure>\n", page->out);
+}
+
 /* Every rank of a step on one machine, replayed; NULL: it is no such step, or one of many ranks and passes. */
 static FabDiagramLoad *
 load_of_step(const FabPageScenario *one)
@@ -76,10 +85,7 @@ show_machine(FabPage *page, const FabPageScenario *one)
         fab_html_print(page->out, "<p>%s has no picture: %s.</p>\n", one->called, error->message);
         return;
     }
-    fab_html_print(page->out, "<figure class=\"paper\"><figcaption>%s</figcaption><div class=\"scroll\" tabindex=\"0\" "
-                   "role=\"region\" aria-label=\"%s\">\n", caption, caption);
-    write_svg(page, svg, caption);
-    fputs("</div></figure>\n", page->out);
+    fab_page_picture(page, svg, caption);
 }
 
 void
@@ -95,53 +101,6 @@ fab_page_show_machines(FabPage *page)
                            "%s.</p>\n", one->called, one->problem != NULL ? one->problem : "");
         else if (!is_drawn(page, i))
             show_machine(page, one);
-    }
-    fab_page_section_end(page);
-}
-
-/* ------------------------------------------------------------------ pipelines */
-
-static bool
-has_timeline(const FabPageScenario *one)
-{
-    return one->step != NULL && fab_graph_count(one->step->pipeline) > 1;
-}
-
-static void
-show_timeline(FabPage *page, const FabPageScenario *one)
-{
-    char *svg = NULL;
-    size_t length = 0;
-    FILE *memory = open_memstream(&svg, &length);
-    bool drawn = fab_report_training_gantt(one->step, memory, NULL);
-    g_autofree char *caption = g_strdup_printf("%s: passes of every stage of the pipeline", one->called);
-
-    fclose(memory);
-    if (drawn) {
-        fab_html_print(page->out, "<figure class=\"paper\"><figcaption>%s</figcaption><div class=\"scroll\" "
-                       "tabindex=\"0\" role=\"region\" aria-label=\"%s\">\n", caption, caption);
-        write_svg(page, svg, caption);
-        fputs("</div></figure>\n", page->out);
-    } else {
-        fab_html_print(page->out, "<p>“%s” has more passes than a picture shows; fabricast run --trace writes them "
-                       "all.</p>\n", one->called);
-    }
-    free(svg);
-}
-
-void
-fab_page_show_timelines(FabPage *page)
-{
-    bool any = false;
-
-    for (guint i = 0; i < page->scenarios->len; i++)
-        any = any || has_timeline(page->scenarios->pdata[i]);
-    if (!any)
-        return;
-    fab_page_section(page, "timeline", "The step over time");
-    for (guint i = 0; i < page->scenarios->len; i++) {
-        if (has_timeline(page->scenarios->pdata[i]))
-            show_timeline(page, page->scenarios->pdata[i]);
     }
     fab_page_section_end(page);
 }

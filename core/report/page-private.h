@@ -7,6 +7,7 @@
 #include "report/json-read.h"
 #include "report/page.h"
 #include "scenario/scenario.h"
+#include "study/outcome.h"
 #include "predict/training-step.h"
 #include "topology/topology.h"
 
@@ -19,6 +20,7 @@ typedef struct {
     FabTopology *topology; /* NULL: the same */
     FabTrainingStep *step; /* of a training step that can be simulated here; else NULL */
     FabFootprint *footprint; /* of inference, else NULL */
+    FabOutcome *outcome;     /* of a sweep's quickest point, run again for what its intervals rest on; else NULL */
     char *problem;
     JsonObject *result;    /* of a run, NULL: none was given; belongs to its document */
 } FabPageScenario;
@@ -94,8 +96,13 @@ char *fab_page_about_bands(guint banded, guint guessed);
 void fab_page_add_faults(JsonObject *item, guint row, double seconds, FabPageAnswer *answer);
 void fab_page_show_faults(FabPage *page, GPtrArray *items);
 
-/* page-machine.c: machines, pipelines, memory. page-sure.c: errors measured, assumptions, the way back. */
+/*
+ * page-machine.c: machines, memory. page-timeline.c: what happens when. page-sure.c: errors measured, assumptions, the
+ * way back.
+ */
 void fab_page_show_machines(FabPage *page);
+/* A file of SVG, on white whatever the page's colours are. */
+void fab_page_picture(FabPage *page, const char *svg, const char *caption);
 void fab_page_show_timelines(FabPage *page);
 void fab_page_show_memory(FabPage *page);
 void fab_page_show_errors(FabPage *page);

@@ -19,6 +19,7 @@ scenario_free(void *pointer)
     fab_topology_free(one->topology);
     fab_training_step_free(one->step);
     fab_footprint_free(one->footprint);
+    fab_outcome_free(one->outcome);
     g_free(one);
 }
 
@@ -122,6 +123,8 @@ take(FabPage *page, const FabPageKind *kind, JsonObject *item)
         one->text = g_strdup(text);
         sets = kind == &fab_page_sweep ? fab_page_sweep_sets(item) : NULL;
         read_again(one, sets);
+        if (sets != NULL && sets[0] != NULL && one->topology != NULL)
+            one->outcome = fab_outcome_new(one->scenario, one->topology, NULL, NULL, NULL);
         title = g_steal_pointer(&one->title);
         one->title = apart(page, title, ", ", false);
         one->called = g_strconcat(one->title, sets != NULL && sets[0] != NULL ? ", its quickest point" : "", NULL);

@@ -35,6 +35,18 @@ add_interval(GPtrArray *sentences, FabPage *page, JsonObject *item)
     }
 }
 
+/* The same of what was run again for the page. */
+static void
+add_outcome(GPtrArray *kinds, GPtrArray *sentences, const FabPageScenario *one)
+{
+    for (guint i = 0; i < one->outcome->rows->len; i++) {
+        const char *kind = ((const FabOutcomeRow *)one->outcome->rows->pdata[i])->kind;
+        if (kind != NULL && !g_ptr_array_find_with_equal_func(kinds, kind, g_str_equal, NULL))
+            g_ptr_array_add(kinds, (gpointer)kind);
+    }
+    g_ptr_array_add(sentences, g_strdup_printf("%s: %s.", one->called, one->outcome->interval));
+}
+
 static void
 collect(FabPage *page, GPtrArray *kinds, GPtrArray *sentences)
 {
@@ -50,6 +62,11 @@ collect(FabPage *page, GPtrArray *kinds, GPtrArray *sentences)
                 add_interval(sentences, page, fab_json_at(item, "scenarios", s));
             }
         }
+    }
+    for (guint i = 0; i < page->scenarios->len; i++) {
+        const FabPageScenario *one = page->scenarios->pdata[i];
+        if (one->outcome != NULL && one->outcome->interval != NULL)
+            add_outcome(kinds, sentences, one);
     }
 }
 

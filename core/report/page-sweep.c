@@ -194,11 +194,13 @@ answer_sweep(FabPage *page, JsonObject *item, FabPageAnswer *answer)
 {
     g_auto(View) view = view_of(item);
     JsonObject *fast = best_of(&view, false), *cheap = best_of(&view, true);
+    const FabPageScenario *one = fab_page_scenario(page, item);
     double missing = fab_json_figure(item, "points") - fab_json_figure(item, "done");
     g_autofree char *points = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(item, "points"));
     g_autofree char *left = fab_quantity_format(FAB_QUANTITY_PLAIN, missing);
     g_autofree char *unfinished = missing > 0 ? g_strconcat(" Of the sweep's points ", left, " are not run yet: this "
                                                             "is the best so far.", NULL) : g_strdup("");
+    g_autofree char *best = NULL;
 
     answer->question = g_strdup_printf("What is best of %s points: “%s”?", points, fab_page_title(page, item));
     add_tiles(&view, answer);
@@ -207,7 +209,10 @@ answer_sweep(FabPage *page, JsonObject *item, FabPageAnswer *answer)
         answer->tone = FAB_TONE_BAD;
         return;
     }
-    answer->sentence = say_best(&view, fast, cheap, unfinished);
+    best = say_best(&view, fast, cheap, unfinished);
+    answer->sentence = g_strconcat(best, one != NULL && one->outcome != NULL && one->outcome->guessed
+                                   ? " The interval of the quickest is a guess; why, and how sure it is, stands below."
+                                   : "", NULL);
 }
 
 char **

@@ -1,6 +1,7 @@
 /* A store that is only read: nothing is created beside it, not even where its folder cannot be written. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "study/store-private.h"
@@ -38,13 +39,22 @@ open_file(FabStore *store, const char *path, GError **error)
            fab_store_fail(store, path, error);
 }
 
-/* Pages that were cut off or overwritten, which the rows alone need not show. */
+/* Pages that were cut off, which SQLite takes for empty, or overwritten, which the rows alone need not show. */
 static bool
 check_pages(FabStore *store, const char *path, GError **error)
 {
+    int64_t size = fab_store_ask(store, path, "PRAGMA page_size", error);
     sqlite3_stmt *statement = NULL;
     g_autofree char *said = NULL;
+    struct stat facts;
 
+    if (size <= 0)
+        return false;
+    if (stat(path, &facts) == 0 && facts.st_size % size != 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is damaged; name another store (its last page is cut off)",
+                    path);
+        return false;
+    }
     if (sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW)
         said = g_strdup((const char *)sqlite3_column_text(statement, 0));
