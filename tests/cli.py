@@ -861,6 +861,35 @@ class Output(Cli):
                 self.assertEqual(file.read(), before)
         self.prints("run", scenario, "-o", result)
 
+    def test_what_a_scenario_names_is_not_overwritten(self):
+        """Files that no word of the command line names: the machine, the model, the calibration, a trace, a log."""
+        with open(os.path.join(os.path.dirname(SCENARIOS), "topologies", "dgx-h100.ini"), encoding="utf-8") as file:
+            machine = self.write("box.ini", file.read())
+        overlay = self.write("fitted.ini", "[calibration]\nformat=1\n[hopper]\nlaunch_us=5 us\n")
+        ring = self.write("ring.ini", "[topology]\nname=box.ini\n[collective]\noperation=all_reduce\nsizes=1M\n"
+                          "[calibration]\nfile=fitted.ini\n")
+        grid = self.write("grid.ini", "[topology]\nname=box.ini\n[collective]\noperation=all_reduce\nsizes=1M\n"
+                          "[sweep]\ncollective.ranks=2 | 4\n")
+        with open(os.path.join(DATA, "..", "models", "hf-config-llama-70b-shape.json"), encoding="utf-8") as file:
+            model = self.write("config.json", file.read())
+        step = self.write("step.ini", "[topology]\nname=box.ini\n[model]\nconfig=config.json\n[parallel]\ntp=8\n"
+                          "[training]\nmicro_batch=1\nglobal_batch=8\n")
+        log = os.path.join(self.folder, "m.csv")
+        for path, words in ((machine, ("run", ring)), (machine, ("explain", ring)), (machine, ("compare", ring, ring)),
+                            (machine, ("report", ring, "--quick")), (machine, ("sweep", grid)), (overlay, ("run", ring)),
+                            (model, ("run", step)), (model, ("memory", step)), (machine, ("memory", step))):
+            with open(path, "rb") as file:
+                before = file.read()
+            self.refuses(INPUT, r"(box.ini|fitted.ini|config.json): is read for what would be written there: its contents "
+                         "would be lost; name another file", *words, "-o", path)
+            with open(path, "rb") as file:
+                self.assertEqual(file.read(), before)
+        drawing = os.path.join(self.folder, "box.svg")
+        os.link(machine, drawing)
+        self.refuses(INPUT, "box.svg: is read for", "run", step, "--diagram", drawing)
+        shutil.copyfile(os.path.join(DATA, "..", "nccl-tests", "nccltests-2021-error-column-no-root.txt"), log)
+        self.refuses(INPUT, "m.csv: is read for", "import", "nccl-tests", log, "-o", os.path.join(self.folder, "m"))
+
     def test_a_closed_standard_output_is_said(self):
         self.refuses(SYSTEM, r"standard output: cannot be written", "--version", preexec_fn=lambda: os.close(1))
 

@@ -250,6 +250,27 @@ START_TEST(a_program_stopped_while_it_writes_leaves_nothing_behind)
 }
 END_TEST
 
+START_TEST(a_file_that_was_read_is_known_under_every_name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *link = g_build_filename(folder, "link", NULL), *other = g_build_filename(folder, "other", NULL);
+
+    ck_assert(g_file_set_contents(path, "x", 1, NULL));
+    ck_assert(fab_file_check_unread(path, NULL));
+    ck_assert(fab_file_check_unread(other, NULL)); /* there is none */
+    g_free(fab_file_read(path, "a text", 10, NULL, NULL));
+    ck_assert(!fab_file_check_unread(path, &error));
+    ck_assert(g_error_matches(error, FAB_ERROR, FAB_ERROR_FILE));
+    ck_assert_int_eq(symlink(path, link), 0);
+    ck_assert(!fab_file_check_unread(link, NULL));
+    g_remove(link);
+    ck_assert_int_eq(symlink("/dev/null", link), 0);
+    g_free(fab_file_read(link, "a text", 10, NULL, NULL));
+    ck_assert(fab_file_check_unread(link, NULL)); /* a device keeps nothing */
+    g_remove(link);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -269,5 +290,6 @@ main(void)
     tcase_add_test(tests, places_that_cannot_be_written_are_said);
     tcase_add_test(tests, a_write_that_fails_leaves_the_old_file_and_nothing_else);
     tcase_add_test(tests, a_program_stopped_while_it_writes_leaves_nothing_behind);
+    tcase_add_test(tests, a_file_that_was_read_is_known_under_every_name);
     return run_tests(tests);
 }

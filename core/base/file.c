@@ -56,6 +56,60 @@ wait_for_data(const FabFile *file)
     return ready == 0 ? ETIMEDOUT : 0;
 }
 
+/* ------------------------------------------------------------------ what was read */
+
+/* Device and number of every file that was opened for reading: names lie, as links do. */
+typedef struct {
+    dev_t device;
+    ino_t number;
+} Identity;
+
+static GMutex read_lock;
+static GArray *read_files; /* Identity; a command reads some dozens */
+
+static bool
+was_read(const struct stat *info)
+{
+    for (guint i = 0; read_files != NULL && i < read_files->len; i++) {
+        const Identity *one = &g_array_index(read_files, Identity, i);
+        if (one->device == info->st_dev && one->number == info->st_ino)
+            return true;
+    }
+    return false;
+}
+
+static void
+note_read(const struct stat *info)
+{
+    const Identity one = { info->st_dev, info->st_ino };
+
+    g_mutex_lock(&read_lock);
+    if (read_files == NULL)
+        read_files = g_array_new(FALSE, FALSE, sizeof(Identity));
+    if (!was_read(info))
+        g_array_append_val(read_files, one);
+    g_mutex_unlock(&read_lock);
+}
+
+bool
+fab_file_check_unread(const char *path, GError **error)
+{
+    struct stat info;
+    bool read;
+
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return true;
+    g_mutex_lock(&read_lock);
+    read = was_read(&info);
+    g_mutex_unlock(&read_lock);
+    if (read)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_FILE, "%s: is read for what would be written there: its contents would "
+                    "be lost; name another file", path);
+    return !read;
+}
+
+/* ------------------------------------------------------------------ reading */
+
 FabFile *
 fab_file_open(const char *path, const char *wanted, uint64_t limit, bool patient, GError **error)
 {
@@ -77,6 +131,8 @@ fab_file_open(const char *path, const char *wanted, uint64_t limit, bool patient
         fab_file_refuse_size(file, limit, error);
         return NULL;
     }
+    if (S_ISREG(info.st_mode))
+        note_read(&info);
     file->pipe = S_ISFIFO(info.st_mode);
     file->wait_ms = patient && (file->pipe || S_ISSOCK(info.st_mode) || isatty(file->descriptor)) ? -1 : WAIT_MS;
     return g_steal_pointer(&file);

@@ -50,6 +50,12 @@ bool fab_file_write(const char *path, const void *data, size_t length, GError **
 /* Whether fab_file_write() can succeed, as far as folders and permissions tell: before long work. */
 bool fab_file_check_place(const char *path, GError **error);
 
+/*
+ * Refuses what this process has read as a file, under whatever name: an output would take the place of an input. Say
+ * so as early as inputs are known, and again before writing.
+ */
+bool fab_file_check_unread(const char *path, GError **error);
+
 /* For descriptors that are open already: 0, or the errno of the write that failed. */
 int fab_file_write_to(int descriptor, const void *data, size_t length);
 

@@ -60,6 +60,12 @@ fab_output_new(const char *path, GError **error)
     return g_steal_pointer(&output);
 }
 
+bool
+fab_output_check_inputs(const FabOutput *output, GError **error)
+{
+    return output->path == NULL || fab_file_check_unread(output->path, error);
+}
+
 void
 fab_output_free(FabOutput *output)
 {
@@ -149,5 +155,6 @@ fab_output_finish(FabOutput *output, GError **error)
     if (!fab_output_flush(output, error))
         return false;
     remark_width(output);
-    return output->path == NULL || fab_file_write(output->path, output->text, output->length, error);
+    return fab_output_check_inputs(output, error) &&
+           (output->path == NULL || fab_file_write(output->path, output->text, output->length, error));
 }

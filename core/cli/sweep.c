@@ -206,6 +206,8 @@ prepare(Plan *plan, int argc, char **argv, GError **error)
     if (plan->sweep == NULL || (writes && (plan->output = fab_output_new(options->report.path, error)) == NULL))
         return false;
     plan->inputs = fab_sweep_inputs(argv[1], options->report.sets, plan->sweep);
+    if (writes && !fab_output_check_inputs(plan->output, error))
+        return false;
     if (writes)
         plan->store = fab_store_open(options->store, plan->sweep->name, plan->inputs, options->part != NULL,
                                      error);

@@ -403,7 +403,8 @@ fab_measurement_write(const FabMeasurement *measurement, const char *folder, GEr
     g_autofree char *path = g_build_filename(folder, name, NULL);
     bool replaces = g_file_test(table, G_FILE_TEST_EXISTS);
 
-    if (!fab_measurement_check(measurement, error) || !fab_file_write(table, rows, strlen(rows), error))
+    if (!fab_measurement_check(measurement, error) || !fab_file_check_unread(table, error) ||
+        !fab_file_check_unread(path, error) || !fab_file_write(table, rows, strlen(rows), error))
         return false;
     if (fab_file_write(path, facts, strlen(facts), error))
         return true;

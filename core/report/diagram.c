@@ -127,7 +127,7 @@ fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, cons
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: Graphviz cannot render %s here; its plugin is missing",
                     path, format);
     else
-        written = fab_file_write(path, data, length, error);
+        written = fab_file_check_unread(path, error) && fab_file_write(path, data, length, error);
     gvFreeRenderData(data);
     return written;
 }

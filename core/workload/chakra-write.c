@@ -225,6 +225,8 @@ fab_trace_write(const FabTraceRank *rank, uint32_t self, const char *path, bool 
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autoptr(GString) text = g_string_new(NULL);
 
+    if (!fab_file_check_unread(path, error))
+        return false;
     if (json)
         write_json(rank, self, text);
     else
