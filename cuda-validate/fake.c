@@ -316,8 +316,8 @@ alloc(FabmBackend *self, int place, uint64_t bytes, FabmFailure *failure)
 
     (void)self;
     if (bytes > UINT64_C(1) << 32 || posix_memalign(&memory, 4096, bytes > 0 ? bytes : 1) != 0) {
-        fabm_fail(failure, FABM_EXIT_MACHINE, "fake GPU %d: out of memory: %llu bytes are wanted", place,
-                  (unsigned long long)bytes);
+        fabm_fail(failure, FABM_EXIT_MACHINE, "fake %s %d: out of memory: %llu bytes are wanted",
+                  place < 0 ? "host" : "GPU", place < 0 ? 0 : place, (unsigned long long)bytes);
         return NULL;
     }
     memset(memory, 0xa5, bytes);

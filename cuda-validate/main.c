@@ -1,5 +1,6 @@
 /* fabricast-measure: measures the GPUs of this machine and writes what it found as measurement files. */
 #include <ctype.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,6 +354,8 @@ main(int argc, char **argv)
     }
     if (!check_tests(&options, &failure))
         return report_failure(&failure);
+    if (options.output != NULL)
+        signal(SIGPIPE, SIG_IGN); /* files are what is wanted, whoever stopped to read the rows */
     if (options.list)
         list_tests();
     else

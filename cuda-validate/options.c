@@ -323,8 +323,9 @@ check_flows(const FabmOptions *options, FabmFailure *failure)
         if (options->streams.values[i] < 1 || options->streams.values[i] > FABM_MOST)
             return fabm_fail(failure, FABM_EXIT_INPUT, "--streams: %llu must be from 1 to %d",
                              (unsigned long long)options->streams.values[i], FABM_MOST);
-    if (options->total.count > 1 || (options->total.count == 1 && options->total.values[0] % 4 != 0))
-        return fabm_fail(failure, FABM_EXIT_INPUT, "--total: must be one number of bytes, a multiple of 4");
+    if (options->total.count > 1 ||
+        (options->total.count == 1 && (options->total.values[0] == 0 || options->total.values[0] % 4 != 0)))
+        return fabm_fail(failure, FABM_EXIT_INPUT, "--total: must be one number of bytes, a multiple of 4 above 0");
     if (options->engine != NULL && strcmp(options->engine, "copy") != 0 && strcmp(options->engine, "kernel") != 0)
         return fabm_fail(failure, FABM_EXIT_INPUT, "--engine: \"%.60s\" must be copy or kernel", options->engine);
     return true;

@@ -39,6 +39,7 @@ def words_of_the_command_line():
     refuses(2, "which test?")
     refuses(2, "lnks: no such test; did you mean links?", "lnks")
     refuses(2, "did you mean timeout?", "--timout=3", "links")
+    refuses(2, "a multiple of 4 above 0", "--fake=1", "--total=0", "pipeline")
     refuses(3, "GPU 5 is asked for, this machine has 2: 0 to 1", "--fake=2", "--gpus=5", "links")
     help_text = run("--help").stdout
     for word in ("--timeout=SECONDS", "links", "launch", "rates", "Exit status"):
@@ -272,8 +273,15 @@ def the_script_goes_on_where_it_stopped():
         for name in ("launch", "programs-ring-r2"):
             expect(os.path.exists(f"{folder}/out/fake-x1-{name}.csv"), f"{name} is among the files")
         expect("launch           done" in script("--list").stdout, "--list")
-    bad = subprocess.run([SCRIPT, "--ouput", "x"], capture_output=True, text=True, check=False)
-    expect(bad.returncode == 2 and "unknown option --ouput" in bad.stderr, "an option that is none")
+        for words, sentence in ((("--ouput", "x"), "unknown option --ouput"), (("--budget", "x"), "--budget x must be"),
+                                (("--fact", "x"), "must be GROUP.KEY=VALUE"), (("--only", "lnks"), "no step lnks here")):
+            bad = script(*words)
+            expect(bad.returncode == 2 and sentence in bad.stderr, f"{words}: {bad.returncode} {bad.stderr}")
+        if run("--list").returncode == 3:
+            bad = subprocess.run([SCRIPT, "--binary", MEASURE, "--output", folder + "/none"], capture_output=True, text=True,
+                                 check=False, env=paths)
+            expect(bad.returncode == 3 and bad.stderr.count("\n") == 1 and bad.stdout == "",
+                   f"no GPU is said once: {bad.returncode} {bad.stdout} {bad.stderr}")
 
 
 def ctrl_c_keeps_what_was_measured():
@@ -290,6 +298,17 @@ def ctrl_c_keeps_what_was_measured():
             expect("remark=stopped early: stopped by Ctrl-C\n" in file.read(), "the file says that it was stopped")
 
 
+def a_reader_that_stops_loses_no_files():
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen([MEASURE, "--fake=1", "--repeats=1", "--ctas=1", "--output", folder, "launch", "rates"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        expect(process.wait() == 3 and "standard output cannot be written" in errors, f"a closed pipe: {errors}")
+        expect(os.path.exists(folder + "/fake-x1-rates.csv"), "what was measured after it is kept")
+
+
 def a_hang_ends():
     done = run("--fake=1", "--repeats=100000", "--warmup=0", "--sizes=1M", "--timeout=0.2", "links")
     expect(done.returncode == 3 and "hangs for 0.2 s at h2d pinned 1048576 bytes" in done.stderr,
@@ -298,7 +317,7 @@ def a_hang_ends():
 
 for check in (words_of_the_command_line, without_gpus, files_are_read, json_is_json, programs_run, the_loop_closes, parts_are_compared, copies_begin_at_once, nccl_is_called_right,
               products_are_called_right, the_script_goes_on_where_it_stopped, ctrl_c_keeps_what_was_measured,
-              a_hang_ends):
+              a_reader_that_stops_loses_no_files, a_hang_ends):
     check()
 print(f"{failures} failed")
 sys.exit(1 if failures else 0)
