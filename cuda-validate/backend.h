@@ -35,6 +35,8 @@ struct FabmBackend {
     bool (*info)(FabmBackend *self, int gpu, FabmGpu *info, FabmFailure *failure);
     /* Lets kernels on `gpu` use memory of `other`, and copies go between them directly. */
     bool (*reach)(FabmBackend *self, int gpu, int other, FabmFailure *failure);
+    /* Whether 128 bytes that a warp of `gpu` stores at once come to `other` in one piece: not over PCIe. */
+    bool (*whole_lines)(FabmBackend *self, int gpu, int other);
     /* CTAs of this launch that the GPU holds at once: those of a program wait for each other. */
     int (*room)(FabmBackend *self, int gpu, const FabmLaunch *launch, FabmFailure *failure);
 

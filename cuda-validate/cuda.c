@@ -102,6 +102,18 @@ reach(FabmBackend *self, int gpu, int other, FabmFailure *failure)
     return good(error, gpu, "peer access was refused", failure);
 }
 
+/* NVLink is where atomics of the other GPU's memory are its own. */
+static bool
+whole_lines(FabmBackend *self, int gpu, int other)
+{
+    int atomics = 0;
+
+    (void)self;
+    return gpu == other ||
+           (cudaDeviceGetP2PAttribute(&atomics, cudaDevP2PAttrNativeAtomicSupported, gpu, other) == cudaSuccess &&
+            atomics != 0);
+}
+
 /* ------------------------------------------------------------------ memory */
 
 static void *
@@ -447,7 +459,8 @@ fabm_cuda_new(FabmFailure *failure)
     }
     self = fabm_new(1, sizeof *self);
     *self = (FabmBackend) { .name = "cuda", .gpus = gpus, .runtime_version = runtime, .driver_version = driver,
-                            .free = free_backend, .info = info, .reach = reach, .room = room, .alloc = alloc,
+                            .free = free_backend, .info = info, .reach = reach,
+                            .whole_lines = whole_lines, .room = room, .alloc = alloc,
                             .release = release, .queue_new = queue_new, .queue_free = queue_free, .drain = drain,
                             .mark_new = mark_new, .mark_free = mark_free, .mark = put_mark, .await = put_await,
                             .span = span, .copy = put_copy, .set = put_set, .launch = put_launch,

@@ -45,6 +45,19 @@ put_move(void *data, int index, FabmFailure *failure)
     return rates->session->backend->launch(rates->queue, &rates->launch, failure);
 }
 
+/* Random data of full width in all of a source: what is checked is only where the first run lies. */
+static bool
+fill_noise(Rates *rates, void *data, FabmFailure *failure)
+{
+    FabmExpect expect = { .element = FABM_FLOAT, .ranks = 1, .seed = rates->session->options->seed };
+    FabmLaunch launch = { .kind = FABM_KERNEL_FILL, .ctas = 1024, .threads = 256,
+                          .as.fill = { expect, 0, data, rates->room / sizeof(float), 1 } };
+    FabmBackend *backend = rates->session->backend;
+
+    fabm_watchdog_point("data for rates");
+    return backend->launch(rates->queue, &launch, failure) && backend->drain(rates->queue, failure);
+}
+
 /* The move on known floats: the sum of two inputs, or the input, in every destination. */
 static bool
 check_move(Rates *rates, const Operation *operation, FabmFailure *failure)
@@ -154,6 +167,8 @@ fabm_measure_rates(FabmSession *session, FabmFailure *failure)
     rates.queue = backend->queue_new(backend, rates.gpu, false, failure);
     for (int i = 0; i < 4 && failure->status == 0; i++)
         rates.buffers[i] = fabm_pool_alloc(&pool, rates.gpu, rates.room, failure);
+    for (int i = 0; i < FABM_MOVE_MOST && failure->status == 0; i++)
+        (void)fill_noise(&rates, rates.buffers[i], failure);
     for (size_t i = 0; i < sizeof operations / sizeof operations[0] && failure->status == 0; i++)
         (void)measure_operation(&rates, &operations[i], failure);
     backend->queue_free(rates.queue);

@@ -84,6 +84,10 @@ reach_all(FabmRunner *runner, FabmFailure *failure)
 
         if (!backend->reach(backend, from, to, failure) || !backend->reach(backend, to, from, failure))
             return false;
+        if (runner->program->protocol_kind == FABM_LL128 && !backend->whole_lines(backend, from, to))
+            return fabm_fail(failure, FABM_EXIT_INPUT, "%s: protocol ll128 needs NVLink, which GPU %d and GPU %d are "
+                             "not joined by: a flag could be there before its line; export it with simple or ll",
+                             runner->program->name, from, to);
     }
     return true;
 }

@@ -92,6 +92,11 @@ def faults_are_sentences(folder):
     path = export(folder + "/pair", 2, 1)
     refuses(3, "GPU 0: peer access was refused", *QUICK, "--program", path, "program", fault="refused-peer")
     refuses(3, "GPU 0 cannot reach the memory of GPU 1", *QUICK, "--program", path, "program", fault="no-peer")
+    lines = export(folder + "/lines", 2, 1, protocol="ll128")
+    refuses(2, "protocol ll128 needs NVLink, which GPU 0 and GPU 1 are not joined by", *QUICK, "--program", lines, "program",
+            fault="pcie")
+    done = run(*QUICK, "--gpus=0", "--program", lines, "program", fault="pcie")
+    expect(done.returncode == 0, f"virtual ranks need no link: {done.stderr}")
     refuses(3, "GPU 0 cannot reach the memory of GPU 1", *QUICK, "--pairs=0>1", "--engine=kernel", "transfer",
             fault="no-peer")
     done = run(*QUICK, "--pairs=0>1", "transfer", fault="no-peer")

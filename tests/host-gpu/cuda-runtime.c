@@ -2,8 +2,8 @@
  * The part of CUDA's runtime that fabricast-measure uses, over the GPUs of host threads, so that the program runs as
  * it does on real ones. HOST_GPU says what is wrong with the machine: "no-driver", "old-driver", "no-gpu", "old-gpu"
  * (too old for the kernels), "other-gpu" (none of the kernels is for it), "no-peer", "refused-peer" (the driver says
- * no when it is asked), "memory" (little of it), "broken" (work fails), "hang" (once two times were taken, no
- * wait for work ends).
+ * no when it is asked), "pcie" (no NVLink joins them), "memory" (little of it), "broken" (work fails), "hang" (once two
+ * times were taken, no wait for work ends).
  */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
@@ -129,6 +129,13 @@ cudaDeviceCanAccessPeer(int *can, int gpu, int peer)
 {
     *can = gpu != peer && !is("no-peer");
     return cudaSuccess;
+}
+
+cudaError_t
+cudaDeviceGetP2PAttribute(int *value, enum cudaDeviceP2PAttr attribute, int gpu, int peer)
+{
+    *value = !is("pcie");
+    return result(attribute == cudaDevP2PAttrNativeAtomicSupported && gpu != peer);
 }
 
 cudaError_t
