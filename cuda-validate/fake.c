@@ -364,10 +364,11 @@ fabm_fake_new(int gpus)
     FabmBackend *self = fabm_new(1, sizeof *self);
 
     *self = (FabmBackend) { .name = "fake", .gpus = gpus, .free = free_backend, .info = info, .reach = reach,
-                            .whole_lines = whole_lines, .room = room, .alloc = alloc, .release = release, .queue_new = queue_new,
-                            .queue_free = queue_free, .drain = drain, .mark_new = mark_new, .mark_free = mark_free,
-                            .mark = put_mark, .await = put_await, .span = span, .copy = put_copy, .set = put_set,
-                            .launch = put_launch, .graph_new = graph_new, .graph_launch = graph_launch,
-                            .graph_free = graph_free, .native = native, .select = select_gpu };
+                            .whole_lines = whole_lines, .room = room, .alloc = alloc, .release = release,
+                            .queue_new = queue_new, .queue_free = queue_free, .drain = drain, .mark_new = mark_new,
+                            .mark_free = mark_free, .mark = put_mark, .await = put_await, .span = span,
+                            .copy = put_copy, .set = put_set, .launch = put_launch, .graph_new = graph_new,
+                            .graph_launch = graph_launch, .graph_free = graph_free, .native = native,
+                            .select = select_gpu };
     return self;
 }
