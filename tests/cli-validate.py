@@ -162,6 +162,44 @@ class Validate(unittest.TestCase):
         self.assertEqual([row["algorithm"] for row in result["cases"][0]["rows"]], ["tree", "tree"])
         self.refuses(r"--clusters and --leave-one-out exclude each other", several, "--clusters", "--leave-one-out")
 
+    def test_clusters_are_summed_up_and_what_is_too_large_is_named(self):
+        ids = ("nccl1801-gb200-3xnvl4-allreduce-tree", "deepops-dgxa100-4n-allreduce-hdr",
+               "polaris-a100-2n-allreduce-nccl2215-setup4", "polaris-a100-2n-allreduce-nccl218-setup5")
+        large = "polaris-a100-540n-allreduce-nccl218-setup5"
+        text = self.prints(*ids, large, "--clusters")
+        self.assertRegex(text, r"(?m)^# left out, tables of more than 64 ranks.*\n#   " + large + ", 2160 ranks$")
+        self.assertRegex(text, r"(?m)^  polaris +2 x hgx-a100-4 +8 all_reduce +2 .* of 4$")
+        result = json.loads(self.prints(*ids, large, "--clusters", "--json"))
+        clusters = result["clusters"]
+        self.assertEqual(clusters["left_out"], [{"id": large, "ranks": 2160}])
+        self.assertEqual([(t["machine"], t["shared"], t["tables"]) for t in clusters["tables"]],
+                         [("deepops-dgxa100", False, 1), ("nccl1801-gb200", False, 1), ("polaris", True, 2)])
+        self.assertEqual(clusters["tables"][1]["forced"], "tree")
+        self.assertIsNone(clusters["tables"][0]["best of repeats from 32 MiB"])
+        # The fastest of all repeats, worked out anew.
+        cases = [case for case in result["cases"] if case["id"].startswith("polaris-a100-2n")]
+        best, errors = {}, []
+        for case in cases:
+            for row in case["rows"]:
+                best[row["size_bytes"]] = min(row["measured_us"], best.get(row["size_bytes"], 1e99))
+        for case in cases:
+            some = [abs(row["predicted_us"] / best[row["size_bytes"]] - 1) for row in case["rows"]
+                    if row["size_bytes"] >= 32 << 20]
+            errors.append(sum(some) / len(some))
+        mean = clusters["tables"][2]["best of repeats from 32 MiB"]["mean"]
+        self.assertAlmostEqual(mean, sum(errors) / len(errors), 6)
+        bar = clusters["bars"][-1]
+        self.assertEqual((bar["most"], bar["tables"], bar["within"]), (0.15, 1, int(mean <= 0.15)))
+        lines = list(csv.DictReader(io.StringIO(self.prints(*ids, "--clusters", "--csv"))))
+        self.assertEqual(list(lines[0])[-5:], ["nodes", "network", "shared", "forced", "best_us"])
+        for line in lines:
+            self.assertLessEqual(float(line["best_us"]), float(line["measured_us"]))
+        self.assertNotIn("best_us", self.prints(CASE, "--csv"))
+        few = self.prints(*ids, "--clusters", "--max-ranks", "8")
+        self.assertRegex(few, r"#   deepops-dgxa100-4n-allreduce-hdr, 32 ranks\n")
+        self.refuses(r"--max-ranks is -3, must be 0 \(no bound\)", *ids, "--clusters", "--max-ranks=-3")
+        self.refuses(r"--max-ranks is for --clusters, which is not given", CASE, "--max-ranks", "8")
+
     def test_the_table_of_intervals_is_source(self):
         source = self.prints(CASE, "--interval-table")
         self.assertRegex(source, r"static const FabIntervals shipped = \{\n    \.known\[FAB_CONNECTION_SWITCH\]")

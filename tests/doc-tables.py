@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Compares the tables of README.md and of pages of docs/ with what the program says today.
 
-doc-tables.py [--write] SOURCE-ROOT PROGRAM
+doc-tables.py [--write] [--clusters | --large=FOLDER [--patience=SECONDS]] SOURCE-ROOT PROGRAM
 
 A table stands between "<!-- table NAME -->" and "<!-- end -->". --write puts today's into the pages: run it after a
 change of the model, and read the difference.
+
+--clusters: the tables of docs/clusters.md alone, a minute or two. --large=FOLDER: those of racks and of hundreds of
+nodes, which take hours and are therefore no test: what each of them printed is kept in FOLDER, so that the command can be
+stopped and goes on where it was; one that takes longer than the patience (4 hours) says so in the page.
 """
 
 import configparser
@@ -16,12 +20,15 @@ import subprocess
 import sys
 
 PAGES = ("README.md", "docs/validation.md", "docs/constants.md", "docs/training.md")
+CLUSTER_PAGES = ("docs/clusters.md",)
 BANDS = ("from 8 MiB", "64 KiB to 8 MiB", "below 64 KiB")
 AIMS = {"from 8 MiB": 5, "64 KiB to 8 MiB": 12, "below 64 KiB": 15}
 LARGE, MIDDLE = 8 << 20, 64 << 10
 NAMED = ("dgx-h100", "dgx-a100", "dgx-1v", "gb200-nvl72")
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.S)
 WORST = 30
+PATIENCE = 4 * 3600  # seconds for one large table
+USUAL_RANKS = 64  # the default of --max-ranks
 
 
 def band_of(size):
@@ -211,12 +218,110 @@ def steps(program):
                  [re.split(r"  +", line.strip()) for line in block[1:]])
 
 
+def mean_and_bias(summary):
+    return "-" if summary is None else f"{100 * summary['mean']:.0f} ({signed(summary['bias'])})"
+
+
+class Clusters:
+    """What "validate --clusters" prints: by cluster, and against the bars."""
+
+    BEST = "best of repeats from 32 MiB"
+
+    def __init__(self, data):
+        self.tables = data["clusters"]["tables"]
+        self.bars = data["clusters"]["bars"]
+
+    @staticmethod
+    def call(one):
+        return one["collective"] + (f", {one['forced']} forced" if one["forced"] else "")
+
+    def rows(self, shared):
+        head = ["cluster", "nodes", "GPUs", "network", "collective", "tables", *reversed(BANDS)]
+        rows = [[one["machine"], one["nodes"], one["ranks"], one["network"], self.call(one), one["tables"],
+                 *[mean_and_bias(one[band]) for band in reversed(BANDS)],
+                 *([f"{mean_and_bias(one[self.BEST])} of {one['repeats']}" if one[self.BEST] else "-"] if shared else [])]
+                for one in self.tables if one["shared"] == shared]
+        return table(head + ([self.BEST] if shared else []), rows) if rows else ""
+
+    def own(self):
+        return self.rows(False)
+
+    def shared(self):
+        return self.rows(True)
+
+    def judged(self):
+        return table(["bar", "tables", "mean", "at most", "tables within it"],
+                     [[bar["name"], bar["tables"], percent(bar["mean"]), f"{100 * bar['most']:.0f}", bar["within"]]
+                      for bar in self.bars])
+
+
+def run_clusters(program, *words, patience=PATIENCE):
+    return subprocess.run([program, "validate", "--clusters", "--quiet", *words], capture_output=True, check=True,
+                          text=True, timeout=patience).stdout
+
+
+def run_large(root, program, folder, patience):
+    """Every table that "validate --clusters" leaves out, one by one: what was printed."""
+    index = os.path.join(root, "tests/measurements")
+    os.makedirs(folder, exist_ok=True)
+    for name in sorted(os.listdir(index)):
+        path = os.path.join(folder, name[:-4] + ".json")
+        file = configparser.ConfigParser(interpolation=None, strict=False)
+        if not name.endswith(".ini"):
+            continue
+        file.read(os.path.join(index, name), encoding="utf-8")
+        if file["source"]["kind"] != "collective" or int(file["system"].get("ranks", 0)) <= USUAL_RANKS:
+            continue
+        if int(file["overrides"].get("racks", 0)) == 1:
+            continue
+        if not os.path.exists(path):
+            try:
+                text = run_clusters(program, os.path.join(index, name), "--max-ranks=0", "--json", patience=patience)
+            except subprocess.TimeoutExpired:
+                yield {"cases": [{"id": name[:-4], "ranks": int(file["system"]["ranks"]),
+                                  "collective": file["run"]["collective"],
+                                  "reason": f"took longer than {patience // 60} minutes"}], "clusters": {"tables": []}}
+                continue
+            with open(path + ".new", "w", encoding="utf-8") as out:
+                out.write(text)
+            os.replace(path + ".new", path)
+        with open(path, encoding="utf-8") as out:
+            yield json.load(out)
+
+
+def large_table(root, program, folder, patience):
+    """One row for each table: those of several repeats are not drawn together."""
+    rows = []
+    for data in run_large(root, program, folder, patience):
+        case = data["cases"][0]
+        if not data["clusters"]["tables"]:
+            rows.append([f"`{case['id']}`", case["ranks"], case["collective"], "-", "-", case["reason"]])
+            continue
+        one = data["clusters"]["tables"][0]
+        rows.append([f"`{case['id']}`", case["ranks"], case["collective"],
+                     *[mean_and_bias(one[band]) for band in reversed(BANDS)]])
+    return table(["table", "GPUs", "collective", *reversed(BANDS)], rows)
+
+
 def main():
-    arguments = [argument for argument in sys.argv[1:] if argument != "--write"]
-    write = len(arguments) < len(sys.argv) - 1
-    root, program = arguments
+    options = [word for word in sys.argv[1:] if word.startswith("--")]
+    write = "--write" in options
+    root, program = [word for word in sys.argv[1:] if not word.startswith("--")]
+    large = [word.split("=", 1)[1] for word in options if word.startswith("--large=")]
+    if large:
+        patience = [int(word.split("=", 1)[1]) for word in options if word.startswith("--patience=")] or [PATIENCE]
+        pages, made = CLUSTER_PAGES, {"large": lambda: large_table(root, program, large[0], patience[0])}
+    elif "--clusters" in options:
+        clusters = Clusters(json.loads(run_clusters(program, "--json")))
+        pages, made = CLUSTER_PAGES, {"own": clusters.own, "shared": clusters.shared, "bars": clusters.judged}
+    else:
+        pages, made = PAGES, tables_of(root, program)
+    return compare(root, pages, made, write)
+
+
+def tables_of(root, program):
     validation, constants = Validation(root, program), Constants(program)
-    made = {
+    return {
         "peaks": validation.peak_groups, "short": validation.short, "sizes": validation.sizes,
         "systems": validation.systems, "collectives": validation.collectives,
         "launches": validation.launches, "plateaus": validation.plateaus, "worst": validation.worst,
@@ -224,14 +329,17 @@ def main():
         "loopback": constants.loopback, "sources": constants.sources,
         "steps": lambda: steps(program),
     }
+
+
+def compare(root, pages, made, write):
     differences = 0
     used = set()
-    for page in PAGES:
+    for page in pages:
         path = os.path.join(root, page)
         with open(path, encoding="utf-8") as file:
             old = file.read()
         used.update(match[1] for match in BLOCK.findall(old))
-        new = BLOCK.sub(lambda match: match[1] + made[match[2]]() + match[3], old)
+        new = BLOCK.sub(lambda match: match[1] + made[match[2]]() + match[3] if match[2] in made else match[0], old)
         for number, (shown, today) in enumerate(zip(old.split("\n"), new.split("\n")), 1):
             if shown != today and differences < 20 and not write:
                 print(f"{page}:{number}:\n  shown: {shown}\n  today: {today}")

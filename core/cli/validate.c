@@ -18,9 +18,13 @@
 
 typedef struct {
     gboolean json, csv, rows, leave_out, table, quiet, training, clusters, device;
+    gint most_ranks; /* of a table over several nodes; 0: any number */
     char *path, *bound, *plots, *calibration;
     double most[FAB_BANDS]; /* bound of the mean error, as a share; infinity: none */
 } Options;
+
+/* Tables of up to 64 ranks take a minute or two, racks of GB200 minutes, hundreds of nodes hours. */
+enum { USUAL_RANKS = 64, NOT_GIVEN = G_MININT };
 
 static void
 clear_options(Options *options)
@@ -52,6 +56,25 @@ parse_bound(Options *options, GError **error)
         options->most[b] = percent / 100;
     }
     return true;
+}
+
+/* Whether so many ranks may be asked for; sets the default. */
+static bool
+check_most_ranks(Options *options, GError **error)
+{
+    if (options->most_ranks == NOT_GIVEN) {
+        options->most_ranks = USUAL_RANKS;
+        return true;
+    }
+    if (!options->clusters)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "command line: --max-ranks is for --clusters, which is not given");
+    else if (options->most_ranks < 0)
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "command line: --max-ranks is %d, must be 0 (no bound) or a number of ranks", options->most_ranks);
+    else
+        return true;
+    return false;
 }
 
 /* ------------------------------------------------------------------ running them */
@@ -142,6 +165,7 @@ validate(GPtrArray *measurements, const Options *options, const FabOverlay *over
         validation = fab_validate_left_out(measurements, line.enabled ? fab_progress_update : NULL, &line, error);
     else if (options->clusters)
         validation = fab_validate_clusters(measurements, overlay != NULL ? &overlay->constants : NULL,
+                                           (uint32_t)options->most_ranks,
                                            line.enabled ? fab_progress_update : NULL, &line);
     else
         validation = fab_validate(measurements, overlay != NULL ? &overlay->constants : NULL,
@@ -250,7 +274,7 @@ run_device(GPtrArray *measurements, const Options *options, FabOutput *output, G
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
-    g_auto(Options) options = { .path = NULL };
+    g_auto(Options) options = { .most_ranks = NOT_GIVEN };
     const GOptionEntry entries[] = {
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
         { "csv", 0, 0, G_OPTION_ARG_NONE, &options.csv, "Print CSV, one line for each measured row", NULL },
@@ -265,6 +289,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
           "Predict each machine with constants fitted without it; intervals come from the others", NULL },
         { "clusters", 0, 0, G_OPTION_ARG_NONE, &options.clusters,
           "Predict the tables of several nodes, and those alone", NULL },
+        { "max-ranks", 0, 0, G_OPTION_ARG_INT, &options.most_ranks,
+          "With --clusters: leave out tables of more ranks, each named; 0: none; default 64", "N" },
         { "interval-table", 0, 0, G_OPTION_ARG_NONE, &options.table,
           "Print the intervals that the rows yield, as core/predict/interval-table.c", NULL },
         { "plots", 0, 0, G_OPTION_ARG_FILENAME, &options.plots, "Draw each case: DIR/ID.svg", "DIR" },
@@ -287,6 +313,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
                     "several nodes", options.leave_out ? "--leave-one-out" : "--interval-table");
         return FAB_EXIT_INPUT;
     }
+    if (!check_most_ranks(&options, error))
+        return FAB_EXIT_INPUT;
     if (options.json + options.csv + options.table > 1) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s and %s exclude each other",
                     options.json ? "--json" : "--csv", options.table ? "--interval-table" : "--csv");

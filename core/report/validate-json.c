@@ -136,6 +136,8 @@ fab_report_validation_json(const FabValidation *validation, FILE *out, GError **
     write_groups(out, validation, FAB_GROUP_CASE, "case", "},\n");
     write_coverage(out, validation);
     write_in_sample(out, validation);
+    if (validation->clusters)
+        fab_report_clusters_json(validation, out);
     fputs("  \"cases\": [", out);
     for (guint i = 0; i < validation->cases->len; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);

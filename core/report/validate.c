@@ -254,6 +254,8 @@ fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GEr
     write_head(validation, out);
     for (guint i = 0; i < validation->cases->len && rows; i++)
         write_case(validation->cases->pdata[i], out);
+    if (validation->clusters)
+        fab_report_clusters(validation, out);
     if (!any_scored(validation))
         return fab_stream_finish(out, error);
     fputs("#\n# Error of the time in percent: prediction / measurement - 1; mean, median, p90 and worst of its size.\n"
@@ -279,7 +281,7 @@ fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GEr
 /* ------------------------------------------------------------------ CSV */
 
 static const char header[] = "id,gpu_id,ranks,collective,size_bytes,measured_us,predicted_us,low_us,high_us,algorithm,"
-                             "protocol,channels,nccl_model_us,line_fit_us,topology,machine,grade,scored,kind\r\n";
+                             "protocol,channels,nccl_model_us,line_fit_us,topology,machine,grade,scored,kind";
 
 static void
 write_cell(FILE *out, const char *text)
@@ -302,7 +304,7 @@ write_number(FILE *out, double value)
 }
 
 static void
-write_line(const FabValidationCase *one, const FabValidationRow *row, FILE *out)
+write_line(const FabValidation *validation, const FabValidationCase *one, const FabValidationRow *row, FILE *out)
 {
     fputs(one->id, out);
     write_cell(out, one->gpu_id);
@@ -322,17 +324,19 @@ write_line(const FabValidationCase *one, const FabValidationRow *row, FILE *out)
     write_cell(out, one->machine);
     fprintf(out, ",%c,%d", one->grade, one->scored);
     write_cell(out, row->kind != NULL ? row->kind : "");
+    if (validation->clusters)
+        fab_report_cluster_cells(validation, one, row, out);
     fputs("\r\n", out);
 }
 
 bool
 fab_report_validation_csv(const FabValidation *validation, FILE *out, GError **error)
 {
-    fputs(header, out);
+    fprintf(out, "%s%s\r\n", header, validation->clusters ? fab_report_cluster_columns : "");
     for (guint i = 0; i < validation->cases->len; i++) {
         const FabValidationCase *one = validation->cases->pdata[i];
         for (guint k = 0; k < one->rows->len; k++)
-            write_line(one, &g_array_index(one->rows, FabValidationRow, k), out);
+            write_line(validation, one, &g_array_index(one->rows, FabValidationRow, k), out);
     }
     return fab_stream_finish(out, error);
 }

@@ -14,6 +14,13 @@ bool fab_report_validation_csv(const FabValidation *validation, FILE *out, GErro
 /* Cases with their rows, and the tables: schema "fabricast-validation", schema_version 1. */
 bool fab_report_validation_json(const FabValidation *validation, FILE *out, GError **error);
 
+/* Of a validation of clusters: a table for each of them, the bars, and what was too large. Part of those above. */
+void fab_report_clusters(const FabValidation *validation, FILE *out);
+void fab_report_clusters_json(const FabValidation *validation, FILE *out);
+extern const char fab_report_cluster_columns[];
+void fab_report_cluster_cells(const FabValidation *validation, const FabValidationCase *one,
+                              const FabValidationRow *row, FILE *out);
+
 /* Lines: of how many scored rows the measurement is inside the interval, by band. */
 void fab_report_coverage(const FabValidation *validation, FILE *out);
 /* The source of core/predict/interval-table.c. */

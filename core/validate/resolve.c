@@ -18,6 +18,7 @@ const char fab_reason_nodes[] = "several nodes: networks are not modelled";
 const char fab_reason_racks[] = "several NVLink domains: networks are not modelled";
 const char fab_reason_machine[] = "the machine cannot be built";
 const char fab_reason_scenario[] = "the call cannot be predicted";
+const char fab_reason_ranks[] = "more ranks than --max-ranks";
 
 /* Overrides that say how ranks are spread or what the network is: no parameters of a box without a network. */
 static const char *const spread_keys[] = { "ranks_per_node", "nodes", "racks",     "ranks_per_rack", "fabric",

@@ -29,6 +29,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FabResolved, fab_resolved_clear)
 
 /* The texts of `reason`. */
 extern const char fab_reason_kind[], fab_reason_topology[], fab_reason_nodes[], fab_reason_racks[],
-    fab_reason_machine[], fab_reason_scenario[];
+    fab_reason_machine[], fab_reason_scenario[], fab_reason_ranks[];
 
 #endif

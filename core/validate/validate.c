@@ -36,6 +36,8 @@ free_case(gpointer data)
     g_free(one->gpu_id);
     g_free(one->collective);
     g_free(one->detail);
+    g_free(one->cluster.network);
+    g_free(one->cluster.forced);
     g_ptr_array_unref(one->notes);
     g_array_unref(one->rows);
     g_free(one);
@@ -47,6 +49,23 @@ fact(const FabMeasurement *measurement, const char *group, const char *key)
     const char *value = fab_measurement_get(measurement, group, key);
 
     return g_strdup(value != NULL ? value : "");
+}
+
+static FabClusterFacts
+cluster_of(const FabMeasurement *measurement)
+{
+    int64_t racks = fab_measurement_integer(measurement, "overrides", "racks", 0);
+    const char *fabric = fab_measurement_get(measurement, "overrides", "fabric");
+    g_autofree char *forced = fact(measurement, "run", "algo");
+    FabClusterFacts facts = {
+        .nodes = (uint32_t)(racks > 1 ? racks : fab_measurement_integer(measurement, "system", "nodes", 1)),
+        .racks = racks > 1,
+        .shared = g_strcmp0(fabric, "dragonfly") == 0,
+        .network = fact(measurement, "system", "nic"),
+        .forced = g_ascii_strdown(forced, -1),
+    };
+
+    return facts;
 }
 
 static FabValidationCase *
@@ -61,6 +80,8 @@ case_new(const FabMeasurement *measurement)
     one->collective = fact(measurement, "run", "collective");
     one->grade = fab_measurement_get(measurement, "quality", "grade")[0];
     one->ranks = (uint32_t)fab_measurement_integer(measurement, "system", "ranks", 0);
+    if (measurement->kind == FAB_MEASUREMENT_COLLECTIVE && fab_is_cluster(measurement))
+        one->cluster = cluster_of(measurement);
     one->notes = g_ptr_array_new_with_free_func(g_free);
     one->rows = g_array_new(FALSE, TRUE, sizeof(FabValidationRow));
     g_array_set_clear_func(one->rows, clear_row);
@@ -181,46 +202,130 @@ predict(FabValidationCase *one, const FabMeasurement *measurement, const FabReso
     one->scored = one->grade != 'C';
 }
 
+/* ------------------------------------------------------------------ all of them */
+
+/* What all threads share: each takes the next case that nobody has begun. */
+typedef struct {
+    GPtrArray *measurements; /* FabMeasurement */
+    GPtrArray *cases;        /* FabValidationCase, one for each */
+    guint *order;            /* which is begun first, which next */
+    const FabConstants *constants;
+    uint32_t most_ranks; /* 0: any number */
+    bool clusters;
+    gint next;          /* atomic */
+    GAsyncQueue *done;  /* ids of the cases that are done */
+} Work;
+
+static void
+validate_one(const Work *work, guint place)
+{
+    const FabMeasurement *measurement = work->measurements->pdata[place];
+    FabValidationCase *one = work->cases->pdata[place];
+    g_auto(FabResolved) resolved = { 0 };
+
+    if (work->most_ranks > 0 && one->ranks > work->most_ranks) {
+        one->reason = fab_reason_ranks;
+        one->detail = g_strdup_printf("more than %u ranks, which take long; --max-ranks=0 predicts all",
+                                      work->most_ranks);
+        return;
+    }
+    if (work->clusters)
+        fab_resolve_cluster(measurement, &resolved);
+    else
+        fab_resolve(measurement, &resolved);
+    one->reason = resolved.reason;
+    one->detail = g_steal_pointer(&resolved.detail);
+    for (guint k = 0; k < resolved.notes->len; k++)
+        g_ptr_array_add(one->notes, g_strdup(resolved.notes->pdata[k]));
+    if (one->reason == NULL)
+        predict(one, measurement, &resolved, work->constants);
+}
+
+static gpointer
+run_cases(gpointer data)
+{
+    Work *work = data;
+
+    for (guint i; (i = (guint)g_atomic_int_add(&work->next, 1)) < work->cases->len;) {
+        validate_one(work, work->order[i]);
+        g_async_queue_push(work->done, work->cases->pdata[work->order[i]]);
+    }
+    return NULL;
+}
+
+/* Threads beside this one, which tells how far they are. */
+static void
+run_threads(Work *work, FabProgress progress, void *user)
+{
+    guint cases = work->cases->len, count = MIN(g_get_num_processors(), cases);
+    g_autofree GThread **threads = g_new(GThread *, count + 1);
+
+    work->done = g_async_queue_new();
+    for (guint i = 0; i < count; i++)
+        threads[i] = g_thread_new("validate", run_cases, work);
+    for (guint i = 0; i < cases; i++) {
+        const FabValidationCase *one = g_async_queue_pop(work->done);
+        if (progress != NULL)
+            progress((double)(i + 1) / cases, one->id, user);
+    }
+    for (guint i = 0; i < count; i++)
+        g_thread_join(threads[i]);
+    g_async_queue_unref(work->done);
+}
+
+/* Those of many ranks first: they take longest, and are not waited for alone in the end. */
+static guint *
+order_of(const GPtrArray *cases)
+{
+    guint *order = g_new(guint, cases->len + 1);
+
+    for (guint i = 0; i < cases->len; i++) {
+        const FabValidationCase *one = cases->pdata[i];
+        guint place = i;
+        for (; place > 0 && ((const FabValidationCase *)cases->pdata[order[place - 1]])->ranks < one->ranks; place--)
+            order[place] = order[place - 1];
+        order[place] = i;
+    }
+    return order;
+}
+
 static FabValidation *
-validate(GPtrArray *measurements, bool clusters, const FabConstants *constants, FabProgress progress, void *user)
+validate(GPtrArray *measurements, bool clusters, const FabConstants *constants, uint32_t most_ranks,
+         FabProgress progress, void *user)
 {
     FabValidation *validation = g_new0(FabValidation, 1);
+    g_autoptr(GPtrArray) taken = g_ptr_array_new();
+    g_autofree guint *order = NULL;
+    Work work = { .measurements = taken, .constants = constants, .most_ranks = most_ranks, .clusters = clusters };
 
+    validation->clusters = clusters;
     validation->cases = g_ptr_array_new_with_free_func(free_case);
     for (guint i = 0; i < measurements->len; i++) {
         const FabMeasurement *measurement = measurements->pdata[i];
-        FabValidationCase *one;
-        g_auto(FabResolved) resolved = { 0 };
-        if (clusters && (measurement->kind != FAB_MEASUREMENT_COLLECTIVE || !fab_is_cluster(measurement)))
+        bool several = measurement->kind == FAB_MEASUREMENT_COLLECTIVE && fab_is_cluster(measurement);
+        if (clusters && !several)
             continue;
-        one = case_new(measurement);
-        if (progress != NULL)
-            progress((double)i / measurements->len, measurement->id, user);
-        if (clusters)
-            fab_resolve_cluster(measurement, &resolved);
-        else
-            fab_resolve(measurement, &resolved);
-        one->reason = resolved.reason;
-        one->detail = g_steal_pointer(&resolved.detail);
-        for (guint k = 0; k < resolved.notes->len; k++)
-            g_ptr_array_add(one->notes, g_strdup(resolved.notes->pdata[k]));
-        if (one->reason == NULL)
-            predict(one, measurement, &resolved, constants);
-        g_ptr_array_add(validation->cases, one);
+        g_ptr_array_add(taken, (gpointer)measurement);
+        g_ptr_array_add(validation->cases, case_new(measurement));
     }
+    order = order_of(validation->cases);
+    work.cases = validation->cases;
+    work.order = order;
+    run_threads(&work, progress, user);
     return validation;
 }
 
 FabValidation *
 fab_validate(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user)
 {
-    return validate(measurements, false, constants, progress, user);
+    return validate(measurements, false, constants, 0, progress, user);
 }
 
 FabValidation *
-fab_validate_clusters(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user)
+fab_validate_clusters(GPtrArray *measurements, const FabConstants *constants, uint32_t most_ranks,
+                      FabProgress progress, void *user)
 {
-    return validate(measurements, true, constants, progress, user);
+    return validate(measurements, true, constants, most_ranks, progress, user);
 }
 
 /* ------------------------------------------------------------------ groups */

@@ -25,6 +25,15 @@ typedef struct {
     bool transferred;                    /* left out: no other machine tells what these kernels cost on its GPUs */
 } FabValidationRow;
 
+/* The network of a table of several nodes. */
+typedef struct {
+    uint32_t nodes;  /* nodes, or racks where these are joined */
+    bool racks;
+    bool shared;     /* a dragonfly, which other jobs use too */
+    char *network;   /* its NICs as published; "" where not known */
+    char *forced;    /* "ring", "tree": what NCCL was told to take; "" where it chose */
+} FabClusterFacts;
+
 typedef struct {
     char *id, *machine, *topology, *gpu_id, *collective; /* "" where not known */
     char grade;
@@ -34,6 +43,7 @@ typedef struct {
     char *detail;       /* more about it; or NULL */
     GPtrArray *notes;   /* char *: what of the measurement the model does not know */
     GArray *rows;       /* FabValidationRow, in the order of the table; empty when not predicted */
+    FabClusterFacts cluster; /* nodes 0: a single machine */
 } FabValidationCase;
 
 /*
@@ -44,17 +54,18 @@ typedef struct {
     GPtrArray *cases;  /* FabValidationCase */
     char *calibration; /* file of the overlay that was used, for reports; NULL: none */
     bool left_out;
+    bool clusters;     /* of several nodes alone; cluster-table.h sums them up */
     FabErrorSummary in_sample[FAB_BANDS];
 } FabValidation;
 
 /*
- * Runs all measurements (FabMeasurement) with these constants (NULL: shipped). What cannot be predicted is a case with
- * a reason; nothing is left out.
+ * Runs all measurements (FabMeasurement) with these constants (NULL: shipped), one on each core. What cannot be
+ * predicted is a case with a reason; nothing is left out.
  */
 FabValidation *fab_validate(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user);
-/* The same for tables of several nodes alone; others are left out. */
-FabValidation *fab_validate_clusters(GPtrArray *measurements, const FabConstants *constants, FabProgress progress,
-                                     void *user);
+/* The same for tables of several nodes alone; those of more ranks (0: any number) are cases with a reason. */
+FabValidation *fab_validate_clusters(GPtrArray *measurements, const FabConstants *constants, uint32_t most_ranks,
+                                     FabProgress progress, void *user);
 void fab_validation_free(FabValidation *validation);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabValidation, fab_validation_free)
 
