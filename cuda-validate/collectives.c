@@ -22,6 +22,7 @@ typedef struct {
     FabmPool pool;
     uint64_t count; /* elements, of the size of the call */
     bool in_place;
+    int round; /* of a call of several groups */
 } Calls;
 
 /* What one rank calls within a group; a result of NCCL. `own` are the elements of one rank's piece. */
@@ -31,6 +32,7 @@ typedef struct {
     bool reduces, pieces; /* pieces: the size is that of all ranks' pieces */
     bool in_place;        /* nccl-tests has it in place, too */
     bool table;           /* the format of collective tables has it */
+    bool rounds;          /* a group for each power of two below the ranks; in place only: nothing is copied before */
     int (*call)(Calls *calls, int rank, uint64_t own);
 } Operation;
 
@@ -129,16 +131,29 @@ call_scatter(Calls *c, int r, uint64_t own)
     return result;
 }
 
+/* All-gather by doubling: in round i with the rank whose bit i differs, all that both have. */
+static int
+call_hypercube(Calls *c, int r, uint64_t own)
+{
+    int mask = 1 << c->round, first = r & ~(mask - 1);
+    uint8_t *mine = at(c, c->recv[r], (uint64_t)first * own);
+    uint8_t *theirs = at(c, c->recv[r], (uint64_t)(first ^ mask) * own);
+    int result = send_piece(c, r, mine, own * (uint64_t)mask, r ^ mask);
+
+    return result != 0 ? result : recv_piece(c, r, theirs, own * (uint64_t)mask, r ^ mask);
+}
+
 static const Operation operations[] = {
-    { "all_reduce", FABM_ALL_REDUCE, true, false, true, true, call_all_reduce },
-    { "all_gather", FABM_ALL_GATHER, false, true, true, true, call_all_gather },
-    { "reduce_scatter", FABM_REDUCE_SCATTER, true, true, true, true, call_reduce_scatter },
-    { "broadcast", FABM_BROADCAST, false, false, true, true, call_broadcast },
-    { "reduce", FABM_REDUCE, true, false, true, true, call_reduce },
-    { "alltoall", FABM_ALLTOALL, false, true, false, true, call_alltoall },
-    { "sendrecv", FABM_SENDRECV, false, false, false, true, call_sendrecv },
-    { "gather", FABM_GATHER, false, true, false, false, call_gather },
-    { "scatter", FABM_SCATTER, false, true, false, false, call_scatter },
+    { "all_reduce", FABM_ALL_REDUCE, true, false, true, true, false, call_all_reduce },
+    { "all_gather", FABM_ALL_GATHER, false, true, true, true, false, call_all_gather },
+    { "reduce_scatter", FABM_REDUCE_SCATTER, true, true, true, true, false, call_reduce_scatter },
+    { "broadcast", FABM_BROADCAST, false, false, true, true, false, call_broadcast },
+    { "reduce", FABM_REDUCE, true, false, true, true, false, call_reduce },
+    { "alltoall", FABM_ALLTOALL, false, true, false, true, false, call_alltoall },
+    { "sendrecv", FABM_SENDRECV, false, false, false, true, false, call_sendrecv },
+    { "gather", FABM_GATHER, false, true, false, false, false, call_gather },
+    { "scatter", FABM_SCATTER, false, true, false, false, false, call_scatter },
+    { "hypercube", FABM_ALL_GATHER, false, true, true, false, true, call_hypercube },
 };
 
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
@@ -159,17 +174,13 @@ typedef struct {
     uint64_t own;
 } Call;
 
-/* All ranks in one group: the whole call goes into the queues with the first of them. */
+/* All ranks in one group. */
 static bool
-put_call(void *data, int index, FabmFailure *failure)
+put_group(Call *call, FabmFailure *failure)
 {
-    Call *call = data;
     FabmNccl *nccl = &call->calls->nccl;
-    int result;
+    int result = nccl->group_start();
 
-    if (index > 0)
-        return true;
-    result = nccl->group_start();
     for (int rank = 0; rank < call->calls->ranks && result == 0; rank++)
         result = call->operation->call(call->calls, rank, call->own);
     if (result != 0) {
@@ -177,6 +188,24 @@ put_call(void *data, int index, FabmFailure *failure)
         return fabm_nccl_good(nccl, result, call->operation->name, failure);
     }
     return fabm_nccl_good(nccl, nccl->group_end(), call->operation->name, failure);
+}
+
+/* The whole call goes into the queues with the first of them. */
+static bool
+put_call(void *data, int index, FabmFailure *failure)
+{
+    Call *call = data;
+    Calls *calls = call->calls;
+
+    if (index > 0)
+        return true;
+    calls->round = 0;
+    do {
+        if (!put_group(call, failure))
+            return false;
+        calls->round++;
+    } while (call->operation->rounds && 1 << calls->round < calls->ranks);
+    return true;
 }
 
 static bool
@@ -314,6 +343,18 @@ is_wanted(const FabmOptions *options, const char *name)
     return options->collectives.count == 0;
 }
 
+/* Rounds are pairs of ranks that differ in one bit. Who asks for it by name is told. */
+static bool
+is_possible(const Calls *calls, const Operation *operation)
+{
+    bool possible = !operation->rounds || (calls->ranks > 1 && (calls->ranks & (calls->ranks - 1)) == 0);
+
+    if (!possible && calls->session->options->collectives.count > 0)
+        fprintf(stderr, "fabricast-measure: nccl: %s is of 2, 4, 8, ... ranks, not of %d: left out\n", operation->name,
+                calls->ranks);
+    return possible;
+}
+
 static bool
 open_calls(Calls *calls, uint64_t most, FabmFailure *failure)
 {
@@ -354,13 +395,15 @@ measure_ranks(Calls *calls, FabmFailure *failure)
         most = sizes.values[i] > most ? sizes.values[i] : most;
     fabm_watchdog_point("NCCL starts on %d GPUs", calls->ranks);
     if (open_calls(calls, most, failure))
-        for (int o = 0; o < OPERATIONS; o++)
-            for (int in_place = 0; in_place <= operations[o].in_place; in_place++)
+        for (int o = 0; o < OPERATIONS; o++) {
+            if (!is_wanted(calls->session->options, operations[o].name) || !is_possible(calls, &operations[o]))
+                continue;
+            for (int in_place = operations[o].rounds; in_place <= operations[o].in_place; in_place++)
                 for (int i = 0; i < sizes.count && failure->status == 0; i++) {
                     calls->in_place = in_place != 0;
-                    if (is_wanted(calls->session->options, operations[o].name))
-                        (void)time_call(calls, &operations[o], sizes.values[i], failure);
+                    (void)time_call(calls, &operations[o], sizes.values[i], failure);
                 }
+        }
     close_calls(calls);
     return failure->status == 0;
 }

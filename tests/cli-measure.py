@@ -215,6 +215,8 @@ def nccl_is_called_right():
             for variant in ("1 ranks, out of place", "3 ranks, out of place", "4 ranks, out of place"):
                 expect(f"{name:<16} {variant}" in done.stdout, f"{name} {variant}")
         expect("all_reduce       4 ranks, in place" in done.stdout, "in place")
+        expect([line.split()[1] for line in done.stdout.splitlines() if line.startswith("hypercube")] == ["4"] * 4,
+               f"a hypercube of four ranks, not of one or three: {done.stdout}")
         read = subprocess.run([FABRICAST, "validate", folder], capture_output=True, text=True, check=False)
         expect("fake-x4" not in read.stderr, f"fabricast reads the files: {read.stderr}")
         done = run("--fake=2", "--nccl", NCCL, "--sizes=4K", "--repeats=1", "--algo=Ring", "--proto=LL128", "--channels=4",
