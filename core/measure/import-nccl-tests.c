@@ -443,8 +443,9 @@ read_line(Reader *reader, const FabLogLine *line, GError **error)
     return true;
 }
 
-GPtrArray *
-fab_nccl_tests_read_text(const char *path, FabLog *log, const FabImportOptions *options, GError **error)
+/* Runs of the text in `log`, of which some may have no rows. */
+static GPtrArray *
+read_text(const char *path, FabLog *log, const FabImportOptions *options, GError **error)
 {
     g_autoptr(GPtrArray) runs = g_ptr_array_new_with_free_func((GDestroyNotify)fab_nccl_run_free);
     Reader reader = { .path = path, .options = options, .runs = runs };
@@ -499,7 +500,7 @@ import_log(const char *path, const FabImportOptions *options, GError **error)
         g_ptr_array_add(drafts, draft);
         return g_steal_pointer(&drafts);
     }
-    runs = fab_nccl_tests_read_text(path, log, options, error);
+    runs = read_text(path, log, options, error);
     for (guint i = 0; runs != NULL && i < runs->len; i++) {
         const FabNcclRun *run = runs->pdata[i];
         FabDraft *draft;

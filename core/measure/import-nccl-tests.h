@@ -13,9 +13,6 @@ GPtrArray *fab_import_nccl_tests(const char *path, const FabImportOptions *optio
 
 /* ------------------------------------------------------------------ parts, for each other and for tests */
 
-/* Runs of the text in `log`, of which some may have no rows. Owned by the caller. */
-GPtrArray *fab_nccl_tests_read_text(const char *path, FabLog *log, const FabImportOptions *options, GError **error);
-
 /* The run in JSON, of which no line was read yet. Owned by the caller. */
 FabNcclRun *fab_nccl_tests_read_json(const char *path, FabLog *log, const FabImportOptions *options, GError **error);
 

@@ -11,8 +11,8 @@ const char *const fab_quantity_ids[] = { "time", "rate", "bytes", "times", "shar
 
 /* ------------------------------------------------------------------ text */
 
-void
-fab_html_text(FILE *out, const char *text)
+static void
+write_text(FILE *out, const char *text)
 {
     g_autofree char *valid = text != NULL ? g_utf8_make_valid(text, -1) : g_strdup("");
 
@@ -43,7 +43,7 @@ fab_html_print(FILE *out, const char *format, ...)
         }
         c++;
         if (*c == 's')
-            fab_html_text(out, va_arg(args, const char *));
+            write_text(out, va_arg(args, const char *));
         else if (*c == 'u')
             fprintf(out, "%u", va_arg(args, unsigned));
         else

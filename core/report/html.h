@@ -6,9 +6,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* `text` between tags or in a quoted attribute; NULL writes nothing. What is not UTF-8 is replaced. */
-void fab_html_text(FILE *out, const char *text);
-/* printf whose %s arguments are all made safe first: only %s, %% and %u are known. */
+/*
+ * printf whose %s arguments are made safe for what stands between tags and in quoted attributes: NULL writes nothing,
+ * what is not UTF-8 is replaced. Only %s, %% and %u are known.
+ */
 void fab_html_print(FILE *out, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* The same text as a JSON string that cannot end a <script>. */
 void fab_html_json(FILE *out, const char *text);

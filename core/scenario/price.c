@@ -41,8 +41,9 @@ is_currency(const char *word)
     return strlen(word) == 3 && strspn(word, G_CSET_A_2_Z) == 3;
 }
 
-bool
-fab_parse_money(const char *text, const char *per, double *amount, char currency[4], GError **error)
+/* "12.50 USD", `per` behind it, as an amount that is not negative and its currency. The message has no place in it. */
+static bool
+parse_money(const char *text, const char *per, double *amount, char currency[4], GError **error)
 {
     g_auto(GStrv) words = g_strsplit(text, " ", 2);
     g_autofree char *unit = g_strdup(g_strv_length(words) == 2 ? g_strstrip(words[1]) : "");
@@ -70,7 +71,7 @@ read_money(FabKeyfile *file, const char *group, const char *key, const char *per
 
     if (text == NULL)
         return true;
-    if (fab_parse_money(text, per, amount, found, error)) {
+    if (parse_money(text, per, amount, found, error)) {
         g_strlcpy(currency, found, 4);
         return true;
     }

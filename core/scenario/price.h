@@ -33,9 +33,6 @@ bool fab_price_read(FabKeyfile *file, FabPrice **price, FabPower **power, GError
 void fab_price_free(FabPrice *price);
 void fab_power_free(FabPower *power);
 
-/* "12.50 USD" as an amount and its currency: the amount is not negative. The message has no place in it. */
-bool fab_parse_money(const char *text, const char *per, double *amount, char currency[4], GError **error);
-
 /* What one second of `machines` machines costs, of whose GPUs `gpus` are rented; 0: no price is known. */
 double fab_price_per_second(const FabPrice *price, const FabPower *power, uint32_t machines, uint32_t gpus);
 

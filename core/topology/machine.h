@@ -6,7 +6,8 @@
 
 /*
  * Builds the machine `name`: a path (has a '/' or ends in .ini) or a catalogue id. `overrides` are
- * parameters of its plugin (text to text; may be NULL), which win over the file.
+ * parameters of its plugin (text to text; may be NULL), which win over the file. Owned by the caller; NULL with an
+ * error.
  */
 FabTopology *fab_machine_load(const char *name, GHashTable *overrides, GError **error);
 

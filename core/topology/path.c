@@ -364,19 +364,3 @@ fab_nvlink_path(const FabTopology *topology, FabVertex a, FabVertex b, GArray *h
     }
     return lanes;
 }
-
-bool
-fab_nvlink_through_gpu(const FabTopology *topology, FabVertex a, FabVertex b)
-{
-    uint32_t count;
-    const uint32_t *links = fab_topology_links_at(topology, a, &count);
-
-    for (uint32_t i = 0; i < count; i++) {
-        const FabTopologyLink *link = &topology->links[links[i]];
-        FabVertex middle = fab_link_other_end(link, a);
-        if (link->medium == FAB_MEDIUM_NVLINK && topology->vertices[middle].kind == FAB_VERTEX_GPU && middle != b
-            && nvlink_between(topology, middle, b, 0) != UINT32_MAX)
-            return true;
-    }
-    return false;
-}

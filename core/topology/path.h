@@ -40,7 +40,5 @@ FabVertex fab_hop_to(const FabTopology *topology, const FabHop *hop);
 uint32_t fab_nvlink_path(const FabTopology *topology, FabVertex a, FabVertex b, GArray *hops);
 /* NVLinks that join two vertices directly, all lanes together. */
 uint32_t fab_nvlink_direct(const FabTopology *topology, FabVertex a, FabVertex b);
-/* Whether two GPUs without an NVLink way have a GPU between them that both are linked to. */
-bool fab_nvlink_through_gpu(const FabTopology *topology, FabVertex a, FabVertex b);
 
 #endif

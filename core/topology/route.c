@@ -161,24 +161,6 @@ fab_router_topology(const FabRouter *router)
     return router->topology;
 }
 
-FabPathClass
-fab_router_class(FabRouter *router, uint32_t a, uint32_t b)
-{
-    const FabTopology *topology = router->topology;
-    FabPathClass class;
-
-    g_return_val_if_fail(a < topology->gpu_count && b < topology->gpu_count, FAB_PATH_NONE);
-    if (a == b)
-        return FAB_PATH_SELF;
-    if (router->rules.nvlink && fab_path_nvlinks(topology, topology->gpus[a], topology->gpus[b]) > 0)
-        return FAB_PATH_NVL;
-    class = fab_path_class(topology, topology->gpus[a], topology->gpus[b]);
-    if (router->rules.nvlink && class > FAB_PATH_NVB
-        && fab_nvlink_through_gpu(topology, topology->gpus[a], topology->gpus[b]))
-        return FAB_PATH_NVB;
-    return class;
-}
-
 static FabTransport
 choose_transport(const FabRouter *router, uint32_t a, uint32_t b)
 {

@@ -11,7 +11,7 @@
 typedef enum {
     FAB_PATH_SELF,
     FAB_PATH_NVL,  /* NVLink, direct or through NVSwitch */
-    FAB_PATH_NVB,  /* NVLink through one more GPU */
+    FAB_PATH_NVB,  /* NVLink through one more GPU: NCCL's class between the others, no way of ours */
     FAB_PATH_PIX,  /* at most one PCIe switch */
     FAB_PATH_PXB,  /* several PCIe switches, no host bridge */
     FAB_PATH_PHB,  /* one host bridge */
@@ -75,12 +75,6 @@ const FabTopology *fab_router_topology(const FabRouter *router);
 FabPathClass fab_path_class(const FabTopology *topology, FabVertex a, FabVertex b);
 /* NVLinks that join two GPUs, directly or through one NVSwitch; 0: none. The number of `NV#`. */
 uint32_t fab_path_nvlinks(const FabTopology *topology, FabVertex a, FabVertex b);
-
-/*
- * Class of the way between two GPUs (indices): FAB_PATH_NVL or FAB_PATH_NVB where the rules show NVLink, else
- * the class over PCIe. Data never takes an NVB way: it takes PCIe instead.
- */
-FabPathClass fab_router_class(FabRouter *router, uint32_t a, uint32_t b);
 
 /*
  * How GPU a reaches GPU b (indices of GPUs). FAB_TRANSPORT_LOCAL when equal. FAB_TRANSPORT_STAGED is also the

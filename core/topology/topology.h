@@ -15,9 +15,9 @@ typedef struct {
     FabVertexKind kind;
     char *name, *model;
     const FabGpuModel *gpu; /* NULL unless kind is FAB_VERTEX_GPU */
-    uint32_t count, flags;
-    int32_t box, socket, numa;
-    double peer_limit, memory_limit, network_rate;
+    uint32_t count, flags;     /* devices fused in it; FAB_VERTEX_* */
+    int32_t box, socket, numa; /* socket and NUMA node in the box; -1: none */
+    double peer_limit, memory_limit, network_rate; /* B/s, as in FabVertexSpec; 0: none, or not known */
     FabMemorySpec *memory; /* NULL unless kind is FAB_VERTEX_MEMORY */
     uint32_t number; /* among the vertices of its kind, from 0 */
     uint32_t node;   /* machine of a cluster, from 0; 0 in a single machine; FAB_NODE_NONE: of the network */
