@@ -34,6 +34,17 @@ START_TEST(faults_of_the_machine_and_of_other_libraries_are_status_3)
 }
 END_TEST
 
+START_TEST(a_refusal_says_where_and_what)
+{
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(!fab_refuse(&error, FAB_ERROR_PLUGIN, "a.so", "has %d of %s", 2, "3 GPUs"));
+    ck_assert(g_error_matches(error, FAB_ERROR, FAB_ERROR_PLUGIN));
+    ck_assert_str_eq(error->message, "a.so: has 2 of 3 GPUs");
+    ck_assert(!fab_refuse(NULL, FAB_ERROR_VALUE, "a.ini", "nobody asks why"));
+}
+END_TEST
+
 START_TEST(the_nearest_word_is_found_through_typing_errors)
 {
     ck_assert_str_eq(fab_nearest("dgx-h10", machines), "dgx-h100");
@@ -83,6 +94,7 @@ main(void)
 
     tcase_add_test(tests, the_exit_status_says_who_can_act);
     tcase_add_test(tests, faults_of_the_machine_and_of_other_libraries_are_status_3);
+    tcase_add_test(tests, a_refusal_says_where_and_what);
     tcase_add_test(tests, the_nearest_word_is_found_through_typing_errors);
     tcase_add_test(tests, a_word_far_from_all_has_no_nearest);
     tcase_add_test(tests, a_suggestion_is_one_word_or_the_whole_list);

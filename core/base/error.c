@@ -20,6 +20,19 @@ fab_error_exit_status(const GError *error)
     return error->domain == G_OPTION_ERROR ? FAB_EXIT_INPUT : FAB_EXIT_SYSTEM;
 }
 
+bool
+fab_refuse(GError **error, FabError code, const char *where, const char *format, ...)
+{
+    g_autofree char *what = NULL;
+    va_list values;
+
+    va_start(values, format);
+    what = g_strdup_vprintf(format, values);
+    va_end(values);
+    g_set_error(error, FAB_ERROR, (gint)code, "%s: %s", where, what);
+    return false;
+}
+
 /* Edits (insert, delete, replace) that turn `a` into `b`: Levenshtein's distance, one row. */
 static unsigned
 edit_distance(const char *a, const char *b)

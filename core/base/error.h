@@ -3,6 +3,7 @@
 #define FAB_BASE_ERROR_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 #define FAB_ERROR (fab_error_quark())
 GQuark fab_error_quark(void);
@@ -22,6 +23,9 @@ enum { FAB_EXIT_DONE = 0, FAB_EXIT_NO = 1, FAB_EXIT_INPUT = 2, FAB_EXIT_SYSTEM =
 
 /* The exit status for an error of any domain. */
 int fab_error_exit_status(const GError *error);
+
+/* Sets the error "WHERE: ..." and returns false, so that a check can end with it. */
+bool fab_refuse(GError **error, FabError code, const char *where, const char *format, ...) G_GNUC_PRINTF(4, 5);
 
 /*
  * The word of `known` (NULL-terminated) nearest to `word`, or NULL when none is near: for "did you

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/mix.h"
+
 /* One ordered pair of ranks that a connection joins. */
 typedef struct {
     uint32_t from, to;
@@ -137,16 +139,6 @@ find_routes(const FabFold *fold, GArray *pairs, char **why)
 /* ------------------------------------------------------------------ classes */
 
 static uint64_t
-mix(uint64_t value)
-{
-    value ^= value >> 30;
-    value *= UINT64_C(0xbf58476d1ce4e5b9);
-    value ^= value >> 27;
-    value *= UINT64_C(0x94d049bb133111eb);
-    return value ^ (value >> 31);
-}
-
-static uint64_t
 bits_of(double value)
 {
     uint64_t bits;
@@ -169,16 +161,16 @@ static void
 add_colours(FabFold *fold, const FabRoute *route, uint64_t class)
 {
     for (uint32_t i = 0; i < route->count; i++)
-        fold->colour[route->uses[i].resource] += mix(class ^ mix(bits_of(route->uses[i].weight)));
+        fold->colour[route->uses[i].resource] += fab_mix(class ^ fab_mix(bits_of(route->uses[i].weight)));
 }
 
 static uint64_t
 signature(const FabFold *fold, const FabRoute *route)
 {
-    uint64_t sum = mix((uint64_t)route->latency_ps);
+    uint64_t sum = fab_mix((uint64_t)route->latency_ps);
 
     for (uint32_t i = 0; i < route->count; i++)
-        sum += mix(fold->colour[route->uses[i].resource] ^ mix(bits_of(route->uses[i].weight)));
+        sum += fab_mix(fold->colour[route->uses[i].resource] ^ fab_mix(bits_of(route->uses[i].weight)));
     return sum;
 }
 
@@ -192,7 +184,7 @@ add_switches(FabFold *fold)
         const FabRoute *route = fab_router_multicast(fold->router, gpus, count, 1, NULL);
         if (route == NULL)
             return false;
-        add_colours(fold, route, mix((uint64_t)n << 40));
+        add_colours(fold, route, fab_mix((uint64_t)n << 40));
     }
     return true;
 }
@@ -208,7 +200,7 @@ is_equitable(FabFold *fold, const GArray *pairs, uint32_t period)
     memset(fold->colour, 0, topology->resource_count * sizeof *fold->colour);
     for (guint i = 0; i < pairs->len; i++) {
         const Pair *pair = &g_array_index(pairs, Pair, i);
-        uint64_t class = mix(pair_class(fold->whole, pair, period));
+        uint64_t class = fab_mix(pair_class(fold->whole, pair, period));
         add_colours(fold, pair->push, class);
         add_colours(fold, pair->pull, class + 1);
     }
@@ -216,13 +208,13 @@ is_equitable(FabFold *fold, const GArray *pairs, uint32_t period)
         return false;
     for (uint32_t i = 0; i < topology->resource_count; i++)
         if (fold->colour[i] != 0)
-            fold->colour[i] = mix(fold->colour[i] ^ mix(bits_of(topology->resources[i].capacity)));
+            fold->colour[i] = fab_mix(fold->colour[i] ^ fab_mix(bits_of(topology->resources[i].capacity)));
     for (guint i = 0; i < pairs->len; i++) {
         const Pair *pair = &g_array_index(pairs, Pair, i);
         uint64_t class = pair_class(fold->whole, pair, period), *first = g_hash_table_lookup(known, &class);
         uint32_t here = fab_topology_node_of(topology, gpus[pair->from]);
         bool remote = here != fab_topology_node_of(topology, gpus[pair->to]);
-        uint64_t found = signature(fold, pair->push) + mix(signature(fold, pair->pull)) + remote;
+        uint64_t found = signature(fold, pair->push) + fab_mix(signature(fold, pair->pull)) + remote;
         if (first == NULL)
             g_hash_table_insert(known, g_memdup2(&class, sizeof class), g_memdup2(&found, sizeof found));
         else if (*first != found)

@@ -31,20 +31,6 @@ fab_plugin_list(void)
     return fab_search_names((const char *const *)folders, ".so");
 }
 
-G_GNUC_PRINTF(3, 4)
-static bool
-refuse(const char *path, GError **error, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, FAB_ERROR, FAB_ERROR_PLUGIN, "%s: %s", path, text);
-    return false;
-}
-
 static bool
 check_name(const char *path, const FabTopologyPlugin *plugin, GError **error)
 {
@@ -53,12 +39,15 @@ check_name(const char *path, const FabTopologyPlugin *plugin, GError **error)
     if (g_str_has_suffix(file, ".so"))
         file[strlen(file) - strlen(".so")] = '\0';
     if (plugin->name == NULL || plugin->name[0] == '\0')
-        return refuse(path, error, "the plugin has no name, must be \"%s\" as the file name says", file);
+        return fab_refuse(error, FAB_ERROR_PLUGIN, path, "the plugin has no name, must be \"%s\" as the file name says",
+                          file);
     if (strcmp(plugin->name, file) != 0)
-        return refuse(path, error, "the plugin calls itself \"%.60s\", must be \"%s\" as the file name says",
-                      plugin->name, file);
+        return fab_refuse(error, FAB_ERROR_PLUGIN, path,
+                          "the plugin calls itself \"%.60s\", must be \"%s\" as the file name says", plugin->name,
+                          file);
     if (plugin->summary == NULL || plugin->summary[0] == '\0')
-        return refuse(path, error, "the plugin has no summary, must say in one line what it builds");
+        return fab_refuse(error, FAB_ERROR_PLUGIN, path,
+                          "the plugin has no summary, must say in one line what it builds");
     return true;
 }
 
@@ -69,23 +58,21 @@ check_plugin(const char *path, const FabTopologyPlugin *plugin, GError **error)
     size_t needed = offsetof(FabTopologyPlugin, build) + sizeof plugin->build;
 
     if (plugin->abi != FAB_PLUGIN_ABI)
-        return refuse(path, error,
-                      "the plugin was built for plugin ABI %u, this program has ABI %u; rebuild the plugin with the "
-                      "header fabricast/plugin.h of this version",
-                      plugin->abi, FAB_PLUGIN_ABI);
+        return fab_refuse(error, FAB_ERROR_PLUGIN, path,
+                          "the plugin was built for plugin ABI %u, this program has ABI %u; rebuild the plugin with "
+                          "the header fabricast/plugin.h of this version", plugin->abi, FAB_PLUGIN_ABI);
     if (plugin->size < needed)
-        return refuse(path, error,
-                      "the plugin says its size is %u bytes, must be at least %zu; set .size = "
-                      "sizeof(FabTopologyPlugin) and rebuild it",
-                      plugin->size, needed);
+        return fab_refuse(error, FAB_ERROR_PLUGIN, path,
+                          "the plugin says its size is %u bytes, must be at least %zu; set .size = "
+                          "sizeof(FabTopologyPlugin) and rebuild it", plugin->size, needed);
     if (!check_name(path, plugin, error))
         return false;
     if (plugin->params == NULL)
-        return refuse(path, error,
-                      "the plugin has no parameter table (params is NULL), must have one that ends with an entry whose "
-                      "name is NULL");
+        return fab_refuse(error, FAB_ERROR_PLUGIN, path,
+                          "the plugin has no parameter table (params is NULL), must have one that ends with an entry "
+                          "whose name is NULL");
     if (plugin->build == NULL)
-        return refuse(path, error, "the plugin has no build function (build is NULL)");
+        return fab_refuse(error, FAB_ERROR_PLUGIN, path, "the plugin has no build function (build is NULL)");
     if (!fab_params_check(plugin->params, error)) {
         g_prefix_error(error, "%s: ", path);
         return false;
@@ -134,11 +121,12 @@ open_plugin(const char *path, GError **error)
         return NULL;
     module = g_module_open(path, G_MODULE_BIND_LOCAL);
     if (module == NULL) {
-        refuse(path, error, "cannot be opened as a plugin: %s", module_error(path));
+        fab_refuse(error, FAB_ERROR_PLUGIN, path, "cannot be opened as a plugin: %s", module_error(path));
         return NULL;
     }
     if (!g_module_symbol(module, FAB_TOPOLOGY_PLUGIN_SYMBOL, &symbol) || symbol == NULL) {
-        refuse(path, error, "does not export %s, so it is not a topology plugin", FAB_TOPOLOGY_PLUGIN_SYMBOL);
+        fab_refuse(error, FAB_ERROR_PLUGIN, path, "does not export %s, so it is not a topology plugin",
+                   FAB_TOPOLOGY_PLUGIN_SYMBOL);
         g_module_close(module);
         return NULL;
     }

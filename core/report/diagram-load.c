@@ -11,23 +11,6 @@
 
 enum { SCHEMA_VERSION = 1, MAX_BYTES = 256 << 20 };
 
-static bool
-refuse(GError **error, FabError code, const char *path, const char *format, ...) G_GNUC_PRINTF(4, 5);
-
-/* Sets the error and returns false. */
-static bool
-refuse(GError **error, FabError code, const char *path, const char *format, ...)
-{
-    g_autofree char *what = NULL;
-    va_list args;
-
-    va_start(args, format);
-    what = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, FAB_ERROR, (gint)code, "%s: %s", path, what);
-    return false;
-}
-
 /* ------------------------------------------------------------------ what a result must have */
 
 static JsonObject *
@@ -40,19 +23,20 @@ first_result(JsonNode *root, const char *path, GError **error)
     double version = 0;
 
     if (schema == NULL || strcmp(schema, "fabricast-result") != 0) {
-        refuse(error, FAB_ERROR_SYNTAX, path, "is not a result of `fabricast run --json`: \"schema\" is %s, must be "
-               "\"fabricast-result\"", schema != NULL ? schema : "missing");
+        fab_refuse(error, FAB_ERROR_SYNTAX, path,
+                   "is not a result of `fabricast run --json`: \"schema\" is %s, must be \"fabricast-result\"",
+                   schema != NULL ? schema : "missing");
         return NULL;
     }
     if (!fab_json_number(top, "schema_version", &version) || version != SCHEMA_VERSION) {
-        refuse(error, FAB_ERROR_SYNTAX, path, "has \"schema_version\" %g, this program reads version %d", version,
-               SCHEMA_VERSION);
+        fab_refuse(error, FAB_ERROR_SYNTAX, path, "has \"schema_version\" %g, this program reads version %d", version,
+                   SCHEMA_VERSION);
         return NULL;
     }
     result = results != NULL && json_array_get_length(results) > 0 ? fab_json_object(json_array_get_element(results, 0))
                                                                    : NULL;
     if (result == NULL)
-        refuse(error, FAB_ERROR_SYNTAX, path, "holds no result, a diagram needs one");
+        fab_refuse(error, FAB_ERROR_SYNTAX, path, "holds no result, a diagram needs one");
     return result;
 }
 
@@ -64,7 +48,7 @@ last_row(JsonObject *result, const char *path, GError **error)
     JsonObject *row = count > 0 ? fab_json_object(json_array_get_element(rows, count - 1)) : NULL;
 
     if (row == NULL)
-        refuse(error, FAB_ERROR_SYNTAX, path, "the first result has no rows, a diagram shows the last one");
+        fab_refuse(error, FAB_ERROR_SYNTAX, path, "the first result has no rows, a diagram shows the last one");
     return row;
 }
 
@@ -75,13 +59,14 @@ check_topology(const FabTopology *topology, JsonObject *result, const char *path
     double gpus = topology->gpu_count; /* parameters such as nodes leave the name as it is */
 
     if (name == NULL)
-        return refuse(error, FAB_ERROR_SYNTAX, path, "the first result names no \"topology\"");
+        return fab_refuse(error, FAB_ERROR_SYNTAX, path, "the first result names no \"topology\"");
     if (strcmp(name, topology->name) != 0)
-        return refuse(error, FAB_ERROR_VALUE, path, "is a result of topology %s, the diagram is of %s", name,
-                      topology->name);
+        return fab_refuse(error, FAB_ERROR_VALUE, path, "is a result of topology %s, the diagram is of %s", name,
+                          topology->name);
     if (fab_json_number(result, "gpus", &gpus) && gpus != topology->gpu_count)
-        return refuse(error, FAB_ERROR_VALUE, path, "is a result of %s with %.0f GPUs, the diagram has %u; draw the "
-                      "machine with the same parameters: --set KEY=VALUE", name, gpus, topology->gpu_count);
+        return fab_refuse(error, FAB_ERROR_VALUE, path,
+                          "is a result of %s with %.0f GPUs, the diagram has %u; draw the machine with the same "
+                          "parameters: --set KEY=VALUE", name, gpus, topology->gpu_count);
     return true;
 }
 
@@ -108,12 +93,14 @@ take_use(const FabTopology *topology, GHashTable *names, JsonNode *node, const c
     double value;
 
     if (name == NULL)
-        return refuse(error, FAB_ERROR_SYNTAX, path, "the last row has a use without the name of its \"resource\"");
+        return fab_refuse(error, FAB_ERROR_SYNTAX, path, "the last row has a use without the name of its \"resource\"");
     if (!g_hash_table_lookup_extended(names, name, NULL, &found))
-        return refuse(error, FAB_ERROR_VALUE, path, "topology %s has no resource \"%s\"; was the result computed with "
-                      "other parameters?", topology->name, name);
+        return fab_refuse(error, FAB_ERROR_VALUE, path,
+                          "topology %s has no resource \"%s\"; was the result computed with other parameters?",
+                          topology->name, name);
     if (!fab_json_number(use, "utilisation", &value) || !isfinite(value) || value < 0)
-        return refuse(error, FAB_ERROR_VALUE, path, "\"utilisation\" of \"%s\" must be a number of 0 or more", name);
+        return fab_refuse(error, FAB_ERROR_VALUE, path, "\"utilisation\" of \"%s\" must be a number of 0 or more",
+                          name);
     resource = &topology->resources[GPOINTER_TO_UINT(found)];
     if (resource->link != UINT32_MAX) {
         const FabTopologyLink *link = &topology->links[resource->link];
@@ -151,7 +138,7 @@ take_row(const FabTopology *topology, JsonObject *row, const char *path, double 
     JsonArray *uses = fab_json_array(row, "uses");
 
     if (uses == NULL)
-        return refuse(error, FAB_ERROR_SYNTAX, path, "the last row has no list of \"uses\"");
+        return fab_refuse(error, FAB_ERROR_SYNTAX, path, "the last row has no list of \"uses\"");
     for (guint i = 0; i < json_array_get_length(uses); i++) {
         if (!take_use(topology, names, json_array_get_element(uses, i), path, load, error))
             return false;
@@ -189,7 +176,7 @@ fab_diagram_load_read(const FabTopology *topology, const char *path, GError **er
     if (text == NULL || !fab_nesting_check(path, text, length, error))
         return NULL;
     if (!json_parser_load_from_data(parser, text, (gssize)length, &inner)) {
-        refuse(error, FAB_ERROR_SYNTAX, path, "is not JSON: %s", inner->message);
+        fab_refuse(error, FAB_ERROR_SYNTAX, path, "is not JSON: %s", inner->message);
         return NULL;
     }
     object = first_result(json_parser_get_root(parser), path, error);

@@ -108,37 +108,22 @@ fab_model_free(FabModel *model)
 /* ------------------------------------------------------------------ what must hold */
 
 static bool
-refuse(const char *where, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
-
-static bool
-refuse(const char *where, GError **error, const char *format, ...)
-{
-    va_list arguments;
-    g_autofree char *what = NULL;
-
-    va_start(arguments, format);
-    what = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s", where, what);
-    return false;
-}
-
-static bool
 check_experts(const FabModel *model, const char *where, GError **error)
 {
     if (model->experts == 0 && (model->experts_per_token > 0 || model->expert_ffn > 0 || model->shared_ffn > 0))
-        return refuse(where, error, "says something of experts but not how many there are (experts)");
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "says something of experts but not how many there are (experts)");
     if (model->experts == 0)
         return true;
     if (model->experts_per_token == 0 || model->expert_ffn == 0)
-        return refuse(where, error, "has %u experts, but %s is not given", model->experts,
-                      model->experts_per_token == 0 ? "experts_per_token" : "expert_ffn");
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "has %u experts, but %s is not given", model->experts,
+                          model->experts_per_token == 0 ? "experts_per_token" : "expert_ffn");
     if (model->experts_per_token > model->experts)
-        return refuse(where, error, "experts_per_token is %u, there are only %u experts", model->experts_per_token,
-                      model->experts);
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "experts_per_token is %u, there are only %u experts",
+                          model->experts_per_token, model->experts);
     if (model->dense_layers > model->layers)
-        return refuse(where, error, "dense_layers is %u, there are only %u layers", model->dense_layers,
-                      model->layers);
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "dense_layers is %u, there are only %u layers",
+                          model->dense_layers, model->layers);
     return true;
 }
 
@@ -154,7 +139,8 @@ check_size(const FabModel *model, const char *where, GError **error)
 
     if (model->layers * (attention + block) + ends <= 1e16)
         return true;
-    return refuse(where, error, "the model would have more than 10^16 parameters, check its widths");
+    return fab_refuse(error, FAB_ERROR_VALUE, where,
+                      "the model would have more than 10^16 parameters, check its widths");
 }
 
 bool
@@ -168,21 +154,23 @@ fab_model_complete(FabModel *model, const char *where, GError **error)
 
     for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
         if (needed[i].value == 0)
-            return refuse(where, error, "the model lacks %s, a model needs layers, hidden, heads, ffn and vocab",
-                          needed[i].key);
+            return fab_refuse(error, FAB_ERROR_VALUE, where,
+                              "the model lacks %s, a model needs layers, hidden, heads, ffn and vocab", needed[i].key);
     }
     if (model->ffn == 0 && (model->experts == 0 || model->dense_layers > 0))
-        return refuse(where, error, "the model lacks ffn, the width of its feed-forward block");
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "the model lacks ffn, the width of its feed-forward block");
     if (model->kv_heads == 0)
         model->kv_heads = model->heads;
     if (model->kv_heads > model->heads || model->heads % model->kv_heads != 0)
-        return refuse(where, error, "%u heads cannot share %u key and value heads evenly", model->heads,
-                      model->kv_heads);
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "%u heads cannot share %u key and value heads evenly",
+                          model->heads, model->kv_heads);
     if (model->kv_rank > 0 && (model->nope_dim == 0 || model->value_dim == 0))
-        return refuse(where, error, "kv_rank compresses the cache, then nope_dim and value_dim must be given too");
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "kv_rank compresses the cache, then nope_dim and value_dim must be given too");
     if (model->head_dim == 0 && model->hidden % model->heads != 0)
-        return refuse(where, error, "hidden %u is no multiple of %u heads, then head_dim must be given", model->hidden,
-                      model->heads);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "hidden %u is no multiple of %u heads, then head_dim must be given", model->hidden,
+                          model->heads);
     if (model->head_dim == 0)
         model->head_dim = model->hidden / model->heads;
     if (model->bias)

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/keyfile.h"
+#include "base/mix.h"
 #include "base/units.h"
 #include "scenario/find.h"
 #include "scenario/scenario.h"
@@ -125,11 +126,8 @@ fab_parse_values(const char *text, GError **error)
 static uint64_t
 next_random(uint64_t *state)
 {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    *state += UINT64_C(0x9e3779b97f4a7c15);
+    return fab_mix(*state);
 }
 
 static int

@@ -1,7 +1,5 @@
 #include "scenario/training.h"
 
-#include <stdarg.h>
-
 #include "base/error.h"
 #include "base/units.h"
 
@@ -264,21 +262,6 @@ fab_inference_read(FabKeyfile *file, const FabModel *model, GError **error)
 
 /* ------------------------------------------------------------------ what must divide */
 
-static bool refuse(const char *where, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
-
-static bool
-refuse(const char *where, GError **error, const char *format, ...)
-{
-    va_list arguments;
-    g_autofree char *what = NULL;
-
-    va_start(arguments, format);
-    what = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %s", where, what);
-    return false;
-}
-
 static bool
 place_gpus(FabTraining *training, uint32_t gpus_per_node, const char *where, GError **error)
 {
@@ -287,17 +270,18 @@ place_gpus(FabTraining *training, uint32_t gpus_per_node, const char *where, GEr
     uint64_t used = training->gpus > 0 ? training->gpus : all;
 
     if (used > all)
-        return refuse(where, error, "[training] gpus is %u, %u x %u GPUs are there", training->gpus, training->nodes,
-                      gpus_per_node);
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "[training] gpus is %u, %u x %u GPUs are there",
+                          training->gpus, training->nodes, gpus_per_node);
     if (used > MOST_GPUS)
-        return refuse(where, error, "%" G_GUINT64_FORMAT " GPUs are more than %d", used, MOST_GPUS);
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "%" G_GUINT64_FORMAT " GPUs are more than %d", used,
+                          MOST_GPUS);
     if (training->dp == 0 && model_parallel <= (double)used && used % (uint64_t)model_parallel == 0)
         training->dp = (uint32_t)(used / (uint64_t)model_parallel);
     if (training->dp == 0 || model_parallel * training->dp != (double)used)
-        return refuse(where, error,
-                      "[parallel] tp %u x pp %u x cp %u x dp %u is not the number of GPUs, %" G_GUINT64_FORMAT
-                      "; change a degree, gpus or nodes",
-                      training->tp, training->pp, training->cp, MAX(training->dp, 1), used);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[parallel] tp %u x pp %u x cp %u x dp %u is not the number of GPUs, %" G_GUINT64_FORMAT "; "
+                          "change a degree, gpus or nodes", training->tp, training->pp, training->cp,
+                          MAX(training->dp, 1), used);
     training->gpus = (uint32_t)used;
     return true;
 }
@@ -308,23 +292,27 @@ check_model(const FabTraining *training, const FabModel *model, const char *wher
     uint32_t tp = training->tp;
 
     if (model->heads % tp != 0)
-        return refuse(where, error, "[parallel] tp is %u, which does not divide %u heads", tp, model->heads);
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "[parallel] tp is %u, which does not divide %u heads", tp,
+                          model->heads);
     if (model->kv_rank == 0 && model->kv_heads % tp != 0 && tp % model->kv_heads != 0)
-        return refuse(where, error, "[parallel] tp %u and %u heads of keys and values do not divide each other", tp,
-                      model->kv_heads);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[parallel] tp %u and %u heads of keys and values do not divide each other", tp,
+                          model->kv_heads);
     if (model->ffn % tp != 0 || model->expert_ffn % tp != 0 || model->shared_ffn % tp != 0)
-        return refuse(where, error, "[parallel] tp is %u, which does not divide the width %u of a feed-forward block",
-                      tp, model->ffn % tp != 0 ? model->ffn : model->expert_ffn);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[parallel] tp is %u, which does not divide the width %u of a feed-forward block", tp,
+                          model->ffn % tp != 0 ? model->ffn : model->expert_ffn);
     if (training->ep > 1 && (model->experts == 0 || model->experts % training->ep != 0))
-        return refuse(where, error, "[parallel] ep is %u, which does not divide %u experts", training->ep,
-                      model->experts);
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "[parallel] ep is %u, which does not divide %u experts",
+                          training->ep, model->experts);
     if ((uint64_t)training->dp * training->cp % training->ep != 0)
-        return refuse(where, error,
-                      "[parallel] ep is %u, which does not divide dp x cp, %u: experts are dealt out to replicas",
-                      training->ep, training->dp * training->cp);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[parallel] ep is %u, which does not divide dp x cp, %u: experts are dealt out to replicas",
+                          training->ep, training->dp * training->cp);
     if (training->sequence % (training->cp * (training->sequence_parallel ? (uint64_t)tp : 1)) != 0)
-        return refuse(where, error, "[training] sequence %u is no multiple of the %u pieces it is cut into",
-                      training->sequence, training->cp * (training->sequence_parallel ? tp : 1));
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[training] sequence %u is no multiple of the %u pieces it is cut into", training->sequence,
+                          training->cp * (training->sequence_parallel ? tp : 1));
     return true;
 }
 
@@ -335,14 +323,15 @@ check_dualpipe(const FabTraining *training, const char *where, GError **error)
     uint32_t micros = fab_training_micros(training);
 
     if (training->chunks != 2)
-        return refuse(where, error, "[parallel] chunks is %u, dualpipe has 2, one for each direction",
-                      training->chunks);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[parallel] chunks is %u, dualpipe has 2, one for each direction", training->chunks);
     if (training->pp % 2 != 0)
-        return refuse(where, error, "[parallel] pp is %u, dualpipe pairs stages and needs an even number",
-                      training->pp);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[parallel] pp is %u, dualpipe pairs stages and needs an even number", training->pp);
     if (micros % 2 != 0 || micros < 2 * training->pp)
-        return refuse(where, error, "%u micro-batches of a replica, dualpipe needs an even number of at least %u, two "
-                      "for each stage", micros, 2 * training->pp);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "%u micro-batches of a replica, dualpipe needs an even number of at least %u, two for each "
+                          "stage", micros, 2 * training->pp);
     return true;
 }
 
@@ -352,14 +341,17 @@ check_chunks(const FabTraining *training, const char *where, GError **error)
     if (training->schedule == FAB_SCHEDULE_DUALPIPE)
         return check_dualpipe(training, where, error);
     if ((training->chunks > 1) != (training->schedule == FAB_SCHEDULE_INTERLEAVED))
-        return refuse(where, error, "[parallel] schedule %s %s", fab_schedule_names[training->schedule],
-                      training->chunks > 1 ? "has no chunks, interleaved has" : "needs chunks of 2 or more");
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "[parallel] schedule %s %s",
+                          fab_schedule_names[training->schedule],
+                          training->chunks > 1 ? "has no chunks, interleaved has" : "needs chunks of 2 or more");
     if (training->chunks > 1 && training->pp == 1)
-        return refuse(where, error, "[parallel] chunks is %u, a pipeline of one stage has nothing to interleave",
-                      training->chunks);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[parallel] chunks is %u, a pipeline of one stage has nothing to interleave",
+                          training->chunks);
     if (training->chunks > 1 && fab_training_micros(training) % training->pp != 0)
-        return refuse(where, error, "%u micro-batches of a replica are no multiple of %u stages, which interleaving "
-                      "needs", fab_training_micros(training), training->pp);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "%u micro-batches of a replica are no multiple of %u stages, which interleaving needs",
+                          fab_training_micros(training), training->pp);
     return true;
 }
 
@@ -370,18 +362,17 @@ check_pipeline(const FabTraining *training, const FabModel *model, const char *w
     uint64_t layers = model->layers + (training->ends_as_layers ? 2 : 0);
 
     if (layers % parts != 0)
-        return refuse(where, error,
-                      "[parallel] %" G_GUINT64_FORMAT " layers cannot be dealt out to pp %u x %u chunks evenly%s",
-                      layers, training->pp, (unsigned)parts / training->pp,
-                      (layers + 2) % parts == 0 && !training->ends_as_layers ? "; with ends_as_layers=yes they can"
-                                                                              : "");
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[parallel] %" G_GUINT64_FORMAT " layers cannot be dealt out to pp %u x %u chunks evenly%s",
+                          layers, training->pp, (unsigned)parts / training->pp,
+                          (layers + 2) % parts != 0 || training->ends_as_layers ? ""
+                                                                                : "; with ends_as_layers=yes they can");
     if (!check_chunks(training, where, error))
         return false;
     if (training->zero > 1 && training->pp > 1)
-        return refuse(where, error,
-                      "[parallel] zero %u would move all gradients for every micro-batch of the pipeline; with pp "
-                      "above 1 zero is 0 or 1",
-                      training->zero);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[parallel] zero %u would move all gradients for every micro-batch of the pipeline; with pp "
+                          "above 1 zero is 0 or 1", training->zero);
     return true;
 }
 
@@ -397,8 +388,9 @@ fab_training_place(FabTraining *training, const FabModel *model, uint32_t gpus_p
     if (training->inference)
         training->global_batch = (uint32_t)MIN(replica, UINT32_MAX);
     if (training->global_batch % replica != 0)
-        return refuse(where, error, "[training] global_batch %u is no multiple of micro_batch %u x dp %u",
-                      training->global_batch, training->micro_batch, training->dp);
+        return fab_refuse(error, FAB_ERROR_VALUE, where,
+                          "[training] global_batch %u is no multiple of micro_batch %u x dp %u", training->global_batch,
+                          training->micro_batch, training->dp);
     return check_pipeline(training, model, where, error);
 }
 

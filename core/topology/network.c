@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/mix.h"
 #include "topology/cables.h"
 #include "topology/route.h"
 
@@ -229,17 +230,6 @@ direction_of(const FabTopologyLink *link, FabVertex from)
     return link->a == from ? 0 : 1;
 }
 
-/* Mixes bits so that any change of the input changes about half of the output. */
-static uint64_t
-mix(uint64_t value)
-{
-    value ^= value >> 30;
-    value *= UINT64_C(0xbf58476d1ce4e5b9);
-    value ^= value >> 27;
-    value *= UINT64_C(0x94d049bb133111eb);
-    return value ^ (value >> 31);
-}
-
 /* One cable for a whole flow. */
 static uint32_t
 choose_cable(const FabNetworkWays *ways, FabVertex vertex, uint64_t label)
@@ -249,7 +239,7 @@ choose_cable(const FabNetworkWays *ways, FabVertex vertex, uint64_t label)
     double least = 0;
 
     if (ways->topology->network.routing == FAB_ROUTING_STATIC)
-        return cables[mix(label ^ mix(vertex)) % count];
+        return cables[fab_mix(label ^ fab_mix(vertex)) % count];
     for (uint32_t i = 0; i < count; i++) {
         const FabTopologyLink *link = &ways->topology->links[cables[i]];
         double load = ways->taken[2 * cables[i] + direction_of(link, vertex)] / fab_link_rate(link);
@@ -264,7 +254,7 @@ choose_cable(const FabNetworkWays *ways, FabVertex vertex, uint64_t label)
 static int64_t
 take_one_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops)
 {
-    uint64_t label = mix(((uint64_t)from << 32 | to) ^ mix((uint64_t)flow << 32 | ways->topology->network.seed));
+    uint64_t label = fab_mix(((uint64_t)from << 32 | to) ^ fab_mix((uint64_t)flow << 32 | ways->topology->network.seed));
     uint32_t stage = 0;
     int64_t latency_ps = 0;
 
@@ -386,7 +376,7 @@ fab_network_tree(FabNetworkWays *ways, const FabVertex *nics, uint32_t count, ui
             return -1;
         for (FabVertex at = nics[i]; at != root;) {
             /* Each switch has one way up, whoever it got the data from. */
-            uint64_t label = mix(((uint64_t)at << 32 | root) ^ mix((uint64_t)flow << 32 | topology->network.seed));
+            uint64_t label = fab_mix(((uint64_t)at << 32 | root) ^ fab_mix((uint64_t)flow << 32 | topology->network.seed));
             uint32_t nearer;
             const uint32_t *cables = fab_cables_nearer(ways->cables, at, &nearer);
             FabHop hop = { .link = cables[label % nearer], .share = 1 };
