@@ -324,6 +324,49 @@ START_TEST(one_way_between_two_ranks_has_the_whole_cta_and_port)
 }
 END_TEST
 
+START_TEST(over_nodes_rings_of_simple_are_slower_trees_are_not_and_a_switch_is_passed_twice)
+{
+    static const char *const names[] = { "ring", "tree", "nvls-tree" };
+    FabExecution inside[3], between[3];
+    Bench bench;
+
+    bench_init(&bench);
+    for (int nodes = 1; nodes <= 2; nodes++) {
+        bench.facts.nodes = (uint32_t)nodes;
+        bench.facts.local = 8;
+        for (int i = 0; i < 3; i++) {
+            FabPlan plan = plan_of(names[i], FAB_PROTOCOL_SIMPLE, 16);
+            (nodes == 1 ? inside : between)[i] = fab_cost_execution(&bench.cost, &plan);
+        }
+    }
+    ck_assert_double_lt(between[0].send_rate, 0.97 * inside[0].send_rate);
+    ck_assert_double_gt(between[0].send_rate, 0.87 * inside[0].send_rate);
+    ck_assert_double_eq(between[1].send_rate, inside[1].send_rate);
+    /* Bytes go one way in each of the two steps, and each has its fence. */
+    ck_assert_double_eq(2 * between[2].in_switch_weight, inside[2].in_switch_weight);
+    ck_assert_int_eq(between[2].in_switch_ps, inside[2].in_switch_ps);
+    ck_assert_double_gt(between[2].copy_rate, inside[2].copy_rate); /* fewer of its warps copy */
+    ck_assert_int_eq(inside[0].post_ps, 0);
+    ck_assert_int_gt(between[0].post_ps, 0);
+    ck_assert_int_lt(between[0].post_ps, 1 * US);
+}
+END_TEST
+
+START_TEST(over_nodes_a_channel_of_ll128_has_the_gpu_for_itself)
+{
+    FabPlan plan = plan_of("ring", FAB_PROTOCOL_LL128, 16);
+    double inside, between;
+    Bench bench;
+
+    bench_init(&bench);
+    inside = fab_cost_execution(&bench.cost, &plan).send_rate;
+    bench.facts.nodes = 2;
+    between = fab_cost_execution(&bench.cost, &plan).send_rate;
+    ck_assert_double_gt(between, inside);
+    ck_assert_double_lt(between, 1.3 * 36.7e9 / 2); /* NCCL counts on 36.7 GB/s for two CTAs */
+}
+END_TEST
+
 START_TEST(registered_buffers_spare_sendrecv_the_copy)
 {
     FabPlan plan = send_recv_plan(4);
@@ -375,6 +418,8 @@ main(void)
     tcase_add_test(tests, only_nvlink_rings_of_simple_have_channels_apart);
     tcase_add_test(tests, protocols_send_their_flags_beside_the_payload);
     tcase_add_test(tests, one_way_between_two_ranks_has_the_whole_cta_and_port);
+    tcase_add_test(tests, over_nodes_rings_of_simple_are_slower_trees_are_not_and_a_switch_is_passed_twice);
+    tcase_add_test(tests, over_nodes_a_channel_of_ll128_has_the_gpu_for_itself);
     tcase_add_test(tests, registered_buffers_spare_sendrecv_the_copy);
     tcase_add_test(tests, a_rank_alone_has_its_whole_cta);
     return run_tests(tests);

@@ -1,5 +1,7 @@
 #include "predict/network-cost.h"
 
+#include <string.h>
+
 #include "base/units.h"
 #include "collective/nodes.h"
 
@@ -9,8 +11,20 @@
  */
 static const double message_us[] = { 0, 9.0, 15.0 }; /* LL, LL128, Simple */
 
-/* The same for Simple under NVLSTree: 2 MiB take 114 us on two B200 boxes, 1 MiB 138 on two p5. */
-#define NVLS_TREE_US 30.0
+/* The same for Simple under NVLSTree, 20 to 28: 1 to 4 MiB on two p5, 2 to 8 MiB on two B200 boxes. */
+#define NVLS_TREE_US 24.0
+
+/*
+ * A CTA of NVLSTree copies with 11 of its 20 warps where one of NVLS does with 15, so that each of them is faster (1.1
+ * to 1.36): 5 warps that gather in each of 16 channels pass 264 GB/s on two p5 (8 and 16 GiB).
+ */
+#define NVLS_TREE_COPY 1.125
+
+/*
+ * What a CTA reaches of its Simple rates in rings over nodes, 0.88 to 0.96: all-gather on two A3 Ultra, which neither
+ * NICs nor NVLink bind (336 of 400 GB/s), and rings of 128 to 512 MiB on two and four DGX A100. Trees reach all.
+ */
+#define SIMPLE_RING_SHARE 0.93
 
 /*
  * A proxy thread's work for each message, one after the other. NCCL counts on 1 us, and on 2 with AMD's CPUs
@@ -57,10 +71,15 @@ fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed
         execution->send_rate = ll128_rate(facts, speed, execution->send_rate);
         execution->copy_rate = copies * execution->send_rate;
     }
+    if (plan->protocol == FAB_PROTOCOL_SIMPLE && strcmp(plan->algorithm->name, "ring") == 0) {
+        execution->send_rate *= SIMPLE_RING_SHARE;
+        execution->copy_rate *= SIMPLE_RING_SHARE;
+    }
     if (!plan->algorithm->in_switch)
         return;
+    /* Reading through the switch and multicasting are two steps here, one in NVLS: bytes one way and a fence each. */
     execution->fused = true;
-    execution->in_switch_weight /= 2; /* reading through the switch and multicasting are two steps here, one in NVLS */
-    execution->in_switch_ps /= 2;
+    execution->in_switch_weight /= 2;
+    execution->copy_rate *= NVLS_TREE_COPY;
     execution->local_ps = execution->in_switch_ps / MAX(facts->local, 1);
 }

@@ -34,7 +34,7 @@ static const FabMediumDefaults table[] = {
     { FAB_MEDIUM_PCIE, 6, 0.86, 0.25e-6, 0.06, "assumption: no measurement published, taken as generation 5" },
     { FAB_MEDIUM_SOCKET, 0, 0.80, 0.15e-6, 0, "peer copies across two Turin sockets: 0.80 of the slot's rate" },
     { FAB_MEDIUM_INTERNAL, 0, 1.0, 0.05e-6, 0, "inside a device: its figure is already the effective one" },
-    { FAB_MEDIUM_INFINIBAND, 0, 0.97, 0.35e-6, 0, "ConnectX-7: 48.5 of 50 GB/s; 0.6 us from end to end, two links" },
+    { FAB_MEDIUM_INFINIBAND, 0, 0.96, 0.35e-6, 0, "rings of DGX A100: 191.6 of 200; 0.6 us end to end, two links" },
     { FAB_MEDIUM_ETHERNET, 0, 0.96, 0.6e-6, 0, "BlueField-3: 48 of 50 GB/s; Spectrum-4: 0.6 to 1 us a switch" },
 };
 
