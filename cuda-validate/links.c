@@ -383,6 +383,7 @@ measure_pattern(Peers *peers, const char *pattern, bool kernel, FabmFailure *fai
 /* ------------------------------------------------------------------ latency */
 
 static const char *const modes[] = { "flag", "ll", "ll128", "simple" };
+static const int message_bytes[] = { 8, 8, 120, 512 }; /* of each, without flags that travel with data */
 
 typedef struct {
     FabmBackend *backend;
@@ -467,7 +468,7 @@ measure_latency(Peers *peers, int i, int j, int mode, double *one_way_us, FabmFa
             *one_way_us = us.median;
             fabm_report_time(peers->sheet,
                              (FabmRow) { .test = "latency", .variant = modes[mode], .gpus = name, .ctas = -1,
-                                         .bytes = -1 }, &us, 0);
+                                         .bytes = message_bytes[mode] }, &us, 0);
         }
     }
     fabm_samples_clear(&samples);

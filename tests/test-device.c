@@ -135,6 +135,32 @@ START_TEST(products_run_on_the_matrix_units)
 }
 END_TEST
 
+START_TEST(a_message_between_gpus_takes_what_a_hop_of_its_protocol_costs)
+{
+    static const char *const rows[][7] = { { "latency", "ll", "0>1", "", "", "time", "1" },
+                                           { "latency", "ll128", "0>1", "", "", "time", "1" },
+                                           { "latency", "simple", "0>1", "", "", "time", "1" },
+                                           { "latency", "flag", "0>1", "", "", "time", "1" },
+                                           { "latency", "ll", "0>0", "", "", "time", "1" },
+                                           { "latency", "ll", "0>9", "", "", "time", "1" } };
+    g_autoptr(GPtrArray) switched = measured_in_full("dgx-h100", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) hops = fab_device_validate(switched);
+    g_autoptr(GPtrArray) slotted = measured_in_full("pcie-switch", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) slow = fab_device_validate(slotted);
+
+    ck_assert_uint_eq(((const FabDeviceCase *)hops->pdata[0])->left_out, 3);
+    ck_assert_double_gt(row_of(hops, 2)->predicted_us, row_of(hops, 1)->predicted_us);
+    for (guint i = 0; i < 3; i++) {
+        ck_assert_double_gt(row_of(hops, i)->predicted_us, 0.5); /* more than the wire alone */
+        ck_assert_double_lt(row_of(hops, i)->predicted_us, 20);
+    }
+    /* Without NVLink there is no LL128, and the others are no faster. */
+    ck_assert_uint_eq(((const FabDeviceCase *)slow->pdata[0])->left_out, 4);
+    ck_assert_double_gt(row_of(slow, 0)->predicted_us, row_of(hops, 0)->predicted_us);
+    ck_assert_str_eq(row_of(slow, 1)->variant, "simple");
+}
+END_TEST
+
 #define BESIDE "bf16 8192x8192x8192 batch 1, copy beside it"
 
 START_TEST(a_copy_takes_sms_from_a_product_and_then_memory)
@@ -250,6 +276,7 @@ main(void)
     tcase_add_test(tcase, ctas_move_data_at_their_rate_until_memory_or_cache_is_full);
     tcase_add_test(tcase, copies_and_pipelines_take_what_their_scenarios_take);
     tcase_add_test(tcase, products_run_on_the_matrix_units);
+    tcase_add_test(tcase, a_message_between_gpus_takes_what_a_hop_of_its_protocol_costs);
     tcase_add_test(tcase, a_copy_takes_sms_from_a_product_and_then_memory);
     tcase_add_test(tcase, a_product_that_needs_the_memory_keeps_its_sms_part_of_it);
     tcase_add_test(tcase, stages_share_a_gpu_with_their_kernels_rates);

@@ -22,7 +22,7 @@ write_row(const FabDeviceRow *row, FILE *out)
 {
     Number ctas, bytes, measured, predicted, error;
 
-    fprintf(out, "  %-14s %-40s %-10s %5s %12s %12s %12s %8s\n", row->test, row->variant, row->gpus,
+    fprintf(out, "  %-14s %-44s %-10s %5s %12s %12s %12s %8s\n", row->test, row->variant, row->gpus,
             count_text(row->ctas, ctas), count_text(row->bytes, bytes),
             fab_stream_fixed(row->measured_us, 2, measured), fab_stream_fixed(row->predicted_us, 2, predicted),
             fab_stream_fixed(100 * row->error, 1, error));
@@ -98,9 +98,9 @@ write_means(GPtrArray *cases, FILE *out)
 void
 fab_report_device(GPtrArray *cases, FILE *out)
 {
-    fprintf(out, "# %-14s %-40s %-10s %5s %12s %12s %12s %8s\n", "test", "variant", "GPUs", "CTAs", "size",
+    fprintf(out, "# %-14s %-44s %-10s %5s %12s %12s %12s %8s\n", "test", "variant", "GPUs", "CTAs", "size",
             "measured", "predicted", "error");
-    fprintf(out, "# %-14s %-40s %-10s %5s %12s %12s %12s %8s\n", "", "", "", "", "(B)", "(us)", "(us)", "(%)");
+    fprintf(out, "# %-14s %-44s %-10s %5s %12s %12s %12s %8s\n", "", "", "", "", "(B)", "(us)", "(us)", "(%)");
     for (guint i = 0; i < cases->len; i++)
         write_case(cases->pdata[i], out);
     write_means(cases, out);

@@ -191,6 +191,52 @@ predict_host(const Device *device, guint row)
     return end_of(device, routes, count, fab_measurement_number(device->measurement, row, SIZE));
 }
 
+/* ------------------------------------------------------------------ latency */
+
+enum { PING_THREADS = 32, PING_BYTES = 512 }; /* of fabricast-measure: one warp, and what protocol simple sends */
+
+/* A slice of one line or of few bytes on one channel, microseconds beside the wire; NaN: no such protocol there. */
+static double
+hop_us(const Device *device, const char *protocol, bool nvlink)
+{
+    const FabConstants *constants = fab_constants_shipped();
+    const FabKernelCosts *costs =
+        fab_kernel_costs(constants, device->topology->vertices[device->topology->gpus[0]].gpu->compute_capability);
+    const FabPcieCosts *pcie = &constants->peer;
+    double share = costs->ll_fixed_share + (1 - costs->ll_fixed_share) * PING_THREADS / 512;
+
+    if (strcmp(protocol, "ll") == 0)
+        return (nvlink ? costs->ll_round_us : fmax(costs->ll_round_us, pcie->ll_round_us)) * share +
+               (nvlink ? costs->ll_latency_us : pcie->ll_latency_us);
+    if (strcmp(protocol, "ll128") == 0 && nvlink && costs->ll128_rate > 0)
+        return 120 / (costs->ll128_rate * 1e3) + costs->ll128_latency_us;
+    if (strcmp(protocol, "simple") == 0)
+        return PING_BYTES / (costs->send_rate * 1e3) +
+               (nvlink ? costs->simple_step_us + fmax(costs->simple_latency_us - costs->simple_crowd_us, 0)
+                       : pcie->simple_step_us + pcie->simple_latency_us);
+    return NAN;
+}
+
+/* "0>1": what a hop of a small message costs a collective of one channel. */
+static double
+predict_latency(const Device *device, guint row)
+{
+    const FabRoute *way;
+    FabTransport how;
+    unsigned from, to;
+
+    if (sscanf(cell(device, row, GPUS), "%u>%u", &from, &to) != 2 || from == to ||
+        from >= device->topology->gpu_count || to >= device->topology->gpu_count ||
+        device->topology->shared != FAB_VERTEX_NONE)
+        return NAN;
+    how = fab_router_transport(device->router, from, to);
+    way = how == FAB_TRANSPORT_NVLINK || how == FAB_TRANSPORT_PEER ? fab_router_push(device->router, from, to, NULL)
+                                                                   : NULL;
+    if (way == NULL)
+        return NAN;
+    return hop_us(device, cell(device, row, VARIANT), how == FAB_TRANSPORT_NVLINK) + (double)way->latency_ps * 1e-6;
+}
+
 /* ------------------------------------------------------------------ kernels */
 
 /* Buffers that a kernel reads and writes: one of each for a copy. 0: no such kernel. */
@@ -377,6 +423,8 @@ predict(const Device *device, guint row)
         return predict_host(device, row);
     if (strcmp(test, "peer") == 0)
         return g_str_has_prefix(cell(device, row, VARIANT), "copy") ? predict_peer(device, row) : NAN;
+    if (strcmp(test, "latency") == 0)
+        return predict_latency(device, row);
     if (strcmp(test, "several copy") == 0 || (strcmp(test, "transfer") == 0 && is(device, row, VARIANT, "copy")))
         return predict_flows(device, cell(device, row, GPUS), cell(device, row, SIZE));
     if (strcmp(test, "pipeline") == 0)
