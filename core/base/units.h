@@ -30,6 +30,13 @@ char *fab_format_rate(double bytes_per_second);
 char *fab_format_time(int64_t time_ps);
 char *fab_format_bytes(uint64_t bytes);
 
+/* What follows the name of a thing of which there are so many: "1 GPU", "2 GPUs". */
+static inline const char *
+fab_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* Seconds to picoseconds, rounded to nearest. */
 int64_t fab_ps_from_seconds(double seconds);
 

@@ -9,7 +9,6 @@
 #include "predict/step-trace.h"
 #include "predict/trace-order.h"
 
-#define PLURAL(count) ((count) == 1 ? "" : "s")
 
 static bool
 write_ranks(const FabStepTrace *trace, const char *prefix, bool json, uint64_t *nodes, GError **error)
@@ -31,7 +30,7 @@ run_export(const FabCommand *command, int argc, char **argv, GError **error)
     g_autofree char *prefix = NULL;
     gboolean json = FALSE;
     const GOptionEntry entries[] = {
-        { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &sets, "Any key of the scenario", "GROUP.KEY=VALUE" },
+        FAB_CLI_SET_KEY(&sets, "Any key of the scenario"),
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &prefix, "Write PREFIX.0.et, PREFIX.1.et, ...", "PREFIX" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Write JSON: PREFIX.0.json, ...", NULL },
         { 0 },
@@ -57,7 +56,7 @@ run_export(const FabCommand *command, int argc, char **argv, GError **error)
         return FAB_EXIT_INPUT;
     time = fab_format_time(fab_ps_from_seconds(fab_step_trace_step(trace)->seconds));
     fprintf(fab_output_stream(output), "%s: %u rank%s, %" G_GUINT64_FORMAT " node%s; the step takes %s\n", prefix,
-            fab_step_trace_ranks(trace), PLURAL(fab_step_trace_ranks(trace)), nodes, PLURAL(nodes), time);
+            fab_step_trace_ranks(trace), fab_plural(fab_step_trace_ranks(trace)), nodes, fab_plural(nodes), time);
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
 
@@ -88,7 +87,7 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
     metadata = fab_trace_metadata(trace);
     count = fab_trace_count_text(nodes - metadata, metadata);
     fprintf(fab_output_stream(output), "%s: %u rank%s, %s, %u %s, which fit together\n", argv[1],
-            trace->ranks->len, PLURAL(trace->ranks->len), count, match->calls->len,
+            trace->ranks->len, fab_plural(trace->ranks->len), count, match->calls->len,
             match->calls->len == 1 ? "collective or message" : "collectives and messages");
     lone = fab_trace_match_lone(match->lone);
     if (lone != NULL)

@@ -48,10 +48,12 @@ bool fab_cli_complete_options(const FabCommand *command, const GOptionEntry *con
 bool fab_cli_arguments(const FabCommand *command, int argc, char **argv, int least, int most, const char *wanted,
                        GError **error);
 
-/* The option by which a sub-command changes a machine; `sets` is a char ***. */
+/* The option by which a sub-command changes what it reads; `sets` is a char ***. */
+#define FAB_CLI_SET_OPTION(sets, help, form) { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, sets, help, form }
+/* Of scenarios, and of a machine. */
+#define FAB_CLI_SET_KEY(sets, help) FAB_CLI_SET_OPTION(sets, help, "GROUP.KEY=VALUE")
 #define FAB_CLI_SET_ENTRY(sets)                                                                                        \
-    { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, sets, "Override a parameter of the machine's plugin",                  \
-      "PARAMETER=VALUE" }
+    FAB_CLI_SET_OPTION(sets, "Override a parameter of the machine's plugin", "PARAMETER=VALUE")
 
 /* A machine with the changes of --set: "parameter=value", or "topology.parameter=value" as scenarios write it. */
 FabTopology *fab_cli_machine(const char *name, char *const *sets, GError **error);

@@ -15,7 +15,7 @@ fab_report_options_clear(FabReportOptions *options)
 static GArray *
 list_entries(FabReportOptions *options, const GOptionEntry *others, const char *set_help)
 {
-    const GOptionEntry set = { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->sets, set_help, "GROUP.KEY=VALUE" };
+    const GOptionEntry set = FAB_CLI_SET_KEY(&options->sets, set_help);
     const GOptionEntry form[] = {
         { "json", 0, 0, G_OPTION_ARG_NONE, &options->json, "Print JSON", NULL },
         { "csv", 0, 0, G_OPTION_ARG_NONE, &options->csv, "Print CSV", NULL },

@@ -296,7 +296,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     const GOptionEntry entries[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.path, "Write to a file", "FILE" },
         { "title", 0, 0, G_OPTION_ARG_STRING, &options.title, "Heading; default: the question", "TEXT" },
-        { "set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.sets, "Any key of the scenarios", "GROUP.KEY=VALUE" },
+        FAB_CLI_SET_KEY(&options.sets, "Any key of the scenarios"),
         { "quick", 0, 0, G_OPTION_ARG_NONE, &options.quick, "Run scenarios without what explain adds", NULL },
         { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "Show no progress", NULL },
         { 0 },

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "report/report.h"
@@ -119,7 +120,7 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
         }
         fprintf(fab_output_stream(output), "%s: fine: %s (plugin %s): %u GPU%s, %u vertices, %u links\n", argv[i],
                 topology->title != NULL ? topology->title : topology->name, topology->plugin, topology->gpu_count,
-                topology->gpu_count == 1 ? "" : "s", topology->vertex_count, topology->link_count);
+                fab_plural(topology->gpu_count), topology->vertex_count, topology->link_count);
     }
     return output != NULL && fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }

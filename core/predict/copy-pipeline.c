@@ -262,7 +262,7 @@ fab_copy_pipeline_run(const FabScenario *scenario, const FabTopology *topology, 
     result->ranks = wanted->gpus;
     g_ptr_array_add(result->notes, g_strdup_printf("%s to %s GPU, through a kernel and back over %u stream%s; size is "
                                                    "that of a chunk", bytes, wanted->gpus == 1 ? "one" : "each",
-                                                   wanted->streams, wanted->streams == 1 ? "" : "s"));
+                                                   wanted->streams, fab_plural(wanted->streams)));
     for (uint32_t i = 0; i < scenario->size_count && good; i++) {
         FabResultRow *row = run_chunk(&pipeline, scenario->path, MIN(scenario->sizes[i], wanted->bytes), error);
         good = row != NULL;

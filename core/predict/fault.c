@@ -150,7 +150,7 @@ mark_link(const FabPlacing *placing, const char *place, double share, GError **e
         return true;
     others = neighbours_of(topology, a);
     return refuse(placing, error, "%s has %s%u link%s from %s to %s, \"%.60s\" is none of them; %s has links to %s",
-                  topology->name, met > 0 ? "only " : "", (uint32_t)met, met == 1 ? "" : "s",
+                  topology->name, met > 0 ? "only " : "", (uint32_t)met, fab_plural(met),
                   topology->vertices[a].name, topology->vertices[b].name, place, topology->vertices[a].name, others);
 }
 
@@ -173,7 +173,7 @@ mark_vertex(const FabPlacing *placing, FabVertex vertex, GError **error)
 
     if (fault->kind == FAB_FAULT_NVSWITCH_PLANE && fault->chips >= chips)
         return refuse(placing, error, "%s has %u chip%s, chips must be less; all of them at once are kind=switch-down",
-                      topology->vertices[vertex].name, chips, chips == 1 ? "" : "s");
+                      topology->vertices[vertex].name, chips, fab_plural(chips));
     if (fault->kind == FAB_FAULT_NIC_DOWN && placing->nic != NULL)
         placing->nic[vertex] = 0;
     for (uint32_t i = 0; i < count; i++) {

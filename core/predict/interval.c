@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "base/units.h"
+
 FabInterval
 fab_interval_guess(const FabIntervals *intervals, FabBand band)
 {
@@ -40,7 +42,7 @@ sentence_of(const FabIntervals *intervals, const FabKind *kind, bool known)
         all += intervals->machines[kind->connection][g];
     if (known)
         return g_strdup_printf("90 %% of what %u machine%s with %s (%u of them %s) measured lies this far from the "
-                               "prediction", all, all == 1 ? "" : "s", connection, alike, generation);
+                               "prediction", all, fab_plural(all), connection, alike, generation);
     if (alike > 0)
         return g_strdup_printf("some of these kernels were never measured on %s GPUs over %s: their interval is the "
                                "widest of all kinds, a guess", generation, connection);
@@ -107,6 +109,6 @@ fab_interval_apply_overlay(const FabOverlay *overlay, FabResult *result)
     g_free(result->interval);
     result->interval =
         g_strdup_printf("90 %% of what the calibration saw, %d table%s, lies this far from the prediction%s",
-                        (int)cases, cases == 1 ? "" : "s",
+                        (int)cases, fab_plural(cases),
                         own < result->rows->len ? "; sizes with other kernels: of all such machines" : "");
 }

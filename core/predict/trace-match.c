@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/units.h"
 
 /* Nodes of one group in the order of each rank's file, while they are collected. */
 typedef struct {
@@ -173,8 +174,8 @@ check_counts(const Group *group, GError **error)
             continue;
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "rank %u has %u collective%s or message%s of %s%s%s, rank %u has %u: they do not fit together",
-                    g_array_index(group->ranks, uint32_t, 0), most, most == 1 ? "" : "s",
-                    most == 1 ? "" : "s", group->name != NULL ? "group \"" : "one group",
+                    g_array_index(group->ranks, uint32_t, 0), most, fab_plural(most),
+                    fab_plural(most), group->name != NULL ? "group \"" : "one group",
                     group->name != NULL ? group->name : "", group->name != NULL ? "\"" : "",
                     g_array_index(group->ranks, uint32_t, m), count);
         return false;
@@ -239,7 +240,7 @@ fab_trace_match_lone(uint64_t lone)
     if (lone == 0)
         return NULL;
     return g_strdup_printf("%" G_GUINT64_FORMAT " collective%s of one rank cost%s nothing; are files missing?", lone,
-                           lone == 1 ? "" : "s", lone == 1 ? "s" : "");
+                           fab_plural(lone), lone == 1 ? "s" : "");
 }
 
 FabTraceMatch *

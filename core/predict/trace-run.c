@@ -320,7 +320,7 @@ fab_trace_run(const FabTrace *trace, const FabTraceWish *wish, const FabTopology
 
     if (trace->ranks->len > topology->gpu_count) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: the trace has %u ranks, %s has %u GPU%s", wish->files,
-                    trace->ranks->len, topology->name, topology->gpu_count, topology->gpu_count == 1 ? "" : "s");
+                    trace->ranks->len, topology->name, topology->gpu_count, fab_plural(topology->gpu_count));
         return NULL;
     }
     match = fab_trace_match_new(trace, error);

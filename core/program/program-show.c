@@ -64,7 +64,7 @@ fab_program_show(const FabProgram *program, const FabProgramNote *note, const Fa
 
     fprintf(out, "# %s %s %s, %s over %u ranks: %u channel%s, slices of at most %s, %u of them in flight\n",
             note->collective, note->algorithm, note->protocol, size, program->ranks, program->channels,
-            program->channels == 1 ? "" : "s", slice, program->slots);
+            fab_plural(program->channels), slice, program->slots);
     fputs("#rank channel role   step  name                    bytes  from                       to\n", out);
     for (uint32_t rank = 0; rank < program->ranks; rank++)
         for (uint32_t channel = 0; channel < program->channels && is_wanted(part->rank, rank); channel++)

@@ -67,7 +67,7 @@ print_block(const FabClaim *claim, FILE *out)
     fprintf(out, "  verdict   %s", fab_claim_verdict_names[claim->verdict]);
     if (claim->verdict == FAB_CLAIM_UNTOLD)
         fprintf(out, "; the prediction itself is on its side under %u of %u condition%s", claim->inside,
-                claim->points->len, claim->points->len == 1 ? "" : "s");
+                claim->points->len, fab_plural(claim->points->len));
     fprintf(out, "%s\n\n", claim->guessed ? ", and an interval is a guess" : "");
 }
 
@@ -101,7 +101,7 @@ fab_report_claims(GPtrArray *claims, bool brief, FILE *out)
         print_block(claims->pdata[i], out);
     for (guint i = 0; i < claims->len; i++)
         width = MAX(width, (int)g_utf8_strlen(((const FabClaim *)claims->pdata[i])->id, -1));
-    fprintf(out, "# fabricast %s, %u claim%s\n", FAB_VERSION, claims->len, claims->len == 1 ? "" : "s");
+    fprintf(out, "# fabricast %s, %u claim%s\n", FAB_VERSION, claims->len, fab_plural(claims->len));
     for (guint i = 0; i < claims->len; i++) {
         const FabClaim *claim = claims->pdata[i];
         g_autofree char *text = summary(claim);

@@ -181,7 +181,7 @@ fab_report_comparison(const FabComparison *comparison, FILE *out)
     for (guint i = 0; i < comparison->outcomes->len; i++) {
         const FabOutcome *outcome = comparison->outcomes->pdata[i];
         fprintf(out, "# %s %s: %s on %s, %u GPU%s\n", label(i, name), outcome->name, outcome->what, outcome->topology,
-                outcome->gpus, outcome->gpus == 1 ? "" : "s");
+                outcome->gpus, fab_plural(outcome->gpus));
         if (outcome->faults != NULL)
             fprintf(out, "# %s faults    %s\n", name, outcome->faults);
         if (outcome->goodput > 0)

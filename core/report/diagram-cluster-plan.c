@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/units.h"
+
 enum { BOX_WIDTH = 116, GAP = 20, ROW_GAP = 104, MOST_BOXES = 16, FEW = 8, KEPT = 4, MOST_DETAIL = 16, SMALL_WIDTH = 62,
        SMALL_GAP = 8, SMALL_HEIGHT = 32 };
 
@@ -181,16 +183,16 @@ name_nodes(const FabClusterPage *page, FabClusterBox *box, uint32_t last)
 {
     const FabTopologyNode *node = &page->topology->nodes[box->first];
     uint32_t nics = nics_of(page, box->first);
-    g_autofree char *holds = g_strdup_printf("%u GPU%s, %u NIC%s each", node->gpus, node->gpus == 1 ? "" : "s", nics,
-                                             nics == 1 ? "" : "s");
+    g_autofree char *holds = g_strdup_printf("%u GPU%s, %u NIC%s each", node->gpus, fab_plural(node->gpus), nics,
+                                             fab_plural(nics));
 
     box->name = box->members == 1 ? g_strdup_printf("Node %u", last)
                                   : g_strdup_printf("Nodes %u..%u", box->first, last);
     if (box->members > 1)
         box->note = g_strdup_printf("%u x %s\n%s", box->members, node->title, holds);
     else
-        box->note = g_strdup_printf("%s\n%u GPU%s, %u NIC%s", node->title, node->gpus, node->gpus == 1 ? "" : "s", nics,
-                                    nics == 1 ? "" : "s");
+        box->note = g_strdup_printf("%s\n%u GPU%s, %u NIC%s", node->title, node->gpus, fab_plural(node->gpus), nics,
+                                    fab_plural(nics));
 }
 
 /* The first node, NIC by NIC, with the GPUs beside them. */

@@ -100,7 +100,7 @@ fab_report_explanation(const FabExplanation *explanation, FILE *out)
     const FabOutcome *outcome = explanation->outcome;
 
     fprintf(out, "# fabricast %s  %s: %s on %s, %u GPU%s\n", FAB_VERSION, outcome->name, outcome->what,
-            outcome->topology, outcome->gpus, outcome->gpus == 1 ? "" : "s");
+            outcome->topology, outcome->gpus, fab_plural(outcome->gpus));
     if (explanation->parts != NULL)
         print_parts(explanation, out);
     fputs("# how much faster with a tenth more of each\n", out);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/units.h"
 #include "fabricast-config.h"
 #include "report/stream.h"
 
@@ -43,7 +44,7 @@ write_mean(const FabMeasured *measured, FILE *out)
     if (count == 0)
         return;
     fprintf(out, "# mean error %s %% of %u size%s, predictions are %s %% too %s\n",
-            fab_stream_fixed(sum / count * 100, 1, text[0]), count, count == 1 ? "" : "s",
+            fab_stream_fixed(sum / count * 100, 1, text[0]), count, fab_plural(count),
             fab_stream_fixed(fabs(bias) / count * 100, 1, text[1]), bias >= 0 ? "slow" : "fast");
 }
 
@@ -55,7 +56,7 @@ fab_report_measured(const FabMeasured *measured, FILE *out, GError **error)
     fprintf(out, "# fabricast %s\n# topology  %s: %s (plugin %s)\n", FAB_VERSION, result->topology,
             result->topology_title, result->plugin);
     fprintf(out, "# scenario  %s: %s over %u rank%s\n", result->name, result->collective, result->ranks,
-            result->ranks == 1 ? "" : "s");
+            fab_plural(result->ranks));
     fprintf(out, "# measured  on %s by %s\n#\n", measured->gpu != NULL ? measured->gpu : "the GPUs here",
             measured->program);
     fprintf(out, "#%11s %11s %11s %11s %11s %8s\n", "size", "predicted", "measured", "low", "high", "error");

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "report/page-private.h"
 
 enum { MOST_CURVES = 8 };
@@ -14,7 +15,7 @@ answer_validation(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     guint cases = fab_json_length(item, "cases");
 
     (void)page;
-    answer->question = g_strdup_printf("How right is it on %u measurement%s?", cases, cases == 1 ? "" : "s");
+    answer->question = g_strdup_printf("How right is it on %u measurement%s?", cases, fab_plural(cases));
     for (guint i = 0; errors != NULL && i < fab_json_length(errors, "all"); i++) {
         JsonObject *group = fab_json_at(errors, "all", i), *ours = fab_json_member(group, "fabricast");
         g_autofree char *mean = fab_quantity_format(FAB_QUANTITY_SHARE,

@@ -43,9 +43,9 @@ write_heading(FILE *out, const FabResult *result)
         g_strdup_printf("%s%s%s (plugin %s, %u GPU%s)", result->topology,
                         result->topology_title != NULL ? ": " : "",
                         result->topology_title != NULL ? result->topology_title : "",
-                        result->plugin != NULL ? result->plugin : "none", result->gpus, result->gpus == 1 ? "" : "s");
+                        result->plugin != NULL ? result->plugin : "none", result->gpus, fab_plural(result->gpus));
     g_autofree char *run = g_strdup_printf("%s: %s over %u rank%s, fidelity %s", result->name, result->collective,
-                                           result->ranks, result->ranks == 1 ? "" : "s",
+                                           result->ranks, fab_plural(result->ranks),
                                            result->fidelity != NULL ? result->fidelity : "unknown");
 
     fprintf(out, "# fabricast %s\n", FAB_VERSION);
@@ -188,7 +188,7 @@ write_algorithm(FILE *out, const FabResult *result)
     if (protocols != NULL)
         g_string_append_printf(text, "; protocol %s", protocols);
     if (most > 0 && least == most)
-        g_string_append_printf(text, "; %u channel%s", most, most == 1 ? "" : "s");
+        g_string_append_printf(text, "; %u channel%s", most, fab_plural(most));
     else if (most > 0)
         g_string_append_printf(text, "; %u to %u channels", least, most);
     write_folded(out, "# algorithm ", text->str);

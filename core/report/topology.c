@@ -422,7 +422,7 @@ fab_report_topology(const FabTopology *topology, FILE *out, GError **error)
     g_autoptr(GString) text = g_string_new(NULL);
 
     g_string_append_printf(text, "%s (%s, plugin %s): %u GPU%s, %u vertices, %u links\n", topology->title,
-                           topology->name, topology->plugin, topology->gpu_count, topology->gpu_count == 1 ? "" : "s",
+                           topology->name, topology->plugin, topology->gpu_count, fab_plural(topology->gpu_count),
                            topology->vertex_count, topology->link_count);
     if (topology->node_count > 0)
         append_nodes(topology, text);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/units.h"
 #include "report/stream.h"
 
 static void
@@ -14,7 +15,7 @@ write_coverage(const char *title, const FabCoverage *coverage, FILE *out)
         return;
     fprintf(out, "#   %-28s %5u of %5u rows (%s %%); mean of %u machine%s: %s %%\n", title, coverage->inside,
             coverage->rows, fab_stream_fixed(100.0 * coverage->inside / coverage->rows, 1, rows), coverage->machines,
-            coverage->machines == 1 ? "" : "s", fab_stream_fixed(100 * coverage->by_machine, 1, machines));
+            fab_plural(coverage->machines), fab_stream_fixed(100 * coverage->by_machine, 1, machines));
 }
 
 void

@@ -262,7 +262,7 @@ fab_fault_describe(const FabFault *fault)
     if (fault->kind == FAB_FAULT_LINK_RATE)
         g_string_append_printf(text, ", %s %% left", g_ascii_formatd(number, sizeof number, "%.4g", fault->rate * 100));
     if (fault->kind == FAB_FAULT_NVSWITCH_PLANE)
-        g_string_append_printf(text, ", %u chip%s", fault->chips, fault->chips == 1 ? "" : "s");
+        g_string_append_printf(text, ", %u chip%s", fault->chips, fab_plural(fault->chips));
     if (fault->kind == FAB_FAULT_SLOW_GPU)
         g_string_append_printf(text, ", %s times as long", g_ascii_formatd(number, sizeof number, "%.4g",
                                                                          fault->factor));

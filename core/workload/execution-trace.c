@@ -86,7 +86,7 @@ fab_trace_count_text(uint64_t nodes, uint64_t metadata)
 {
     g_autofree char *more = metadata > 0 ? g_strdup_printf(" and %" G_GUINT64_FORMAT " of metadata", metadata) : NULL;
 
-    return g_strdup_printf("%" G_GUINT64_FORMAT " node%s%s", nodes, nodes == 1 ? "" : "s", more != NULL ? more : "");
+    return g_strdup_printf("%" G_GUINT64_FORMAT " node%s%s", nodes, fab_plural(nodes), more != NULL ? more : "");
 }
 
 static const char *
