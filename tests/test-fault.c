@@ -525,8 +525,6 @@ static const struct {
     { ONE_NODE "|background.load=0.5", "dgx-h100 is a single machine and has no network" },
     { STEP "|background.load=0.5", "\\[background\\] belongs to a scenario with \\[collective\\] or" },
     { STEP "|fault.kind=jitter|fault.delay=2 us", "has delay, which is that of a single call" },
-    { STEP "|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=2|fault.end=2 us",
-      "a step of \\[training\\] has its faults from its first pass to its last" },
     { TWO_NODES "|fault.kind=nic-down|fault.at=Node 1 NIC 0, Node 1 NIC 1, Node 1 NIC 2, Node 1 NIC 3, "
       "Node 1 NIC 4, Node 1 NIC 5, Node 1 NIC 6, Node 1 NIC 7",
       "\\[fault\\] nic-down at .* leaves no way from Node 0 GPU 0 to Node 1 GPU 0" },

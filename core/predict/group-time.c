@@ -41,6 +41,7 @@ struct FabGroupTimes {
     GHashTable *staged; /* FabGroup as text: those that go through host memory */
     uint32_t used;
     FabCallBook *book;  /* of groups that are in each other's way; NULL: none was asked for yet */
+    GPtrArray *met;     /* FabFault; NULL: none */
 };
 
 static guint
@@ -143,6 +144,7 @@ fab_group_times_free(FabGroupTimes *times)
     g_hash_table_unref(times->staged);
     fab_call_book_free(times->book);
     g_clear_pointer(&times->others, g_array_unref);
+    g_clear_pointer(&times->met, g_ptr_array_unref);
     g_free(times);
 }
 
@@ -213,11 +215,17 @@ run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint3
     g_autoptr(FabResult) result = NULL;
     const FabResultRow *row;
 
+    if (scenario != NULL && times->met != NULL) {
+        g_ptr_array_unref(scenario->faults);
+        scenario->faults = g_ptr_array_ref(times->met);
+    }
     if (scenario != NULL)
         result = fab_run_on(scenario, times->topology, NULL, NULL, NULL, error);
     if (result == NULL)
         return -1;
     row = g_ptr_array_index(result->rows, 0);
+    if ((double)row->time_ps * 1e-12 >= FAB_STALLED_S)
+        return FAB_NEVER_S;
     if (row->low_ps > 0) {
         times->spread.low = fmin(times->spread.low, (double)row->low_ps / (double)row->time_ps);
         times->spread.high = fmax(times->spread.high, (double)row->high_ps / (double)row->time_ps);
@@ -339,6 +347,8 @@ seconds_between(FabGroupTimes *times, FabCollective collective, FabGroup group, 
     double rate = fab_group_network_rate(times, group), machines = ceil((double)group.size / inside), near = 0;
     double steps = 2 * log2(machines), far;
 
+    if (times->network <= 0)
+        return FAB_NEVER_S;
     if (rate <= 0) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s has no network adapters of known rate, groups of ranks span several machines; give "
@@ -363,6 +373,13 @@ fab_group_times_look_at(FabGroupTimes *times, const uint32_t *gpus, uint32_t cou
 {
     times->others = g_array_append_vals(g_array_new(FALSE, FALSE, sizeof *gpus), gpus, count);
     times->network = network;
+}
+
+void
+fab_group_times_meet(FabGroupTimes *times, GPtrArray *faults)
+{
+    g_clear_pointer(&times->met, g_ptr_array_unref);
+    times->met = g_ptr_array_ref(faults);
 }
 
 void

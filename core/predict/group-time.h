@@ -47,6 +47,14 @@ bool fab_group_is_staged(const FabGroupTimes *times, FabGroup group);
  */
 void fab_group_times_look_at(FabGroupTimes *times, const uint32_t *gpus, uint32_t count, double network);
 
+/*
+ * From now on collectives on a machine have these faults (FabFault, borrowed) from their first instant, which NCCL did
+ * not know of when it started. One that still holds a collective up after FAB_STALLED_S is never over: 1e9 seconds.
+ */
+#define FAB_STALLED_S 1000.0
+#define FAB_NEVER_S 1e9
+void fab_group_times_meet(FabGroupTimes *times, GPtrArray *faults);
+
 /* Every time that is asked for from now on is multiplied by `factor`: 1 unless this says otherwise. */
 void fab_group_times_scale(FabGroupTimes *times, double factor);
 

@@ -11,6 +11,7 @@ fab_step_faults_free(FabStepFaults *faults)
         return;
     fab_group_times_free(faults->times);
     fab_fault_plan_free(faults->plan);
+    g_clear_pointer(&faults->met, g_ptr_array_unref);
     g_free(faults->slow);
     g_free(faults->pace);
     g_free(faults);
@@ -92,14 +93,91 @@ find_hit(const FabTopology *topology, const double *share, const double *nic, bo
     return gpus;
 }
 
-/* Every mark of every fault, once more: a plan keeps only what is left of the machine. */
+/* Whether the fault is there at that time; of one that is not timed always. */
 static bool
-mark_all(const FabScenario *scenario, FabPlacing *placing, GError **error)
+is_there(const FabFault *fault, double at_s)
+{
+    return !fault->timed || (fault->start_s <= at_s && at_s < fault->end_s);
+}
+
+static bool
+is_gone_round(const FabFault *fault, double at_s)
+{
+    return !fault->timed || (fault->detection_s >= 0 && at_s >= fault->start_s + fault->detection_s);
+}
+
+/* How a collective that begins at that time has the fault: as one that is there from its first instant on. */
+static FabFault *
+fault_met(const FabFault *fault, double at_s)
+{
+    FabFault *met = g_memdup2(fault, sizeof *fault);
+
+    met->start_s = 0;
+    met->end_s = is_gone_round(fault, at_s) ? INFINITY : FAB_STALLED_S;
+    met->detection_s = is_gone_round(fault, at_s) ? 0 : -1;
+    return met;
+}
+
+/* What faults do to one copy of the machine. */
+typedef struct {
+    double *share, *nic, *pace; /* of links, vertices, GPUs */
+    int64_t *late_ps;
+    FabPlacing placing;
+} Marks;
+
+static double *
+ones(uint32_t count)
+{
+    double *list = g_new(double, count + 1);
+
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = 1;
+    return list;
+}
+
+static void
+marks_init(Marks *marks, const FabScenario *scenario, const FabTopology *topology, uint32_t gpus)
+{
+    *marks = (Marks) { ones(topology->link_count), ones(topology->vertex_count), ones(gpus), g_new0(int64_t, gpus),
+                       { .scenario = scenario, .topology = topology, .gpus = gpus } };
+    marks->placing.share = marks->share;
+    marks->placing.nic = marks->nic;
+    marks->placing.pace = marks->pace;
+    marks->placing.late_ps = marks->late_ps;
+}
+
+static void
+marks_clear(Marks *marks)
+{
+    g_free(marks->share);
+    g_free(marks->nic);
+    g_free(marks->pace);
+    g_free(marks->late_ps);
+}
+
+static bool
+mark(Marks *marks, const FabFault *fault, GError **error)
+{
+    marks->placing.fault = fault;
+    return fab_fault_place(&marks->placing, error);
+}
+
+/* All faults of that time in `now`; in `lasting` those that NCCL knew, in `stuck` those that nothing goes round. */
+static bool
+mark_all(const FabScenario *scenario, double at_s, Marks *now, Marks *lasting, Marks *stuck, GPtrArray *met,
+         GError **error)
 {
     for (guint i = 0; i < scenario->faults->len; i++) {
-        placing->fault = scenario->faults->pdata[i];
-        if (!fab_fault_place(placing, error))
+        const FabFault *fault = scenario->faults->pdata[i];
+        bool inside = fault->kind != FAB_FAULT_SLOW_GPU && fault->kind != FAB_FAULT_JITTER &&
+                      (fault->kind != FAB_FAULT_NIC_DOWN || now->placing.topology->node_count > 0);
+        if (!is_there(fault, at_s))
+            continue;
+        if (!mark(now, fault, error) || (!fault->timed && !mark(lasting, fault, error)) ||
+            (!is_gone_round(fault, at_s) && !mark(stuck, fault, error)))
             return false;
+        if (fault->timed && inside)
+            g_ptr_array_add(met, fault_met(fault, at_s));
     }
     return true;
 }
@@ -123,38 +201,90 @@ fill_stages(FabStepFaults *faults, const FabTraining *training, const GArray *hi
         faults->any = faults->any || faults->slow[s];
 }
 
-FabStepFaults *
-fab_step_faults_new(const FabScenario *scenario, const FabTraining *training, const FabTopology *topology,
-                    GError **error)
+/* The share of its adapters that the worst machine has: none while it waits for one that is stuck. */
+static double
+left_for_now(const FabTopology *topology, const Marks *now, const Marks *stuck)
 {
-    g_autoptr(FabStepFaults) faults = g_new0(FabStepFaults, 1);
-    g_autofree double *share = g_new(double, topology->link_count + 1), *nic = g_new(double, topology->vertex_count);
-    uint32_t count = MAX(topology->gpu_count, training->gpus);
-    g_autofree double *pace = g_new(double, count);
-    g_autofree int64_t *late_ps = g_new0(int64_t, count);
+    for (FabVertex v = 0; v < topology->vertex_count; v++) {
+        if (topology->vertices[v].kind == FAB_VERTEX_NIC && left_of_nic(topology, v, stuck->share, stuck->nic[v]) <= 0)
+            return 0;
+    }
+    return left_of_network(topology, now->share, now->nic);
+}
+
+static bool
+begin(FabStepFaults *faults, const FabTraining *training, const Marks *now, const Marks *lasting, const Marks *stuck,
+      GError **error)
+{
+    const FabTopology *topology = now->placing.topology;
+    uint32_t count = MIN(topology->gpu_count, training->gpus);
     g_autofree uint32_t *gpus = g_new(uint32_t, topology->gpu_count);
-    FabPlacing placing = { .scenario = scenario, .topology = topology, .share = share, .pace = pace,
-                           .late_ps = late_ps, .gpus = count, .nic = nic };
     g_autoptr(GArray) hit = NULL;
     bool all;
 
-    for (uint32_t i = 0; i < topology->link_count; i++)
-        share[i] = 1;
-    for (FabVertex v = 0; v < topology->vertex_count; v++)
-        nic[v] = 1;
-    for (uint32_t i = 0; i < count; i++)
-        pace[i] = 1;
     for (uint32_t i = 0; i < topology->gpu_count; i++)
         gpus[i] = i;
-    if (!mark_all(scenario, &placing, error))
-        return NULL;
-    faults->plan = fab_fault_plan_of_marks(&placing, gpus, MIN(topology->gpu_count, training->gpus), error);
+    faults->plan = fab_fault_plan_of_marks(&lasting->placing, gpus, count, error);
     if (faults->plan == NULL)
-        return NULL;
-    hit = find_hit(topology, share, nic, &all);
+        return false;
+    hit = find_hit(topology, now->share, now->nic, &all);
     faults->times = fab_group_times_new(faults->plan->topology, training->nic_rate);
     fab_group_times_look_at(faults->times, (const uint32_t *)(void *)hit->data, hit->len,
-                            left_of_network(topology, share, nic));
-    fill_stages(faults, training, hit, all, pace);
-    return g_steal_pointer(&faults);
+                            left_for_now(topology, now, stuck));
+    if (faults->met->len > 0)
+        fab_group_times_meet(faults->times, faults->met);
+    fill_stages(faults, training, hit, all, now->pace);
+    return true;
+}
+
+FabStepFaults *
+fab_step_faults_new(const FabScenario *scenario, const FabTraining *training, const FabTopology *topology, double at_s,
+                    GError **error)
+{
+    g_autoptr(FabStepFaults) faults = g_new0(FabStepFaults, 1);
+    uint32_t count = MAX(topology->gpu_count, training->gpus);
+    Marks now, lasting, stuck;
+    bool good;
+
+    faults->met = g_ptr_array_new_with_free_func(g_free);
+    marks_init(&now, scenario, topology, count);
+    marks_init(&lasting, scenario, topology, count);
+    marks_init(&stuck, scenario, topology, count);
+    good = mark_all(scenario, at_s, &now, &lasting, &stuck, faults->met, error) &&
+           begin(faults, training, &now, &lasting, &stuck, error);
+    marks_clear(&now);
+    marks_clear(&lasting);
+    marks_clear(&stuck);
+    return good ? g_steal_pointer(&faults) : NULL;
+}
+
+bool
+fab_step_faults_hit(const FabStepFaults *faults, const FabPassSpec *healthy, FabPassParts *passes, double *hop_s,
+                    double *hops, GError **error)
+{
+    static const FabTimePart kernels[] = { FAB_TIME_MATRIX, FAB_TIME_ATTENTION, FAB_TIME_MEMORY };
+    uint32_t stages = healthy->training->pp, chunks = healthy->training->chunks;
+    g_autofree FabPassParts *slow = g_new0(FabPassParts, stages * chunks);
+    FabPassSpec spec = *healthy;
+    double hop = 0;
+
+    spec.times = faults->times;
+    if (faults->any && !fab_pass_times(&spec, slow, &hop, error))
+        return false;
+    for (uint32_t s = 0; s < stages; s++) {
+        bool touched = faults->slow[s] || faults->slow[(s + 1) % stages] || faults->slow[(s + stages - 1) % stages];
+        hops[s] = touched ? fmax(*hop_s, hop) : *hop_s;
+    }
+    *hop_s = fmax(*hop_s, hop);
+    for (uint32_t i = 0; i < stages * chunks; i++) {
+        double pace = faults->pace[i / chunks];
+        if (faults->slow[i / chunks])
+            passes[i] = slow[i];
+        for (gsize k = 0; k < G_N_ELEMENTS(kernels); k++) {
+            passes[i].forward[kernels[k]] *= pace;
+            passes[i].backward[kernels[k]] *= pace;
+        }
+        passes[i].weights *= pace;
+    }
+    return true;
 }

@@ -1,12 +1,13 @@
 #include "predict/training-step.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/units.h"
 #include "predict/group-time.h"
 #include "predict/pass-time.h"
-#include "predict/training-fault.h"
+#include "predict/training-timed.h"
 #include "topology/gpu.h"
 #include "topology/machine.h"
 #include "workload/parameters.h"
@@ -91,8 +92,16 @@ pass_sum(const double parts[FAB_TIME_PARTS])
     return sum;
 }
 
+/* Passes of weights are passes of their own. */
 static bool
-run_pipeline(FabTrainingStep *step, const FabPassParts *passes, double hop_s, GError **error)
+is_split(const FabTraining *training)
+{
+    return training->schedule == FAB_SCHEDULE_ZB_H1 || training->schedule == FAB_SCHEDULE_DUALPIPE;
+}
+
+static bool
+run_pipeline(FabTrainingStep *step, const FabPassParts *passes, double hop_s, FabStepTimeline *timeline,
+             GError **error)
 {
     const FabTraining *training = step->footprint->training;
     uint32_t cells = training->pp * training->chunks;
@@ -105,7 +114,7 @@ run_pipeline(FabTrainingStep *step, const FabPassParts *passes, double hop_s, GE
         times[i] = (FabPassTimes) { fab_ps_from_seconds(pass_sum(passes[i].forward)),
                                     fab_ps_from_seconds(pass_sum(passes[i].backward)),
                                     fab_ps_from_seconds(passes[i].weights) };
-    if (training->schedule == FAB_SCHEDULE_ZB_H1 || training->schedule == FAB_SCHEDULE_DUALPIPE) {
+    if (is_split(training)) {
         for (uint32_t i = 0; i < cells; i++)
             times[i].backward_ps -= times[i].weight_ps;
     }
@@ -113,7 +122,8 @@ run_pipeline(FabTrainingStep *step, const FabPassParts *passes, double hop_s, GE
         spec.ranks = training->tp * training->cp * training->dp;
         spec.group = training->tp;
     }
-    step->pipeline = fab_pipeline_run(&spec, error);
+    step->pipeline = timeline != NULL ? fab_step_timeline_run(timeline, &spec, is_split(training), error)
+                                      : fab_pipeline_run(&spec, error);
     return step->pipeline != NULL;
 }
 
@@ -292,37 +302,129 @@ check_size(const FabTraining *training, uint32_t micros, const char *where, GErr
     return false;
 }
 
-/* Stages that have a fault take the times that it leaves them; the others wait for them in the pipeline. */
-static bool
-hit_passes(const FabStepFaults *faults, const FabPassSpec *healthy, FabPassParts *passes, double *hop_s,
-           GError **error)
-{
-    static const FabTimePart kernels[] = { FAB_TIME_MATRIX, FAB_TIME_ATTENTION, FAB_TIME_MEMORY };
-    uint32_t stages = healthy->training->pp, chunks = healthy->training->chunks;
-    g_autofree FabPassParts *slow = g_new0(FabPassParts, stages * chunks);
-    FabPassSpec spec = *healthy;
-    double hop = 0;
+/* ------------------------------------------------------------------ faults that begin or end on the way */
 
-    spec.times = faults->times;
-    if (faults->any && !fab_pass_times(&spec, slow, &hop, error))
-        return false;
-    *hop_s = fmax(*hop_s, hop);
-    for (uint32_t i = 0; i < stages * chunks; i++) {
-        double pace = faults->pace[i / chunks];
-        if (faults->slow[i / chunks])
-            passes[i] = slow[i];
-        for (gsize k = 0; k < G_N_ELEMENTS(kernels); k++) {
-            passes[i].forward[kernels[k]] *= pace;
-            passes[i].backward[kernels[k]] *= pace;
+/* What one chunk of the stage did in one state, part by part. */
+static void
+add_done(const FabTrainingStep *step, const FabStepState *state, uint32_t cell, double parts[FAB_TIME_PARTS])
+{
+    const FabTraining *training = step->footprint->training;
+    const FabPassParts *pass = &state->passes[cell];
+    const double *done = &state->done[(gsize)cell * FAB_PASS_WHOLE];
+    double share = training->fold ? 1 : 1.0 / (training->tp * training->cp * training->dp);
+
+    for (int i = 0; i < FAB_TIME_PARTS; i++)
+        parts[i] += share * (done[FAB_PASS_FORWARD] * pass->forward[i] + done[FAB_PASS_BACKWARD] * pass->backward[i]);
+    if (is_split(training))
+        parts[FAB_TIME_MATRIX] += share * (done[FAB_PASS_WEIGHT] - done[FAB_PASS_BACKWARD]) * pass->weights;
+}
+
+static void
+account_states(FabTrainingStep *step, const FabStepTimeline *timeline)
+{
+    const FabTraining *training = step->footprint->training;
+    double length = (double)fab_graph_length(step->pipeline) * 1e-12, most = -1;
+    uint32_t count;
+    const FabStepState *states = fab_step_timeline_states(timeline, &count);
+
+    for (uint32_t s = 0; s < training->pp; s++) {
+        double parts[FAB_TIME_PARTS] = { 0 };
+        for (uint32_t k = 0; k < count; k++) {
+            for (uint32_t c = 0; c < training->chunks; c++)
+                add_done(step, &states[k], s * training->chunks + c, parts);
         }
-        passes[i].weights *= pace;
+        if (pass_sum(parts) <= most)
+            continue;
+        most = pass_sum(parts);
+        step->stage = s;
+        memcpy(step->parts, parts, sizeof parts);
     }
+    step->parts[FAB_TIME_BUBBLE] = fmax(length - most, 0);
+    step->bubble_share = length > 0 ? step->parts[FAB_TIME_BUBBLE] / length : 0;
+}
+
+/* What follows the pipeline. */
+typedef struct {
+    FabTrainingStep *step;
+    FabGroupTimes *times;
+    const FabGpuRates *rates;
+} Tail;
+
+static double
+data_seconds(void *user, const FabStepState *state, GError **error)
+{
+    Tail *tail = user;
+    FabGroupTimes *times = state->faults->any ? state->faults->times : tail->times;
+
+    tail->step->parts[FAB_TIME_DATA] = 0;
+    return account_replicas(tail->step, times, state->passes, error) ? tail->step->parts[FAB_TIME_DATA] : -1;
+}
+
+static double
+optimiser_seconds(void *user, const FabStepState *state, GError **error)
+{
+    Tail *tail = user;
+
+    (void)error;
+    account_optimiser(tail->step, tail->rates);
+    return tail->step->parts[FAB_TIME_OPTIMISER] * state->faults->pace[tail->step->stage];
+}
+
+static bool
+account_tail(Tail *tail, FabStepTimeline *timeline, GError **error)
+{
+    double begin = (double)fab_graph_length(tail->step->pipeline) * 1e-12, middle, end;
+
+    middle = fab_step_timeline_advance(timeline, begin, data_seconds, tail, error);
+    end = middle >= 0 ? fab_step_timeline_advance(timeline, middle, optimiser_seconds, tail, error) : -1;
+    tail->step->parts[FAB_TIME_DATA] = middle - begin;
+    tail->step->parts[FAB_TIME_OPTIMISER] = end - middle;
+    return end >= 0;
+}
+
+static bool
+run_timed(FabTrainingStep *step, const FabScenario *scenario, const FabTopology *topology, const FabPassSpec *spec,
+          const FabPassParts *passes, double hop_s, GError **error)
+{
+    g_autoptr(FabStepTimeline) timeline = fab_step_timeline_new(scenario, topology, spec, passes, hop_s);
+    Tail tail = { step, spec->times, spec->rates };
+
+    if (!run_pipeline(step, passes, hop_s, timeline, error))
+        return false;
+    account_states(step, timeline);
+    return account_tail(&tail, timeline, error);
+}
+
+/* ------------------------------------------------------------------ the step */
+
+/* A machine that stays as it is: whole, or with faults of the whole run. */
+static bool
+run_steady(FabTrainingStep *step, const FabScenario *scenario, const FabTopology *topology, const FabPassSpec *spec,
+           FabPassParts *passes, double hop_s, GError **error)
+{
+    const FabTraining *training = step->footprint->training;
+    g_autofree double *hops = g_new(double, training->pp);
+    g_autoptr(FabStepFaults) faults = NULL;
+
+    if (scenario->faults->len > 0) {
+        faults = fab_step_faults_new(scenario, training, topology, 0, error);
+        if (faults == NULL || !fab_step_faults_hit(faults, spec, passes, &hop_s, hops, error))
+            return false;
+    }
+    if (!run_pipeline(step, passes, hop_s, NULL, error))
+        return false;
+    account_pipeline(step, passes);
+    if (!account_replicas(step, faults != NULL && faults->any ? faults->times : spec->times, passes, error))
+        return false;
+    account_optimiser(step, spec->rates);
+    if (faults != NULL)
+        step->parts[FAB_TIME_OPTIMISER] *= faults->pace[step->stage];
     return true;
 }
 
 static bool
-predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times, const FabStepFaults *faults,
-        const char *where, GError **error)
+predict(FabTrainingStep *step, const FabScenario *scenario, const FabTopology *topology, FabGroupTimes *times,
+        GError **error)
 {
     const FabTraining *training = step->footprint->training;
     FabGpuRates rates;
@@ -332,24 +434,18 @@ predict(FabTrainingStep *step, const FabTopology *topology, FabGroupTimes *times
 
     step->micros = fab_training_micros(training);
     fab_group_times_use(times, training->gpus);
-    if (!check_size(training, step->micros, where, error) ||
-        !fab_training_rates(training, topology, where, &rates, error) ||
-        !fab_pass_times(&spec, passes, &hop_s, error) ||
-        (faults != NULL && !hit_passes(faults, &spec, passes, &hop_s, error)))
+    if (!check_size(training, step->micros, scenario->path, error) ||
+        !fab_training_rates(training, topology, scenario->path, &rates, error) ||
+        !fab_pass_times(&spec, passes, &hop_s, error))
         return false;
     step->stack = rates.stack;
     step->fitted = fab_stack_is_fitted(rates.stack,
                                        topology->vertices[topology->gpus[0]].gpu->compute_capability);
-    if (!run_pipeline(step, passes, hop_s, error))
+    if (!(fab_step_is_timed(scenario) ? run_timed(step, scenario, topology, &spec, passes, hop_s, error)
+                                      : run_steady(step, scenario, topology, &spec, passes, hop_s, error)))
         return false;
-    account_pipeline(step, passes);
-    if (!account_replicas(step, faults != NULL && faults->any ? faults->times : times, passes, error))
-        return false;
-    account_optimiser(step, &rates);
-    if (faults != NULL)
-        step->parts[FAB_TIME_OPTIMISER] *= faults->pace[step->stage];
     summarise(step, &rates);
-    set_interval(step, faults != NULL);
+    set_interval(step, scenario->faults->len > 0);
     return true;
 }
 
@@ -395,7 +491,6 @@ fab_training_step_new(const FabScenario *scenario, const FabTopology *topology, 
 {
     g_autoptr(FabTopology) built = NULL;
     g_autoptr(FabGroupTimes) own = NULL;
-    g_autoptr(FabStepFaults) faults = NULL;
     g_autoptr(FabTrainingStep) step = g_new0(FabTrainingStep, 1);
 
     if (topology == NULL) {
@@ -409,12 +504,7 @@ fab_training_step_new(const FabScenario *scenario, const FabTopology *topology, 
         own = fab_group_times_new(topology, scenario->training->nic_rate);
         times = own;
     }
-    if (scenario->faults->len > 0) {
-        faults = fab_step_faults_new(scenario, step->footprint->training, topology, error);
-        if (faults == NULL)
-            return NULL;
-    }
-    return predict(step, topology, times, faults, scenario->path, error) &&
+    return predict(step, scenario, topology, times, error) &&
                    add_goodput(step, scenario, topology, error)
                ? g_steal_pointer(&step)
                : NULL;
@@ -432,10 +522,10 @@ free_fault(void *pointer)
     g_free(fault);
 }
 
-/* The step with one of the faults, or none; negative with an error. */
+/* The step with one of the faults, or none; negative with an error. *after: the fault begins when it is over. */
 static double
 seconds_with(const FabScenario *scenario, const FabTopology *topology, FabGroupTimes *times, FabFault *fault,
-             GError **error)
+             bool *after, GError **error)
 {
     g_autoptr(GPtrArray) faults = g_ptr_array_new();
     g_autoptr(FabTrainingStep) step = NULL;
@@ -445,6 +535,7 @@ seconds_with(const FabScenario *scenario, const FabTopology *topology, FabGroupT
         g_ptr_array_add(faults, fault);
     other.faults = faults;
     step = fab_training_step_new(&other, topology, times, error);
+    *after = step != NULL && fault != NULL && fault->start_s >= step->seconds - step->parts[FAB_TIME_SCALE];
     return step != NULL ? step->seconds : -1;
 }
 
@@ -454,6 +545,7 @@ fab_training_step_costs(FabTrainingStep *step, const FabScenario *scenario, cons
 {
     g_autoptr(FabTopology) built = NULL;
     g_autoptr(FabGroupTimes) times = NULL;
+    bool after;
 
     if (scenario->faults->len == 0)
         return true;
@@ -465,16 +557,18 @@ fab_training_step_costs(FabTrainingStep *step, const FabScenario *scenario, cons
         return false;
     times = fab_group_times_new(topology, scenario->training->nic_rate);
     step->faults = g_ptr_array_new_with_free_func(free_fault);
-    step->healthy = seconds_with(scenario, topology, times, NULL, error);
+    step->healthy = seconds_with(scenario, topology, times, NULL, &after, error);
     for (guint i = 0; i < scenario->faults->len && step->healthy > 0; i++) {
         FabFault *fault = scenario->faults->pdata[i];
         FabStepFault *cost = g_new0(FabStepFault, 1);
+        g_autofree char *what = NULL;
         cost->name = g_strdup(fault->name);
-        cost->what = fab_fault_describe(fault);
         g_ptr_array_add(step->faults, cost);
-        cost->seconds = seconds_with(scenario, topology, times, fault, error);
+        cost->seconds = seconds_with(scenario, topology, times, fault, &after, error);
         if (cost->seconds < 0)
             return false;
+        what = fab_fault_describe(fault);
+        cost->what = g_strconcat(what, after ? ": the step is over before it begins" : NULL, NULL);
     }
     return step->healthy > 0;
 }

@@ -425,8 +425,6 @@ check_faults(const FabScenario *scenario, GError **error)
         const char *wrong = NULL;
         if (!copies && scenario->kind != FAB_SCENARIO_COLLECTIVE && scenario->kind != FAB_SCENARIO_TRAINING)
             wrong = "belongs to a scenario with [collective], [transfer] or [training]";
-        else if (scenario->kind == FAB_SCENARIO_TRAINING && fault->timed)
-            wrong = "has start or end, but a step of [training] has its faults from its first pass to its last";
         else if (scenario->kind == FAB_SCENARIO_TRAINING && fault->delay_s > 0)
             wrong = "has delay, which is that of a single call; of a step of [training] give spread";
         else if (copies && (fault->kind == FAB_FAULT_SLOW_GPU || fault->kind == FAB_FAULT_JITTER))

@@ -15,6 +15,8 @@ struct FabGraph {
     GArray *edges;    /* Edge, of the streams too */
     uint32_t *last;   /* of each stream: its newest task */
     uint32_t streams;
+    FabTaskLength length; /* NULL: durations stand */
+    void *user;
 };
 
 FabGraph *
@@ -62,6 +64,13 @@ fab_graph_after(FabGraph *graph, uint32_t task, uint32_t before)
     Edge edge = { task, before };
 
     g_array_append_val(graph->edges, edge);
+}
+
+void
+fab_graph_set_length(FabGraph *graph, FabTaskLength length, void *user)
+{
+    graph->length = length;
+    graph->user = user;
 }
 
 uint32_t
@@ -170,6 +179,8 @@ fab_graph_run(FabGraph *graph, GError **error)
     }
     for (; done < known; done++) {
         uint32_t now = ready[done];
+        if (graph->length != NULL)
+            task[now].duration_ps = graph->length(graph->user, &task[now]);
         for (uint32_t e = order.from[now]; e < order.from[now + 1]; e++) {
             uint32_t next = order.to[e];
             task[next].start_ps = MAX(task[next].start_ps, fab_task_end(&task[now]));

@@ -28,6 +28,10 @@ uint32_t fab_graph_add(FabGraph *graph, uint32_t stream, int64_t duration_ps, ui
 /* `task` starts when `before` has ended, whichever was added first. */
 void fab_graph_after(FabGraph *graph, uint32_t task, uint32_t before);
 
+/* Instead of its duration: how long a task takes whose start_ps is known by now. Called once for each, as it starts. */
+typedef int64_t (*FabTaskLength)(void *user, const FabTask *task);
+void fab_graph_set_length(FabGraph *graph, FabTaskLength length, void *user);
+
 /* Sets all starts. FAB_ERROR_DEADLOCK names the tasks of a cycle. */
 bool fab_graph_run(FabGraph *graph, GError **error);
 

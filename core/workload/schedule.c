@@ -419,5 +419,7 @@ fab_pipeline_run(const FabPipelineSpec *spec, GError **error)
             join_pass(&build, task, &one->with, stream / ranks, stream % ranks);
         }
     }
+    if (spec->length != NULL)
+        fab_graph_set_length(graph, spec->length, spec->user);
     return fab_graph_run(graph, error) ? g_steal_pointer(&graph) : NULL;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "scenario/training.h"
+#include "workload/graph.h"
 
 typedef enum {
     FAB_PASS_FORWARD,
@@ -45,9 +46,9 @@ typedef struct {
     const FabPassTimes *times; /* [stage * chunks + chunk] */
     int64_t hop_ps;            /* from the end of a pass until its neighbour sees the result */
     uint32_t ranks, group;     /* simulated of each stage; so many wait for each other at every pass. 0: 1 */
+    FabTaskLength length;      /* NULL: times stand; else of tasks with a length, as fab_graph_set_length() says */
+    void *user;
 } FabPipelineSpec;
-
-struct FabGraph;
 
 /* Tags of the graph's tasks. */
 #define FAB_PASS_TAG(kind, chunk, micro) ((uint32_t)(kind) << 30 | (uint32_t)(chunk) << 22 | (uint32_t)(micro))
@@ -62,6 +63,6 @@ enum { FAB_MOST_CHUNKS = 256, FAB_MOST_MICROS = 1 << 22, FAB_MOST_PASSES = 1 << 
  * One stream for each rank of each stage, stage after stage; behind them two for what each rank sends, and one for each
  * group, whose tasks have no length and a tag like those of the passes. Run already. NULL with an error.
  */
-struct FabGraph *fab_pipeline_run(const FabPipelineSpec *spec, GError **error);
+FabGraph *fab_pipeline_run(const FabPipelineSpec *spec, GError **error);
 
 #endif
