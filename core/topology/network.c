@@ -254,7 +254,8 @@ choose_cable(const FabNetworkWays *ways, FabVertex vertex, uint64_t label)
 static int64_t
 take_one_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops)
 {
-    uint64_t label = fab_mix(((uint64_t)from << 32 | to) ^ fab_mix((uint64_t)flow << 32 | ways->topology->network.seed));
+    uint64_t seed = fab_mix((uint64_t)flow << 32 | ways->topology->network.seed);
+    uint64_t label = fab_mix(((uint64_t)from << 32 | to) ^ seed);
     uint32_t stage = 0;
     int64_t latency_ps = 0;
 
@@ -376,7 +377,8 @@ fab_network_tree(FabNetworkWays *ways, const FabVertex *nics, uint32_t count, ui
             return -1;
         for (FabVertex at = nics[i]; at != root;) {
             /* Each switch has one way up, whoever it got the data from. */
-            uint64_t label = fab_mix(((uint64_t)at << 32 | root) ^ fab_mix((uint64_t)flow << 32 | topology->network.seed));
+            uint64_t seed = fab_mix((uint64_t)flow << 32 | topology->network.seed);
+            uint64_t label = fab_mix(((uint64_t)at << 32 | root) ^ seed);
             uint32_t nearer;
             const uint32_t *cables = fab_cables_nearer(ways->cables, at, &nearer);
             FabHop hop = { .link = cables[label % nearer], .share = 1 };
