@@ -9,34 +9,15 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import unittest
 
-PROGRAM, SCENARIOS = (os.path.abspath(path) for path in sys.argv[1:3])
-DONE, NO, INPUT, SYSTEM = 0, 1, 2, 3
+from program import DONE, NO, Case, fabricast
+
+SCENARIOS = os.path.abspath(sys.argv[2])
 PRICE = ("--set", "price.gpu_hour=2 USD/h", "--set", "price.date=2025-11", "--set", "price.source=a quote")
 BRIDGES = ("bridge-3090-removed", "bridge-3090", "--set", "sizes=1M;256M")
-
-
-def fabricast(*words, **more):
-    return subprocess.run([PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=300, check=False, **more)
-
-
-class Case(unittest.TestCase):
-    def prints(self, *words, **more):
-        done = fabricast(*words, **more)
-        self.assertEqual((done.returncode, done.stderr), (DONE, ""), words)
-        return done.stdout
-
-    def refuses(self, pattern, *words):
-        done = fabricast(*words)
-        self.assertEqual(done.returncode, INPUT, (words, done.stdout, done.stderr))
-        self.assertRegex(done.stderr, pattern)
-        self.assertEqual(done.stderr.count("\n"), 1)
-        self.assertEqual(done.stdout, "")
 
 
 class Compare(Case):

@@ -7,20 +7,17 @@ cli-program.py PROGRAM FABRICAST-MEASURE
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
-PROGRAM, MEASURE = (os.path.abspath(path) for path in sys.argv[1:3])
-DONE, NO, INPUT, SYSTEM = 0, 1, 2, 3
+from program import DONE, INPUT, NO, PROGRAM, SYSTEM, Case, environment, fabricast
+
+MEASURE = os.path.abspath(sys.argv[2])
 LOOPBACK = ("--topology", "loopback-h200", "--collective", "all_reduce", "--algorithm", "ring")
 RING = ("--topology", "dgx-h100", "--collective", "all_reduce", "--algorithm", "ring")
-
-
 
 # Stands for fabricast-measure: says of every program twice its number of steps as its time.
 PRETENDER = """#!/usr/bin/env python3
@@ -38,36 +35,7 @@ print(json.dumps({"machine": "h200-x1", "tables": [{"id": "a", "system": {"gpu":
 """
 
 
-def fabricast(*words, path="", folder="/tmp", **more):
-    environment = {"PATH": path + os.environ["PATH"], "LC_ALL": "C", "TMPDIR": folder}
-    for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
-    return subprocess.run([PROGRAM, *words], env=environment, stdin=subprocess.DEVNULL, timeout=120,
-                          capture_output=True, text=True, **more)
-
-
-class Cli(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def prints(self, *words, status=DONE, **more):
-        ran = fabricast(*words, **more)
-        self.assertEqual((ran.returncode, ran.stderr), (status, ""), words)
-        return ran.stdout
-
-    def refuses(self, pattern, *words, status=INPUT, **more):
-        ran = fabricast(*words, **more)
-        self.assertEqual((ran.returncode, ran.stdout), (status, ""), words)
-        self.assertRegex(ran.stderr, r"\Afabricast: [^\n]+\n\Z", words)
-        self.assertRegex(ran.stderr, pattern, words)
-
-
-class Export(Cli):
+class Export(Case):
     def test_every_line_is_where_the_page_says(self):
         lines = [line.split(" ") for line in self.prints("program", "export", *RING, "--protocol", "simple", "--sizes",
                                                                "1M").splitlines()
@@ -149,7 +117,7 @@ class Export(Cli):
         self.refuses(r'program has no command "exprot"; did you mean export\?', "program", "exprot")
 
 
-class Show(Cli):
+class Show(Case):
     def test_steps_have_nccls_names(self):
         lines = self.prints("program", "show", *RING, "--ranks", "3", "--sizes", "3K", "--channels", "2").splitlines()
         self.assertRegex(lines[0], r"^# all_reduce ring ll, 3 KiB over 3 ranks: 2 channels, slices of at most ")
@@ -171,7 +139,7 @@ class Show(Cli):
         self.refuses(r"must be 0 or more", "program", "show", *RING, "--sizes", "1K", "--rank=-1")
 
 
-class Check(Cli):
+class Check(Case):
     def export(self):
         self.prints("program", "export", *RING, "--sizes", "1K,64K", "-o", self.path("a.prog"))
         with open(self.path("a.prog"), encoding="ascii") as file:
@@ -207,12 +175,11 @@ class Check(Cli):
         self.refuses(r"check needs a program file", "program", "check")
 
 
-class Measure(Cli):
+class Measure(Case):
     def program(self, text, name="fabricast-measure"):
-        with open(self.path(name), "w") as file:
-            file.write(text)
-        os.chmod(self.path(name), 0o755)
-        return ("--program-path", self.path(name))
+        path = self.write(name, text)
+        os.chmod(path, 0o755)
+        return ("--program-path", path)
 
     def measure(self, *more, status=DONE, **settings):
         return self.prints("measure", *LOOPBACK, "--sizes", "64K,1M", *more, status=status, **settings)
@@ -244,7 +211,8 @@ class Measure(Cli):
     def test_it_is_found_in_the_path_and_takes_more_options(self):
         more = "assert sys.argv[5:] == ['--repeats=50', '--gpus', '0']"
         self.program(PRETENDER.replace("rows = []", "rows = []; " + more))
-        text = self.measure("--pass=--repeats=50", "--pass=--gpus", "--pass=0", path=self.folder + ":")
+        text = self.measure("--pass=--repeats=50", "--pass=--gpus", "--pass=0",
+                            env=environment(PATH=f"{self.folder}:{os.environ['PATH']}"))
         self.assertIn("by fabricast-measure\n", text)
 
     def test_the_real_program_executes_what_is_exported(self):
@@ -272,7 +240,7 @@ class Measure(Cli):
 
     def refused(self, pattern, script, status=SYSTEM):
         self.refuses(pattern, "measure", *LOOPBACK, "--sizes", "64K", *self.program(script), status=status,
-                     folder=self.folder)
+                     env=environment(TMPDIR=self.folder))
         self.assertEqual(os.listdir(self.folder), ["fabricast-measure"])
 
     def test_a_machine_that_cannot_measure_is_said_in_one_line(self):

@@ -10,13 +10,12 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
-import tempfile
 import unittest
 
-PROGRAM, SCENARIOS = (os.path.abspath(path) for path in sys.argv[1:3])
-DONE, INPUT = 0, 2
+from program import Case, fabricast
+
+SCENARIOS = os.path.abspath(sys.argv[2])
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 PRICE = ("--set", "price.machine=9000 USD", "--set", "price.years=3", "--set", "price.date=2025-11",
          "--set", "price.source=a quote of <us>", "--set", "power.machine=0.9 kW", "--set", "power.kwh=0.2 USD/kWh",
@@ -35,11 +34,6 @@ topology.name & price.gpu_hour=dgx-a100 & 1.10 USD/h | dgx-h100 & 2.90 USD/h
 collective.ranks=2..8*2
 collective.algorithm=ring | nvls | tree
 """
-
-
-def fabricast(*words):
-    return subprocess.run([PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=300, check=False)
 
 
 class Page(html.parser.HTMLParser):
@@ -72,25 +66,7 @@ class Page(html.parser.HTMLParser):
             self.headings.append(data.strip())
 
 
-class Report(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
-
-    def prints(self, *words):
-        done = fabricast(*words)
-        self.assertEqual((done.returncode, done.stderr), (DONE, ""), words)
-        return done.stdout
-
-    def refuses(self, pattern, *words):
-        done = fabricast(*words)
-        self.assertEqual(done.returncode, INPUT, (words, done.stdout[:200], done.stderr))
-        self.assertRegex(done.stderr, pattern)
-        self.assertEqual((done.stderr.count("\n"), done.stdout), (1, ""))
-
+class Report(Case):
     def holds(self, text, part):
         self.assertTrue(part in text, "not on the page: " + part)
 
@@ -312,7 +288,7 @@ class Report(unittest.TestCase):
                      "--break-even", "report", even)
         self.refuses("needs results or scenarios", "report")
         self.refuses("no-such", "report", "no-such")
-        self.refuses("is a folder", "report", self.folder.name)
+        self.refuses("is a folder", "report", self.folder)
         self.refuses("--set changes scenarios", "report", good, "--set", "sizes=1M")
         self.refuses("only the same work", "report", "bridge-3090", "train-tensors-3090")
         self.refuses("unknown option", "report", good, "--titel=x")

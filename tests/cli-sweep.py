@@ -13,33 +13,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
-PROGRAM, TOPOLOGIES = (os.path.abspath(path) for path in sys.argv[1:3])
-DONE, NO, INPUT, SYSTEM = 0, 1, 2, 3
+from program import DONE, PROGRAM, SYSTEM, Case, environment, fabricast
 
-
-def fabricast(*words, **more):
-    return subprocess.run([PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=300, check=False, **more)
-
-
-class Case(unittest.TestCase):
-    def prints(self, *words, **more):
-        done = fabricast(*words, **more)
-        self.assertEqual((done.returncode, done.stderr), (DONE, ""), words)
-        return done.stdout
-
-    def refuses(self, pattern, *words):
-        done = fabricast(*words)
-        self.assertEqual(done.returncode, INPUT, (words, done.stdout, done.stderr))
-        self.assertRegex(done.stderr, pattern)
-        self.assertEqual(done.stderr.count("\n"), 1)
-        self.assertEqual(done.stdout, "")
-
-
+TOPOLOGIES = os.path.abspath(sys.argv[2])
 SWEEP = """[topology]
 name=dgx-h100
 [collective]
@@ -62,17 +41,11 @@ LONG_POINTS = 2000
 
 class Sweep(Case):
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="fab-sweep-")
-        self.store = os.path.join(self.folder, "points.db")
-
-    def tearDown(self):
-        shutil.rmtree(self.folder)
+        super().setUp()
+        self.store = self.path("points.db")
 
     def write(self, text):
-        path = os.path.join(self.folder, "sweep.ini")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        return path
+        return super().write("sweep.ini", text)
 
     def change(self, statement):
         with contextlib.closing(sqlite3.connect(self.store, isolation_level=None)) as base:
@@ -184,14 +157,14 @@ class Sweep(Case):
         with open(self.store, "wb") as file:
             file.write(b"no database at all, but long enough to look like one " * 40)
         self.refuses("is not a store that a sweep wrote", "sweep", path, "--store", self.store)
-        other = os.path.join(self.folder, "other.db")
+        other = self.path("other.db")
         with contextlib.closing(sqlite3.connect(other)) as base:
             base.execute("CREATE TABLE mine (x)")
         self.refuses("no sweep wrote", "sweep", path, "--store", other)
         self.refuses("unable to open", "sweep", path, "--store", os.path.join(self.folder, "none", "x.db"))
 
     def test_rows_that_no_sweep_writes_are_refused(self):
-        path, other = self.write(SWEEP), os.path.join(self.folder, "other.db")
+        path, other = self.write(SWEEP), self.path("other.db")
         self.prints("sweep", path, "--store", self.store)
         shutil.copy(self.store, other)
         for change in ("seconds=-5", "seconds=0", "seconds=9e999", "seconds='x'", "gpus=-8", "gpus=0", "gpus=5000000000",
@@ -201,7 +174,7 @@ class Sweep(Case):
             self.change("UPDATE rows SET " + change + " WHERE rowid = (SELECT max(rowid) FROM rows)")
             self.refuses(r"points\.db: is damaged: 1 rows are not what a sweep writes; name another store", "sweep",
                          path, "--store", self.store)
-        self.refuses(r"points\.db: is damaged", "sweep", path, "--store", os.path.join(self.folder, "whole.db"), "--merge",
+        self.refuses(r"points\.db: is damaged", "sweep", path, "--store", self.path("whole.db"), "--merge",
                      self.store)
         shutil.copy(other, self.store)
         for table in ("points", "rows"):
@@ -210,20 +183,20 @@ class Sweep(Case):
 
     def test_what_is_no_file_is_no_store(self):
         path = self.write(SWEEP)
-        pipe = os.path.join(self.folder, "pipe")
+        pipe = self.path("pipe")
         os.mkfifo(pipe)
         self.refuses("pipe: is a pipe, a store is a file on a disk", "sweep", path, "--store", pipe)
         self.refuses("is a folder, a store is a file on a disk", "sweep", path, "--store", self.folder)
         self.refuses("is a device, a store", "sweep", path, "--store", "/dev/full")
         self.refuses("command line: --store is empty, must name a file", "sweep", path, "--store", "")
         self.prints("sweep", path, "--store", ":memory:", cwd=self.folder)
-        self.assertTrue(os.path.exists(os.path.join(self.folder, ":memory:")))
+        self.assertTrue(os.path.exists(self.path(":memory:")))
 
     def test_a_change_of_what_points_depend_on_is_noticed_and_named(self):
         """The machine's file beside the scenario, the catalogue's, the calibration, the plugin, the constants."""
-        machine = os.path.join(self.folder, "mine.ini")
+        machine = self.path("mine.ini")
         shutil.copy(os.path.join(TOPOLOGIES, "dgx-h100.ini"), machine)
-        constants = os.path.join(self.folder, "fitted.ini")
+        constants = self.path("fitted.ini")
         with open(constants, "w", encoding="utf-8") as file:
             file.write("[calibration]\nformat=1\n[hopper]\nlaunch_us=5 us\n")
         path = self.write(SWEEP.replace("dgx-a100", "mine.ini").replace("operation", "channels=4\noperation") +
@@ -238,7 +211,7 @@ class Sweep(Case):
                          "--store", self.store)
             with open(changed, "w", encoding="utf-8") as file:
                 file.write(before)
-        catalogue = os.path.join(self.folder, "catalogue")
+        catalogue = self.path("catalogue")
         os.mkdir(catalogue)
         self.prints("sweep", path, "--store", self.store, "--topology-dir", catalogue)
         with open(os.path.join(TOPOLOGIES, "dgx-h100.ini"), encoding="utf-8") as file:
@@ -260,15 +233,13 @@ class Sweep(Case):
                           "topology.name=dgx-a100 | dgx-h100\n")
         self.prints("sweep", path, "--store", self.store)
         self.prints("sweep", path, "--store", self.store)
-        with open(os.path.join(self.folder, "layer.1.et"), "ab") as file:
+        with open(self.path("layer.1.et"), "ab") as file:
             file.write(b"\x00")
         self.refuses("layer.1.et has changed since its points were found", "sweep", path, "--store", self.store)
 
-    def share(self, path, part, environment=None):
-        store = os.path.join(self.folder, f"part-{part.replace('/', '-of-')}.db")
-        done = fabricast("sweep", path, "--store", store, "--part", "slurm" if environment else part,
-                         env=environment)
-        self.assertEqual((done.returncode, done.stderr), (DONE, ""))
+    def share(self, path, part, env=None):
+        store = self.path(f"part-{part.replace('/', '-of-')}.db")
+        self.prints("sweep", path, "--store", store, "--part", "slurm" if env else part, env=env)
         return store
 
     def test_stores_of_shares_are_merged(self):
@@ -298,8 +269,8 @@ class Sweep(Case):
         self.refuses("--merge needs stores after the scenario", *merge)
         self.refuses("exclude each other", *merge, part, "--part", "1/2")
         self.refuses("a sweep takes one scenario; stores are joined with --merge", "sweep", path, part)
-        self.refuses("none.db: no such file", *merge, os.path.join(self.folder, "none.db"))
-        self.assertFalse(os.path.exists(os.path.join(self.folder, "none.db")))
+        self.refuses("none.db: no such file", *merge, self.path("none.db"))
+        self.assertFalse(os.path.exists(self.path("none.db")))
         self.prints(*merge, part)
         self.refuses("is the store itself", *merge, self.store)
         self.refuses('"nothing" there is "peer=sys" here', "sweep", path, "--merge", part, "--set", "collective.peer=sys")
@@ -319,9 +290,9 @@ class Sweep(Case):
 
     def slurm(self, task, first, last, step):
         tasks = range(first, last + 1, step)
-        return {**os.environ, "SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": str(len(tasks)),
-                "SLURM_ARRAY_TASK_MIN": str(first), "SLURM_ARRAY_TASK_MAX": str(last),
-                "SLURM_ARRAY_TASK_STEP": str(step)}
+        return environment(SLURM_ARRAY_TASK_ID=str(task), SLURM_ARRAY_TASK_COUNT=str(len(tasks)),
+                           SLURM_ARRAY_TASK_MIN=str(first), SLURM_ARRAY_TASK_MAX=str(last),
+                           SLURM_ARRAY_TASK_STEP=str(step))
 
     def test_tasks_of_a_slurm_array_take_a_share_each(self):
         path = self.write(SWEEP)
@@ -340,9 +311,7 @@ class Sweep(Case):
         path = self.write(SWEEP)
         for change, pattern in (({"SLURM_ARRAY_TASK_COUNT": "3"}, "needs an array without gaps"),
                                 ({"SLURM_ARRAY_TASK_ID": "x"}, 'SLURM_ARRAY_TASK_ID is "x"')):
-            done = fabricast("sweep", path, "--part", "slurm", env={**self.slurm(2, 1, 4, 1), **change})
-            self.assertEqual((done.returncode, done.stdout), (INPUT, ""))
-            self.assertRegex(done.stderr, pattern)
+            self.refuses(pattern, "sweep", path, "--part", "slurm", env={**self.slurm(2, 1, 4, 1), **change})
         self.refuses('SLURM_ARRAY_TASK_ID is "not set"', "sweep", path, "--part", "slurm")
 
     def test_a_store_in_use_is_not_shared_by_chance(self):
