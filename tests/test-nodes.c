@@ -198,6 +198,22 @@ START_TEST(rings_of_ll128_hand_on_whole_chunks_over_nodes_and_trees_pieces)
 }
 END_TEST
 
+START_TEST(two_chunks_of_a_simple_ring_are_on_their_way_however_short)
+{
+    FabPlan small, large;
+    FabMachineFacts facts;
+    FabWishes wishes = { .protocol = FAB_PROTOCOL_SIMPLE, .algorithm = "ring" };
+
+    facts_of("node=dgx-h100|nodes=2", &facts);
+    ck_assert(fab_choose(&facts, FAB_ALL_GATHER, 1 << 20, &wishes, &small, NULL));
+    ck_assert(fab_choose(&facts, FAB_ALL_GATHER, 1 << 30, &wishes, &large, NULL));
+    fab_machine_facts_clear(&facts);
+    /* Slots of a slice each, as many as chunks of two slices have: where a chunk is one slice, the other is empty. */
+    ck_assert_uint_eq(large.slots * large.slice_bytes, 2 * large.chunk_bytes);
+    ck_assert_uint_eq(small.slots, 2);
+}
+END_TEST
+
 START_TEST(what_cannot_run_over_nodes_is_refused)
 {
     static const char *const names[][2] = {
@@ -404,6 +420,32 @@ START_TEST(tables_of_several_nodes_become_clusters_when_asked_for)
 }
 END_TEST
 
+START_TEST(tcpx_runs_simple_over_rings_unless_a_table_says_otherwise)
+{
+    const char *facts[] = { "source.machine=test", "system.ranks=16", "system.nodes=2", "system.gpus_per_node=8",
+                            "system.topology=dgx-h100", "system.nic=GPUDirect-TCPX gVNIC", "overrides.nodes=2",
+                            "overrides.nics_per_node=4", "overrides.nic_gbps=200", "run.collective=all_reduce",
+                            "quality.grade=A", "quality.reason=made", NULL, NULL };
+
+    for (int stated = 0; stated < 2; stated++) {
+        g_autoptr(FabMeasurement) measurement = NULL;
+        g_autoptr(FabResult) result = NULL;
+        g_auto(FabResolved) resolved;
+        const FabResultRow *row;
+
+        facts[12] = stated ? "run.env=NCCL_ALGO=Tree" : NULL;
+        measurement = made(facts);
+        fab_resolve_cluster(measurement, &resolved);
+        ck_assert_msg(resolved.reason == NULL, "%s", resolved.detail);
+        result = fab_run_on(resolved.scenario, resolved.topology, NULL, NULL, NULL, NULL);
+        ck_assert_ptr_nonnull(result);
+        row = result->rows->pdata[0];
+        ck_assert_str_eq(row->algorithm, stated ? "tree" : "ring");
+        ck_assert_str_eq(row->protocol, stated ? "ll128" : "simple");
+    }
+}
+END_TEST
+
 START_TEST(racks_give_their_first_gpus)
 {
     g_autoptr(FabMeasurement) measurement = made((const char *const[]) {
@@ -438,6 +480,7 @@ main(void)
     suite_add_tcase(suite, channels);
     tcase_add_test(choice, small_calls_take_trees_and_large_ones_what_the_node_has);
     tcase_add_test(choice, rings_of_ll128_hand_on_whole_chunks_over_nodes_and_trees_pieces);
+    tcase_add_test(choice, two_chunks_of_a_simple_ring_are_on_their_way_however_short);
     tcase_add_test(choice, what_cannot_run_over_nodes_is_refused);
     tcase_add_test(choice, pat_needs_no_setting_with_one_gpu_a_node);
     suite_add_tcase(suite, choice);
@@ -451,6 +494,7 @@ main(void)
     tcase_add_test(runs, a_seed_changes_static_routing_and_nothing_else);
     suite_add_tcase(suite, runs);
     tcase_add_test(measured, tables_of_several_nodes_become_clusters_when_asked_for);
+    tcase_add_test(measured, tcpx_runs_simple_over_rings_unless_a_table_says_otherwise);
     tcase_add_test(measured, racks_give_their_first_gpus);
     suite_add_tcase(suite, measured);
     runner = srunner_create(suite);

@@ -323,6 +323,9 @@ simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t si
     plan->chunk_bytes = most;
     plan->slice_bytes = MAX(round_up(divide_up(MIN(share, most), 2), 16), most / 64);
     plan->slots = FIFO_SLOTS / 2;
+    /* The second slice of a chunk that fits into one takes a slot, too: between nodes two messages are on their way. */
+    if (facts->nodes > 1 && share <= plan->slice_bytes)
+        plan->slots = FIFO_SLOTS / 4;
 }
 
 /*

@@ -7,4 +7,7 @@
 /* Adds "topology.KEY=VALUE" texts to `sets`, and what is assumed to `notes`. */
 void fab_resolve_network(const FabMeasurement *measurement, GPtrArray *sets, GPtrArray *notes);
 
+/* What the makers of its network have NCCL told, where the table states no settings of its own. */
+void fab_resolve_network_settings(const FabMeasurement *measurement, GPtrArray *sets, GPtrArray *notes);
+
 #endif

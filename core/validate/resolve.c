@@ -515,8 +515,11 @@ resolve(const FabMeasurement *measurement, bool cluster, FabResolved *resolved)
     add_usual_tree(&resolver);
     if (cluster)
         fab_resolve_network(measurement, sets, resolved->notes);
-    if (build_machine(&resolver))
-        build_scenario(&resolver);
+    if (!build_machine(&resolver))
+        return;
+    if (cluster)
+        fab_resolve_network_settings(measurement, sets, resolved->notes);
+    build_scenario(&resolver);
 }
 
 void
