@@ -405,8 +405,8 @@ unscaled_seconds(FabGroupTimes *times, FabCollective collective, FabGroup group,
 {
     if (group.size < 2 || bytes <= 0)
         return 0;
-    /* From one rank to the next is a matter of two. */
-    if (collective == FAB_SEND_RECV)
+    /* From one rank to the next is a matter of two, unless a ring must cross to another machine somewhere. */
+    if (collective == FAB_SEND_RECV && fab_group_members_inside(times, group) == group.size)
         group.size = 2;
     if (fab_group_members_inside(times, group) == group.size)
         return seconds_inside(times, collective, group, bytes, error);

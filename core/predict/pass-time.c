@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "predict/step-axis.h"
+#include "scenario/placement.h"
 #include "workload/memory.h"
 #include "workload/parameters.h"
 #include "workload/skew.h"
@@ -22,7 +24,7 @@ typedef struct {
 static FabGroup
 tensor_group(const FabTraining *training)
 {
-    return (FabGroup) { training->tp, 1 };
+    return fab_step_axis_tensor(training, 0).group;
 }
 
 static double
@@ -79,7 +81,7 @@ static void
 add_experts(Builder *builder, double forward[FAB_TIME_PARTS], double backward[FAB_TIME_PARTS])
 {
     const FabTraining *training = builder->spec->training;
-    FabGroup group = { training->ep, training->tp };
+    FabGroup group = fab_step_axis_expert(training, 0).group;
     double bytes = builder->payload * builder->spec->model->experts_per_token / training->tp, once;
 
     if (training->ep == 1)
@@ -103,7 +105,7 @@ add_context(Builder *builder, const FabLayerTimes *times, double forward[FAB_TIM
 
     if (training->cp == 1)
         return;
-    once = cost(builder, FAB_SEND_RECV, (FabGroup) { training->cp, training->tp },
+    once = cost(builder, FAB_SEND_RECV, fab_step_axis_context(training, 0).group,
                 builder->tokens * 2 * heads * model->head_dim * builder->width);
     forward[FAB_TIME_CONTEXT] += fmax(steps * once - times->forward.attention * steps / ranks, 0);
     backward[FAB_TIME_CONTEXT] += fmax(2 * steps * once - times->backward.attention * steps / ranks, 0);
@@ -153,7 +155,7 @@ static void
 add_shards(Builder *builder, double parameters, double forward[FAB_TIME_PARTS], double backward[FAB_TIME_PARTS])
 {
     const FabTraining *training = builder->spec->training;
-    FabGroup group = { training->dp * training->cp, training->tp };
+    FabGroup group = fab_step_axis_replica(training, 0, false).group;
     double gather, scatter;
 
     if (training->zero != 3)
@@ -261,7 +263,7 @@ hop_seconds(Builder *builder)
 
     if (training->pp == 1)
         return 0;
-    seconds = cost(builder, FAB_SEND_RECV, (FabGroup) { 2, training->tp * training->cp * training->dp },
+    seconds = cost(builder, FAB_SEND_RECV, (FabGroup) { 2, fab_placement_stride(training, FAB_AXIS_PP) },
                    builder->payload / training->tp);
     if (!training->sequence_parallel && training->tp > 1)
         seconds += cost(builder, FAB_ALL_GATHER, tensor_group(training), builder->payload);

@@ -133,8 +133,9 @@ ring(FabStepWriter *writer, double seconds, double attention, uint32_t rounds)
 {
     const FabTraining *training = writer->training;
     const FabModel *model = writer->model;
-    uint32_t cp = training->cp, place = writer->q % cp, base = writer->rank - place * training->tp;
-    uint32_t to = base + (place + 1) % cp * training->tp, from = base + (place + cp - 1) % cp * training->tp;
+    FabStepAxis axis = fab_step_axis_context(training, writer->rank);
+    uint32_t cp = training->cp, stride = axis.group.stride, place = (writer->rank - axis.first) / stride;
+    uint32_t to = axis.first + (place + 1) % cp * stride, from = axis.first + (place + cp - 1) % cp * stride;
     double heads = model->kv_rank > 0 ? model->heads / (double)training->tp
                                       : fmax(model->kv_heads / (double)training->tp, 1);
     double bytes = writer->trace->pieces.tokens * 2 * heads * model->head_dim * writer->trace->pieces.width;

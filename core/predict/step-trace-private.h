@@ -22,7 +22,7 @@ typedef struct {
     const FabModel *model;
     FabTraceRank *out;
     GArray *tails;      /* uint64_t: what the next node waits for */
-    uint32_t rank, q, stage; /* its place: context x replica, stage */
+    uint32_t rank, stage;
     double expert_shown;
     uint64_t next;      /* id */
     GError **error;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "predict/group-time.h"
 #include "predict/step-trace-private.h"
+#include "scenario/placement.h"
 #include "topology/machine.h"
 #include "workload/memory.h"
 #include "workload/parameters.h"
@@ -45,7 +46,7 @@ hop_tag(const FabStepWriter *writer, const FabPass *pass, uint32_t chunk, bool s
 static uint32_t
 rank_at(const FabStepWriter *writer, uint32_t stage)
 {
-    return writer->rank + (stage - writer->stage) * writer->training->tp * writer->training->cp * writer->training->dp;
+    return writer->rank + (stage - writer->stage) * fab_placement_stride(writer->training, FAB_AXIS_PP);
 }
 
 /* Moves to the chunk before (forward) or behind it (backward); false: there is none. */
@@ -202,7 +203,7 @@ plan_exchange(const FabStepWriter *writer, Exchange *gather, Exchange *reduce)
     const FabTraining *training = writer->training;
     bool wide = training->precision == FAB_PRECISION_FP32 || training->precision == FAB_PRECISION_TF32;
     double width = wide ? 4 : training->gradient_bytes, bytes, last;
-    FabGroup group = { training->dp * training->cp, training->tp };
+    FabGroup group = fab_step_axis_replica(training, 0, false).group;
     uint64_t shared, experts;
 
     if (group.size == 1 || training->zero == 3 || training->frozen)
@@ -367,14 +368,14 @@ FabTraceRank *
 fab_step_trace_rank(const FabStepTrace *trace, uint32_t rank, GError **error)
 {
     const FabTraining *training = trace->step->footprint->training;
-    uint32_t replicas = training->cp * training->dp, count;
+    uint32_t count;
     g_autofree char *path = g_strdup_printf("rank %u", rank);
     g_autoptr(FabTraceRank) out = fab_trace_rank_new(path);
     FabPipeline pipeline = { training->schedule, training->pp, training->chunks, trace->step->micros };
     g_autoptr(GArray) tails = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     FabStepWriter writer = { .trace = trace, .training = training, .model = trace->step->footprint->model, .out = out,
                       .tails = tails, .rank = rank,
-                      .q = rank / training->tp % replicas, .stage = rank / training->tp / replicas, .error = error };
+                      .stage = fab_placement_of(training, rank, FAB_AXIS_PP), .error = error };
     g_autofree FabPass *passes = fab_schedule_stage(&pipeline, writer.stage, &count);
 
     out->scenario = g_string_chunk_insert(out->texts, trace->step->footprint->name);

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "predict/fault-private.h"
+#include "scenario/placement.h"
 
 void
 fab_step_faults_free(FabStepFaults *faults)
@@ -17,11 +18,10 @@ fab_step_faults_free(FabStepFaults *faults)
     g_free(faults);
 }
 
-/* The stage of a rank: tensor-parallel ranks are neighbours, then those of replicas, then stages. */
 static uint32_t
 stage_of(const FabTraining *training, uint32_t gpu)
 {
-    return MIN(gpu / (training->tp * training->cp * training->dp), training->pp - 1);
+    return fab_placement_of(training, gpu, FAB_AXIS_PP);
 }
 
 static bool

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "predict/group-time.h"
 #include "predict/pass-time.h"
+#include "predict/step-axis.h"
 #include "predict/training-timed.h"
 #include "topology/gpu.h"
 #include "topology/machine.h"
@@ -167,8 +168,8 @@ static double
 replica_seconds(const Replicas *replicas, FabCollective collective, double width, GError **error)
 {
     const FabTraining *training = replicas->training;
-    uint32_t all = training->dp * training->cp;
-    FabGroup group = { all, training->tp }, dealt = { all / training->ep, training->tp * training->ep };
+    FabGroup group = fab_step_axis_replica(training, 0, false).group;
+    FabGroup dealt = fab_step_axis_replica(training, 0, true).group;
     double shared = fab_group_seconds(replicas->times, collective, group, replicas->shared * width, error), experts = 0;
 
     if (shared >= 0 && replicas->experts > 0)
@@ -181,7 +182,7 @@ static double
 exposed(const Replicas *replicas, double seconds, double bytes, double hidden)
 {
     const FabTraining *training = replicas->training;
-    FabGroup group = { training->dp * training->cp, training->tp };
+    FabGroup group = fab_step_axis_replica(training, 0, false).group;
     bool overlap = training->overlap && !fab_group_is_staged(replicas->times, group);
     double last = training->pp > 1 ? 1.0 / training->chunks : fmin(1, BUCKET_BYTES / fmax(bytes, 1));
 

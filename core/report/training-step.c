@@ -6,6 +6,7 @@
 #include "fabricast-config.h"
 #include "report/stream.h"
 #include "report/training.h"
+#include "scenario/placement.h"
 
 /* Shorter parts are roundings of picoseconds. */
 #define SHOWN_S 1e-8
@@ -40,6 +41,7 @@ print_head(const FabTrainingStep *step, FILE *out)
 {
     const FabFootprint *footprint = step->footprint;
     const FabTraining *training = footprint->training;
+    g_autofree char *order = fab_placement_unusual(training);
 
     fprintf(out, "# fabricast training  %s  %s on %u x %s (%s)\n", footprint->name,
             footprint->model->title != NULL ? footprint->model->title : "model", training->gpus, footprint->gpu,
@@ -48,6 +50,8 @@ print_head(const FabTrainingStep *step, FILE *out)
             training->chunks, training->cp, training->dp, training->ep, training->zero,
             fab_schedule_names[training->schedule], fab_recompute_names[training->recompute],
             training->sequence_parallel ? "  sequence parallel" : "");
+    if (order != NULL)
+        fprintf(out, "# order of axes on the machine, neighbours first: %s\n", order);
     fprintf(out, "# %u sequences of %u tokens, %u micro-batches of %u, %s\n", training->global_batch,
             training->sequence, step->micros, training->micro_batch, fab_precision_names[training->precision]);
     fprintf(out, "# stack %s, constants of %s%s\n", step->stack->name, step->stack->source,
@@ -240,7 +244,7 @@ fab_report_training_trace(const FabTrainingStep *step, FILE *out)
     fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n", out);
     for (uint32_t s = 0; s < training->pp * ranks; s++)
         fprintf(out, "{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":0,\"tid\":%u,\"args\":{\"name\":\"stage %u, rank "
-                "%u\"}},\n", s, s / ranks, fab_memory_rank(training, s / ranks) + s % ranks);
+                "%u\"}},\n", s, s / ranks, fab_placement_rank(training, s / ranks, s % ranks));
     for (uint32_t i = 0; i < count; i++) {
         const FabTask *task = fab_graph_task(step->pipeline, i);
         FabPass pass = fab_pass_of_tag(task->tag);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "scenario/training.h"
 
 /* Groups of which a scenario has one; the last is that of a scenario that says nothing. */
 static const char *const what_runs[] = { "transfer", "training", "inference", "pipeline", "trace", "collective", NULL };
@@ -30,14 +31,17 @@ is_group(const char *text)
     return is_word(g_str_has_prefix(text, "fault ") ? text + strlen("fault ") : text);
 }
 
-/* What the scenario runs. */
+/* What the scenario runs; of a step on many GPUs the layout has a group of its own. */
 static const char *
-find_group(const FabKeyfile *file)
+find_group(const FabKeyfile *file, const char *key)
 {
     guint i = 0;
 
     while (what_runs[i + 1] != NULL && !fab_keyfile_has_group(file, what_runs[i]))
         i++;
+    if (fab_training_is_parallel(key) &&
+        (strcmp(what_runs[i], "training") == 0 || strcmp(what_runs[i], "inference") == 0))
+        return "parallel";
     return what_runs[i];
 }
 
@@ -57,7 +61,7 @@ apply_set(FabKeyfile *file, const char *set, bool all, GError **error)
         return false;
     }
     if (grouped || all)
-        fab_keyfile_set(file, grouped ? words[0] : find_group(file), words[grouped ? 1 : 0], sides[1]);
+        fab_keyfile_set(file, grouped ? words[0] : find_group(file, words[0]), words[grouped ? 1 : 0], sides[1]);
     return true;
 }
 
@@ -86,7 +90,7 @@ is_same_key(const char *a, const char *b)
         return strcmp(a, b) == 0;
     group = g_strndup(grouped, (gsize)((dot_a != NULL ? dot_a : dot_b) - grouped));
     return strcmp(dot_a != NULL ? dot_a + 1 : a, dot_b != NULL ? dot_b + 1 : b) == 0 &&
-           g_strv_contains(what_runs, group);
+           (g_strv_contains(what_runs, group) || strcmp(group, "parallel") == 0);
 }
 
 bool

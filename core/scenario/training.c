@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "scenario/placement.h"
 
 #define PARALLEL "parallel"
 #define TRAINING "training"
@@ -17,7 +18,7 @@ static const char *const stack_names[] = { "auto", "megatron", "megatron-deepspe
 
 static const char *const parallel_keys[] = { "tp", "pp", "cp", "dp", "ep", "sequence_parallel", "zero", "schedule",
                                              "chunks", "recompute", "ends_as_layers", "expert_skew", "expert_zipf",
-                                             "expert_seed", NULL };
+                                             "expert_seed", "order", NULL };
 static const char *const training_keys[] = { "nodes", "gpus", "sequence", "micro_batch", "global_batch", "precision",
                                              "gradients", "flash", "overlap", "nic_rate", "stack", "frozen", "fold",
                                              NULL };
@@ -38,6 +39,12 @@ fab_training_accept(FabKeyfile *file)
     accept_keys(file, PARALLEL, parallel_keys);
     accept_keys(file, TRAINING, training_keys);
     accept_keys(file, INFERENCE, inference_keys);
+}
+
+bool
+fab_training_is_parallel(const char *key)
+{
+    return g_strv_contains(parallel_keys, key);
 }
 
 bool
@@ -161,7 +168,7 @@ fab_training_read(FabKeyfile *file, const FabModel *model, GError **error)
     training->micro_batch = 1;
     training->flash = training->overlap = training->fold = true;
     if (!read_counts(file, training, error) || !read_words(file, training, error) ||
-        !read_skew(file, training, error))
+        !fab_placement_read(file, training, error) || !read_skew(file, training, error))
         return NULL;
     training->sequence_parallel = training->tp > 1;
     if (!fab_keyfile_get_boolean(file, PARALLEL, "sequence_parallel", &training->sequence_parallel, error) ||
@@ -196,7 +203,7 @@ refuse_training_keys(FabKeyfile *file, GError **error)
     for (guint i = 0; only[i] != NULL; i++) {
         if (fab_keyfile_get(file, PARALLEL, only[i]) == NULL)
             continue;
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "is for [training]; inference has tp, pp, dp and ep");
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "is for [training]; inference has tp, pp, dp, ep and order");
         fab_keyfile_prefix_error(file, PARALLEL, only[i], error);
         return false;
     }
@@ -246,6 +253,7 @@ fab_inference_read(FabKeyfile *file, const FabModel *model, GError **error)
     training->sequence = MIN(model->sequence, 1024);
     training->inference = training->flash = training->overlap = training->fold = true;
     if (!refuse_training_keys(file, error) || !read_inference_counts(file, training, error) ||
+        !fab_placement_read(file, training, error) ||
         !fab_keyfile_get_choice(file, INFERENCE, "precision", fab_precision_names, &precision, error) ||
         !fab_keyfile_get_choice(file, INFERENCE, "stack", stack_names, &stack, error) ||
         !fab_keyfile_get_quantity(file, INFERENCE, "nic_rate", "B/s", 1e6, 1e13, &training->nic_rate, error))

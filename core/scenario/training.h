@@ -17,11 +17,14 @@ typedef enum { FAB_RECOMPUTE_NONE, FAB_RECOMPUTE_SELECTIVE, FAB_RECOMPUTE_FULL }
 typedef enum { FAB_SCHEDULE_1F1B, FAB_SCHEDULE_INTERLEAVED, FAB_SCHEDULE_GPIPE, FAB_SCHEDULE_ZB_H1,
                FAB_SCHEDULE_DUALPIPE } FabSchedule;
 
+typedef enum { FAB_AXIS_TP, FAB_AXIS_CP, FAB_AXIS_DP, FAB_AXIS_PP, FAB_AXES } FabAxis;
+
 extern const char *const fab_precision_names[], *const fab_recompute_names[], *const fab_schedule_names[];
 
 typedef struct {
     /* [parallel]: degrees, 1 or more; dp 0 until fab_training_place() */
     uint32_t tp, pp, cp, dp, ep;
+    uint8_t order[FAB_AXES];   /* FabAxis, neighbours first: placement.h */
     bool sequence_parallel;
     bool ends_as_layers;       /* embedding and logits count as a layer each when layers are dealt out to stages */
     uint32_t zero;             /* 0: each replica keeps all; 1 optimiser, 2 gradients, 3 parameters too are sharded */
@@ -51,6 +54,9 @@ typedef struct {
 
 /* Declares the keys of [model], [parallel], [training] and [inference], so that misspelt ones are found. */
 void fab_training_accept(FabKeyfile *file);
+
+/* Whether [parallel] has such a key. */
+bool fab_training_is_parallel(const char *key);
 
 /* Refuses a step without a model, and a model without a step. */
 bool fab_training_check_groups(const FabKeyfile *file, GError **error);

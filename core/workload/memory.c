@@ -1,5 +1,6 @@
 #include "workload/memory.h"
 
+#include "scenario/placement.h"
 #include "workload/parameters.h"
 #include "workload/schedule.h"
 #include "workload/skew.h"
@@ -288,7 +289,7 @@ fab_memory_stage(const FabTraining *training, const FabModel *model, uint32_t st
 uint32_t
 fab_memory_rank(const FabTraining *training, uint32_t stage)
 {
-    return stage * training->tp * training->cp * training->dp;
+    return fab_placement_rank(training, stage, 0);
 }
 
 double
