@@ -415,8 +415,8 @@ predict_stages(const Device *device, guint row)
 /* ------------------------------------------------------------------ tables */
 
 /*
- * Short copies are timed many in a row: each begins a gap after the one before it in its stream, and not before the
- * host's thread has put those of all streams into them. What [pipeline] takes for both.
+ * Short copies and kernels are timed many in a row: each begins a gap after the one before it in its stream, and not
+ * before the host's thread has put those of all streams into them. What [pipeline] takes for both.
  */
 static double
 in_a_row(double us, guint streams)
@@ -453,7 +453,7 @@ predict(const Device *device, guint row)
     if (strcmp(test, "pipeline") == 0)
         return predict_pipeline(device, row);
     if (accesses_of(test) > 0)
-        return predict_rate(device, row);
+        return in_a_row(predict_rate(device, row), 1);
     if (g_str_has_prefix(test, "overlap"))
         return predict_overlap(device, row, strcmp(test, "overlap") != 0);
     if (strcmp(test, "stages") == 0)
