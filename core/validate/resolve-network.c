@@ -67,8 +67,8 @@ slingshot_gap(const FabMeasurement *measurement)
 
 /*
  * GPUDirect-TCPX runs Simple over rings, with 8 channels at least: its maker's settings for A3 High (NCCL_PROTO,
- * NCCL_ALGO, NCCL_MIN_NCHANNELS), which tables do not repeat. TCP gets 0.78 of a NIC's rate (0.75 to 0.8: all-gather of 256 and
- * 512 MiB on two A3 High, 72 to 76 of 100 GB/s).
+ * NCCL_ALGO, NCCL_MIN_NCHANNELS), which tables do not repeat. TCP gets 0.78 of a NIC's rate (0.75 to 0.8: all-gather
+ * of 256 and 512 MiB on two A3 High, 72 to 76 of 100 GB/s).
  */
 static void
 add_tcpx_rate(const FabMeasurement *measurement, GPtrArray *sets)
