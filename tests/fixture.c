@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 char *test_folder;
+GString *test_remarks;
 
 void
 test_folder_make(void)
@@ -45,13 +46,45 @@ test_write(const char *name, const char *text)
 }
 
 void
+test_says(const char *text, const char *part)
+{
+    ck_assert_msg(text != NULL && strstr(text, part) != NULL, "\"%s\" lacks \"%s\"", text, part);
+}
+
+void
 test_error(GError **error, int code, const char *part)
 {
     ck_assert_msg(*error != NULL, "no error, expected \"%s\"", part);
     ck_assert_msg((*error)->domain == FAB_ERROR && (*error)->code == code, "code %d: %s", (*error)->code,
                   (*error)->message);
-    ck_assert_msg(strstr((*error)->message, part) != NULL, "\"%s\" lacks \"%s\"", (*error)->message, part);
+    test_says((*error)->message, part);
     g_clear_error(error);
+}
+
+void
+test_refusal(GError **error, const char *pattern)
+{
+    ck_assert_msg(*error != NULL, "no error, expected \"%s\"", pattern);
+    ck_assert_msg(g_regex_match_simple(pattern, (*error)->message, 0, 0), "\"%s\" does not match %s", (*error)->message,
+                  pattern);
+    ck_assert_int_eq(fab_error_exit_status(*error), FAB_EXIT_INPUT);
+    ck_assert_ptr_null(strchr((*error)->message, '\n'));
+    g_clear_error(error);
+}
+
+void
+test_remarks_clear(void)
+{
+    if (test_remarks == NULL)
+        test_remarks = g_string_new(NULL);
+    g_string_truncate(test_remarks, 0);
+}
+
+void
+test_remark(void *data, const char *message)
+{
+    (void)data;
+    g_string_append_printf(test_remarks, "%s\n", message);
 }
 
 FabResult *

@@ -13,8 +13,18 @@ void test_folder_remove(void);
 char *test_path(const char *name);
 char *test_write(const char *name, const char *text);
 
+/* Fails unless `text` is there and holds `part`. */
+void test_says(const char *text, const char *part);
 /* Fails unless *error has this code of FAB_ERROR and `part` in its message; clears it. */
 void test_error(GError **error, int code, const char *part);
+
+/* Fails unless *error is one sentence about the input that matches `pattern`; clears it. */
+void test_refusal(GError **error, const char *pattern);
+
+/* What an importer remarked, a line each, since the last test_remarks_clear(); test_remark() is its callback. */
+extern GString *test_remarks;
+void test_remarks_clear(void);
+void test_remark(void *data, const char *message);
 
 /* The result of a scenario of "group.key=value" texts that end with NULL; a test fails where there must be one. */
 FabResult *test_try_run(const char *const *sets, GError **error);

@@ -117,7 +117,8 @@ run(const char *fabric, const FabProgram *program, const FabExecution *execution
 {
     static const uint32_t gpus[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 };
     g_autoptr(FabTopology) topology = fabric_new(fabric);
-    g_autoptr(FabRouter) router = fab_router_new(topology, &(FabRouteRules) { peer_level, true });
+    g_autoptr(FabRouter) router =
+        fab_router_new(topology, &(FabRouteRules) { .peer_level = peer_level, .nvlink = true });
     FabEngineSpec spec = { .topology = topology, .router = router, .program = program, .gpus = gpus,
                            .execution = *execution };
 

@@ -1,9 +1,9 @@
 /* Building: parameters to a graph, the checks on it, resources; and plugins that hand over nonsense. */
 #include <check.h>
 #include <math.h>
-#include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "suite.h"
 #include "topology/builder.h"
 #include "topology/machine.h"
@@ -46,7 +46,7 @@ assert_message(GError **error, const char *part)
     ck_assert_msg((*error)->domain == FAB_ERROR && (*error)->code == FAB_ERROR_VALUE, "code %d: %s", (*error)->code,
                   (*error)->message);
     ck_assert_msg(g_str_has_prefix((*error)->message, "folder/sample-box.ini: "), "%s", (*error)->message);
-    ck_assert_msg(strstr((*error)->message, part) != NULL, "\"%s\" lacks \"%s\"", (*error)->message, part);
+    test_says((*error)->message, part);
     g_clear_error(error);
 }
 

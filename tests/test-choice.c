@@ -29,6 +29,7 @@ machine_init_release(Machine *machine, const char *name, const char *gpu, uint32
 {
     g_autoptr(GHashTable) overrides = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GError) error = NULL;
+    FabRouteRules rules = { .nvlink = true };
     g_autofree uint32_t *gpus = NULL;
 
     if (gpu != NULL)
@@ -40,8 +41,8 @@ machine_init_release(Machine *machine, const char *name, const char *gpu, uint32
     gpus = g_new(uint32_t, ranks);
     for (uint32_t i = 0; i < ranks; i++)
         gpus[i] = i;
-    machine->router = fab_router_new(machine->topology,
-                                     &(FabRouteRules) { fab_peer_level(machine->topology, ranks, nccl), true });
+    rules.peer_level = fab_peer_level(machine->topology, ranks, nccl);
+    machine->router = fab_router_new(machine->topology, &rules);
     if (!fab_machine_facts(machine->router, machine->topology, gpus, ranks, nccl, &machine->facts, &error))
         ck_abort_msg("%s: %s", name, error->message);
 }

@@ -52,7 +52,8 @@ time_with(const FabTopology *topology, const char *algorithm, const FabCollectiv
           const FabExecution *execution)
 {
     uint32_t gpus[MOST_RANKS];
-    g_autoptr(FabRouter) router = fab_router_new(topology, &(FabRouteRules) { FAB_PATH_PXB, true });
+    g_autoptr(FabRouter) router =
+        fab_router_new(topology, &(FabRouteRules) { .peer_level = FAB_PATH_PXB, .nvlink = true });
     g_autoptr(GError) error = NULL;
     g_autoptr(FabProgram) program = fab_collective_emit(fab_algorithm_find(algorithm, NULL), spec, &error);
     FabEngineSpec engine = { .topology = topology, .router = router, .program = program, .gpus = gpus,

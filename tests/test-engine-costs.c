@@ -361,8 +361,10 @@ time_with(const char *fabric, const char *other, const FabEngineChange *changes,
     g_autoptr(FabProgram) program = copy_new(&script, 1, 1);
     g_autoptr(FabTopology) topology = fabric_new(fabric);
     g_autoptr(FabTopology) later = fabric_new(other != NULL ? other : fabric);
-    g_autoptr(FabRouter) router = fab_router_new(topology, &(FabRouteRules) { FAB_PATH_PXB, true });
-    g_autoptr(FabRouter) ways = fab_router_new(later, &(FabRouteRules) { FAB_PATH_PXB, other == NULL });
+    g_autoptr(FabRouter) router =
+        fab_router_new(topology, &(FabRouteRules) { .peer_level = FAB_PATH_PXB, .nvlink = true });
+    g_autoptr(FabRouter) ways =
+        fab_router_new(later, &(FabRouteRules) { .peer_level = FAB_PATH_PXB, .nvlink = other == NULL });
     FabEngineChange filled[MOST_CHANGES];
     FabEngineSpec spec = { .topology = topology, .router = router, .program = program, .gpus = gpus,
                            .execution = *execution, .changes = filled, .change_count = count };

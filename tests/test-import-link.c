@@ -1,43 +1,30 @@
 /* What nvbandwidth and p2pBandwidthLatencyTest print. */
 #include <check.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "measure/import-link.h"
 #include "suite.h"
 
 typedef GPtrArray *(*Importer)(const char *path, const FabImportOptions *options, GError **error);
 
-static GString *remarks;
-
-static void
-keep_remark(void *data, const char *message)
-{
-    (void)data;
-    g_string_append_printf(remarks, "%s\n", message);
-}
-
 static GPtrArray *
 import_file(Importer importer, const char *path, GError **error)
 {
-    FabImportOptions options = { .remark = keep_remark };
+    FabImportOptions options = { .remark = test_remark };
 
-    g_string_truncate(remarks, 0);
+    test_remarks_clear();
     return importer(path, &options, error);
 }
 
 static GPtrArray *
 import_text(Importer importer, const char *text, GError **error)
 {
-    g_autofree char *path = g_strdup_printf("%s/fabricast-link-%d.log", g_get_tmp_dir(), (int)getpid());
-    GPtrArray *drafts;
+    g_autofree char *path = test_write("a.log", text);
 
-    ck_assert(g_file_set_contents(path, text, -1, NULL));
-    drafts = import_file(importer, path, error);
-    g_unlink(path);
-    return drafts;
+    return import_file(importer, path, error);
 }
 
 static GPtrArray *
@@ -68,7 +55,7 @@ assert_refused(Importer importer, const char *text, const char *part)
     g_autoptr(GPtrArray) drafts = import_text(importer, text, &error);
 
     ck_assert_ptr_null(drafts);
-    ck_assert_msg(strstr(error->message, part) != NULL, "\"%s\" lacks \"%s\"", error->message, part);
+    test_says(error->message, part);
 }
 
 static void
@@ -90,12 +77,6 @@ assert_value(const GPtrArray *drafts, guint index, const char *group, const char
     ck_assert_pstr_eq(fab_draft_get(drafts->pdata[index], group, key), value);
 }
 
-static void
-assert_remark(const char *part)
-{
-    ck_assert_msg(strstr(remarks->str, part) != NULL, "\"%s\" lacks \"%s\"", remarks->str, part);
-}
-
 /* ------------------------------------------------------------------ p2pBandwidthLatencyTest */
 
 START_TEST(both_directions_of_an_asymmetric_pair_are_kept)
@@ -111,7 +92,7 @@ START_TEST(both_directions_of_an_asymmetric_pair_are_kept)
     assert_value(drafts, 0, "system", "p2p", "no");
     assert_value(drafts, 1, "system", "p2p", "yes");
     assert_value(drafts, 1, "system", "gpu_id", "rtx-4090");
-    ck_assert_str_eq(remarks->str, "");
+    ck_assert_str_eq(test_remarks->str, "");
 }
 END_TEST
 
@@ -148,7 +129,7 @@ START_TEST(matrices_with_access_are_left_out_where_there_is_none)
         "Unidirectional P2P=Enabled Bandwidth (P2P Writes) Matrix (GB/s)\n   D\\D  0  1\n 0 900 6.10\n 1 6.20 900\n");
 
     ck_assert_uint_eq(drafts->len, 1);
-    assert_remark("no GPU can access another");
+    test_says(test_remarks->str, "no GPU can access another");
 }
 END_TEST
 
@@ -159,8 +140,8 @@ START_TEST(a_cut_matrix_keeps_its_rows_and_says_so)
         "     0 900.00  10.00\r\n     1  2");
 
     assert_table(drafts, 0, "0,0,900.00,,\n0,1,10.00,,\n");
-    assert_remark("line 4: the last line is cut in the middle");
-    assert_remark("lacks 1 of 2 rows; the others are kept");
+    test_says(test_remarks->str, "line 4: the last line is cut in the middle");
+    test_says(test_remarks->str, "lacks 1 of 2 rows; the others are kept");
 }
 END_TEST
 
@@ -193,12 +174,12 @@ START_TEST(text_and_json_of_nvbandwidth_are_read)
     assert_value(text, 0, "run", "driver", "570.86.10");
     assert_value(text, 0, "run", "engine", "copy");
     assert_value(text, 0, "system", "gpu_id", "h100-sxm");
-    ck_assert_str_eq(remarks->str, "");
+    ck_assert_str_eq(test_remarks->str, "");
     json = import_sample(fab_import_nvbandwidth, "nvbandwidth-json.json");
     assert_table(json, 0, "0,1,374.3,,\n1,0,373.09,,\n");
     assert_value(json, 0, "run", "cuda_version", "12.7");
-    assert_remark("device_to_device_bidirectional_memcpy_read_ce has no figures (Waived)");
-    assert_remark("host_to_device_memcpy_ce");
+    test_says(test_remarks->str, "device_to_device_bidirectional_memcpy_read_ce has no figures (Waived)");
+    test_says(test_remarks->str, "host_to_device_memcpy_ce");
 }
 END_TEST
 
@@ -219,7 +200,7 @@ START_TEST(each_way_of_copying_is_a_measurement)
     assert_table(drafts, 1, "0,1,380.00,,\n1,0,390.00,,\n"); /* the arrow points at the row */
     ck_assert_str_eq(fab_draft_suffix(drafts->pdata[1]), "write-sm");
     assert_value(drafts, 1, "run", "engine", "sm");
-    ck_assert_str_eq(remarks->str, "");
+    ck_assert_str_eq(test_remarks->str, "");
 }
 END_TEST
 
@@ -231,7 +212,7 @@ START_TEST(zeros_on_the_diagonal_and_pairs_without_access_are_no_links)
         "2 N/A 276.3 0.00\n");
 
     assert_table(drafts, 0, "0,1,276.07,,\n1,0,276.19,,\n1,2,276.2,,\n2,1,276.3,,\n");
-    assert_remark("write-ce: 2 pairs of GPUs have no figure above 0; left out");
+    test_says(test_remarks->str, "write-ce: 2 pairs of GPUs have no figure above 0; left out");
 }
 END_TEST
 
@@ -258,10 +239,11 @@ START_TEST(lines_of_other_tools_are_reported_together_and_named)
 {
     assert_refused(fab_import_nvbandwidth, "one row\n\ntwo rows\nnvbandwidth Version: v0.8\nthree rows\n",
                    "no matrix of nvbandwidth");
-    assert_remark("lines 1 to 3: nvbandwidth does not print these; passed over, from: \"one row\"\n");
-    assert_remark("line 5: nvbandwidth does not print this; passed over: \"three rows\"\n");
+    test_says(test_remarks->str, "lines 1 to 3: nvbandwidth does not print these; passed over, from: \"one row\"\n");
+    test_says(test_remarks->str, "line 5: nvbandwidth does not print this; passed over: \"three rows\"\n");
     assert_refused(fab_import_p2p, "# nThread 1\n8 8 float\n", "this looks like nccl-tests");
-    assert_remark("lines 1 to 2: p2pBandwidthLatencyTest does not print these; passed over, from: \"# nThread 1\"\n");
+    test_says(test_remarks->str,
+              "lines 1 to 2: p2pBandwidthLatencyTest does not print these; passed over, from: \"# nThread 1\"\n");
 }
 END_TEST
 
@@ -269,7 +251,7 @@ END_TEST
 static void
 assert_sparse_refused(off_t bytes, const char *part)
 {
-    g_autofree char *path = g_strdup_printf("%s/fabricast-sparse-%d.json", g_get_tmp_dir(), (int)getpid());
+    g_autofree char *path = test_path("sparse.json");
     g_autofree char *start = g_strnfill(8192, ' ');
     g_autoptr(GError) error = NULL;
     GPtrArray *drafts;
@@ -278,9 +260,8 @@ assert_sparse_refused(off_t bytes, const char *part)
     ck_assert(g_file_set_contents(path, start, 8192, NULL));
     ck_assert_int_eq(truncate(path, bytes), 0);
     drafts = import_file(fab_import_nvbandwidth, path, &error);
-    g_remove(path);
     ck_assert_ptr_null(drafts);
-    ck_assert_msg(strstr(error->message, part) != NULL, "\"%s\" lacks \"%s\"", error->message, part);
+    test_says(error->message, part);
 }
 
 START_TEST(files_that_no_tool_writes_are_refused_by_their_size)
@@ -307,24 +288,12 @@ START_TEST(json_may_come_from_a_pipe_and_may_not_nest_without_end)
 }
 END_TEST
 
-static void
-setup(void)
-{
-    remarks = g_string_new(NULL);
-}
-
-static void
-teardown(void)
-{
-    g_string_free(remarks, TRUE);
-}
-
 int
 main(void)
 {
     TCase *tests = tcase_create("import-link");
 
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
     tcase_add_test(tests, both_directions_of_an_asymmetric_pair_are_kept);
     tcase_add_test(tests, one_matrix_alone_is_a_measurement);
     tcase_add_test(tests, reads_run_from_the_column_to_the_row);

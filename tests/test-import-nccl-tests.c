@@ -1,10 +1,9 @@
 /* nccl-tests logs as people paste them. */
 #include <check.h>
-#include <glib/gstdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "measure/import-nccl-tests.h"
 #include "suite.h"
 
@@ -18,32 +17,20 @@
 #define ROW(size, count) size "  " count "  float  sum  -1  10.50  0.01  0.01  0  11.25  0.01  0.01  N/A\n"
 #define END "# Out of bounds values : 0 OK\n# Avg bus bandwidth    : 115.68\n#\n"
 
-static GString *remarks;
-
-static void
-keep_remark(void *data, const char *message)
-{
-    (void)data;
-    g_string_append_printf(remarks, "%s\n", message);
-}
-
 static FabImportOptions
 options_for(const char *collective, uint32_t ranks)
 {
-    return (FabImportOptions) { .collective = collective, .ranks = ranks, .remark = keep_remark };
+    return (FabImportOptions) { .collective = collective, .ranks = ranks, .remark = test_remark };
 }
 
 static GPtrArray *
 import_bytes(const char *text, gssize length, const FabImportOptions *options, GError **error)
 {
-    g_autofree char *path = g_strdup_printf("%s/fabricast-nccl-%d.log", g_get_tmp_dir(), (int)getpid());
-    GPtrArray *drafts;
+    g_autofree char *path = test_path("a.log");
 
-    g_string_truncate(remarks, 0);
+    test_remarks_clear();
     ck_assert(g_file_set_contents(path, text, length, NULL));
-    drafts = fab_import_nccl_tests(path, options, error);
-    g_unlink(path);
-    return drafts;
+    return fab_import_nccl_tests(path, options, error);
 }
 
 static GPtrArray *
@@ -62,7 +49,7 @@ import_sample(const char *name, const FabImportOptions *options, GError **error)
 {
     g_autofree char *path = g_build_filename(g_getenv("FAB_TEST_DATA"), "nccl-tests", name, NULL);
 
-    g_string_truncate(remarks, 0);
+    test_remarks_clear();
     return fab_import_nccl_tests(path, options, error);
 }
 
@@ -74,7 +61,7 @@ assert_refused(const char *text, gssize length, const char *part)
     g_autoptr(GPtrArray) drafts = import_bytes(text, length, &options, &error);
 
     ck_assert_ptr_null(drafts);
-    ck_assert_msg(strstr(error->message, part) != NULL, "\"%s\" lacks \"%s\"", error->message, part);
+    test_says(error->message, part);
 }
 
 static void
@@ -89,12 +76,6 @@ static void
 assert_value(const GPtrArray *drafts, const char *group, const char *key, const char *value)
 {
     ck_assert_pstr_eq(fab_draft_get(drafts->pdata[0], group, key), value);
-}
-
-static void
-assert_remark(const char *part)
-{
-    ck_assert_msg(strstr(remarks->str, part) != NULL, "\"%s\" lacks \"%s\"", remarks->str, part);
 }
 
 #define BOTH(size) size ",10.50,0.01,0.01,0\n" size ",11.25,0.01,0.01,1\n"
@@ -112,7 +93,7 @@ START_TEST(a_log_of_2021_gives_collective_and_ranks_by_its_figures)
     assert_table(drafts, 0, "1048576,135.3,7.75,15.02,0\n1048576,132.7,7.90,15.31,1\n"
                             "67108864,1079.5,62.16,120.44,0\n67108864,1080.6,62.11,120.33,1\n"
                             "1073741824,11643,92.23,178.69,0\n1073741824,11069,97.00,187.94,1\n");
-    ck_assert_str_eq(remarks->str, "");
+    ck_assert_str_eq(test_remarks->str, "");
 }
 END_TEST
 
@@ -168,7 +149,7 @@ START_TEST(columns_of_each_iteration_and_time_stamps_are_passed_over)
         END);
 
     assert_table(drafts, 0, BOTH("128"));
-    ck_assert_str_eq(remarks->str, "");
+    ck_assert_str_eq(test_remarks->str, "");
 }
 END_TEST
 
@@ -193,7 +174,7 @@ START_TEST(an_all_gather_needs_its_name_but_not_its_ranks)
     options.collective = "all_gather";
     drafts = import_sample("nccltests-allgather-na-wrong-oop.txt", &options, NULL);
     assert_value(drafts, "system", "ranks", "16"); /* 256 bytes are 16 times 4 floats */
-    assert_remark("line 4: a row of size 0 moves nothing; left out");
+    test_says(test_remarks->str, "line 4: a row of size 0 moves nothing; left out");
     ck_assert_uint_eq(fab_draft_rows(drafts->pdata[0]), 4);
 }
 END_TEST
@@ -210,7 +191,7 @@ START_TEST(figures_that_nothing_measures_are_left_out)
         g_autoptr(GPtrArray) drafts = import_bytes(text, -1, &options, NULL);
         ck_assert_ptr_nonnull(drafts);
         ck_assert_uint_eq(fab_draft_rows(drafts->pdata[0]), 2); /* of the row after it */
-        assert_remark("left out");
+        test_says(test_remarks->str, "left out");
     }
 }
 END_TEST
@@ -224,7 +205,7 @@ START_TEST(json_is_read_without_the_environment)
     assert_table(drafts, 0, "8388608,70.1,119.666305,119.666305,0\n8388608,69.8,120.18063,120.18063,1\n");
     assert_value(drafts, "run", "nccl_version", "2.28.9");
     assert_value(drafts, "source", "date", "2026-07-20");
-    assert_remark("results[1].in_place: the time is not a number from 0.001 to 1e12; left out");
+    test_says(test_remarks->str, "results[1].in_place: the time is not a number from 0.001 to 1e12; left out");
     ck_assert_ptr_null(strstr(facts, "REDACTED"));
 }
 END_TEST
@@ -246,7 +227,7 @@ START_TEST(tags_colours_and_carriage_returns_are_removed)
         g_autoptr(GPtrArray) drafts = import_text(text);
         assert_table(drafts, 0, BOTH("128"));
         assert_value(drafts, "system", "ranks", "2");
-        ck_assert_str_eq(remarks->str, "");
+        ck_assert_str_eq(test_remarks->str, "");
     }
 }
 END_TEST
@@ -279,7 +260,7 @@ START_TEST(lines_of_nccl_give_version_rings_channels_and_settings)
     assert_value(drafts, "source", "note", "ring of channel 0: 0 1; trees of rank 0: [0] 1/-1/-1->0->-1 [1] "
                  "1/-1/-1->0->-1; transport P2P/CUMEM/read; 2 coll channels, 0 collnet channels, 0 nvls channels, 4 "
                  "p2p channels");
-    assert_remark("line 14: NCCL warned (1 such lines): something is odd");
+    test_says(test_remarks->str, "line 14: NCCL warned (1 such lines): something is odd");
 }
 END_TEST
 
@@ -290,8 +271,8 @@ START_TEST(lines_of_others_are_reported_with_their_numbers)
 
     assert_table(drafts, 0, BOTH("64") BOTH("128"));
     assert_value(drafts, "run", "tool", "all_reduce_perf");
-    assert_remark("line 2: neither nccl-tests nor NCCL prints this; passed over: \"Warning: hosts\"");
-    assert_remark("line 9: neither nccl-tests nor NCCL prints this; passed over: \"stray words\"");
+    test_says(test_remarks->str, "line 2: neither nccl-tests nor NCCL prints this; passed over: \"Warning: hosts\"");
+    test_says(test_remarks->str, "line 9: neither nccl-tests nor NCCL prints this; passed over: \"stray words\"");
 }
 END_TEST
 
@@ -307,7 +288,7 @@ START_TEST(several_runs_are_several_measurements)
     assert_table(drafts, 1, BOTH("128"));
     ck_assert_str_eq(fab_draft_get(drafts->pdata[0], "run", "collective"), "all_reduce");
     ck_assert_str_eq(fab_draft_get(drafts->pdata[1], "run", "collective"), "reduce");
-    ck_assert_str_eq(remarks->str, "");
+    ck_assert_str_eq(test_remarks->str, "");
 }
 END_TEST
 
@@ -339,8 +320,9 @@ START_TEST(a_log_that_was_cut_keeps_its_rows_and_says_so)
     g_autoptr(GPtrArray) drafts = import_text(HEADER RANKS TITLE ROW("64", "16") "128  32  float  sum  -1  10.5");
 
     assert_table(drafts, 0, BOTH("64"));
-    assert_remark("line 7: the last line is cut in the middle; left out: \"128  32");
-    assert_remark("the run has no closing lines (a log that was cut, or an excerpt); its 1 rows are kept");
+    test_says(test_remarks->str, "line 7: the last line is cut in the middle; left out: \"128  32");
+    test_says(test_remarks->str,
+              "the run has no closing lines (a log that was cut, or an excerpt); its 1 rows are kept");
 }
 END_TEST
 
@@ -352,10 +334,10 @@ START_TEST(rows_that_cannot_be_read_are_reported)
         "512 128 float sum -1 10.5 hostA:1:2 [0] NCCL INFO Launch mode Parallel\n" END);
 
     assert_table(drafts, 0, BOTH("64"));
-    assert_remark("line 7: cell 7 of the row, \"XX.XX\", cannot be read; the row is left out");
-    assert_remark("line 8: the out-of-place time of size 256 is nan us");
-    assert_remark("line 8: the in-place time of size 256 is 0.00 us");
-    assert_remark("line 9: NCCL printed into a row; the row is left out");
+    test_says(test_remarks->str, "line 7: cell 7 of the row, \"XX.XX\", cannot be read; the row is left out");
+    test_says(test_remarks->str, "line 8: the out-of-place time of size 256 is nan us");
+    test_says(test_remarks->str, "line 8: the in-place time of size 256 is 0.00 us");
+    test_says(test_remarks->str, "line 9: NCCL printed into a row; the row is left out");
 }
 END_TEST
 
@@ -417,28 +399,16 @@ START_TEST(long_lines_and_lines_across_buffers_are_read)
     text = g_strconcat(HEADER RANKS TITLE ROW("64", "16"), spaces, "\n" ROW("128", "32") END, NULL);
     drafts = import_text(text);
     assert_table(drafts, 0, BOTH("64") BOTH("128"));
-    assert_remark("line 7: longer than any line of nccl-tests; passed over");
+    test_says(test_remarks->str, "line 7: longer than any line of nccl-tests; passed over");
 }
 END_TEST
-
-static void
-setup(void)
-{
-    remarks = g_string_new(NULL);
-}
-
-static void
-teardown(void)
-{
-    g_string_free(remarks, TRUE);
-}
 
 int
 main(void)
 {
     TCase *tests = tcase_create("import-nccl-tests");
 
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
     tcase_add_test(tests, a_log_of_2021_gives_collective_and_ranks_by_its_figures);
     tcase_add_test(tests, a_log_with_roots_says_ranks_gpus_and_processes);
     tcase_add_test(tests, a_log_of_2025_says_its_program_and_version);

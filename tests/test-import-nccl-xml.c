@@ -1,42 +1,25 @@
 /* NCCL's topology and graph XML, good and hostile. */
 #include <check.h>
-#include <glib/gstdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "measure/import-nccl-xml.h"
 #include "suite.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 
-static GString *remarks;
-
-static void
-keep_remark(void *data, const char *message)
-{
-    (void)data;
-    g_string_append_printf(remarks, "%s\n", message);
-}
-
-static char *
-temporary(const char *suffix)
-{
-    return g_strdup_printf("%s/fabricast-xml-%d%s", g_get_tmp_dir(), (int)getpid(), suffix);
-}
-
 /* The machine file, or NULL with an error. */
 static char *
 import_file(const char *path, const char *gpu, bool graph, GError **error)
 {
-    const FabImportOptions options = { .remark = keep_remark };
+    const FabImportOptions options = { .remark = test_remark };
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     bool good;
 
-    g_string_truncate(remarks, 0);
+    test_remarks_clear();
     good = graph ? fab_import_nccl_graph(path, &options, out, error)
                  : fab_import_nccl_topology(path, gpu, &options, out, error);
     fclose(out);
@@ -50,13 +33,9 @@ import_file(const char *path, const char *gpu, bool graph, GError **error)
 static char *
 import_text(const char *xml, const char *gpu, bool graph, GError **error)
 {
-    g_autofree char *path = temporary(".xml");
-    char *text;
+    g_autofree char *path = test_write("a.xml", xml);
 
-    ck_assert(g_file_set_contents(path, xml, -1, NULL));
-    text = import_file(path, gpu, graph, error);
-    g_unlink(path);
-    return text;
+    return import_file(path, gpu, graph, error);
 }
 
 static char *
@@ -66,35 +45,28 @@ sample_path(const char *name)
 }
 
 static void
-assert_part(const char *text, const char *part)
-{
-    ck_assert_msg(text != NULL && strstr(text, part) != NULL, "\"%s\" lacks \"%s\"", text, part);
-}
-
-static void
 assert_refused(const char *xml, bool graph, const char *part)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *text = import_text(xml, NULL, graph, &error);
 
     ck_assert_ptr_null(text);
-    assert_part(error->message, part);
+    test_says(error->message, part);
 }
 
 /* Imports, builds the machine with its plugin, and hands over the text. */
 static FabTopology *
 build_machine(const char *xml, const char *gpu, char **text)
 {
-    g_autofree char *file = temporary(".ini");
+    g_autofree char *file = NULL;
     GError *error = NULL;
     FabTopology *machine;
 
     *text = import_text(xml, gpu, false, &error);
     ck_assert_msg(error == NULL, "%s", error != NULL ? error->message : "");
-    ck_assert(g_file_set_contents(file, *text, -1, NULL));
+    file = test_write("a.ini", *text);
     machine = fab_machine_load(file, NULL, &error);
     ck_assert_msg(machine != NULL, "%s\n%s", error != NULL ? error->message : "", *text);
-    g_unlink(file);
     return machine;
 }
 
@@ -123,13 +95,13 @@ START_TEST(bridged_pairs_keep_their_links_and_numa_nodes)
                CPU("3", GPU("3", "0000:04:00.0", "0x20b5", NVLINK("0000:02:00.0", "12", "0x030200")))),
         NULL, &text);
 
-    assert_part(text, "plugin=nvlink-bridge\n");
-    assert_part(text, "nvlink_pairs=0-2:12 1-3:12\n");
-    assert_part(text, "tree=numa0 { gpu0@4x16 } numa1 { gpu1@4x16 } numa2 { gpu2@4x16 } numa3 { gpu3@4x16 }\n");
-    assert_part(text, "sockets=2\nnuma_per_socket=2\n");
+    test_says(text, "plugin=nvlink-bridge\n");
+    test_says(text, "nvlink_pairs=0-2:12 1-3:12\n");
+    test_says(text, "tree=numa0 { gpu0@4x16 } numa1 { gpu1@4x16 } numa2 { gpu2@4x16 } numa3 { gpu3@4x16 }\n");
+    test_says(text, "sockets=2\nnuma_per_socket=2\n");
     ck_assert_uint_eq(fab_path_nvlinks(machine, machine->gpus[0], machine->gpus[2]), 12);
     ck_assert_uint_eq(fab_path_nvlinks(machine, machine->gpus[0], machine->gpus[1]), 0);
-    ck_assert_str_eq(remarks->str, "");
+    ck_assert_str_eq(test_remarks->str, "");
 }
 END_TEST
 
@@ -143,8 +115,8 @@ START_TEST(a_mesh_keeps_the_links_of_each_pair)
                         GPU("2", "0000:0A:00.0", "0x1db5", NVLINK("0000:06:00.0", "2", "0x030200")))),
         NULL, &text);
 
-    assert_part(text, "plugin=nvlink-mesh\n");
-    assert_part(text, "links=0-1:1 0-2:2\n");
+    test_says(text, "plugin=nvlink-mesh\n");
+    test_says(text, "links=0-1:1 0-2:2\n");
     ck_assert_uint_eq(fab_path_nvlinks(machine, machine->gpus[0], machine->gpus[2]), 2);
 }
 END_TEST
@@ -165,13 +137,13 @@ START_TEST(nvswitches_switches_and_nics_are_described)
                         "<pci busid=\"0000:1d:00.0\" class=\"0x060400\"/></pci>")),
         NULL, &text);
 
-    assert_part(text, "plugin=nvswitch\n");
-    assert_part(text, "gpu=h100-sxm\ngpus=2\n");
-    assert_part(text, "chips=4\nlinks_per_chip=5;4;4;5\n");
-    assert_part(text, "nic_gbps=400\n");
-    assert_part(text, "tree=numa0 { sw@5x16 { gpu0@4x16 nic0@4x8 } } numa1 { sw@5x16 { gpu1@4x16 nic1@4x8 } }\n");
-    assert_part(text, "read_nic1=0000:0c:00.0; mlx5_1\n");
-    assert_part(text, "left_out=1 NICs that have no place on PCIe\n");
+    test_says(text, "plugin=nvswitch\n");
+    test_says(text, "gpu=h100-sxm\ngpus=2\n");
+    test_says(text, "chips=4\nlinks_per_chip=5;4;4;5\n");
+    test_says(text, "nic_gbps=400\n");
+    test_says(text, "tree=numa0 { sw@5x16 { gpu0@4x16 nic0@4x8 } } numa1 { sw@5x16 { gpu1@4x16 nic1@4x8 } }\n");
+    test_says(text, "read_nic1=0000:0c:00.0; mlx5_1\n");
+    test_says(text, "left_out=1 NICs that have no place on PCIe\n");
     ck_assert_uint_eq(machine->gpu_count, 2);
     ck_assert_uint_eq(fab_path_nvlinks(machine, machine->gpus[0], machine->gpus[1]), 18);
 }
@@ -185,8 +157,8 @@ START_TEST(a_hidden_nvswitch_is_taken_from_the_boards_that_are_sold)
                          GPU("1", "0000:02:00.0", "0x2330", NVLINK("fffffff:ffff:ff", "18", "0x068000")))),
         NULL, &text);
 
-    assert_part(text, "plugin=nvswitch\n");
-    assert_part(text, "chips=4\nlinks_per_chip=5;4;4;5\n");
+    test_says(text, "plugin=nvswitch\n");
+    test_says(text, "chips=4\nlinks_per_chip=5;4;4;5\n");
     ck_assert_uint_eq(machine->gpu_count, 2);
 }
 END_TEST
@@ -202,8 +174,8 @@ START_TEST(superchips_hang_on_their_cpus)
                         NIC("0010:03:00.0", "mlx5_1", "400000"))),
         NULL, &text);
 
-    assert_part(text, "attach=c2c\ncpu_vendor=nvidia\n");
-    assert_part(text, "gpu_numa=0:0 1:1\nnics_per_node=1\nnic_attach=numa\nnic_numa=1\n");
+    test_says(text, "attach=c2c\ncpu_vendor=nvidia\n");
+    test_says(text, "gpu_numa=0:0 1:1\nnics_per_node=1\nnic_attach=numa\nnic_numa=1\n");
     ck_assert_uint_eq(machine->gpu_count, 2);
 }
 END_TEST
@@ -216,11 +188,11 @@ START_TEST(files_of_virtual_machines_need_the_gpu)
     g_autofree char *none = import_file(path, NULL, false, &error);
 
     ck_assert_ptr_null(none);
-    assert_part(error->message, "give it with --gpu");
+    test_says(error->message, "give it with --gpu");
     ck_assert(g_file_get_contents(path, &xml, NULL, NULL));
     machine = build_machine(xml, "h100-sxm", &text);
-    assert_part(text, "tree=numa0 { sw@5x16 { gpu0@5x16 nic0@5x16 } }\n");
-    assert_part(remarks->str, "not every GPU has a number");
+    test_says(text, "tree=numa0 { sw@5x16 { gpu0@5x16 nic0@5x16 } }\n");
+    test_says(test_remarks->str, "not every GPU has a number");
 }
 END_TEST
 
@@ -235,10 +207,10 @@ START_TEST(fragments_that_were_published_build)
 
     ck_assert(g_file_get_contents(path, &xml, NULL, NULL));
     machine = build_machine(xml, NULL, &text);
-    assert_part(text, samples[_i].part);
+    test_says(text, samples[_i].part);
     ck_assert_uint_eq(machine->gpu_count, 1);
     if (_i == 1)
-        assert_part(remarks->str, "GPU 0 has 2 NVLinks to 0000:85:00.0, which is not in the file; left out");
+        test_says(test_remarks->str, "GPU 0 has 2 NVLinks to 0000:85:00.0, which is not in the file; left out");
 }
 END_TEST
 
@@ -251,9 +223,9 @@ START_TEST(malformed_xml_is_refused_with_line_and_column)
     g_autoptr(GError) first = NULL, second = NULL;
 
     ck_assert_ptr_null(import_file(truncated, NULL, false, &first));
-    assert_part(first->message, "line 3 column 44: no well-formed XML");
+    test_says(first->message, "line 3 column 44: no well-formed XML");
     ck_assert_ptr_null(import_file(unquoted, NULL, false, &second));
-    assert_part(second->message, "line 1 column 17: no well-formed XML");
+    test_says(second->message, "line 1 column 17: no well-formed XML");
 }
 END_TEST
 
@@ -306,7 +278,7 @@ START_TEST(a_document_type_is_refused_in_every_encoding)
 {
     static const char xml[] = "<?xml version=\"1.0\" encoding=\"UTF-16\"?><!DOCTYPE a [<!ENTITY x SYSTEM "
                               "\"file:///etc/passwd\">]><system version=\"1\">&x;</system>";
-    g_autofree char *path = temporary(".xml"), *bytes = NULL;
+    g_autofree char *path = test_path("a.xml"), *bytes = NULL;
     g_autoptr(GError) error = NULL;
     gsize length = 0;
 
@@ -314,9 +286,7 @@ START_TEST(a_document_type_is_refused_in_every_encoding)
     ck_assert_ptr_nonnull(bytes);
     ck_assert(g_file_set_contents(path, bytes, (gssize)length, NULL));
     ck_assert_ptr_null(import_file(path, NULL, false, &error));
-    g_unlink(path);
-    ck_assert_msg(strstr(error->message, "has a document type, which no file of NCCL has") != NULL, "%s",
-                  error->message);
+    test_says(error->message, "has a document type, which no file of NCCL has");
 }
 END_TEST
 
@@ -331,11 +301,11 @@ START_TEST(a_graph_gives_channels_rates_and_rings)
 {
     g_autofree char *text = import_text(GRAPH("2"), NULL, true, NULL), *odd = NULL;
 
-    assert_part(text, "# ring: 2 channels; 12 GB/s each inside a node (SYS), 6 between nodes (PIX)\n"
+    test_says(text, "# ring: 2 channels; 12 GB/s each inside a node (SYS), 6 between nodes (PIX)\n"
                       "# channel 0: net 0 gpus 0 2 net 0\n# channel 1: gpus 2 0\n");
-    assert_part(text, "[collective]\nalgorithm=ring\nchannels=4\n");
+    test_says(text, "[collective]\nalgorithm=ring\nchannels=4\n");
     odd = import_text(GRAPH("3"), NULL, true, NULL);
-    assert_part(remarks->str, "the graph says 3 channels and holds 2");
+    test_says(test_remarks->str, "the graph says 3 channels and holds 2");
 }
 END_TEST
 
@@ -354,24 +324,12 @@ START_TEST(bad_graphs_are_refused)
 }
 END_TEST
 
-static void
-setup(void)
-{
-    remarks = g_string_new(NULL);
-}
-
-static void
-teardown(void)
-{
-    g_string_free(remarks, TRUE);
-}
-
 int
 main(void)
 {
     TCase *tests = tcase_create("import-nccl-xml");
 
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
     tcase_add_test(tests, bridged_pairs_keep_their_links_and_numa_nodes);
     tcase_add_test(tests, a_mesh_keeps_the_links_of_each_pair);
     tcase_add_test(tests, nvswitches_switches_and_nics_are_described);

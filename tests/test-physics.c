@@ -288,7 +288,8 @@ hops_in_a_row(const Settings *settings, uint32_t ranks)
 static int64_t
 shortest_latency(const FabTopology *topology, uint32_t ranks)
 {
-    g_autoptr(FabRouter) router = fab_router_new(topology, &(FabRouteRules) { FAB_PATH_SYS, true });
+    g_autoptr(FabRouter) router =
+        fab_router_new(topology, &(FabRouteRules) { .peer_level = FAB_PATH_SYS, .nvlink = true });
     int64_t shortest = INT64_MAX;
 
     for (uint32_t a = 0; a < ranks; a++) {
