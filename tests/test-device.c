@@ -137,6 +137,27 @@ START_TEST(products_run_on_the_matrix_units)
 }
 END_TEST
 
+START_TEST(copies_inside_a_gpu_are_those_between_virtual_ones)
+{
+    static const char *const rows[][7] = { { "transfer", "kernel", "0>0 0>0", "66", "67108864", "time", "100" },
+                                           { "transfer", "kernel", "0>0", "33", "67108864", "time", "100" },
+                                           { "transfer", "kernel", "0>1", "66", "67108864", "time", "100" },
+                                           { "transfer", "kernel", "0>0", "132", "67108864", "time", "100" } };
+    g_autoptr(GPtrArray) measurements = measured_in_full("loopback-h200", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
+
+    ck_assert_double_eq_tol(row_of(cases, 0)->predicted_us,
+                            scenario_us((const char *const[]) { "topology.name=loopback-h200", "topology.gpus=2",
+                                                                "transfer.flows=0>1 1>0", "transfer.sizes=64M", NULL }),
+                            1e-9);
+    ck_assert_double_eq_tol(row_of(cases, 1)->predicted_us,
+                            scenario_us((const char *const[]) { "topology.name=loopback-h200", "topology.gpus=4",
+                                                                "transfer.flows=0>1", "transfer.sizes=64M", NULL }),
+                            1e-9);
+    ck_assert_uint_eq(((const FabDeviceCase *)cases->pdata[0])->left_out, 2);
+}
+END_TEST
+
 START_TEST(short_copies_wait_for_the_host)
 {
     static const char *const rows[][4] = { { "h2d", "pinned", "0", "4" },
@@ -294,6 +315,7 @@ main(void)
     tcase_add_test(tcase, ctas_move_data_at_their_rate_until_memory_or_cache_is_full);
     tcase_add_test(tcase, copies_and_pipelines_take_what_their_scenarios_take);
     tcase_add_test(tcase, products_run_on_the_matrix_units);
+    tcase_add_test(tcase, copies_inside_a_gpu_are_those_between_virtual_ones);
     tcase_add_test(tcase, short_copies_wait_for_the_host);
     tcase_add_test(tcase, a_message_between_gpus_takes_what_a_hop_of_its_protocol_costs);
     tcase_add_test(tcase, a_copy_takes_sms_from_a_product_and_then_memory);

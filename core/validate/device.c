@@ -42,16 +42,18 @@ is(const Device *device, guint row, guint column, const char *text)
 
 /* ------------------------------------------------------------------ scenarios */
 
-/* The time of the only row of a scenario made of `sets`, microseconds; NaN when it cannot be run. */
+/* The time of the only row of a scenario of `sets`, microseconds; NaN when it cannot be run. `topology` NULL: its. */
 static double
-run_sets(const Device *device, GPtrArray *sets)
+run_sets(const FabTopology *topology, GPtrArray *sets)
 {
     g_autoptr(FabScenario) scenario = NULL;
     g_autoptr(FabResult) result = NULL;
 
     g_ptr_array_add(sets, NULL);
     scenario = fab_scenario_from_sets((char *const *)sets->pdata, NULL);
-    result = scenario != NULL ? fab_run_on(scenario, device->topology, NULL, NULL, NULL, NULL) : NULL;
+    if (scenario != NULL)
+        result = topology != NULL ? fab_run_on(scenario, topology, NULL, NULL, NULL, NULL)
+                                  : fab_run(scenario, NULL, NULL, NULL);
     return result != NULL && result->rows->len == 1
                ? (double)((const FabResultRow *)result->rows->pdata[0])->time_ps * 1e-6
                : NAN;
@@ -79,7 +81,38 @@ predict_flows(const Device *device, const char *flows, const char *bytes)
     add_set(sets, "topology.name=%s", device->machine);
     add_set(sets, "transfer.flows=%s", flows);
     add_set(sets, "transfer.sizes=%s", bytes);
-    return run_sets(device, sets);
+    return run_sets(device->topology, sets);
+}
+
+/*
+ * Copies inside a GPU by kernels with so many CTAs each, "0>0 0>0": those between virtual GPUs that have as many, each
+ * to the next one.
+ */
+static double
+predict_virtual(const Device *device, guint row)
+{
+    const FabTopology *topology = device->topology;
+    double ctas = fab_measurement_number(device->measurement, row, CTAS);
+    g_auto(GStrv) pairs = g_strsplit(cell(device, row, GPUS), " ", -1);
+    g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GString) flows = g_string_new(NULL);
+    guint count = g_strv_length(pairs), gpus;
+
+    if (topology->shared == FAB_VERTEX_NONE || !(ctas > 0))
+        return NAN;
+    gpus = (guint)(topology->vertices[topology->shared].memory->processors / ctas);
+    if (gpus < 2 || count > gpus)
+        return NAN;
+    for (guint i = 0; i < count; i++) {
+        if (strcmp(pairs[i], "0>0") != 0)
+            return NAN;
+        g_string_append_printf(flows, "%s%u>%u", i > 0 ? " " : "", i, (i + 1) % gpus);
+    }
+    add_set(sets, "topology.name=%s", device->machine);
+    add_set(sets, "topology.gpus=%u", gpus);
+    add_set(sets, "transfer.flows=%s", flows->str);
+    add_set(sets, "transfer.sizes=%s", cell(device, row, SIZE));
+    return run_sets(NULL, sets);
 }
 
 /* "0>1" one way, "0+1" both ways at once; a copy inside a GPU is none of the model's. */
@@ -139,7 +172,7 @@ predict_pipeline(const Device *device, guint row)
     add_set(sets, "pipeline.sizes=%s", words[3]);
     add_set(sets, "pipeline.compute=%.0f B/s", kernel_rate(device, rounds, words[3]));
     add_set(sets, "pipeline.back=%s", count > 7 && strcmp(words[6], "back") == 0 ? words[7] : "1");
-    return run_sets(device, sets);
+    return run_sets(device->topology, sets);
 }
 
 /* ------------------------------------------------------------------ host links */
@@ -448,6 +481,8 @@ predict(const Device *device, guint row)
     if (strcmp(test, "several copy") == 0 || (strcmp(test, "transfer") == 0 && is(device, row, VARIANT, "copy")))
         return in_a_row(predict_flows(device, cell(device, row, GPUS), cell(device, row, SIZE)),
                         count_of_pairs(cell(device, row, GPUS)));
+    if (strcmp(test, "transfer") == 0)
+        return predict_virtual(device, row);
     if (strcmp(test, "latency") == 0)
         return predict_latency(device, row);
     if (strcmp(test, "pipeline") == 0)
