@@ -125,6 +125,41 @@ START_TEST(copies_without_intervals_prove_nothing)
 }
 END_TEST
 
+#define PRICED HEAD "metric=cheaper\noperator=>=\nthreshold=1\ncollective.operation=all_reduce\n" \
+                    "collective.sizes=1G\na.topology.name=dgx-a100\nb.topology.name=dgx-h100\n"
+
+START_TEST(a_price_turns_what_is_faster_into_what_is_cheaper)
+{
+    g_autoptr(GPtrArray) ratio = good(HEAD "metric=ratio\noperator=>=\nthreshold=1\ncollective.operation=all_reduce\n"
+                                      "collective.sizes=1G\na.topology.name=dgx-a100\nb.topology.name=dgx-h100\n");
+    g_autoptr(GPtrArray) priced = good(PRICED "price.date=2025-11\nprice.source=x\na.price.gpu_hour=1 USD/h\n"
+                                       "vary=b.price.gpu_hour\nvalues=1 USD/h | 4 USD/h\n");
+    const FabClaim *faster = ratio->pdata[0], *cheaper = priced->pdata[0];
+
+    ck_assert_double_eq_tol(point(cheaper, 0)->value, point(faster, 0)->value, 1e-9);
+    ck_assert_double_eq_tol(point(cheaper, 1)->value, point(faster, 0)->value / 4, 1e-9);
+    ck_assert_double_eq_tol(point(cheaper, 1)->low, point(faster, 0)->low / 4, 1e-9);
+    ck_assert_int_eq(cheaper->verdict, FAB_CLAIM_DEPENDS);
+    ck_assert_ptr_nonnull(cheaper->turn);
+}
+END_TEST
+
+START_TEST(costs_of_steps_are_costs_of_their_times)
+{
+    static const char step[] = "model.preset=gpt-2\ntraining.precision=bf16\ntraining.global_batch=16\ntopology.gpu="
+                               "rtx-a6000\na.topology.name=ws2-x16\nb.topology.name=ws2-bridge-a6000\n";
+    g_autofree char *plain = g_strconcat(HEAD "metric=ratio\noperator=>=\nthreshold=1\n", step, NULL);
+    g_autofree char *priced = g_strconcat(HEAD "metric=cheaper\noperator=>=\nthreshold=1\nprice.date=2025-11\n"
+                                          "price.source=x\na.price.gpu_hour=1 USD/h\nb.price.gpu_hour=2 USD/h\n", step,
+                                          NULL);
+    g_autoptr(GPtrArray) ratio = good(plain);
+    g_autoptr(GPtrArray) cheaper = good(priced);
+
+    ck_assert_double_eq_tol(point(cheaper->pdata[0], 0)->value, point(ratio->pdata[0], 0)->value / 2, 1e-9);
+    ck_assert_double_eq_tol(point(cheaper->pdata[0], 0)->high, point(ratio->pdata[0], 0)->high / 2, 1e-9);
+}
+END_TEST
+
 /* Whether the step fits with this micro-batch. */
 static bool
 fits(int micro)
@@ -215,6 +250,11 @@ START_TEST(bad_claims_are_refused)
 {
     refuse("needs text", "[claim x]\nsource=s\n");
     refuse("needs threshold, from which on", HEAD "metric=busbw\noperator=>=\n");
+    refuse("b has no price: give b.price.gpu_hour", PRICED "a.price.date=2025-11\na.price.source=x\n"
+           "a.price.gpu_hour=1 USD/h\n");
+    refuse("a has prices in USD and b in EUR", PRICED "price.date=2025-11\nprice.source=x\na.price.gpu_hour=1 USD/h\n"
+           "b.price.gpu_hour=1 EUR/h\n");
+    refuse("compares two scenarios", HEAD "metric=cheaper\noperator=>=\nthreshold=1\ntopology.name=dgx-h100\n");
     refuse("is not a rate", HEAD "metric=busbw\noperator=>=\nthreshold=450\n");
     refuse("did you mean busbw", HEAD "metric=busbws\noperator=>=\nthreshold=450 GB/s\n");
     refuse("operator", HEAD "metric=busbw\noperator=>\nthreshold=450 GB/s\n");
@@ -250,6 +290,8 @@ main(void)
     tcase_add_test(cases, facts_come_from_the_catalogue_with_their_source);
     tcase_add_test(cases, an_interval_that_holds_the_threshold_leaves_it_open);
     tcase_add_test(cases, copies_without_intervals_prove_nothing);
+    tcase_add_test(cases, a_price_turns_what_is_faster_into_what_is_cheaper);
+    tcase_add_test(cases, costs_of_steps_are_costs_of_their_times);
     tcase_add_test(cases, the_value_at_which_it_turns_is_found);
     tcase_add_test(cases, efficiency_is_of_each_gpu);
     tcase_add_test(cases, steps_that_exchange_little_are_told_apart_by_the_link_alone);

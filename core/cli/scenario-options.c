@@ -45,7 +45,7 @@ fab_scenario_options_list(FabScenarioOptions *options, GOptionEntry entries[FAB_
     for (size_t i = 0; i < FAB_SCENARIO_KEYS; i++)
         entries[i] = (GOptionEntry) { key_options[i].option,   0, 0, G_OPTION_ARG_FILENAME, &options->values[i],
                                       key_options[i].help, key_options[i].value };
-    entries[FAB_SCENARIO_KEYS] = (GOptionEntry) FAB_CLI_SET_KEY(&options->given_sets, "Any key of a scenario");
+    entries[FAB_SCENARIO_KEYS] = (GOptionEntry)FAB_CLI_SET_KEY(&options->given_sets, "Any key of a scenario");
 }
 
 /* An option of its own wins over --set. */

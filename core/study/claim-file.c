@@ -7,9 +7,9 @@
 #include "scenario/sweep.h"
 #include "study/claim-private.h"
 
-static const char *const metrics[] = { "ratio", "efficiency", "time",   "algbw", "busbw",
-                                       "tokens_per_s", "memory",     "fact", NULL };
-static const char *const metric_units[] = { "", "", "s", "B/s", "B/s", "", "", "" };
+static const char *const metrics[] = { "ratio", "efficiency", "cheaper", "time", "algbw",
+                                       "busbw", "tokens_per_s", "memory", "fact", NULL };
+static const char *const metric_units[] = { "", "", "", "s", "B/s", "B/s", "", "", "" };
 static const char *const operators[] = { ">=", "<=", "=", "within", NULL };
 static const char *const keys[] = { "text", "source", "measured", "metric", "operator", "threshold", "vary", "values",
                                     "fact", "gpu", "scenario", NULL };
@@ -188,14 +188,16 @@ read_scenarios(FabKeyfile *file, const char *group, FabClaimSpec *spec, GError *
 {
     g_auto(GStrv) all = fab_keyfile_keys(file, group);
     const char *base = fab_keyfile_get(file, group, "scenario");
-    bool two = spec->metric == FAB_METRIC_RATIO || spec->metric == FAB_METRIC_EFFICIENCY;
+    bool two = spec->metric == FAB_METRIC_RATIO || spec->metric == FAB_METRIC_EFFICIENCY ||
+               spec->metric == FAB_METRIC_CHEAPER;
 
     for (guint i = 0; all[i] != NULL; i++) {
         if (strchr(all[i], '.') != NULL)
             fab_claim_add_set(spec, all[i], fab_keyfile_get(file, group, all[i]));
     }
     spec->base = base != NULL ? g_strdup(base) : NULL;
-    if (spec->claim->vary != NULL && g_str_has_prefix(spec->claim->vary, "b."))
+    if (spec->claim->vary != NULL &&
+        (g_str_has_prefix(spec->claim->vary, "a.") || g_str_has_prefix(spec->claim->vary, "b.")))
         spec->pair = true;
     if (two == spec->pair || spec->metric == FAB_METRIC_FACT)
         return true;

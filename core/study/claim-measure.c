@@ -148,6 +148,31 @@ measure_one(FabClaimSpec *spec, FabClaimPoint *point, GError **error)
     return false;
 }
 
+/* What a ratio of times is multiplied with: 1, GPUs for GPUs, money for money. False with an error. */
+static bool
+share_of(const FabClaimSpec *spec, const FabOutcome *a, const FabOutcome *b, double *share, GError **error)
+{
+    const FabOutcome *const both[] = { a, b };
+
+    *share = spec->metric == FAB_METRIC_EFFICIENCY ? (double)a->gpus / b->gpus : 1;
+    if (spec->metric != FAB_METRIC_CHEAPER)
+        return true;
+    for (int i = 0; i < 2; i++) {
+        if (both[i]->per_second > 0)
+            continue;
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%c has no price: give %c.price.gpu_hour=2.50 USD/h with "
+                    "price.date and price.source", 'a' + i, 'a' + i);
+        return false;
+    }
+    if (strcmp(a->currency, b->currency) != 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "a has prices in %s and b in %s, must be one currency",
+                    a->currency, b->currency);
+        return false;
+    }
+    *share = a->per_second / b->per_second;
+    return true;
+}
+
 static bool
 measure_pair(FabClaimSpec *spec, FabClaimPoint *point, GError **error)
 {
@@ -164,9 +189,26 @@ measure_pair(FabClaimSpec *spec, FabClaimPoint *point, GError **error)
         return false;
     }
     ratio = fab_ratio_of(a->rows->pdata[0], b->rows->pdata[0]);
-    share = spec->metric == FAB_METRIC_EFFICIENCY ? (double)a->gpus / b->gpus : 1;
+    if (!share_of(spec, a, b, &share, error))
+        return false;
     scale(point, ratio.value * share, ratio.low * share, ratio.high * share, ratio.known);
     return true;
+}
+
+/* The same of two steps, of which only the ratio of times is known. */
+static bool
+share_of_steps(const FabClaimSpec *spec, const FabScenario *first, const FabScenario *second, double gpus,
+               double *share, GError **error)
+{
+    g_autoptr(FabOutcome) a = NULL;
+    g_autoptr(FabOutcome) b = NULL;
+
+    *share = spec->metric == FAB_METRIC_EFFICIENCY ? gpus : 1;
+    if (spec->metric != FAB_METRIC_CHEAPER)
+        return true;
+    a = fab_outcome_new(first, NULL, NULL, NULL, error);
+    b = a != NULL ? fab_outcome_new(second, NULL, NULL, NULL, error) : NULL;
+    return b != NULL && share_of(spec, a, b, share, error);
 }
 
 /* Steps that differ only in what connects their GPUs have an interval of their own; *done false: others. */
@@ -184,7 +226,8 @@ measure_step_pair(FabClaimSpec *spec, FabClaimPoint *point, bool *done, GError *
         return false;
     *done = fab_pair_ratio(a, b, &ratio, &share, &basis, &wrong);
     if (*done) {
-        share = spec->metric == FAB_METRIC_EFFICIENCY ? share : 1;
+        if (!share_of_steps(spec, a, b, share, &share, error))
+            return false;
         scale(point, ratio.value * share, ratio.low * share, ratio.high * share, true);
         spec->claim->guessed = spec->claim->guessed || ratio.guessed;
         add_basis(spec->claim, basis);

@@ -7,6 +7,7 @@
 typedef enum {
     FAB_METRIC_RATIO,      /* how many times faster b does a unit of work than a */
     FAB_METRIC_EFFICIENCY, /* the same for each GPU */
+    FAB_METRIC_CHEAPER,    /* how many times less a unit of work costs with b */
     FAB_METRIC_TIME,
     FAB_METRIC_ALGBW,
     FAB_METRIC_BUSBW,
