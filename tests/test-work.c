@@ -60,7 +60,9 @@ START_TEST(a_program_without_end_is_predicted_at_once)
     g_autoptr(GError) error = NULL;
 
     ck_assert(fab_work_slices(program) > 1e13);
-    ck_assert(!fab_work_check("x.ini", fab_work_slices(program), 0, 0, &error));
+    ck_assert(fab_work_least(program) > 1e13); /* its runs are short */
+    ck_assert(fab_work_most(program) > 0);
+    ck_assert(!fab_work_check("x.ini", fab_work_least(program), 0, 0, &error));
     ck_assert(g_str_has_prefix(error->message, "x.ini: [collective] one size would move about "));
     ck_assert_int_eq(fab_error_exit_status(error), FAB_EXIT_INPUT);
     g_clear_error(&error);
@@ -69,14 +71,29 @@ START_TEST(a_program_without_end_is_predicted_at_once)
 }
 END_TEST
 
+START_TEST(long_runs_of_steps_that_are_alike_count_until_they_repeat_themselves)
+{
+    g_autoptr(FabProgram) few = program_of("ring", 64 * 4096 * 2, 64, 4096);
+    g_autoptr(FabProgram) many = program_of("ring", UINT64_C(4096) * 4096 * 2, 4096, 4096);
+
+    ck_assert(fab_work_least(few) == fab_work_slices(few));
+    ck_assert(fab_work_slices(few) == count(few));
+    ck_assert(fab_work_least(many) >= 4096 * 2 * 512.0);
+    ck_assert(fab_work_least(many) < fab_work_slices(many) / 10);
+    ck_assert(fab_work_most(many) == 0);
+}
+END_TEST
+
 START_TEST(memory_grows_with_connections_and_slots)
 {
     g_autoptr(FabProgram) program = program_of("ring", 1 << 20, 8, 4096);
     g_autoptr(GError) error = NULL;
-    double few = fab_work_memory(program);
+    double few = fab_work_memory(program, 0);
 
     program->slots = 65535;
-    ck_assert(fab_work_memory(program) > few + 16 * 65000 * 8.0);
+    ck_assert(fab_work_memory(program, 0) > few + 16 * 65000 * 8.0);
+    ck_assert(fab_work_memory(program, 4) > fab_work_memory(program, 0) + 2 * 65000 * 16.0);
+    ck_assert(fab_work_memory(program, 8) == fab_work_memory(program, 0));
     ck_assert(fab_work_check("x.ini", 1e8, 5e9, few, NULL));
     ck_assert(!fab_work_check("x.ini", 0, 0, 1e13, &error));
     ck_assert(strstr(error->message, "needs about 9.095 TiB of memory") != NULL);
@@ -94,6 +111,7 @@ main(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, predicted_slices_are_those_of_the_program);
     tcase_add_test(tests, a_program_without_end_is_predicted_at_once);
+    tcase_add_test(tests, long_runs_of_steps_that_are_alike_count_until_they_repeat_themselves);
     tcase_add_test(tests, memory_grows_with_connections_and_slots);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

@@ -344,6 +344,21 @@ ring_turn(const Ring *ring, const FabCollectiveSpec *spec)
     return local > 1 && order_turns(ring, spec->channels, local) ? local : 0;
 }
 
+/*
+ * In every loop all steps but the first, which receives nothing, and the last, which sends nothing, are alike: they
+ * receive a piece from behind and send it ahead.
+ */
+static uint64_t
+ring_alike(const FabProgram *program, const FabStream *stream, uint64_t index)
+{
+    const Ring *ring = program->data;
+    uint32_t j;
+    uint64_t loop = fab_emit_split(index, ring->steps_per_loop, &j);
+
+    (void)stream;
+    return j == 0 || j + 1 == ring->steps_per_loop ? index + 1 : (loop + 1) * ring->steps_per_loop - 1;
+}
+
 /* ------------------------------------------------------------------ set-up */
 
 static void
@@ -416,6 +431,8 @@ fab_ring_emit(const FabCollectiveSpec *spec, GError **error)
     program->turn = ring_turn(ring, spec);
     program->joins = ring_joins;
     program->folded = ring_folded;
+    if (spec->slots > 1 && pieces_are_even(ring, spec))
+        program->alike = ring_alike;
     if (spec->slots == 1 && ring->steps_per_loop > 0) {
         program->step = one_slot_step;
         program->scratch_bytes = spec->channels * ring->chunk;

@@ -23,7 +23,14 @@ typedef struct {
     bool sending;                /* there is one */
     bool placed, remote;         /* whether it is known that it leads to another node, and whether it does */
     bool full;                   /* the next waits until the other end has taken a slice */
+    struct FabMessagePart *parts; /* a slice in each slot; NULL: none went to another node */
 } FabConnection;
+
+/* A slice on its way to another node: its bytes, and when the sender's proxy sees it. */
+typedef struct FabMessagePart {
+    uint64_t bytes;
+    int64_t seen;
+} FabMessagePart;
 
 /* Whom a connection joins: what is needed to find its ways anew. */
 typedef struct {
@@ -51,6 +58,24 @@ typedef struct {
     FabStep step;
 } FabStreamRun;
 
+/* What a run that may repeat itself remembers of an earlier instant (repeat.c). */
+typedef struct {
+    uint32_t watched;  /* a stream: each of its steps is a time to look */
+    uint64_t index;    /* of its step at the last look */
+    uint64_t looks;    /* since the last start */
+    uint64_t keep_at;  /* the look at which the next state is kept */
+    uint64_t again_at; /* the look at which what seems to repeat itself should do so again; 0: nothing does */
+    bool kept;         /* there is a state below */
+    int64_t when;
+    uint64_t sample, digest;
+    uint64_t *indexes;  /* of the steps of all streams */
+    uint32_t *posted;   /* of all connections */
+    uint64_t *ranks;    /* room for a digest of each */
+    uint64_t steps, slices, events;
+    double copy_ps, wait_ps;
+    FabFlowSums flows;
+} FabRepeat;
+
 typedef struct {
     const FabEngineSpec *spec;
     const FabProgram *program;
@@ -66,8 +91,9 @@ typedef struct {
     FabConnection *connections;
     int64_t *slots; /* program->slots for each connection */
     int64_t *proxy_free; /* of each rank: when its proxy has posted what it was given */
-    uint64_t *messages; /* bytes of slices on their way between nodes, in the same order; NULL: all ranks are on one */
-    int64_t *seen; /* when the sender's proxy sees them, in that order */
+    bool several; /* the ranks are on several nodes */
+    GPtrArray *parts; /* blocks of slices on their way between nodes; those of the last one are taken up to: */
+    uint32_t parts_used;
     const FabRoute **multicast; /* by node of a cluster, the first of a single machine; NULL: not asked for yet */
     const FabRoute **accesses; /* of the shared memory, by rank and kind of step; NULL without one */
     double send_rate[FAB_PROGRAM_ROLES], copy_rate[FAB_PROGRAM_ROLES]; /* of each role, B/s */
@@ -76,6 +102,7 @@ typedef struct {
     bool far; /* too many streams for a cache: memory is asked for beforehand */
     int64_t now, finish;
     double copy_ps, wait_ps;
+    FabRepeat *repeat; /* NULL: every slice is simulated */
     FabEngineReport *report;
     GError *error;
 } FabEngine;
@@ -101,7 +128,9 @@ fab_engine_slot(FabEngine *engine, uint32_t connection, uint32_t slice)
     return &engine->slots[(gsize)connection * slots + slice % slots];
 }
 
-/* proxy.c: whether the end's other rank is on another node. */
+/* proxy.c: the slices of a connection on their way; the first call gives it room for them. */
+FabMessagePart *fab_engine_parts(FabEngine *engine, uint32_t connection);
+/* Whether the end's other rank is on another node. */
 bool fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, const FabEnd *end);
 /*
  * A slice of the stream is ready to be sent there; its message is posted, an event with the data stream_count + id; and
@@ -141,6 +170,16 @@ fab_engine_note_ends(FabEngine *engine, uint32_t connection, uint32_t from, uint
     if (engine->ends != NULL)
         engine->ends[connection] = (FabConnectionEnds) { from, to, channel };
 }
+
+/*
+ * repeat.c: looks, after an instant in which the watched stream came to another step, whether everything is as it was
+ * some steps before, and then takes all the steps that will be the same at once.
+ */
+void fab_engine_repeat_init(FabEngine *engine);
+void fab_engine_repeat_clear(FabEngine *engine);
+void fab_engine_repeat_look(FabEngine *engine);
+/* More slices were simulated one by one than the spec allows: an error. */
+bool fab_engine_has_too_many(FabEngine *engine);
 
 /* multicast.c: the way of an in-switch step; NULL after an error. */
 const FabRoute *fab_engine_multicast(FabEngine *engine, const FabStreamRun *stream);

@@ -67,6 +67,7 @@ fab_engine_fill_report(FabEngine *engine)
     report->simulated = engine->program->ranks;
     report->steps *= fab_fold_times(engine->spec->fold);
     report->slices *= fab_fold_times(engine->spec->fold);
+    report->repeated *= fab_fold_times(engine->spec->fold);
     report->events *= fab_fold_times(engine->spec->fold);
     report->flows *= fab_fold_times(engine->spec->fold);
 }

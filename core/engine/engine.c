@@ -25,8 +25,9 @@ engine_clear(FabEngine *engine)
     fab_large_free(engine->streams);
     fab_large_free(engine->connections);
     fab_large_free(engine->slots);
-    fab_large_free(engine->messages);
-    fab_large_free(engine->seen);
+    if (engine->parts != NULL)
+        g_ptr_array_unref(engine->parts);
+    fab_engine_repeat_clear(engine);
     g_free(engine->accesses);
     g_free(engine->proxy_free);
     g_free(engine->multicast);
@@ -78,11 +79,10 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
     for (uint32_t i = 0; i < spec->program->connections; i++)
         engine->connections[i].receiver = engine->connections[i].sender = FAB_ENGINE_NOBODY;
     engine->slots = fab_large_new((gsize)spec->program->connections * spec->program->slots, sizeof *engine->slots);
-    if (topology->node_count > 0) {
-        gsize places = (gsize)spec->program->connections * spec->program->slots;
+    engine->several = topology->node_count > 0;
+    if (engine->several) {
         engine->proxy_free = g_new0(int64_t, spec->program->ranks);
-        engine->messages = fab_large_new(places, sizeof *engine->messages);
-        engine->seen = fab_large_new(places, sizeof *engine->seen);
+        engine->parts = g_ptr_array_new_with_free_func(fab_large_free);
     }
     engine->multicast = g_new0(const FabRoute *, MAX(topology->node_count, 1));
     engine->began = g_new(int64_t, spec->program->ranks);
@@ -91,6 +91,7 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
         engine->began[rank] = INT64_MAX;
     streams_init(engine);
     fab_engine_changes_init(engine);
+    fab_engine_repeat_init(engine);
 }
 
 /* ------------------------------------------------------------------ routes */
@@ -361,7 +362,7 @@ slice_post(FabEngine *engine, FabStreamRun *stream)
         connection->handed++;
         when = engine->now + post_latency(engine, stream, &step->send[i]) + wait;
         *fab_engine_slot(engine, step->send[i].connection, connection->posted++) = when;
-        if (kept && engine->messages != NULL)
+        if (kept && engine->several)
             fab_engine_reduction_given(engine, step->send[i].connection, stream->bytes, when);
         if (connection->receiver != FAB_ENGINE_NOBODY) {
             fab_queue_push(engine->queue, when, connection->receiver);
@@ -525,6 +526,8 @@ loop(FabEngine *engine)
             break;
         }
         engine->now = when;
+        if (fab_engine_has_too_many(engine))
+            break;
         if (engine->far)
             fab_engine_fetch_soon(engine);
         for (;;) {
@@ -541,6 +544,8 @@ loop(FabEngine *engine)
         }
         fab_flow_share(engine->flows, engine->now);
         check_instant(engine);
+        if (engine->repeat != NULL && engine->streams[engine->repeat->watched].index != engine->repeat->index)
+            fab_engine_repeat_look(engine);
     }
 }
 

@@ -77,6 +77,8 @@ typedef struct {
     const int64_t *late_ps; /* of each rank: it begins so much later; NULL: 0 */
     const FabEngineChange *changes; /* ascending in time */
     uint32_t change_count;
+    bool every; /* every slice is simulated, also where all goes on as before */
+    double most_slices; /* that are simulated one by one, more are refused; 0: any */
     FabFold *fold; /* NULL: every rank is simulated; else `program` is that of the fold */
     FabTimeline *timeline; /* NULL: nothing is kept of single slices; else nothing is folded */
     FabSharedAccess shared; /* `used` false: every GPU has a memory of its own, which never limits */
@@ -90,6 +92,7 @@ typedef struct {
     double copy_share; /* share of stream time spent at the CTA's own send or copy rate, 0..1 */
     double idle_share; /* share of stream time spent waiting for slices and slots, 0..1 */
     uint64_t steps, slices, events, flows; /* of all ranks */
+    uint64_t repeated; /* slices of these that were not simulated, since all ranks did what they had done before */
     uint32_t simulated; /* ranks, each for as many alike; 0: all */
 } FabEngineReport;
 

@@ -101,6 +101,21 @@ bool fab_flow_check(FabFlowSet *flows, GError **error);
 double fab_flow_rate(const FabFlowSet *flows, const FabRoute *route);
 
 /*
+ * For runs that repeat themselves. A digest of all transfers in progress, as seen from `now`: equal ones stand for
+ * equal states, but for the numbers of flows and the last digits of rates. Whether a completion event of `when` counts.
+ * The sums that ended flows add to; fab_large_free() what is carried.
+ */
+typedef struct {
+    double *carried, limited_ps;
+    uint64_t started;
+} FabFlowSums;
+uint64_t fab_flow_digest(const FabFlowSet *flows, int64_t now);
+bool fab_flow_is_planned(const FabFlowSet *flows, uint32_t flow, int64_t when);
+void fab_flow_keep_sums(const FabFlowSet *flows, FabFlowSums *sums);
+/* All that was since these sums has happened so many times more; what is in progress is so much later. */
+void fab_flow_repeat(FabFlowSet *flows, const FabFlowSums *since, uint64_t times, int64_t later);
+
+/*
  * 13 days: what takes longer is refused, so that no sum of times overflows. Flows that would take longer end then, at
  * the latest; loops stop there with fab_flow_too_long(), which says that `what` did.
  */

@@ -302,6 +302,16 @@ part_step(const FabProgram *program, const FabStream *stream, uint64_t index, Fa
     return true;
 }
 
+static uint64_t
+part_alike(const FabProgram *program, const FabStream *stream, uint64_t index)
+{
+    const Part *part = program->data;
+    FabStream whole = *stream;
+
+    whole.rank = old_number(part->nodes, part->whole->places, stream->rank);
+    return part->whole->alike(part->whole, &whole, index);
+}
+
 static FabProgram *
 part_new(const FabProgram *whole, uint32_t nodes, uint32_t period)
 {
@@ -320,6 +330,7 @@ part_new(const FabProgram *whole, uint32_t nodes, uint32_t period)
     program->slots = whole->slots;
     memcpy(program->role_share, whole->role_share, sizeof program->role_share);
     program->step = part_step;
+    program->alike = whole->alike != NULL ? part_alike : NULL;
     return program;
 }
 

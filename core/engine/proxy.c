@@ -8,7 +8,28 @@
 
 #include <math.h>
 
+#include "base/large.h"
+
 enum { FIFO_SLOTS = 8 };
+
+/* Most connections stay inside a node, so that room for all would mostly be empty. */
+FabMessagePart *
+fab_engine_parts(FabEngine *engine, uint32_t id)
+{
+    enum { BLOCK = 1 << 14 };
+    uint32_t slots = engine->program->slots, room = MAX(BLOCK / slots, 1) * slots;
+    FabConnection *connection = &engine->connections[id];
+
+    if (connection->parts != NULL)
+        return connection->parts;
+    if (engine->parts->len == 0 || engine->parts_used == room) {
+        g_ptr_array_add(engine->parts, fab_large_new(room, sizeof(FabMessagePart)));
+        engine->parts_used = 0;
+    }
+    connection->parts = (FabMessagePart *)engine->parts->pdata[engine->parts->len - 1] + engine->parts_used;
+    engine->parts_used += slots;
+    return connection->parts;
+}
 
 bool
 fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
@@ -17,7 +38,7 @@ fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, const 
     const uint32_t *gpus = engine->spec->gpus;
     FabConnection *connection;
 
-    if (engine->messages == NULL)
+    if (!engine->several)
         return false;
     connection = &engine->connections[end->connection];
     if (!connection->placed) {
@@ -61,14 +82,13 @@ post_next(FabEngine *engine, uint32_t id)
 {
     FabConnection *connection = &engine->connections[id];
     int64_t *free = &engine->proxy_free[connection->rank];
-    const int64_t *seen = &engine->seen[(gsize)id * engine->program->slots];
 
     connection->full = connection->posted != connection->ready && room(engine, connection) == 0;
     connection->sending = connection->posted != connection->ready && !connection->full;
     if (!connection->sending)
         return;
     *free = MAX(*free, engine->now) + engine->execution->post_ps;
-    fab_queue_push(engine->queue, MAX(*free, seen[connection->posted % engine->program->slots]),
+    fab_queue_push(engine->queue, MAX(*free, connection->parts[connection->posted % engine->program->slots].seen),
                    engine->stream_count + id);
 }
 
@@ -83,7 +103,7 @@ fab_engine_message_start(FabEngine *engine, uint32_t id)
     connection->batch = MIN(connection->ready - connection->posted, MAX(slots / FIFO_SLOTS, 1));
     connection->batch = MIN(connection->batch, room(engine, connection));
     for (uint32_t i = 0; i < connection->batch; i++)
-        bytes += engine->messages[(gsize)id * slots + (connection->posted + i) % slots];
+        bytes += connection->parts[(connection->posted + i) % slots].bytes;
     if (bytes > 0)
         fab_flow_start(engine->flows, engine->now, connection->push,
                        (double)bytes * engine->execution->network_wire + engine->execution->network_bytes, INFINITY,
@@ -98,7 +118,7 @@ fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd
     FabConnection *connection = &engine->connections[end->connection];
     const uint32_t *gpus = engine->spec->gpus;
     uint32_t from = gpus[stream->at.rank], to = gpus[end->peer];
-    gsize place;
+    FabMessagePart *part;
 
     fab_engine_note_ends(engine, end->connection, from, to, stream->at.channel);
     if (connection->push == NULL && engine->error == NULL)
@@ -108,9 +128,8 @@ fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd
         connection->pull = fab_engine_folded(engine, fab_router_pull(engine->router, from, to, &engine->error));
     if (engine->error != NULL)
         return;
-    place = (gsize)end->connection * engine->program->slots + connection->handed % engine->program->slots;
-    engine->messages[place] = stream->bytes;
-    engine->seen[place] = engine->now + engine->execution->network_ps / 2;
+    part = &fab_engine_parts(engine, end->connection)[connection->handed % engine->program->slots];
+    *part = (FabMessagePart) { stream->bytes, engine->now + engine->execution->network_ps / 2 };
     connection->handed++;
     if (!engine->execution->network_steps || stream->slice + 1 == stream->slices)
         connection->ready = connection->handed;

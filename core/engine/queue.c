@@ -258,6 +258,35 @@ fab_queue_soon(const FabQueue *queue, uint32_t *events, uint32_t count)
     return found;
 }
 
+FabQueueEvent *
+fab_queue_events(const FabQueue *queue, size_t *count)
+{
+    FabQueueEvent *events = g_new(FabQueueEvent, queue->pending);
+    g_autofree Entry *entries = g_memdup2(queue->heap, queue->count * sizeof *entries);
+
+    *count = 0;
+    qsort(entries, queue->count, sizeof *entries, compare_entries);
+    for (size_t i = 0; i < queue->count; i++) {
+        if (!(entries[i].order & 1)) {
+            events[(*count)++] = (FabQueueEvent) { entries[i].when, entries[i].data };
+            continue;
+        }
+        for (uint32_t node = queue->lists[entries[i].data].head; node != NONE; node = queue->nodes[node].next)
+            events[(*count)++] = (FabQueueEvent) { entries[i].when, queue->nodes[node].data };
+    }
+    return events;
+}
+
+/* The lists that are open would be looked for at their old times: later events of these begin new ones. */
+void
+fab_queue_put_off(FabQueue *queue, int64_t by)
+{
+    for (size_t i = 0; i < queue->count; i++)
+        queue->heap[i].when += by;
+    for (size_t i = 0; i < RECENT; i++)
+        queue->recent[i].when = -1;
+}
+
 size_t
 fab_queue_size(const FabQueue *queue)
 {

@@ -29,6 +29,14 @@ bool fab_queue_peek(const FabQueue *queue, int64_t *when);
 /* Up to `count` events that come soon, the next one first and the others in no order; how many. */
 uint32_t fab_queue_soon(const FabQueue *queue, uint32_t *events, uint32_t count);
 
+/* All events in the order in which they come, g_free(); puts all of them off. */
+typedef struct {
+    int64_t when;
+    uint32_t data;
+} FabQueueEvent;
+FabQueueEvent *fab_queue_events(const FabQueue *queue, size_t *count);
+void fab_queue_put_off(FabQueue *queue, int64_t by);
+
 /* Events pending. */
 size_t fab_queue_size(const FabQueue *queue);
 

@@ -61,7 +61,7 @@ fab_engine_is_reduction(FabEngine *engine, FabStreamRun *stream)
 {
     if (!(stream->step.flags & FAB_STEP_IN_NETWORK) || engine->error != NULL)
         return false;
-    if (engine->messages == NULL || stream->step.recv_count < 2) {
+    if (!engine->several || stream->step.recv_count < 2) {
         g_set_error(&engine->error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s: rank %u channel %u asks a network for a sum, but all ranks are on one node",
                     engine->program->name, stream->at.rank, stream->at.channel);
@@ -77,7 +77,7 @@ fab_engine_reduction_given(FabEngine *engine, uint32_t connection, uint64_t byte
 {
     uint32_t slots = engine->program->slots, slice = engine->connections[connection].posted - 1;
 
-    engine->messages[(gsize)connection * slots + slice % slots] = bytes;
+    fab_engine_parts(engine, connection)[slice % slots].bytes = bytes;
     if (engine->reduction != NULL && engine->reduction[connection] != FAB_ENGINE_NOBODY)
         fab_queue_push(engine->queue, when, event_of(engine, engine->reduction[connection]));
 }
@@ -139,7 +139,7 @@ look(FabEngine *engine, uint32_t number)
 
     while (is_ready(engine, reduction)) {
         uint32_t up = reduction->ups[reduction->source].connection;
-        uint64_t bytes = engine->messages[(gsize)up * slots + reduction->started % slots];
+        uint64_t bytes = fab_engine_parts(engine, up)[reduction->started % slots].bytes;
         reduction->started++;
         if (bytes > 0)
             fab_flow_start(engine->flows, engine->now, reduction->route,

@@ -52,31 +52,43 @@ fab_run_fold(const FabRun *run, const FabProgram *program, FabFold **fold, GErro
 }
 
 double
+fab_run_memory(const FabRun *run, const FabProgram *program)
+{
+    return fab_work_memory(program, run->facts.nodes > 1 ? run->facts.local : 0);
+}
+
+double
 fab_run_relief(const FabRun *run, const FabProgram *program)
 {
     g_autofree char *why = NULL;
     g_autoptr(FabFold) fold = NULL;
 
-    if (wishes(run, "off") || fab_work_is_allowed(fab_work_slices(program), fab_work_memory(program)))
+    if (wishes(run, "off") || fab_work_is_allowed(fab_work_least(program), fab_run_memory(run, program)))
         return 1;
     fold = try_fold(run, program, &why);
     return fold != NULL ? fab_fold_times(fold) : 1;
 }
 
-void
-fab_run_note_fold(const FabRun *run, const FabEngineReport *report, FabResult *result)
+static void
+add_once(GPtrArray *notes, char *note)
 {
-    char *note;
-
-    if (report->simulated == 0)
-        return;
-    note = g_strdup_printf("folded: %u of %u ranks are simulated, each for %u that do the same at the same time",
-                           report->simulated, run->ranks, run->ranks / report->simulated);
-    for (guint i = 0; i < result->notes->len; i++) {
-        if (strcmp(result->notes->pdata[i], note) == 0) {
+    for (guint i = 0; i < notes->len; i++) {
+        if (strcmp(notes->pdata[i], note) == 0) {
             g_free(note);
             return;
         }
     }
-    g_ptr_array_add(result->notes, note);
+    g_ptr_array_add(notes, note);
+}
+
+void
+fab_run_note_fold(const FabRun *run, const FabEngineReport *report, FabResult *result)
+{
+    if (report->simulated > 0)
+        add_once(result->notes,
+                 g_strdup_printf("folded: %u of %u ranks are simulated, each for %u that do the same at the same time",
+                                 report->simulated, run->ranks, run->ranks / report->simulated));
+    if (report->repeated > 0)
+        add_once(result->notes, g_strdup("repeated: once all ranks do again what they did before, as much later, the "
+                                         "steps that are left alike are taken at once"));
 }

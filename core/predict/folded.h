@@ -10,10 +10,13 @@
  */
 bool fab_run_fold(const FabRun *run, const FabProgram *program, FabFold **fold, GError **error);
 
+/* Bytes of memory that simulating every rank would take. */
+double fab_run_memory(const FabRun *run, const FabProgram *program);
+
 /* How many ranks each simulated one stands for, where simulating all would be refused; else 1. */
 double fab_run_relief(const FabRun *run, const FabProgram *program);
 
-/* Adds what a reader must know about the ranks simulated to the notes of a result, once. */
+/* Adds what a reader must know about the ranks and steps simulated to the notes of a result, once. */
 void fab_run_note_fold(const FabRun *run, const FabEngineReport *report, FabResult *result);
 
 #endif

@@ -23,6 +23,7 @@ typedef struct {
     const FabEngineChange *changes;
     uint32_t change_count;
     FabTimeline *timeline; /* that a run fills; NULL: none. With one no rank is simulated for another */
+    bool every; /* no steps are taken at once; for tests */
 } FabRun;
 
 /* `constants` NULL: those shipped. The caller clears it, also after an error. */

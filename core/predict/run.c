@@ -301,7 +301,8 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program,
                            .pace = run->pace, .late_ps = run->late_ps, .changes = run->changes,
-                           .change_count = run->change_count, .timeline = run->timeline };
+                           .change_count = run->change_count, .timeline = run->timeline, .every = run->every,
+                           .most_slices = fab_work_most(program) };
     g_autoptr(FabFold) fold = NULL;
     GError *wrong = NULL;
 
@@ -410,9 +411,9 @@ fab_run_check_work(const FabRun *run, GError **error)
         if (program == NULL)
             return false;
         relief = fab_run_relief(run, program);
-        largest = MAX(largest, fab_work_slices(program) / relief);
-        sweep += fab_work_slices(program) / relief;
-        memory = MAX(memory, fab_work_memory(program) / relief);
+        largest = MAX(largest, fab_work_least(program) / relief);
+        sweep += fab_work_least(program) / relief;
+        memory = MAX(memory, fab_run_memory(run, program) / relief);
     }
     return fab_work_check(scenario->path, largest, sweep, memory, error);
 }

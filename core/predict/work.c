@@ -5,6 +5,8 @@
 
 /* Minutes where flows do not meet (some 8 million slices a second), a quarter of an hour where all do. */
 #define MAX_SLICES 1e9
+/* Of a size with more, until its steps repeat themselves: nobody waits long to learn that they do not. */
+#define MAX_HOPEFUL (MAX_SLICES / 4)
 /* Of a sweep, which shows its progress: ten times that. */
 #define MAX_SWEEP 1e10
 /* A workstation has more; so has what runs beside us. */
@@ -13,8 +15,16 @@
 enum {
     SAMPLES = 64, /* streams looked at: all of a small program, some of each kind of a large one */
     PARTS = 8,    /* steps looked at in each */
-    STREAM_BYTES = 320, CONNECTION_BYTES = 32, SLOT_BYTES = 8 /* of the engine, rounded up */
+    RUNS = 64,    /* runs of steps that are alike */
+    LEAST = 512   /* steps of such a run that are simulated before it can repeat itself */
 };
+
+/*
+ * Of the engine and its routes, rounded up: a stream with the flow that it waits for and the places of that among the
+ * flows of eight resources; a connection; to another node also a route over three levels of switches, as found and as
+ * it is looked for.
+ */
+enum { STREAM_BYTES = 640, CONNECTION_BYTES = 64, SLOT_BYTES = 8, REMOTE_BYTES = 1536, REMOTE_SLOT_BYTES = 16 };
 
 static uint64_t
 streams_of(const FabProgram *program)
@@ -69,27 +79,91 @@ stream_slices(const FabProgram *program, const FabStream *stream)
     return parts > 0 ? slices / (double)parts * (double)steps : 0;
 }
 
-double
-fab_work_slices(const FabProgram *program)
+/* The same without what may be repetition; from its first runs on. */
+static double
+least_slices(const FabProgram *program, const FabStream *stream)
+{
+    uint64_t steps = count_steps(program, stream), index = 0;
+    double share = 0;
+
+    for (int i = 0; i < RUNS && index < steps; i++) {
+        uint64_t end = MIN(program->alike(program, stream, index), steps);
+        share += (double)MIN(end - index, LEAST);
+        index = end;
+    }
+    return index > 0 ? stream_slices(program, stream) * share / (double)index : 0;
+}
+
+static FabStream
+sample(const FabProgram *program, uint64_t i, uint64_t samples)
+{
+    uint64_t number = i * streams_of(program) / samples, channel = number / program->roles;
+
+    return (FabStream) { .rank = (uint32_t)(channel / program->channels),
+                         .channel = (uint32_t)(channel % program->channels),
+                         .role = (uint32_t)(number % program->roles) };
+}
+
+static double
+sum(const FabProgram *program, double (*slices_of)(const FabProgram *program, const FabStream *stream))
 {
     uint64_t streams = streams_of(program), samples = MIN(streams, SAMPLES);
     double slices = 0;
 
     for (uint64_t i = 0; i < samples; i++) {
-        uint64_t number = i * streams / samples, channel = number / program->roles;
-        FabStream stream = { .rank = (uint32_t)(channel / program->channels),
-                             .channel = (uint32_t)(channel % program->channels),
-                             .role = (uint32_t)(number % program->roles) };
-        slices += stream_slices(program, &stream);
+        FabStream stream = sample(program, i, samples);
+        slices += slices_of(program, &stream);
     }
     return samples > 0 ? slices / (double)samples * (double)streams : 0;
 }
 
 double
-fab_work_memory(const FabProgram *program)
+fab_work_slices(const FabProgram *program)
 {
+    return sum(program, stream_slices);
+}
+
+double
+fab_work_least(const FabProgram *program)
+{
+    return sum(program, program->alike != NULL ? least_slices : stream_slices);
+}
+
+/* The share of connections that lead to another node, by the steps that send. */
+static double
+remote_share(const FabProgram *program, uint32_t local)
+{
+    uint64_t samples = MIN(streams_of(program), SAMPLES), ends = 0, remote = 0;
+
+    for (uint64_t i = 0; i < samples && local > 0; i++) {
+        FabStream stream = sample(program, i, samples);
+        uint64_t steps = count_steps(program, &stream), parts = MIN(steps, PARTS);
+        for (uint64_t k = 0; k < parts; k++) {
+            FabStep step;
+            if (!has_step(program, &stream, (uint64_t)((double)steps * (double)k / (double)parts), &step))
+                continue;
+            for (uint32_t e = 0; e < step.send_count; e++)
+                remote += step.send[e].peer / local != stream.rank / local;
+            ends += step.send_count;
+        }
+    }
+    return ends > 0 ? (double)remote / (double)ends : 0;
+}
+
+double
+fab_work_memory(const FabProgram *program, uint32_t local)
+{
+    double slots = program->slots, remote = remote_share(program, local) * program->connections;
+
     return (double)streams_of(program) * STREAM_BYTES +
-           (double)program->connections * (CONNECTION_BYTES + (double)program->slots * SLOT_BYTES);
+           (double)program->connections * (CONNECTION_BYTES + slots * SLOT_BYTES) +
+           remote * (REMOTE_BYTES + slots * REMOTE_SLOT_BYTES);
+}
+
+double
+fab_work_most(const FabProgram *program)
+{
+    return fab_work_slices(program) <= MAX_SLICES ? 0 : MAX_HOPEFUL;
 }
 
 bool

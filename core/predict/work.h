@@ -13,8 +13,18 @@
  */
 double fab_work_slices(const FabProgram *program);
 
-/* Bytes of memory that fab_engine_run() would take for streams and connections. */
-double fab_work_memory(const FabProgram *program);
+/*
+ * The same where runs of steps that are alike soon repeat themselves, so that the rest of them is taken at once; how
+ * many may be simulated one by one then, 0: any.
+ */
+double fab_work_least(const FabProgram *program);
+double fab_work_most(const FabProgram *program);
+
+/*
+ * Bytes of memory that fab_engine_run() would take for streams, connections and their routes. `local` ranks are on a
+ * node; 0: all are on one machine, whose routes are few.
+ */
+double fab_work_memory(const FabProgram *program, uint32_t local);
 
 /*
  * Refuses what is too much: slices of the largest size, slices of the whole sweep, bytes of memory. `where` names the

@@ -78,6 +78,11 @@ struct FabProgram {
     /* Fills step `index` of a stream; false: the stream has ended. Pure. */
     bool (*step)(const FabProgram *program, const FabStream *stream, uint64_t index, FabStep *step);
     /*
+     * The steps from `index` on, up to the one returned, which may differ, are alike: as many bytes, the same ends and
+     * flags; offsets and buffers may differ, but not whether they are scratch. NULL: not known. Pure.
+     */
+    uint64_t (*alike)(const FabProgram *program, const FabStream *stream, uint64_t index);
+    /*
      * Turning: when every rank takes the place of the one `turn` further on, the last ones those of the first, the
      * program is the same; so it is for multiples that divide the ranks. 0: it is not, and the two functions are NULL.
      * With `places`, ranks of a node, it turns inside every node instead: `turn` counts places, and a node's ranks

@@ -4,6 +4,8 @@
  * The machine is a star: every GPU on one switch by a link of 450 GB/s and 250 ns. `free` charges the wire only, so
  * that a closed form exists; `hopper` charges steps and copies as a run with the Simple protocol does. STEPS ends every
  * rank's program after so many steps (0: all of it), for rings whose whole call would take minutes. All sizes in bytes.
+ * Every slice is simulated unless REPEAT is set in the environment, which lets the engine take steps that repeat
+ * themselves at once.
  * One line: key=value pairs.
  */
 #include <glib.h>
@@ -116,7 +118,7 @@ run(const FabCollectiveSpec *spec, bool hopper, FabEngineReport *report, double 
     const FabAlgorithm *ring = fab_algorithm_find("ring", error);
     g_autoptr(FabProgram) program = ring != NULL ? fab_collective_emit(ring, spec, error) : NULL;
     FabEngineSpec engine = { .topology = topology, .router = router, .program = program, .gpus = gpus,
-                             .execution = execution_of(hopper) };
+                             .execution = execution_of(hopper), .every = getenv("REPEAT") == NULL };
     double before;
     bool good;
 
@@ -127,6 +129,7 @@ run(const FabCollectiveSpec *spec, bool hopper, FabEngineReport *report, double 
     if (step_limit > 0) {
         whole_step = program->step;
         program->step = first_steps;
+        program->alike = NULL;
     }
     before = bench_cpu();
     good = fab_engine_run(&engine, report, error);
