@@ -597,7 +597,10 @@ class Training(Cli):
         options = ("--set", "model.layers=2", "--set", "global_batch=8")
         self.prints("run", path, *options, "--diagram", drawing)
         with open(drawing, encoding="utf-8") as file:
-            self.assertIn("Utilisation of links: training step s", file.read())
+            drawn = file.read()
+        self.assertIn("Utilisation of links: training step s", drawn)
+        self.assertIn("UPI", drawn)
+        self.assertNotIn("128 GB/s, 0 %", drawn) # what carries nothing is not busy at all
         several = fabricast("run", path, *options, "--set", "nodes=2", "--diagram", drawing)
         self.assertEqual(several.returncode, INPUT)
         self.assertIn(b"has 16 ranks, dgx-h100 has 8 GPUs", several.stderr)

@@ -168,7 +168,28 @@ START_TEST(what_is_short_gets_the_smallest_change)
     ck_assert_int_eq(second->fit, FAB_FIT_NO);
     ck_assert_str_eq(second->change, "micro_batch=16");
     ck_assert_int_eq(third->fit, FAB_FIT_NO);
-    ck_assert_ptr_null(third->change);
+    ck_assert_str_eq(third->change, "nodes=32 gpus=256 global_batch=256 recompute=full zero=3 tp=2 dp=128");
+}
+END_TEST
+
+/* One that nothing helps, on as many machines as are offered. */
+START_TEST(where_nothing_helps_nothing_is_offered)
+{
+    g_auto(Case) huge = case_of("[model]\npreset=llama-3-405b\n[training]\nglobal_batch=8\n");
+    g_autoptr(FabMemory) memory = fab_memory_account(huge.training, huge.model, GIB(8), MACHINE);
+
+    ck_assert_int_eq(memory->fit, FAB_FIT_NO);
+    ck_assert_ptr_null(memory->change);
+}
+END_TEST
+
+/* On the machines that there are and, where it takes more, on those that are offered. */
+START_TEST(machines_that_are_offered_are_enough)
+{
+    g_auto(Case) huge = case_of("[model]\npreset=llama-3-405b\n[training]\nnodes=32\ngpus=256\nglobal_batch=256\n"
+                                "[parallel]\nrecompute=full\nzero=3\ntp=2\ndp=128\n");
+
+    ck_assert_int_ne(fit_in(&huge, GIB(80)), FAB_FIT_NO);
 }
 END_TEST
 
@@ -237,7 +258,7 @@ START_TEST(what_does_not_divide_is_refused_with_a_sentence)
     refuse(STEP "gpus=9\n", "gpus is 9, 1 x 8 GPUs are there");
     refuse(STEP "gpus=5\n[parallel]\npp=5\n", "32 layers cannot be dealt out to pp 5 x 1 chunks");
     refuse(STEP "gpus=2\n[parallel]\npp=2\nchunks=17\n", "cannot be dealt out .*; with ends_as_layers=yes they can");
-    refuse(STEP "[parallel]\nep=2\n", "ep is 2, which does not divide 0 experts");
+    refuse(STEP "[parallel]\nep=2\n", "ep is for experts, of which the model has none");
     refuse("[model]\npreset=mixtral-8x7b\n[training]\nglobal_batch=64\n[parallel]\ntp=8\nep=2\n", "dp x cp");
     refuse(STEP "micro_batch=3\n", "global_batch 64 is no multiple of micro_batch 3 x dp 8");
     refuse(STEP "[parallel]\npp=4\nschedule=interleaved\n", "needs chunks");
@@ -264,6 +285,8 @@ main(void)
     tcase_add_test(tests, stages_together_hold_the_model);
     tcase_add_test(tests, the_runs_of_table_5_fit_and_their_alternatives_do_not);
     tcase_add_test(tests, what_is_short_gets_the_smallest_change);
+    tcase_add_test(tests, where_nothing_helps_nothing_is_offered);
+    tcase_add_test(tests, machines_that_are_offered_are_enough);
     tcase_add_test(tests, the_change_that_is_offered_makes_it_fit);
     tcase_add_test(tests, the_cache_is_that_of_the_heads_that_are_kept);
     tcase_add_test(tests, layers_are_dealt_out_with_the_ends_as_layers);

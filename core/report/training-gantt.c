@@ -61,8 +61,8 @@ write_axis(const Gantt *gantt, uint32_t bottom)
         char x[G_ASCII_DTOSTR_BUF_SIZE];
         fab_stream_fixed(x_of(gantt, time_ps), 2, x);
         fprintf(gantt->out, "<line x1=\"%s\" y1=\"%d\" x2=\"%s\" y2=\"%u\" stroke=\"#d5d9de\"/>\n"
-                "<text x=\"%s\" y=\"%u\" font-size=\"11\" text-anchor=\"middle\">%s</text>\n", x, TOP - 4, x, bottom, x,
-                bottom + 14, label);
+                "<text x=\"%s\" y=\"%u\" font-size=\"11\" text-anchor=\"%s\">%s</text>\n", x, TOP - 4, x, bottom, x,
+                bottom + 14, i < TICKS ? "middle" : "end", label);
     }
 }
 

@@ -1,5 +1,6 @@
 /* How long training steps are: a table, CSV, JSON. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/units.h"
@@ -269,12 +270,12 @@ fab_report_training_load(const FabTrainingStep *step, const FabTraceRun *run, co
     g_autofree char *time = fab_format_time(run->length_ps);
     double seconds = (double)run->length_ps * 1e-12;
 
-    load->load = g_new0(double, 2 * (size_t)topology->link_count + 1);
-    for (uint32_t i = 0; i < topology->link_count && seconds > 0; i++) {
+    load->load = g_new(double, 2 * (size_t)topology->link_count + 1);
+    for (uint32_t i = 0; i < topology->link_count; i++) {
         for (int direction = 0; direction < 2; direction++) {
             uint32_t resource = topology->links[i].resource[direction];
             double share = run->carried[resource] / (topology->resources[resource].capacity * seconds);
-            load->load[2 * i + (uint32_t)direction] = MIN(share, 1.0);
+            load->load[2 * i + (uint32_t)direction] = run->carried[resource] > 0 && seconds > 0 ? MIN(share, 1.0) : NAN;
         }
     }
     load->caption = g_strdup_printf("Utilisation of links: training step %s, %s", step->footprint->name, time);

@@ -310,7 +310,10 @@ check_model(const FabTraining *training, const FabModel *model, const char *wher
         return fab_refuse(error, FAB_ERROR_VALUE, where,
                           "[parallel] tp is %u, which does not divide the width %u of a feed-forward block", tp,
                           model->ffn % tp != 0 ? model->ffn : model->expert_ffn);
-    if (training->ep > 1 && (model->experts == 0 || model->experts % training->ep != 0))
+    if (model->experts == 0 && (training->ep > 1 || training->expert_skew > 0 || training->expert_zipf > 0))
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "[parallel] %s is for experts, of which the model has none",
+                          training->ep > 1 ? "ep" : training->expert_skew > 0 ? "expert_skew" : "expert_zipf");
+    if (training->ep > 1 && model->experts % training->ep != 0)
         return fab_refuse(error, FAB_ERROR_VALUE, where, "[parallel] ep is %u, which does not divide %u experts",
                           training->ep, model->experts);
     if ((uint64_t)training->dp * training->cp % training->ep != 0)

@@ -1,5 +1,7 @@
 #include "workload/memory.h"
 
+#include <string.h>
+
 #include "scenario/placement.h"
 #include "workload/parameters.h"
 #include "workload/schedule.h"
@@ -9,6 +11,7 @@
 #define CONTEXT_BYTES (UINT64_C(1) << 30)      /* CUDA context, kernels, workspaces of the libraries */
 #define COMMUNICATOR_BYTES (UINT64_C(1) << 27) /* NCCL: 16 channels x 2 neighbours x 4 MiB */
 #define BUCKET_BYTES (UINT64_C(25) << 20)      /* PyTorch DDP's bucket; two are on the way */
+#define MOST_DOUBLINGS 6                       /* of the machines, where nothing fits on those there are */
 #define GATHERED_LAYERS 2                      /* ZeRO-3: the layer at work and the one fetched ahead */
 
 const char *const fab_memory_part_names[] = { "parameters", "gradients", "optimiser", "activations",
@@ -429,7 +432,7 @@ fits(const FabTraining *training, const FabModel *model, uint64_t capacity, uint
 
 /* One change alone, the cheapest that does it; else as many as it takes, in turn, each as often as it can. */
 static char *
-find_change(const FabTraining *training, const FabModel *model, uint64_t capacity, uint32_t gpus_per_node)
+find_here(const FabTraining *training, const FabModel *model, uint64_t capacity, uint32_t gpus_per_node)
 {
     g_autoptr(FabTraining) many = fab_training_copy(training);
     g_autoptr(GString) words = g_string_new(NULL);
@@ -461,13 +464,54 @@ find_change(const FabTraining *training, const FabModel *model, uint64_t capacit
     return NULL;
 }
 
+/* Of words that set the same key the last one. */
+static char *
+last_of_each(const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", -1);
+    GString *kept = g_string_new(NULL);
+
+    for (guint i = 0; words[i] != NULL; i++) {
+        gsize key = strcspn(words[i], "=") + 1;
+        bool again = false;
+        for (guint k = i + 1; words[k] != NULL; k++)
+            again = again || strncmp(words[k], words[i], key) == 0;
+        if (!again)
+            g_string_append_printf(kept, "%s%s", kept->len > 0 ? " " : "", words[i]);
+    }
+    return g_string_free(kept, FALSE);
+}
+
+/* Twice as many machines, for as many replicas and as large a batch, until something makes it fit there. */
+static char *
+find_change(const FabTraining *training, const FabModel *model, uint64_t capacity, uint32_t gpus_per_node)
+{
+    char *change = find_here(training, model, capacity, gpus_per_node);
+    g_autoptr(FabTraining) more = fab_training_copy(training);
+
+    for (uint32_t k = 1; change == NULL && k <= MOST_DOUBLINGS && !training->inference; k++) {
+        g_autofree char *words = NULL;
+        more->nodes = training->nodes << k;
+        more->gpus = training->gpus << k;
+        more->dp = training->dp << k;
+        more->global_batch = training->global_batch << k;
+        words = find_here(more, model, capacity, gpus_per_node);
+        if (words != NULL)
+            change = g_strdup_printf("nodes=%u gpus=%u dp=%u global_batch=%u %s", more->nodes, more->gpus, more->dp,
+                                     more->global_batch, words);
+    }
+    return change;
+}
+
 FabMemory *
 fab_memory_account(const FabTraining *training, const FabModel *model, uint64_t capacity, uint32_t gpus_per_node)
 {
     FabMemory *memory = account(training, model, capacity);
+    g_autofree char *change = NULL;
 
     if (memory->fit == FAB_FIT_NO)
-        memory->change = find_change(training, model, capacity, gpus_per_node);
+        change = find_change(training, model, capacity, gpus_per_node);
+    memory->change = change != NULL ? last_of_each(change) : NULL;
     return memory;
 }
 
