@@ -84,6 +84,22 @@ START_TEST(a_ring_for_each_nic_at_the_speed_that_nccl_finds)
 }
 END_TEST
 
+/* 37.5 GB/s would hold three channels of 12 on each NIC of its node; the other node has one on each, as ever. */
+START_TEST(a_slower_nic_of_one_node_makes_no_more_channels)
+{
+    for (uint32_t percent = 10; percent < 100; percent += 5) {
+        g_autofree char *settings =
+            g_strdup_printf("node=dgx-h100|nodes=2|down=Node 1 NIC 0|down_rate=%g", percent / 100.);
+        FabMachineFacts facts;
+        facts_of(settings, &facts);
+        ck_assert_uint_le(facts.graph_channels, 8);
+        ck_assert_uint_le(facts.channels, 16);
+        ck_assert_double_le(facts.graph_speed, 45);
+        fab_machine_facts_clear(&facts);
+    }
+}
+END_TEST
+
 START_TEST(rings_pass_the_nodes_in_turn_each_from_another_nic)
 {
     FabMachineFacts facts;
@@ -473,6 +489,7 @@ main(void)
     int failed;
 
     tcase_add_test(channels, a_ring_for_each_nic_at_the_speed_that_nccl_finds);
+    tcase_add_test(channels, a_slower_nic_of_one_node_makes_no_more_channels);
     tcase_add_test(channels, rings_pass_the_nodes_in_turn_each_from_another_nic);
     tcase_add_test(channels, a_nic_that_is_down_takes_its_ring_along);
     tcase_add_test(channels, ranks_that_are_not_node_by_node_are_refused);

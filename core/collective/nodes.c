@@ -136,6 +136,32 @@ search(FabMachineFacts *facts, double inside, uint32_t heads, double nic)
     }
 }
 
+/* What one node offers the search. */
+typedef struct {
+    double inside, nic;
+    uint32_t heads;
+} Offer;
+
+/* Every node searches by itself, and all take the fewest channels and the lowest speed that one of them found. */
+static void
+search_all(FabMachineFacts *facts, const Offer *offers)
+{
+    FabMachineFacts least = *facts;
+
+    for (uint32_t n = 0; n < facts->nodes; n++) {
+        FabMachineFacts found = *facts;
+        if (n > 0 && memcmp(&offers[n], &offers[n - 1], sizeof *offers) == 0)
+            continue;
+        search(&found, offers[n].inside, MAX(offers[n].heads, 1), offers[n].nic);
+        fab_facts_duplicate(&found);
+        if (n == 0)
+            least = found;
+        least.graph_channels = MIN(least.graph_channels, found.graph_channels);
+        least.graph_speed = MIN(least.graph_speed, found.graph_speed);
+    }
+    *facts = least;
+}
+
 /* Ring k passes every node from the GPU beside NIC k on, round the node's own ring k. */
 static void
 fill_rings(FabMachineFacts *facts, const FabMachineFacts *const *inside, const uint32_t *heads, uint32_t head_count)
@@ -215,6 +241,7 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
     g_autofree const FabMachineFacts **inside_of = g_new(const FabMachineFacts *, facts->nodes);
     g_autofree uint32_t *heads = g_new(uint32_t, facts->local);
     g_autofree uint32_t *theirs = g_new(uint32_t, facts->local);
+    g_autofree Offer *offers = g_new0(Offer, facts->nodes);
     double inside = INFINITY, nic = INFINITY;
     uint32_t head_count = 0;
 
@@ -235,7 +262,11 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
             facts->order = NULL;
         }
         join_facts(facts, inside_of[n], &inside);
-        others = find_heads(router, topology, gpus + first, facts->local, theirs, &nic);
+        offers[n].nic = INFINITY;
+        others = find_heads(router, topology, gpus + first, facts->local, theirs, &offers[n].nic);
+        offers[n].heads = others;
+        offers[n].inside = facts->local > 1 ? inside_of[n]->graph_channels * inside_of[n]->graph_speed : INFINITY;
+        nic = MIN(nic, offers[n].nic);
         if (n == 0 || others < head_count) { /* the node with the fewest NICs decides */
             memcpy(heads, theirs, others * sizeof *heads);
             head_count = others;
@@ -244,8 +275,7 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
     if (facts->local == 1)
         inside = INFINITY;
     fill_rings(facts, inside_of, heads, head_count);
-    search(facts, inside, MAX(head_count, 1), nic);
-    fab_facts_duplicate(facts);
+    search_all(facts, offers);
     facts->message_bytes = topology->network.message_gap * nic * 1e9;
     facts->channels = MIN(2 * facts->graph_channels, 2 * fab_facts_most_channels(facts));
     if (facts->compute_capability >= 90 && facts->graph_speed > 45 && facts->channels < 16)
