@@ -15,18 +15,6 @@ static const double tree_ll128_most[4][2] = { { 20, 20 }, { 20, 20 }, { 36.7, 29
 static const double tree_most[4][2] = { { 18.5, 10 }, { 23.6, 17.8 }, { 41.4, 36 }, { 42.8, 24 } };
 static const double tree_nvls_most[4][2] = { { 18.5, 10 }, { 23.6, 17.8 }, { 57.7, 45.5 }, { 96, 80 } };
 
-/* LL128 needs NVLink inside the nodes, and a chip for which it was released. */
-static bool
-allowed(const FabMachineFacts *facts, FabProtocol protocol)
-{
-    uint32_t sm = facts->compute_capability;
-    bool released = sm == 70 || sm == 80 || sm == 90 || (facts->nccl >= 2025 && (sm == 100 || sm == 120));
-
-    if (protocol != FAB_PROTOCOL_LL128 || facts->any_ll128)
-        return true;
-    return (facts->nccl >= 2027 || released) && facts->path <= FAB_PATH_NVB && sm >= 70;
-}
-
 /* The proxy's post of one message, us; three times for Simple. */
 static double
 post_us(const FabMachineFacts *facts, FabProtocol protocol)
@@ -34,26 +22,16 @@ post_us(const FabMachineFacts *facts, FabProtocol protocol)
     return (facts->amd ? 2 : 1) * (protocol == FAB_PROTOCOL_SIMPLE ? 3 : 1);
 }
 
-static double
-steps_of(const FabMachineFacts *facts, FabCollective collective)
-{
-    double n = facts->ranks;
-
-    if (collective == FAB_ALL_REDUCE)
-        return 2 * (n - 1);
-    return collective == FAB_BROADCAST || collective == FAB_REDUCE ? n : n - 1;
-}
-
 static FabTunerCell
 ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol, uint64_t size)
 {
-    double bus = facts->graph_channels * facts->graph_speed, steps = steps_of(facts, collective);
+    double bus = facts->graph_channels * facts->graph_speed, steps = fab_tuner_ring_steps(facts, collective);
     bool reduce = collective == FAB_ALL_REDUCE, pcie = facts->transport > FAB_TRANSPORT_NVLINK;
     double crossings = reduce ? 2.0 * (facts->nccl < 2021 ? facts->nodes : facts->nodes - 1) : facts->nodes - 1;
     double latency = fab_tuner_ring_base[protocol] + crossings * ring_network[protocol] +
                      MAX(steps - crossings, 0) * MAX(fab_tuner_ring_hop[pcie][protocol], post_us(facts, protocol));
 
-    if (collective > FAB_REDUCE || !allowed(facts, protocol))
+    if (collective > FAB_REDUCE || !fab_tuner_allows(facts, protocol))
         return (FabTunerCell) { 0 };
     if (protocol == FAB_PROTOCOL_LL)
         bus = MIN(ll_most[facts->amd][facts->nodes > 2], (facts->nccl >= 2021 ? 0.5 : 0.25) * bus);
@@ -77,7 +55,7 @@ tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     double bus = MIN(0.92 * raw, channels * tree_most[fab_tuner_generation(facts)][many]);
     int octave = size < 64 ? 0 : (int)log2((double)size / 64);
 
-    if (collective != FAB_ALL_REDUCE || !allowed(facts, protocol))
+    if (collective != FAB_ALL_REDUCE || !fab_tuner_allows(facts, protocol))
         return (FabTunerCell) { 0 };
     if (protocol == FAB_PROTOCOL_SIMPLE && facts->nccl < 2023) {
         base = 0;

@@ -23,4 +23,10 @@ extern const uint8_t fab_tuner_tree_correction[3][23];
 /* Blackwell has figures of its own since 2.25. */
 FabTunerGeneration fab_tuner_generation(const FabMachineFacts *facts);
 
+/* LL128 needs NVLink inside a node, and a chip for which it was released: one after the other up to 2.26. */
+bool fab_tuner_allows(const FabMachineFacts *facts, FabProtocol protocol);
+
+/* Sequential steps of a ring, and what turns bus bandwidth into algorithm bandwidth. */
+double fab_tuner_ring_steps(const FabMachineFacts *facts, FabCollective collective);
+
 #endif

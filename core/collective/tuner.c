@@ -55,9 +55,8 @@ channel_cap(const FabMachineFacts *facts, const double *table, uint32_t fitted)
     return generation == FAB_TUNER_BLACKWELL && facts->nccl < fitted ? 2 * table[FAB_TUNER_HOPPER] : table[generation];
 }
 
-/* LL128 was released for one chip after the other up to 2.26. */
-static bool
-allowed(const FabMachineFacts *facts, FabProtocol protocol)
+bool
+fab_tuner_allows(const FabMachineFacts *facts, FabProtocol protocol)
 {
     uint32_t sm = facts->compute_capability;
     bool released = sm == 70 || sm == 80 || sm == 90 || (facts->nccl >= 2025 && (sm == 100 || sm == 120));
@@ -67,9 +66,8 @@ allowed(const FabMachineFacts *facts, FabProtocol protocol)
     return (facts->nccl >= 2027 || released) && facts->path <= FAB_PATH_NVB && sm >= 70;
 }
 
-/* Sequential steps of a ring, and what turns bus bandwidth into algorithm bandwidth. */
-static double
-ring_steps(const FabMachineFacts *facts, FabCollective collective)
+double
+fab_tuner_ring_steps(const FabMachineFacts *facts, FabCollective collective)
 {
     double n = facts->ranks;
 
@@ -91,10 +89,10 @@ static FabTunerCell
 ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
 {
     double bus = facts->graph_channels * facts->graph_speed;
-    double steps = ring_steps(facts, collective), hops = steps;
+    double steps = fab_tuner_ring_steps(facts, collective), hops = steps;
     double hop = fab_tuner_ring_hop[facts->transport != FAB_TRANSPORT_NVLINK][protocol];
 
-    if (collective > FAB_REDUCE || !allowed(facts, protocol))
+    if (collective > FAB_REDUCE || !fab_tuner_allows(facts, protocol))
         return (FabTunerCell) { 0 };
     if (protocol == FAB_PROTOCOL_LL)
         bus = MIN(ll_cap(facts), ll_share(facts, collective) * bus);
@@ -127,7 +125,7 @@ tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     double bus = MIN(0.92 * channels * facts->graph_speed, channels * channel_cap(facts, tree_most, 2028));
     int octave = size < 64 ? 0 : (int)log2((double)size / 64);
 
-    if (collective != FAB_ALL_REDUCE || !allowed(facts, protocol))
+    if (collective != FAB_ALL_REDUCE || !fab_tuner_allows(facts, protocol))
         return (FabTunerCell) { 0 };
     if (protocol == FAB_PROTOCOL_LL)
         bus = MIN(bus / 3.8, ll_cap(facts));
