@@ -184,7 +184,7 @@ def parts_are_compared():
                       "# mean error in percent"):
             expect(words in table.stdout, f"{words!r} in {table.stdout} {table.stderr}")
         rows = fabricast("validate", "--device", "--csv", folder).stdout.splitlines()
-        expect(len(rows) == 1 + 3 + 10, f"rows: {rows}")
+        expect(len(rows) == 1 + 3 + 10 + 2, f"rows: {rows}")
         for wrong in ("--json", "--max-error=5"):
             done = fabricast("validate", "--device", wrong, folder)
             expect(done.returncode == 2 and "--device prints a table" in done.stderr, f"{wrong}: {done.stderr}")

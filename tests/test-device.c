@@ -245,6 +245,28 @@ START_TEST(a_product_that_needs_the_memory_keeps_its_sms_part_of_it)
 }
 END_TEST
 
+START_TEST(a_kernel_is_as_fast_as_its_arithmetic_or_memory)
+{
+    static const char *const rows[][7] = { { "kernel", "rounds 2048", "0", "528", "69206016", "time", "1000" },
+                                           { "kernel", "rounds 2048", "0", "132", "69206016", "time", "1000" },
+                                           { "kernel", "rounds 1", "0", "528", "69206016", "time", "1000" },
+                                           { "kernel", "rounds 2048", "0", "528", "4", "time", "1000" },
+                                           { "kernel", "of nothing", "0", "528", "4", "time", "1000" } };
+    g_autoptr(GPtrArray) measurements = measured_in_full("dgx-h100", rows, G_N_ELEMENTS(rows));
+    g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
+    double words = 69206016 / 4, full = 2 * 2048 * words / 66.9e12 * 1e6; /* 128 words for each thread of 528 CTAs */
+
+    ck_assert_double_eq_tol(row_of(cases, 0)->predicted_us, full, 0.05 * full);
+    /* A CTA on each SM has half of the threads that hide a multiply-add's four cycles. */
+    ck_assert_double_eq_tol(row_of(cases, 1)->predicted_us, 2 * full, 0.05 * full);
+    ck_assert_double_lt(row_of(cases, 2)->predicted_us, full / 10);
+    ck_assert_double_gt(row_of(cases, 2)->predicted_us, 2 * 69206016 / 3.36e12 * 1e6);
+    /* One thread: 2048 x 4 cycles at the clock of the peak rate. */
+    ck_assert_double_eq_tol(row_of(cases, 3)->predicted_us, 2048 * 4 / (66.9e12 / 2 / 128 / 132) * 1e6 + 1.5, 0.2);
+    ck_assert_uint_eq(((const FabDeviceCase *)cases->pdata[0])->left_out, 1);
+}
+END_TEST
+
 START_TEST(stages_share_a_gpu_with_their_kernels_rates)
 {
     static const char *const rows[][7] = {
@@ -320,6 +342,7 @@ main(void)
     tcase_add_test(tcase, a_message_between_gpus_takes_what_a_hop_of_its_protocol_costs);
     tcase_add_test(tcase, a_copy_takes_sms_from_a_product_and_then_memory);
     tcase_add_test(tcase, a_product_that_needs_the_memory_keeps_its_sms_part_of_it);
+    tcase_add_test(tcase, a_kernel_is_as_fast_as_its_arithmetic_or_memory);
     tcase_add_test(tcase, stages_share_a_gpu_with_their_kernels_rates);
     tcase_add_test(tcase, a_table_without_a_machine_says_so);
     tcase_add_test(tcase, reports_have_every_row_and_the_means);

@@ -2,43 +2,16 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "collective/constants.h"
 #include "engine/flow.h"
 #include "engine/queue.h"
-#include "scenario/scenario.h"
 #include "predict/run.h"
-#include "predict/stages.h"
-#include "predict/training-step.h"
+#include "scenario/scenario.h"
 #include "topology/machine.h"
-#include "topology/route.h"
-
-/* Columns of a table of kind device. */
-enum { TEST, VARIANT, GPUS, CTAS, SIZE, METRIC, VALUE };
+#include "validate/device-private.h"
 
 #define FLOW_MARK UINT32_C(0x80000000)
-
-enum { MOST_BATCHES = 1 << 16 }; /* of a table's stages, so that a wrong one does not take for ever */
-
-typedef struct {
-    const FabMeasurement *measurement;
-    FabTopology *topology;
-    FabRouter *router;
-    const char *machine;
-} Device;
-
-static const char *
-cell(const Device *device, guint row, guint column)
-{
-    return fab_measurement_text(device->measurement, row, column);
-}
-
-static bool
-is(const Device *device, guint row, guint column, const char *text)
-{
-    return strcmp(cell(device, row, column), text) == 0;
-}
 
 /* ------------------------------------------------------------------ scenarios */
 
@@ -74,7 +47,7 @@ add_set(GPtrArray *sets, const char *format, ...)
 
 /* Copies of so many bytes that begin at once: "0>1 2>3". */
 static double
-predict_flows(const Device *device, const char *flows, const char *bytes)
+predict_flows(const FabDevice *device, const char *flows, const char *bytes)
 {
     g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
 
@@ -89,11 +62,11 @@ predict_flows(const Device *device, const char *flows, const char *bytes)
  * to the next one.
  */
 static double
-predict_virtual(const Device *device, guint row)
+predict_virtual(const FabDevice *device, guint row)
 {
     const FabTopology *topology = device->topology;
-    double ctas = fab_measurement_number(device->measurement, row, CTAS);
-    g_auto(GStrv) pairs = g_strsplit(cell(device, row, GPUS), " ", -1);
+    double ctas = fab_measurement_number(device->measurement, row, FAB_DEVICE_CTAS);
+    g_auto(GStrv) pairs = g_strsplit(fab_device_cell(device, row, FAB_DEVICE_GPUS), " ", -1);
     g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GString) flows = g_string_new(NULL);
     guint count = g_strv_length(pairs), gpus;
@@ -111,29 +84,30 @@ predict_virtual(const Device *device, guint row)
     add_set(sets, "topology.name=%s", device->machine);
     add_set(sets, "topology.gpus=%u", gpus);
     add_set(sets, "transfer.flows=%s", flows->str);
-    add_set(sets, "transfer.sizes=%s", cell(device, row, SIZE));
+    add_set(sets, "transfer.sizes=%s", fab_device_cell(device, row, FAB_DEVICE_SIZE));
     return run_sets(NULL, sets);
 }
 
 /* "0>1" one way, "0+1" both ways at once; a copy inside a GPU is none of the model's. */
 static double
-predict_peer(const Device *device, guint row)
+predict_peer(const FabDevice *device, guint row)
 {
-    const char *gpus = cell(device, row, GPUS), *plus = strchr(gpus, '+');
+    const char *gpus = fab_device_cell(device, row, FAB_DEVICE_GPUS), *plus = strchr(gpus, '+');
     g_autofree char *first = plus != NULL ? g_strndup(gpus, (gsize)(plus - gpus)) : NULL;
     g_autofree char *both = plus != NULL ? g_strdup_printf("%s>%s %s>%s", first, plus + 1, plus + 1, first) : NULL;
 
-    return predict_flows(device, both != NULL ? both : gpus, cell(device, row, SIZE));
+    return predict_flows(device, both != NULL ? both : gpus, fab_device_cell(device, row, FAB_DEVICE_SIZE));
 }
 
 /* The rate at which the kernel alone worked on such chunks, B/s: what the host does and the copies are predicted. */
 static double
-kernel_rate(const Device *device, const char *rounds, const char *chunk)
+kernel_rate(const FabDevice *device, const char *rounds, const char *chunk)
 {
     for (guint i = 0; i < device->measurement->rows->len; i++)
-        if (is(device, i, TEST, "kernel") && is(device, i, METRIC, "rate") && is(device, i, VARIANT, rounds) &&
-            is(device, i, SIZE, chunk))
-            return fab_measurement_number(device->measurement, i, VALUE) * 1e9;
+        if (fab_device_is(device, i, FAB_DEVICE_TEST, "kernel") &&
+            fab_device_is(device, i, FAB_DEVICE_METRIC, "rate") &&
+            fab_device_is(device, i, FAB_DEVICE_VARIANT, rounds) && fab_device_is(device, i, FAB_DEVICE_SIZE, chunk))
+            return fab_measurement_number(device->measurement, i, FAB_DEVICE_VALUE) * 1e9;
     return 0;
 }
 
@@ -154,19 +128,19 @@ first_gpus(const char *text)
 
 /* "streams 3 chunk 1048576 rounds 1" and, where not all comes back, "back 0.5", on one GPU or on the first so many. */
 static double
-predict_pipeline(const Device *device, guint row)
+predict_pipeline(const FabDevice *device, guint row)
 {
-    g_auto(GStrv) words = g_strsplit(cell(device, row, VARIANT), " ", -1);
+    g_auto(GStrv) words = g_strsplit(fab_device_cell(device, row, FAB_DEVICE_VARIANT), " ", -1);
     g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *rounds = NULL;
-    guint count = g_strv_length(words), gpus = first_gpus(cell(device, row, GPUS));
+    guint count = g_strv_length(words), gpus = first_gpus(fab_device_cell(device, row, FAB_DEVICE_GPUS));
 
     if (count < 6 || gpus == 0 || strcmp(words[0], "streams") != 0 || strcmp(words[2], "chunk") != 0 ||
         strcmp(words[4], "rounds") != 0)
         return NAN;
     rounds = g_strdup_printf("rounds %s", words[5]);
     add_set(sets, "topology.name=%s", device->machine);
-    add_set(sets, "pipeline.bytes=%s", cell(device, row, SIZE));
+    add_set(sets, "pipeline.bytes=%s", fab_device_cell(device, row, FAB_DEVICE_SIZE));
     add_set(sets, "pipeline.gpus=%u", gpus);
     add_set(sets, "pipeline.streams=%s", words[1]);
     add_set(sets, "pipeline.sizes=%s", words[3]);
@@ -179,7 +153,7 @@ predict_pipeline(const Device *device, guint row)
 
 /* When the last of some copies of so many bytes, which begin at once, has arrived. */
 static double
-end_of(const Device *device, const FabRoute *const *routes, uint32_t count, double bytes)
+end_of(const FabDevice *device, const FabRoute *const *routes, uint32_t count, double bytes)
 {
     const FabTopology *topology = device->topology;
     g_autofree double *capacity = g_new(double, topology->resource_count);
@@ -207,21 +181,21 @@ end_of(const Device *device, const FabRoute *const *routes, uint32_t count, doub
 
 /* Copies to a GPU, from it, or both at once. What goes through a buffer of the driver is none of the model's. */
 static double
-predict_host(const Device *device, guint row)
+predict_host(const FabDevice *device, guint row)
 {
-    uint32_t gpu = (uint32_t)g_ascii_strtoull(cell(device, row, GPUS), NULL, 10), count = 0;
+    uint32_t gpu = (uint32_t)g_ascii_strtoull(fab_device_cell(device, row, FAB_DEVICE_GPUS), NULL, 10), count = 0;
     const FabRoute *routes[2];
 
-    if (!is(device, row, VARIANT, "pinned") || gpu >= device->topology->gpu_count)
+    if (!fab_device_is(device, row, FAB_DEVICE_VARIANT, "pinned") || gpu >= device->topology->gpu_count)
         return NAN;
     for (int in = 0; in < 2; in++) {
-        if (is(device, row, TEST, in != 0 ? "d2h" : "h2d"))
+        if (fab_device_is(device, row, FAB_DEVICE_TEST, in != 0 ? "d2h" : "h2d"))
             continue;
         routes[count] = fab_router_host(device->router, gpu, in != 0, NULL);
         if (routes[count++] == NULL)
             return NAN;
     }
-    return end_of(device, routes, count, fab_measurement_number(device->measurement, row, SIZE));
+    return end_of(device, routes, count, fab_measurement_number(device->measurement, row, FAB_DEVICE_SIZE));
 }
 
 /* ------------------------------------------------------------------ latency */
@@ -230,7 +204,7 @@ enum { PING_THREADS = 32, PING_BYTES = 512 }; /* of fabricast-measure: one warp,
 
 /* A slice of one line or of few bytes on one channel, microseconds beside the wire; NaN: no such protocol there. */
 static double
-hop_us(const Device *device, const char *protocol, bool nvlink)
+hop_us(const FabDevice *device, const char *protocol, bool nvlink)
 {
     const FabConstants *constants = fab_constants_shipped();
     const FabKernelCosts *costs =
@@ -252,13 +226,13 @@ hop_us(const Device *device, const char *protocol, bool nvlink)
 
 /* "0>1": what a hop of a small message costs a collective of one channel. */
 static double
-predict_latency(const Device *device, guint row)
+predict_latency(const FabDevice *device, guint row)
 {
     const FabRoute *way;
     FabTransport how;
     unsigned from, to;
 
-    if (sscanf(cell(device, row, GPUS), "%u>%u", &from, &to) != 2 || from == to ||
+    if (sscanf(fab_device_cell(device, row, FAB_DEVICE_GPUS), "%u>%u", &from, &to) != 2 || from == to ||
         from >= device->topology->gpu_count || to >= device->topology->gpu_count ||
         device->topology->shared != FAB_VERTEX_NONE)
         return NAN;
@@ -267,182 +241,8 @@ predict_latency(const Device *device, guint row)
                                                                    : NULL;
     if (way == NULL)
         return NAN;
-    return hop_us(device, cell(device, row, VARIANT), how == FAB_TRANSPORT_NVLINK) + (double)way->latency_ps * 1e-6;
-}
-
-/* ------------------------------------------------------------------ kernels */
-
-/* Buffers that a kernel reads and writes: one of each for a copy. 0: no such kernel. */
-static double
-accesses_of(const char *test)
-{
-    return strcmp(test, "copy") == 0          ? 2
-           : strcmp(test, "reduce") == 0      ? 3
-           : strcmp(test, "reduce-copy") == 0 ? 4
-                                              : 0;
-}
-
-/* CTAs that move data inside one device, as the machine of virtual ranks has it: in memory or in the cache. */
-static double
-predict_rate(const Device *device, guint row)
-{
-    const FabTopology *topology = device->topology;
-    const FabMemorySpec *memory = topology->shared != FAB_VERTEX_NONE ? topology->vertices[topology->shared].memory
-                                                                      : NULL;
-    double ctas = fab_measurement_number(device->measurement, row, CTAS), rate;
-    bool cached = is(device, row, VARIANT, "16 bytes, cache");
-
-    if (memory == NULL || !(ctas > 0) || (!cached && !is(device, row, VARIANT, "16 bytes, memory")))
-        return NAN;
-    rate = memory->processor_rate * MIN(ctas, memory->processors);
-    rate = MIN(rate, cached ? memory->cache_bandwidth : memory->bandwidth);
-    return accesses_of(cell(device, row, TEST)) * fab_measurement_number(device->measurement, row, SIZE) / rate * 1e6;
-}
-
-/* A product, and the rates of the GPU for its type. */
-typedef struct {
-    FabGpuRates rates;
-    double m, n, k, batch;
-} Product;
-
-/* "bf16 4096x256x4096 batch 1" and maybe more; types that run on the matrix units. */
-static bool
-read_product(const Device *device, guint row, Product *product)
-{
-    static const struct {
-        const char *name;
-        FabPrecision precision;
-    } types[] = { { "fp16", FAB_PRECISION_FP16 }, { "bf16", FAB_PRECISION_BF16 }, { "fp8", FAB_PRECISION_FP8 } };
-    FabTraining training = { .zero = 0 };
-    char type[8];
-
-    if (sscanf(cell(device, row, VARIANT), "%7s %lfx%lfx%lf batch %lf", type, &product->m, &product->n, &product->k,
-               &product->batch) != 5)
-        return false;
-    for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
-        if (strcmp(type, types[i].name) != 0)
-            continue;
-        training.precision = types[i].precision;
-        return fab_training_rates(&training, device->topology, device->machine, &product->rates, NULL);
-    }
-    return false;
-}
-
-static double
-product_us(const Product *product)
-{
-    return fab_gemm_seconds(&product->rates, product->m, product->n, product->k, product->batch) * 1e6;
-}
-
-static double
-predict_product(const Device *device, guint row)
-{
-    Product product;
-
-    return read_product(device, row, &product) ? product_us(&product) : NAN;
-}
-
-/* ------------------------------------------------------------------ a product beside a copy */
-
-/* Bytes that a CTA which copies inside its GPU reads and writes a second, together. */
-static double
-cta_rate(const Device *device)
-{
-    const FabTopology *topology = device->topology;
-
-    if (topology->shared != FAB_VERTEX_NONE)
-        return topology->vertices[topology->shared].memory->processor_rate;
-    return 2e9 * fab_kernel_costs(fab_constants_shipped(),
-                                  topology->vertices[topology->gpus[0]].gpu->compute_capability)->copy_rate;
-}
-
-/*
- * CTAs of a copy have an SM each, on which the product has no room. Of the memory each gets what it wants, and where
- * that is more than there is, the product what the copy leaves, but no less than its SMs' part of all. The time of the
- * product, or that of one pass of the copy over its bytes, microseconds.
- */
-static double
-predict_overlap(const Device *device, guint row, bool copy)
-{
-    double ctas = fab_measurement_number(device->measurement, row, CTAS), wanted, all, left, taken;
-    Product product;
-
-    if (!read_product(device, row, &product) || !(ctas >= 0) || ctas >= product.rates.sms || (copy && ctas == 0))
-        return NAN;
-    wanted = ctas * cta_rate(device);
-    all = product.rates.memory * product.rates.stack->memory_share;
-    left = 1 - ctas / product.rates.sms;
-    product.rates.memory *= fmax(1 - wanted / all, left);
-    product.rates.peak *= left;
-    product.rates.sms -= (uint32_t)ctas;
-    if (!copy)
-        return product_us(&product);
-    taken = fab_gemm_bytes(&product.rates, product.m, product.n, product.k, product.batch) / product_us(&product) * 1e6;
-    return 2 * fab_measurement_number(device->measurement, row, SIZE) / fmin(wanted, fmax(all - taken, 0)) * 1e6;
-}
-
-/* ------------------------------------------------------------------ stages */
-
-/* The rate of the kernel alone, B/s: by so many CTAs, or (0) by as many as were tried. */
-static double
-stage_rate(const Device *device, const char *rounds, const char *bytes, double ctas)
-{
-    double most = 0, rate = NAN;
-
-    for (guint i = 0; i < device->measurement->rows->len; i++) {
-        double here = fab_measurement_number(device->measurement, i, CTAS);
-        if (!is(device, i, TEST, "kernel") || !is(device, i, METRIC, "rate") || !is(device, i, VARIANT, rounds) ||
-            !is(device, i, SIZE, bytes) || (ctas > 0 ? here != ctas : here < most))
-            continue;
-        most = here;
-        rate = fab_measurement_number(device->measurement, i, VALUE) * 1e9;
-    }
-    return rate;
-}
-
-/* "0>0>1": the GPU of each stage. Owned by the caller; NULL: not of this machine. */
-static uint32_t *
-read_stages(const Device *device, const char *text, uint32_t *count)
-{
-    g_auto(GStrv) names = g_strsplit(text, ">", -1);
-    g_autofree uint32_t *gpus = g_new(uint32_t, g_strv_length(names) + 1);
-
-    *count = g_strv_length(names);
-    for (uint32_t i = 0; i < *count; i++) {
-        gpus[i] = (uint32_t)g_ascii_strtoull(names[i], NULL, 10);
-        if (gpus[i] >= device->topology->gpu_count)
-            return NULL;
-    }
-    return *count > 0 ? g_steal_pointer(&gpus) : NULL;
-}
-
-/* "micro-batches 4 rounds 2047", with what the host takes as a [pipeline] has it. */
-static double
-predict_stages(const Device *device, guint row)
-{
-    g_auto(GStrv) words = g_strsplit(cell(device, row, VARIANT), " ", -1);
-    g_autofree char *rounds = NULL;
-    g_autofree uint32_t *gpus = NULL;
-    FabGpuRates gpu;
-    FabTraining training = { .precision = FAB_PRECISION_FP16 };
-    FabStages stages = { .issue_s = FAB_COPY_PIPELINE_ISSUE_S, .gap_s = FAB_COPY_PIPELINE_GAP_S };
-
-    if (g_strv_length(words) != 4 || strcmp(words[0], "micro-batches") != 0 || strcmp(words[2], "rounds") != 0 ||
-        !fab_training_rates(&training, device->topology, device->machine, &gpu, NULL))
-        return NAN;
-    rounds = g_strdup_printf("rounds %s", words[3]);
-    gpus = read_stages(device, cell(device, row, GPUS), &stages.stages);
-    stages.gpus = gpus;
-    stages.batches = (uint32_t)g_ascii_strtoull(words[1], NULL, 10);
-    stages.bytes = fab_measurement_number(device->measurement, row, SIZE);
-    stages.kernel_rate = stage_rate(device, rounds, cell(device, row, SIZE),
-                                    fab_measurement_number(device->measurement, row, CTAS));
-    stages.gpu_rate = stage_rate(device, rounds, cell(device, row, SIZE), 0);
-    stages.memory_rate = gpu.memory * gpu.stack->memory_share;
-    if (gpus == NULL || stages.batches == 0 || stages.batches > MOST_BATCHES || !(stages.bytes > 0) ||
-        !(stages.kernel_rate > 0))
-        return NAN;
-    return fab_stages_seconds(&stages, device->router, NULL) * 1e6;
+    return hop_us(device, fab_device_cell(device, row, FAB_DEVICE_VARIANT), how == FAB_TRANSPORT_NVLINK) +
+           (double)way->latency_ps * 1e-6;
 }
 
 /* ------------------------------------------------------------------ tables */
@@ -470,34 +270,36 @@ count_of_pairs(const char *text)
 }
 
 static double
-predict(const Device *device, guint row)
+predict(const FabDevice *device, guint row)
 {
-    const char *test = cell(device, row, TEST);
+    const char *test = fab_device_cell(device, row, FAB_DEVICE_TEST);
 
     if (strcmp(test, "h2d") == 0 || strcmp(test, "d2h") == 0 || strcmp(test, "both") == 0)
         return in_a_row(predict_host(device, row), strcmp(test, "both") == 0 ? 2 : 1);
-    if (strcmp(test, "peer") == 0 && g_str_has_prefix(cell(device, row, VARIANT), "copy"))
-        return in_a_row(predict_peer(device, row), is(device, row, VARIANT, "copy both") ? 2 : 1);
-    if (strcmp(test, "several copy") == 0 || (strcmp(test, "transfer") == 0 && is(device, row, VARIANT, "copy")))
-        return in_a_row(predict_flows(device, cell(device, row, GPUS), cell(device, row, SIZE)),
-                        count_of_pairs(cell(device, row, GPUS)));
+    if (strcmp(test, "peer") == 0 && g_str_has_prefix(fab_device_cell(device, row, FAB_DEVICE_VARIANT), "copy"))
+        return in_a_row(predict_peer(device, row), fab_device_is(device, row, FAB_DEVICE_VARIANT, "copy both") ? 2 : 1);
+    if (strcmp(test, "several copy") == 0 ||
+        (strcmp(test, "transfer") == 0 && fab_device_is(device, row, FAB_DEVICE_VARIANT, "copy")))
+        return in_a_row(predict_flows(device, fab_device_cell(device, row, FAB_DEVICE_GPUS),
+                                      fab_device_cell(device, row, FAB_DEVICE_SIZE)),
+                        count_of_pairs(fab_device_cell(device, row, FAB_DEVICE_GPUS)));
     if (strcmp(test, "transfer") == 0)
         return predict_virtual(device, row);
     if (strcmp(test, "latency") == 0)
         return predict_latency(device, row);
     if (strcmp(test, "pipeline") == 0)
         return predict_pipeline(device, row);
-    if (accesses_of(test) > 0)
-        return in_a_row(predict_rate(device, row), 1);
     if (g_str_has_prefix(test, "overlap"))
-        return predict_overlap(device, row, strcmp(test, "overlap") != 0);
+        return fab_device_overlap(device, row, strcmp(test, "overlap") != 0);
     if (strcmp(test, "stages") == 0)
-        return predict_stages(device, row);
-    return strcmp(test, "gemm") == 0 ? predict_product(device, row) : NAN;
+        return fab_device_stages(device, row);
+    if (strcmp(test, "gemm") == 0)
+        return fab_device_product(device, row);
+    return in_a_row(strcmp(test, "kernel") == 0 ? fab_device_kernel(device, row) : fab_device_rate(device, row), 1);
 }
 
 static int64_t
-count_of(const Device *device, guint row, guint column)
+count_of(const FabDevice *device, guint row, guint column)
 {
     double number = fab_measurement_number(device->measurement, row, column);
 
@@ -505,15 +307,17 @@ count_of(const Device *device, guint row, guint column)
 }
 
 static void
-add_rows(const Device *device, FabDeviceCase *one)
+add_rows(const FabDevice *device, FabDeviceCase *one)
 {
     for (guint row = 0; row < device->measurement->rows->len; row++) {
-        FabDeviceRow made = { .test = cell(device, row, TEST), .variant = cell(device, row, VARIANT),
-                              .gpus = cell(device, row, GPUS), .ctas = count_of(device, row, CTAS),
-                              .bytes = count_of(device, row, SIZE) };
-        if (!is(device, row, METRIC, "time"))
+        FabDeviceRow made = { .test = fab_device_cell(device, row, FAB_DEVICE_TEST),
+                              .variant = fab_device_cell(device, row, FAB_DEVICE_VARIANT),
+                              .gpus = fab_device_cell(device, row, FAB_DEVICE_GPUS),
+                              .ctas = count_of(device, row, FAB_DEVICE_CTAS),
+                              .bytes = count_of(device, row, FAB_DEVICE_SIZE) };
+        if (!fab_device_is(device, row, FAB_DEVICE_METRIC, "time"))
             continue;
-        made.measured_us = fab_measurement_number(device->measurement, row, VALUE);
+        made.measured_us = fab_measurement_number(device->measurement, row, FAB_DEVICE_VALUE);
         made.predicted_us = predict(device, row);
         made.error = made.predicted_us / made.measured_us - 1;
         if (isfinite(made.error))
@@ -537,7 +341,7 @@ static FabDeviceCase *
 make_case(const FabMeasurement *measurement)
 {
     FabDeviceCase *one = g_new0(FabDeviceCase, 1);
-    Device device = { .measurement = measurement,
+    FabDevice device = { .measurement = measurement,
                       .machine = fab_measurement_get(measurement, "system", "topology") };
     g_autoptr(GError) error = NULL;
 
