@@ -209,6 +209,23 @@ START_TEST(keys_change_a_preset)
 }
 END_TEST
 
+START_TEST(a_model_that_is_no_transformer_is_given_as_a_whole)
+{
+    g_autoptr(FabModel) resnet = load("resnet-50");
+
+    ck_assert(fab_model_is_whole(resnet));
+    ck_assert_uint_eq(fab_parameters(resnet).total, 25557032); /* torchvision */
+    ck_assert_double_eq(fab_forward_flops(resnet, 1), 8.18e9);
+    check_title("[model]\npreset=resnet-50\nsample_flops=1e9\n", "ResNet-50 (224 x 224), sample_flops 1e+09");
+    refuse_text("[model]\nparameters=1e6\n", "lacks sample_flops");
+    refuse_text("[model]\nsample_flops=1e6\n", "lacks parameters");
+    refuse_text("[model]\npreset=resnet-50\nlayers=50\n",
+                "layers is 50, but parameters describes the model as a whole");
+    refuse_text("[model]\npreset=llama-3-8b\nparameters=8e9\n", "layers is 32, but parameters describes");
+    refuse_text("[model]\nparameters=-1\nsample_flops=1\nsample_elements=1\n", "parameters is -1");
+}
+END_TEST
+
 START_TEST(bad_configs_are_refused_with_a_sentence)
 {
     g_autofree char *deep = g_strnfill(5000, '[');
@@ -266,6 +283,7 @@ main(void)
     tcase_add_test(tests, a_changed_preset_says_what_was_changed);
     tcase_add_test(tests, a_changed_config_says_what_was_changed);
     tcase_add_test(tests, keys_change_a_preset);
+    tcase_add_test(tests, a_model_that_is_no_transformer_is_given_as_a_whole);
     tcase_add_test(tests, bad_configs_are_refused_with_a_sentence);
     tcase_add_test(tests, bad_keys_are_refused_with_a_sentence);
     suite_add_tcase(suite, tests);

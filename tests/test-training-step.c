@@ -188,6 +188,34 @@ START_TEST(elements_of_fp32_are_twice_as_wide)
 }
 END_TEST
 
+#define RESNET "topology.name=dgx-a100", "model.preset=resnet-50", "training.micro_batch=256"
+
+/* Copies of a network of which only the whole is known: what is left to predict is how well they scale. */
+START_TEST(a_model_given_as_a_whole_has_replicas_only)
+{
+    g_autoptr(FabTrainingStep) one = STEP(RESNET, "training.gpus=1", "training.global_batch=256");
+    g_autoptr(FabTrainingStep) eight = STEP(RESNET, "training.global_batch=2048");
+    const FabStageMemory *memory = &one->footprint->memory->stages[0];
+
+    check_sum(one);
+    check_sum(eight);
+    ck_assert_double_eq(one->parts[FAB_TIME_DATA], 0);
+    ck_assert_double_gt(eight->parts[FAB_TIME_DATA], 0);
+    ck_assert_double_gt(eight->tokens_per_s, 7.5 * one->tokens_per_s);
+    ck_assert_double_lt(eight->tokens_per_s, 8 * one->tokens_per_s);
+    ck_assert_double_eq_tol(one->flops_per_gpu / (one->tokens_per_s * 3 * 8.18e9), 1, 1e-9);
+    ck_assert_uint_eq(memory->parameters, 25557032);
+    ck_assert_uint_eq(memory->parts[FAB_MEMORY_ACTIVATIONS], UINT64_C(256) * 2 * 11100000 * 2);
+    ck_assert_double_gt(one->high / one->seconds, 1.7);
+    refuse("tp takes a model apart", (const char *const[]) { RESNET, "tp=2", "training.global_batch=2048", NULL });
+    refuse("zero takes a model apart", (const char *const[]) { RESNET, "zero=3", "training.global_batch=2048", NULL });
+    refuse("recompute takes a model apart",
+           (const char *const[]) { RESNET, "recompute=full", "training.global_batch=2048", NULL });
+    refuse("samples of one token", (const char *const[]) { RESNET, "sequence=2", "training.global_batch=2048", NULL });
+    refuse("ep is for experts", (const char *const[]) { RESNET, "ep=2", "training.global_batch=2048", NULL });
+}
+END_TEST
+
 /* A group gets the adapters of its own ranks; the others serve the other groups. */
 START_TEST(a_group_gets_the_rails_of_its_ranks)
 {
@@ -328,6 +356,7 @@ main(void)
     tcase_add_test(tests, matrices_are_done_in_waves_of_tiles);
     tcase_add_test(tests, a_group_gets_the_rails_of_its_ranks);
     tcase_add_test(tests, elements_of_fp32_are_twice_as_wide);
+    tcase_add_test(tests, a_model_given_as_a_whole_has_replicas_only);
     tcase_add_test(tests, groups_that_exchange_at_once_are_in_each_others_way);
     tcase_add_test(tests, what_travels_farther_takes_longer);
     tcase_add_test(tests, what_should_help_helps);

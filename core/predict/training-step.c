@@ -273,6 +273,8 @@ set_interval(FabTrainingStep *step, bool faults)
         const char *reason;
     } rules[] = {
         { step->footprint->model->experts > COARSE_EXPERTS, 0.60, "many small experts" },
+        { fab_model_is_whole(step->footprint->model), 0.75,
+          "a network given as a whole, whose kernels were not fitted" },
         { !step->fitted, 0.25, "no step time of this stack on this GPU generation was fitted" },
         { step->host_bound, 0.18, "the host is slower than the GPU, and hosts differ" },
         { step->footprint->model->experts > 0, 0.10, "mixture of a few experts" },

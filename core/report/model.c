@@ -49,8 +49,17 @@ fab_report_model(const FabModel *model, uint32_t sequence, FILE *out)
     FabParameters all = fab_parameters(model);
     uint64_t cache = model->kv_rank > 0 ? (uint64_t)model->kv_rank + model->rope_dim
                                         : 2 * (uint64_t)model->kv_heads * model->head_dim;
-    char text[G_ASCII_DTOSTR_BUF_SIZE];
+    char text[G_ASCII_DTOSTR_BUF_SIZE], elements[G_ASCII_DTOSTR_BUF_SIZE];
 
+    if (fab_model_is_whole(model)) {
+        fprintf(out, "%s%s%s\n  given as a whole, no transformer\nmodel\n", model->name != NULL ? model->name : "model",
+                model->title != NULL ? ": " : "", model->title != NULL ? model->title : "");
+        print_count(out, "all", all.total);
+        fprintf(out, "sample\n  %-34s %18s\n  %-34s %18s\n", "GFLOP, forward and backward",
+                fab_stream_fixed(3 * model->sample_flops / 1e9, 3, text), "results of layers",
+                fab_stream_fixed(model->sample_elements, 0, elements));
+        return;
+    }
     print_shape(out, model);
     print_layer(out, model->experts > 0 && model->dense_layers > 0 ? "layer with experts" : "layer", &all.layer);
     if (model->experts > 0 && model->dense_layers > 0)

@@ -53,8 +53,13 @@ print_head(const FabTrainingStep *step, FILE *out)
             training->sequence_parallel ? "  sequence parallel" : "");
     if (order != NULL)
         fprintf(out, "# order of axes on the machine, neighbours first: %s\n", order);
-    fprintf(out, "# %u sequences of %u tokens, %u micro-batches of %u, %s\n", training->global_batch,
-            training->sequence, step->micros, training->micro_batch, fab_precision_names[training->precision]);
+    fprintf(out, "# %u ", training->global_batch);
+    if (fab_model_is_whole(footprint->model))
+        fputs("samples", out);
+    else
+        fprintf(out, "sequences of %u tokens", training->sequence);
+    fprintf(out, ", %u micro-batches of %u, %s\n", step->micros, training->micro_batch,
+            fab_precision_names[training->precision]);
     fprintf(out, "# stack %s, constants of %s%s\n", step->stack->name, step->stack->source,
             step->fitted ? "" : "; not fitted on such GPUs");
     print_memory(footprint, out);
@@ -96,7 +101,9 @@ fab_report_training_step(const FabTrainingStep *step, FILE *out)
 
     print_head(step, out);
     fprintf(out, "  step time         %14s   %s to %s: %s\n", time, low, high, step->reason);
-    fprintf(out, "  tokens/s          %14s   %s for each GPU\n", fab_stream_fixed(step->tokens_per_s, 0, first),
+    fprintf(out, "  %s  %14s   %s for each GPU\n",
+            fab_model_is_whole(step->footprint->model) ? "samples/s       " : "tokens/s        ",
+            fab_stream_fixed(step->tokens_per_s, 0, first),
             fab_stream_fixed(step->tokens_per_s / step->footprint->training->gpus, 1, second));
     fprintf(out, "  MFU               %12s %%   %s TFLOP/s for each GPU\n", fab_stream_fixed(100 * step->mfu, 2, first),
             fab_stream_fixed(step->flops_per_gpu / 1e12, 1, second));

@@ -19,7 +19,7 @@ typedef struct {
 typedef struct {
     const char *key;
     size_t offset;
-} SwitchKey;
+} SwitchKey, WholeKey;
 
 #define AT(field) offsetof(FabModel, field)
 static const CountKey counts[] = {
@@ -53,8 +53,14 @@ static const SwitchKey switches[] = {
     { "router_bias", AT(router_bias) },
 };
 
-/* preset, config, title, the counts, the switches, the end. */
-static const char *key_names[3 + G_N_ELEMENTS(counts) + G_N_ELEMENTS(switches) + 1];
+static const WholeKey wholes[] = {
+    { "parameters", AT(parameters) },
+    { "sample_flops", AT(sample_flops) },
+    { "sample_elements", AT(sample_elements) },
+};
+
+/* preset, config, title, the counts, the switches, those of models given as a whole, the end. */
+static const char *key_names[3 + G_N_ELEMENTS(counts) + G_N_ELEMENTS(switches) + G_N_ELEMENTS(wholes) + 1];
 
 const char *const *
 fab_model_keys(void)
@@ -70,6 +76,8 @@ fab_model_keys(void)
             key_names[at++] = counts[i].key;
         for (size_t i = 0; i < G_N_ELEMENTS(switches); i++)
             key_names[at++] = switches[i].key;
+        for (size_t i = 0; i < G_N_ELEMENTS(wholes); i++)
+            key_names[at++] = wholes[i].key;
         g_once_init_leave(&ready, 1);
     }
     return key_names;
@@ -143,6 +151,30 @@ check_size(const FabModel *model, const char *where, GError **error)
                       "the model would have more than 10^16 parameters, check its widths");
 }
 
+/* One layer without a shape; what takes apart layers finds nothing to take apart. */
+static bool
+complete_whole(FabModel *model, const char *where, GError **error)
+{
+    const FabModel layer = { .layers = 1, .hidden = 1, .heads = 1, .kv_heads = 1, .head_dim = 1, .sequence = 1 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        uint32_t *value = (uint32_t *)(void *)((char *)model + counts[i].offset);
+        uint32_t only = *(const uint32_t *)(const void *)((const char *)&layer + counts[i].offset);
+        if (*value > 0 && *value != only)
+            return fab_refuse(error, FAB_ERROR_VALUE, where,
+                              "%s is %u, but parameters describes the model as a whole; leave one of them out",
+                              counts[i].key, *value);
+        *value = only;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(wholes); i++) {
+        if (*(const double *)(const void *)((const char *)model + wholes[i].offset) == 0)
+            return fab_refuse(error, FAB_ERROR_VALUE, where,
+                              "the model lacks %s, a model given as a whole needs parameters, sample_flops and "
+                              "sample_elements", wholes[i].key);
+    }
+    return true;
+}
+
 bool
 fab_model_complete(FabModel *model, const char *where, GError **error)
 {
@@ -152,6 +184,8 @@ fab_model_complete(FabModel *model, const char *where, GError **error)
     } needed[] = { { "layers", model->layers }, { "hidden", model->hidden }, { "heads", model->heads },
                    { "vocab", model->vocab } };
 
+    if (fab_model_is_whole(model) || model->sample_flops > 0 || model->sample_elements > 0)
+        return complete_whole(model, where, error);
     for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
         if (needed[i].value == 0)
             return fab_refuse(error, FAB_ERROR_VALUE, where,
@@ -222,6 +256,15 @@ read_counts(FabKeyfile *file, FabModel *model, GString *changes, GError **error)
             return false;
         if (*field != before)
             g_string_append_printf(changes, ", %s %s", switches[i].key, *field ? "yes" : "no");
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(wholes); i++) {
+        double *field = (double *)(void *)((char *)model + wholes[i].offset), before = *field;
+        char text[G_ASCII_DTOSTR_BUF_SIZE];
+        if (!fab_keyfile_get_quantity(file, GROUP, wholes[i].key, "", 1, 1e15, field, error))
+            return false;
+        if (*field != before)
+            g_string_append_printf(changes, ", %s %s", wholes[i].key,
+                                   g_ascii_formatd(text, sizeof text, "%.6g", *field));
     }
     return true;
 }

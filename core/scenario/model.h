@@ -39,7 +39,18 @@ typedef struct {
     /* Attention with a compressed cache (DeepSeek): ranks, and the parts of a head */
     uint32_t kv_rank, q_rank, rope_dim, nope_dim, value_dim;
     bool router_bias;           /* a bias for each expert at the router */
+    /*
+     * A model that is no transformer is given as a whole, one layer of which only this is known: parameters, FLOPs of a
+     * sample's forward pass, results of its layers. A "token" is a sample of it. 0: a transformer.
+     */
+    double parameters, sample_flops, sample_elements;
 } FabModel;
+
+static inline bool
+fab_model_is_whole(const FabModel *model)
+{
+    return model->parameters > 0;
+}
 
 FabModel *fab_model_new(void);
 FabModel *fab_model_copy(const FabModel *model);

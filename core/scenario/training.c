@@ -294,6 +294,33 @@ place_gpus(FabTraining *training, uint32_t gpus_per_node, const char *where, GEr
     return true;
 }
 
+/* Of a model given as a whole there are only copies. */
+static bool
+check_whole(const FabTraining *training, const FabModel *model, const char *where, GError **error)
+{
+    const struct {
+        const char *key;
+        bool wrong;
+    } parts[] = { { "tp", training->tp > 1 },       { "pp", training->pp > 1 },
+                  { "cp", training->cp > 1 },       { "zero", training->zero == 3 },
+                  { "recompute", training->recompute != FAB_RECOMPUTE_NONE } };
+
+    if (!fab_model_is_whole(model))
+        return true;
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (parts[i].wrong)
+            return fab_refuse(error, FAB_ERROR_VALUE, where,
+                              "[parallel] %s takes a model apart, this one is given as a whole; it can have replicas "
+                              "(dp) and zero up to 2", parts[i].key);
+    }
+    if (training->inference || training->frozen || training->sequence != 1)
+        return fab_refuse(error, FAB_ERROR_VALUE, where, "a model given as a whole has %s",
+                          training->inference ? "no [inference], only [training]"
+                          : training->frozen  ? "nothing that is frozen"
+                                              : "samples of one token, sequence must be 1");
+    return true;
+}
+
 static bool
 check_model(const FabTraining *training, const FabModel *model, const char *where, GError **error)
 {
@@ -393,7 +420,8 @@ fab_training_place(FabTraining *training, const FabModel *model, uint32_t gpus_p
 {
     uint64_t replica;
 
-    if (!place_gpus(training, gpus_per_node, where, error) || !check_model(training, model, where, error))
+    if (!place_gpus(training, gpus_per_node, where, error) || !check_whole(training, model, where, error) ||
+        !check_model(training, model, where, error))
         return false;
     replica = (uint64_t)training->micro_batch * training->dp;
     if (training->inference)

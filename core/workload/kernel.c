@@ -226,12 +226,37 @@ layer_new(const FabGpuRates *rates, const FabTraining *training, const FabModel 
                      .tokens = (double)training->micro_batch * training->sequence / training->cp };
 }
 
+/*
+ * A network of convolutions, each with its norm and activation (ResNet-50 is one), as PyTorch does it kernel by kernel.
+ * Times that each result of a layer is read or written, forward: convolution 2, norm 3, activation 2, a third of an
+ * addition; backward: activation 3, norm 5, inputs 2, weights 2, the addition's.
+ */
+#define CONVOLUTION_FORWARD 7.3
+#define CONVOLUTION_BACKWARD 12.7
+
+static FabLayerTimes
+whole_times(const Layer *layer)
+{
+    const FabGpuRates *rates = layer->rates;
+    double share = rates->fp8 ? rates->stack->gemm_share_fp8 : rates->stack->gemm_share;
+    double bytes = 2 * layer->tokens * layer->model->sample_elements;
+    double products = layer->tokens * layer->model->sample_flops / (rates->peak * share);
+
+    return (FabLayerTimes) {
+        .forward = { .matrix = products, .memory = move(layer, CONVOLUTION_FORWARD * bytes) },
+        .backward = { .matrix = 2 * products, .memory = move(layer, CONVOLUTION_BACKWARD * bytes) },
+        .weights = products,
+    };
+}
+
 FabLayerTimes
 fab_layer_times(const FabGpuRates *rates, const FabTraining *training, const FabModel *model, bool experts)
 {
     Layer layer = layer_new(rates, training, model);
     double elements = layer.tokens * model->hidden / (training->sequence_parallel ? layer.tp : 1);
 
+    if (fab_model_is_whole(model))
+        return whole_times(&layer);
     add_attention(&layer);
     if (experts)
         add_experts(&layer);
@@ -249,6 +274,8 @@ fab_logits_times(const FabGpuRates *rates, const FabTraining *training, const Fa
     Layer layer = layer_new(&wide, training, model);
     double loss;
 
+    if (fab_model_is_whole(model))
+        return (FabLayerTimes) { .weights = 0 };
     /* Logits stay in 16 bit where the layers are fp8. */
     if (rates->fp8) {
         wide.fp8 = false;

@@ -99,6 +99,10 @@ fab_memory_parameters(const FabTraining *training, const FabModel *model, uint32
     uint64_t table = (uint64_t)model->vocab * model->hidden;
 
     *shared = *experts = 0;
+    if (fab_model_is_whole(model)) {
+        *shared = all.total;
+        return;
+    }
     for (uint32_t chunk = 0; chunk < training->chunks; chunk++) {
         uint32_t first, count = fab_training_layers(training, model, stage, chunk, &first);
         for (uint32_t i = first; i < first + count; i++) {
@@ -165,6 +169,9 @@ fab_memory_layer_activations(const FabTraining *training, const FabModel *model,
     double t = tokens(training), tp = training->tp, width = element_bytes(training), whole_cut, whole;
     double attention_cut, attention_whole, block_cut, block_whole, bytes;
 
+    /* The result of every layer, and what its norm makes of it. */
+    if (fab_model_is_whole(model))
+        return t * 2 * model->sample_elements * width;
     whole_cut = training->sequence_parallel ? tp : 1;
     if (recompute == FAB_RECOMPUTE_FULL)
         return t * model->hidden * width / whole_cut;

@@ -77,6 +77,11 @@ fab_parameters(const FabModel *model)
     FabParameters all = { .layer = count_layer(model, model->experts > 0) };
     uint64_t idle;
 
+    if (fab_model_is_whole(model)) {
+        uint64_t count = (uint64_t)model->parameters;
+        return (FabParameters) { .layer = { .dense = count }, .first = { .dense = count }, .total = count,
+                                 .active = count };
+    }
     all.first = first > 0 ? count_layer(model, false) : all.layer;
     all.embedding = h * ((uint64_t)model->vocab + model->positions + model->token_types);
     all.logits = model->tied ? 0 : h * (uint64_t)model->vocab;
@@ -109,5 +114,7 @@ fab_forward_flops(const FabModel *model, double sequence)
     double matrices = usual * active + first * (double)(all.first.attention + all.first.dense) +
                       (double)model->hidden * model->vocab;
 
+    if (fab_model_is_whole(model))
+        return model->sample_flops;
     return 2 * matrices + model->layers * attention_core(model, sequence);
 }
