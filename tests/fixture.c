@@ -87,6 +87,16 @@ test_remark(void *data, const char *message)
     g_string_append_printf(test_remarks, "%s\n", message);
 }
 
+FabScenario *
+test_scenario(const char *const *sets)
+{
+    g_autoptr(GError) error = NULL;
+    FabScenario *scenario = fab_scenario_from_sets((char *const *)sets, &error);
+
+    ck_assert_msg(scenario != NULL, "%s", error != NULL ? error->message : "no message");
+    return scenario;
+}
+
 FabResult *
 test_try_run(const char *const *sets, GError **error)
 {

@@ -26,6 +26,8 @@ extern GString *test_remarks;
 void test_remarks_clear(void);
 void test_remark(void *data, const char *message);
 
+/* A scenario of "group.key=value" texts that end with NULL. Fails where there is none. */
+FabScenario *test_scenario(const char *const *sets);
 /* The result of a scenario of "group.key=value" texts that end with NULL; a test fails where there must be one. */
 FabResult *test_try_run(const char *const *sets, GError **error);
 FabResult *test_run_sets(const char *const *sets);

@@ -1,11 +1,11 @@
 /* Clusters: how nodes compose, what the networks' plugins build, and what they refuse. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
 
 #include "plugin-build.h"
+#include "suite.h"
 #include "topology/machine.h"
 #include "topology/route.h"
 
@@ -336,32 +336,22 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("cluster");
-    TCase *nodes = tcase_create("nodes"), *networks = tcase_create("networks"), *input = tcase_create("bad input");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("cluster");
 
-    tcase_add_test(nodes, ranks_are_numbered_node_by_node);
-    tcase_add_test(nodes, a_node_is_the_machine_of_the_catalogue_with_the_parameters_given);
-    tcase_add_test(nodes, driver_peer_access_is_kept_in_each_node);
-    suite_add_tcase(suite, nodes);
-    tcase_add_test(networks, a_scalable_unit_has_eight_leaves_and_four_spines);
-    tcase_add_test(networks, oversubscription_takes_cables_from_the_leaves);
-    tcase_add_test(networks, planes_share_the_rate_of_a_nic);
-    tcase_add_test(networks, a_fat_tree_of_three_levels_has_full_bisection);
-    tcase_add_test(networks, groups_of_a_dragonfly_are_joined_each_to_each);
-    tcase_add_test(networks, a_dragonfly_plus_has_its_far_cables_at_the_spines);
-    tcase_add_test(networks, every_switch_of_a_torus_has_two_neighbours_a_dimension);
-    tcase_add_test(networks, racks_have_one_rail_for_each_nic_of_a_tray);
-    tcase_add_test(networks, units_of_a_superpod_have_the_published_switches_and_cables);
-    tcase_add_test(networks, clusters_of_the_catalogue_have_their_nodes_gpus_and_nics);
-    suite_add_tcase(suite, networks);
-    tcase_add_test(input, a_cluster_that_does_not_close_gives_one_clear_sentence);
-    tcase_add_test(input, a_cluster_is_no_node_not_even_of_itself);
-    suite_add_tcase(suite, input);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, ranks_are_numbered_node_by_node);
+    tcase_add_test(tests, a_node_is_the_machine_of_the_catalogue_with_the_parameters_given);
+    tcase_add_test(tests, driver_peer_access_is_kept_in_each_node);
+    tcase_add_test(tests, a_scalable_unit_has_eight_leaves_and_four_spines);
+    tcase_add_test(tests, oversubscription_takes_cables_from_the_leaves);
+    tcase_add_test(tests, planes_share_the_rate_of_a_nic);
+    tcase_add_test(tests, a_fat_tree_of_three_levels_has_full_bisection);
+    tcase_add_test(tests, groups_of_a_dragonfly_are_joined_each_to_each);
+    tcase_add_test(tests, a_dragonfly_plus_has_its_far_cables_at_the_spines);
+    tcase_add_test(tests, every_switch_of_a_torus_has_two_neighbours_a_dimension);
+    tcase_add_test(tests, racks_have_one_rail_for_each_nic_of_a_tray);
+    tcase_add_test(tests, units_of_a_superpod_have_the_published_switches_and_cables);
+    tcase_add_test(tests, clusters_of_the_catalogue_have_their_nodes_gpus_and_nics);
+    tcase_add_test(tests, a_cluster_that_does_not_close_gives_one_clear_sentence);
+    tcase_add_test(tests, a_cluster_is_no_node_not_even_of_itself);
+    return run_tests(tests);
 }

@@ -1,36 +1,15 @@
 /* Diagrams: what is drawn and said, never where. Facts are read from the DOT output. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
 
 #include "base/error.h"
 #include "fabric.h"
+#include "fixture.h"
 #include "report/report.h"
+#include "suite.h"
 #include "topology/machine.h"
-
-static char *folder;
-
-static void
-set_up(void)
-{
-    folder = g_dir_make_tmp("fabricast-XXXXXX", NULL);
-}
-
-static void
-tear_down(void)
-{
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *entry;
-
-    while ((entry = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_build_filename(folder, entry, NULL);
-        g_remove(path);
-    }
-    g_rmdir(folder);
-    g_clear_pointer(&folder, g_free);
-}
 
 static FabTopology *
 machine(const char *name)
@@ -46,7 +25,7 @@ machine(const char *name)
 static char *
 drawn(const FabTopology *topology, const FabDiagramLoad *load, const char *file, bool expand)
 {
-    g_autofree char *path = g_build_filename(folder, file, NULL);
+    g_autofree char *path = test_path(file);
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL;
     g_auto(GStrv) parts = NULL;
@@ -76,7 +55,7 @@ assert_says(const char *text, const char *what)
 static char *
 written(const char *name, const char *text)
 {
-    char *path = g_build_filename(folder, name, NULL);
+    char *path = test_path(name);
 
     ck_assert(g_file_set_contents(path, text, -1, NULL));
     return path;
@@ -333,7 +312,7 @@ START_TEST(the_suffix_names_the_format)
     g_autoptr(FabTopology) topology = machine("ws2-bridge-3090");
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *path = g_build_filename(folder, cases[i].file, NULL);
+        g_autofree char *path = test_path(cases[i].file);
         g_autofree char *data = NULL;
         g_autoptr(GError) error = NULL;
 
@@ -350,7 +329,7 @@ START_TEST(another_suffix_is_refused_by_name)
     g_autoptr(FabTopology) topology = fabric_new("g0-g1:nvlink:50");
 
     for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
-        g_autofree char *path = g_build_filename(folder, files[i], NULL);
+        g_autofree char *path = test_path(files[i]);
         g_autoptr(GError) error = NULL;
 
         ck_assert(!fab_report_diagram(topology, NULL, path, false, &error));
@@ -365,8 +344,8 @@ END_TEST
 START_TEST(a_file_that_cannot_be_written_is_an_error_and_leaves_nothing)
 {
     g_autoptr(FabTopology) topology = fabric_new("g0-g1:nvlink:50");
-    g_autofree char *nowhere = g_build_filename(folder, "missing", "a.svg", NULL);
-    g_autofree char *taken = g_build_filename(folder, "folder.svg", NULL);
+    g_autofree char *nowhere = g_build_filename(test_folder, "missing", "a.svg", NULL);
+    g_autofree char *taken = test_path("folder.svg");
     const char *paths[] = { nowhere, taken };
     g_autoptr(GDir) dir = NULL;
 
@@ -378,7 +357,7 @@ START_TEST(a_file_that_cannot_be_written_is_an_error_and_leaves_nothing)
         ck_assert(g_error_matches(error, FAB_ERROR, FAB_ERROR_FILE));
         ck_assert(g_str_has_prefix(error->message, paths[i]));
     }
-    dir = g_dir_open(folder, 0, NULL);
+    dir = g_dir_open(test_folder, 0, NULL);
     ck_assert_str_eq(g_dir_read_name(dir), "folder.svg");
     ck_assert_ptr_null(g_dir_read_name(dir));
 }
@@ -472,8 +451,8 @@ END_TEST
 START_TEST(a_result_that_cannot_be_read_is_an_error)
 {
     g_autoptr(FabTopology) topology = fabric_new("g0-g1:nvlink:50");
-    g_autofree char *missing = g_build_filename(folder, "no.json", NULL);
-    const char *paths[] = { missing, folder };
+    g_autofree char *missing = test_path("no.json");
+    const char *paths[] = { missing, test_folder };
 
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
         g_autoptr(GError) error = NULL;
@@ -488,42 +467,31 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("diagram");
-    TCase *drawing = tcase_create("drawing"), *files = tcase_create("files"), *load = tcase_create("load");
-    TCase *all[] = { drawing, files, load };
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("diagram");
 
-    for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
-        tcase_add_checked_fixture(all[i], set_up, tear_down);
-        tcase_set_timeout(all[i], 300);
-        suite_add_tcase(suite, all[i]);
-    }
-    tcase_add_test(drawing, an_nvswitch_server_shows_every_kind_of_device_and_link);
-    tcase_add_test(drawing, a_cluster_is_a_page_with_counts);
-    tcase_add_test(drawing, a_large_network_folds_what_is_alike);
-    tcase_add_test(drawing, four_racks_are_a_page_with_the_leaves_of_a_rack_in_one_box);
-    tcase_add_test(drawing, the_legend_explains_only_what_occurs);
-    tcase_add_test(drawing, a_rate_that_stands_for_none_is_not_drawn);
-    tcase_add_test(drawing, a_hybrid_cube_mesh_has_sixteen_edges_of_one_and_two_links);
-    tcase_add_test(drawing, repeated_trays_are_drawn_once_and_counted);
-    tcase_add_test(drawing, expand_draws_all_trays);
-    tcase_add_test(drawing, boxes_of_another_structure_are_not_folded_away);
-    tcase_add_test(drawing, parallel_links_are_one_edge_with_a_count);
-    tcase_add_test(drawing, equal_switches_are_one_with_a_count);
-    tcase_add_test(drawing, every_machine_of_the_catalogue_can_be_drawn);
-    tcase_add_test(drawing, odd_fabrics_can_be_drawn);
-    tcase_add_test(drawing, names_with_markup_are_shown_as_they_are);
-    tcase_add_test(files, the_suffix_names_the_format);
-    tcase_add_test(files, another_suffix_is_refused_by_name);
-    tcase_add_test(files, a_file_that_cannot_be_written_is_an_error_and_leaves_nothing);
-    tcase_add_test(files, the_same_machine_gives_the_same_drawing);
-    tcase_add_test(load, load_is_shown_by_colour_and_in_words);
-    tcase_add_test(load, a_result_that_does_not_fit_is_refused_in_one_sentence);
-    tcase_add_test(load, a_result_that_cannot_be_read_is_an_error);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
+    tcase_set_timeout(tests, 300);
+    tcase_add_test(tests, an_nvswitch_server_shows_every_kind_of_device_and_link);
+    tcase_add_test(tests, a_cluster_is_a_page_with_counts);
+    tcase_add_test(tests, a_large_network_folds_what_is_alike);
+    tcase_add_test(tests, four_racks_are_a_page_with_the_leaves_of_a_rack_in_one_box);
+    tcase_add_test(tests, the_legend_explains_only_what_occurs);
+    tcase_add_test(tests, a_rate_that_stands_for_none_is_not_drawn);
+    tcase_add_test(tests, a_hybrid_cube_mesh_has_sixteen_edges_of_one_and_two_links);
+    tcase_add_test(tests, repeated_trays_are_drawn_once_and_counted);
+    tcase_add_test(tests, expand_draws_all_trays);
+    tcase_add_test(tests, boxes_of_another_structure_are_not_folded_away);
+    tcase_add_test(tests, parallel_links_are_one_edge_with_a_count);
+    tcase_add_test(tests, equal_switches_are_one_with_a_count);
+    tcase_add_test(tests, every_machine_of_the_catalogue_can_be_drawn);
+    tcase_add_test(tests, odd_fabrics_can_be_drawn);
+    tcase_add_test(tests, names_with_markup_are_shown_as_they_are);
+    tcase_add_test(tests, the_suffix_names_the_format);
+    tcase_add_test(tests, another_suffix_is_refused_by_name);
+    tcase_add_test(tests, a_file_that_cannot_be_written_is_an_error_and_leaves_nothing);
+    tcase_add_test(tests, the_same_machine_gives_the_same_drawing);
+    tcase_add_test(tests, load_is_shown_by_colour_and_in_words);
+    tcase_add_test(tests, a_result_that_does_not_fit_is_refused_in_one_sentence);
+    tcase_add_test(tests, a_result_that_cannot_be_read_is_an_error);
+    return run_tests(tests);
 }

@@ -5,6 +5,7 @@
 
 #include "engine/engine.h"
 #include "script.h"
+#include "suite.h"
 
 #define SWITCHED "g0-v0:nvlink:50 g1-v0:nvlink:50 v0=multicast"
 
@@ -442,35 +443,28 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("engine costs");
-    TCase *tcase = tcase_create("engine costs");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("engine costs");
 
-    tcase_add_test(tcase, channels_start_one_after_the_other);
-    tcase_add_test(tcase, channels_that_start_apart_do_not_share_the_link);
-    tcase_add_test(tcase, channels_differ_in_their_copy_rate_by_the_spread);
-    tcase_add_test(tcase, channels_differ_in_their_send_rate_too);
-    tcase_add_test(tcase, many_channels_have_the_mean_rate_and_no_two_the_same);
-    tcase_add_test(tcase, a_fence_waits_for_what_is_in_flight_behind_its_slice);
-    tcase_add_test(tcase, a_fence_waits_for_a_short_slice_as_long_as_that_takes);
-    tcase_add_test(tcase, a_fence_waits_at_the_rate_of_its_role);
-    tcase_add_test(tcase, nothing_is_in_flight_to_the_own_memory);
-    tcase_add_test(tcase, ranks_that_send_pay_for_the_fence_and_the_others_less);
-    tcase_add_test(tcase, only_slices_without_bytes_take_the_shorter_overhead);
-    tcase_add_test(tcase, an_empty_step_in_the_switch_costs_no_more_than_a_full_one);
-    tcase_add_test(tcase, calls_follow_each_other_when_the_busiest_rank_is_free);
-    tcase_add_test(tcase, the_kernel_of_a_receiver_stays_from_the_first_byte_on);
-    tcase_add_test(tcase, a_rank_that_ends_early_does_not_shorten_the_interval);
-    tcase_add_test(tcase, a_rank_that_starts_late_stays_less_long);
-    tcase_add_test(tcase, a_transfer_waits_while_its_link_has_no_capacity);
-    tcase_add_test(tcase, a_transfer_goes_on_at_what_its_link_keeps);
-    tcase_add_test(tcase, what_waits_goes_on_over_other_ways);
-    tcase_add_test(tcase, a_transfer_that_still_moves_keeps_its_way);
-    tcase_add_test(tcase, a_slow_rank_takes_longer_for_what_its_kernel_does);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, channels_start_one_after_the_other);
+    tcase_add_test(tests, channels_that_start_apart_do_not_share_the_link);
+    tcase_add_test(tests, channels_differ_in_their_copy_rate_by_the_spread);
+    tcase_add_test(tests, channels_differ_in_their_send_rate_too);
+    tcase_add_test(tests, many_channels_have_the_mean_rate_and_no_two_the_same);
+    tcase_add_test(tests, a_fence_waits_for_what_is_in_flight_behind_its_slice);
+    tcase_add_test(tests, a_fence_waits_for_a_short_slice_as_long_as_that_takes);
+    tcase_add_test(tests, a_fence_waits_at_the_rate_of_its_role);
+    tcase_add_test(tests, nothing_is_in_flight_to_the_own_memory);
+    tcase_add_test(tests, ranks_that_send_pay_for_the_fence_and_the_others_less);
+    tcase_add_test(tests, only_slices_without_bytes_take_the_shorter_overhead);
+    tcase_add_test(tests, an_empty_step_in_the_switch_costs_no_more_than_a_full_one);
+    tcase_add_test(tests, calls_follow_each_other_when_the_busiest_rank_is_free);
+    tcase_add_test(tests, the_kernel_of_a_receiver_stays_from_the_first_byte_on);
+    tcase_add_test(tests, a_rank_that_ends_early_does_not_shorten_the_interval);
+    tcase_add_test(tests, a_rank_that_starts_late_stays_less_long);
+    tcase_add_test(tests, a_transfer_waits_while_its_link_has_no_capacity);
+    tcase_add_test(tests, a_transfer_goes_on_at_what_its_link_keeps);
+    tcase_add_test(tests, what_waits_goes_on_over_other_ways);
+    tcase_add_test(tests, a_transfer_that_still_moves_keeps_its_way);
+    tcase_add_test(tests, a_slow_rank_takes_longer_for_what_its_kernel_does);
+    return run_tests(tests);
 }

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "fabric.h"
 #include "script.h"
+#include "suite.h"
 
 /* ------------------------------------------------------------------ one transfer */
 
@@ -411,36 +412,29 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("engine");
-    TCase *tcase = tcase_create("engine");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("engine");
 
-    tcase_add_test(tcase, a_send_takes_its_time_on_the_wire_and_a_latency);
-    tcase_add_test(tcase, every_cost_counts_once);
-    tcase_add_test(tcase, a_step_without_bytes_exchanges_counters);
-    tcase_add_test(tcase, flags_in_the_data_double_the_bytes_and_the_cta_counts_payload);
-    tcase_add_test(tcase, payload_moves_in_whole_rounds);
-    tcase_add_test(tcase, a_send_to_the_own_memory_uses_no_link);
-    tcase_add_test(tcase, slices_overlap_with_their_copies);
-    tcase_add_test(tcase, slots_are_given_back_a_latency_after_the_copy);
-    tcase_add_test(tcase, a_rank_that_forwards_passes_slices_on_as_they_come);
-    tcase_add_test(tcase, channels_share_a_link_and_directions_do_not);
-    tcase_add_test(tcase, roles_divide_the_rate_of_their_cta);
-    tcase_add_test(tcase, an_in_switch_step_uses_every_port_both_ways);
-    tcase_add_test(tcase, a_staged_transfer_is_written_to_host_memory_and_then_read);
-    tcase_add_test(tcase, both_directions_of_a_staged_exchange_share_the_host_port);
-    tcase_add_test(tcase, the_report_tells_where_streams_spent_their_time);
-    tcase_add_test(tcase, a_program_without_steps_takes_its_launch);
-    tcase_add_test(tcase, reruns_are_equal_bit_for_bit);
-    tcase_add_test(tcase, ranks_that_wait_for_each_other_are_named);
-    tcase_add_test(tcase, too_few_slots_are_a_deadlock);
-    tcase_add_test(tcase, one_missing_send_is_found_behind_finished_ranks);
-    tcase_add_test(tcase, a_long_deadlock_is_cut_short);
-    tcase_add_test(tcase, gpus_that_nothing_joins_are_an_error);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, a_send_takes_its_time_on_the_wire_and_a_latency);
+    tcase_add_test(tests, every_cost_counts_once);
+    tcase_add_test(tests, a_step_without_bytes_exchanges_counters);
+    tcase_add_test(tests, flags_in_the_data_double_the_bytes_and_the_cta_counts_payload);
+    tcase_add_test(tests, payload_moves_in_whole_rounds);
+    tcase_add_test(tests, a_send_to_the_own_memory_uses_no_link);
+    tcase_add_test(tests, slices_overlap_with_their_copies);
+    tcase_add_test(tests, slots_are_given_back_a_latency_after_the_copy);
+    tcase_add_test(tests, a_rank_that_forwards_passes_slices_on_as_they_come);
+    tcase_add_test(tests, channels_share_a_link_and_directions_do_not);
+    tcase_add_test(tests, roles_divide_the_rate_of_their_cta);
+    tcase_add_test(tests, an_in_switch_step_uses_every_port_both_ways);
+    tcase_add_test(tests, a_staged_transfer_is_written_to_host_memory_and_then_read);
+    tcase_add_test(tests, both_directions_of_a_staged_exchange_share_the_host_port);
+    tcase_add_test(tests, the_report_tells_where_streams_spent_their_time);
+    tcase_add_test(tests, a_program_without_steps_takes_its_launch);
+    tcase_add_test(tests, reruns_are_equal_bit_for_bit);
+    tcase_add_test(tests, ranks_that_wait_for_each_other_are_named);
+    tcase_add_test(tests, too_few_slots_are_a_deadlock);
+    tcase_add_test(tests, one_missing_send_is_found_behind_finished_ranks);
+    tcase_add_test(tests, a_long_deadlock_is_cut_short);
+    tcase_add_test(tests, gpus_that_nothing_joins_are_an_error);
+    return run_tests(tests);
 }

@@ -2,12 +2,13 @@
 
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "fixture.h"
+#include "suite.h"
 
 #define COMPUTE "{ \"id\": \"7\", \"name\": \"mm\", \"type\": \"COMP_NODE\", \"durationMicros\": \"12\" }"
 
@@ -34,9 +35,8 @@ bad(const char *text, FabError code, const char *pattern)
     g_autoptr(FabTraceRank) rank = parse(text, &error);
 
     ck_assert_msg(rank == NULL, "accepted: %s", text);
-    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
-                  pattern);
     ck_assert_int_eq(error->code, (int)code);
+    test_refusal(&error, pattern);
 }
 
 START_TEST(messages_of_protobuf_as_json_are_nodes)
@@ -180,8 +180,7 @@ bad_protobuf(const uint8_t *data, gsize length, const char *pattern)
     g_autoptr(FabTraceRank) rank = fab_trace_parse_protobuf("t.et", data, length, FAB_TRACE_DATA, &error);
 
     ck_assert_ptr_null(rank);
-    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
-                  pattern);
+    test_refusal(&error, pattern);
 }
 
 START_TEST(broken_protobuf_is_refused)
@@ -271,8 +270,7 @@ refuse_files(const char *prefix, const char *pattern)
     g_autoptr(FabTrace) trace = fab_trace_read(prefix, FAB_TRACE_DATA, &error);
 
     ck_assert_ptr_null(trace);
-    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
-                  pattern);
+    test_refusal(&error, pattern);
 }
 
 static char *
@@ -329,27 +327,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("execution-trace");
-    TCase *test_case = tcase_create("execution-trace");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("execution-trace");
 
-    tcase_add_test(test_case, messages_of_protobuf_as_json_are_nodes);
-    tcase_add_test(test_case, messages_in_an_array_are_nodes);
-    tcase_add_test(test_case, graphs_whose_nodes_have_members_are_read_too);
-    tcase_add_test(test_case, what_was_written_is_read_back);
-    tcase_add_test(test_case, protobuf_is_read_as_the_format_says);
-    tcase_add_test(test_case, broken_protobuf_is_refused);
-    tcase_add_test(test_case, broken_json_is_refused);
-    tcase_add_test(test_case, dependences_that_cannot_be_are_named);
-    tcase_add_test(test_case, control_dependences_are_waited_for_where_asked);
-    tcase_add_test(test_case, missing_files_are_named);
-    tcase_add_test(test_case, a_rank_that_is_missing_between_others_is_named);
-    tcase_add_test(test_case, what_is_no_file_is_said_to_be_what_it_is);
-    suite_add_tcase(suite, test_case);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, messages_of_protobuf_as_json_are_nodes);
+    tcase_add_test(tests, messages_in_an_array_are_nodes);
+    tcase_add_test(tests, graphs_whose_nodes_have_members_are_read_too);
+    tcase_add_test(tests, what_was_written_is_read_back);
+    tcase_add_test(tests, protobuf_is_read_as_the_format_says);
+    tcase_add_test(tests, broken_protobuf_is_refused);
+    tcase_add_test(tests, broken_json_is_refused);
+    tcase_add_test(tests, dependences_that_cannot_be_are_named);
+    tcase_add_test(tests, control_dependences_are_waited_for_where_asked);
+    tcase_add_test(tests, missing_files_are_named);
+    tcase_add_test(tests, a_rank_that_is_missing_between_others_is_named);
+    tcase_add_test(tests, what_is_no_file_is_said_to_be_what_it_is);
+    return run_tests(tests);
 }

@@ -7,24 +7,16 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "predict/training-step.h"
+#include "suite.h"
 #include "topology/machine.h"
-
-static FabScenario *
-scenario_of(const char *const *sets)
-{
-    g_autoptr(GError) error = NULL;
-    FabScenario *scenario = fab_scenario_from_sets((char *const *)sets, &error);
-
-    ck_assert_msg(scenario != NULL, "%s", error != NULL ? error->message : "no error");
-    return scenario;
-}
 
 static FabExplanation *
 explain(const char *const *sets)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(FabScenario) scenario = scenario_of(sets);
+    g_autoptr(FabScenario) scenario = test_scenario(sets);
     FabExplanation *explanation = fab_explain(scenario, NULL, NULL, &error);
 
     ck_assert_msg(explanation != NULL, "%s", error != NULL ? error->message : "no error");
@@ -92,7 +84,7 @@ START_TEST(a_gain_is_that_of_the_machine_with_more)
 {
     static const char *const sets[] = { "topology.name=wrx90-2sw-8", "transfer.flows=0>4 1>5", "sizes=1G", NULL };
     g_autoptr(FabExplanation) explanation = explain(sets);
-    g_autoptr(FabScenario) scenario = scenario_of(sets);
+    g_autoptr(FabScenario) scenario = test_scenario(sets);
     g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, NULL);
     g_autoptr(FabOutcome) before = fab_outcome_new(scenario, topology, NULL, NULL, NULL);
     g_autoptr(FabOutcome) after = NULL;
@@ -129,7 +121,7 @@ END_TEST
 START_TEST(what_does_not_run_is_not_explained)
 {
     static const char *const sets[] = { "topology.name=dgx-h10", "operation=all_reduce", NULL };
-    g_autoptr(FabScenario) scenario = scenario_of(sets);
+    g_autoptr(FabScenario) scenario = test_scenario(sets);
     g_autoptr(GError) error = NULL;
 
     ck_assert_ptr_null(fab_explain(scenario, NULL, NULL, &error));
@@ -140,21 +132,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("explain");
-    TCase *cases = tcase_create("explain");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("explain");
 
-    tcase_set_timeout(cases, 60);
-    tcase_add_test(cases, a_tenth_more_of_everything_is_a_tenth_faster);
-    tcase_add_test(cases, a_tenth_more_of_everything_is_a_tenth_faster_on_a_cluster);
-    tcase_add_test(cases, links_matter_to_large_messages_and_latency_to_small_ones);
-    tcase_add_test(cases, a_gain_is_that_of_the_machine_with_more);
-    tcase_add_test(cases, the_parts_of_a_step_are_its_length);
-    tcase_add_test(cases, what_does_not_run_is_not_explained);
-    suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, a_tenth_more_of_everything_is_a_tenth_faster);
+    tcase_add_test(tests, a_tenth_more_of_everything_is_a_tenth_faster_on_a_cluster);
+    tcase_add_test(tests, links_matter_to_large_messages_and_latency_to_small_ones);
+    tcase_add_test(tests, a_gain_is_that_of_the_machine_with_more);
+    tcase_add_test(tests, the_parts_of_a_step_are_its_length);
+    tcase_add_test(tests, what_does_not_run_is_not_explained);
+    return run_tests(tests);
 }

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "predict/fault.h"
 #include "predict/run.h"
 #include "predict/training-step.h"
+#include "suite.h"
 #include "topology/degrade.h"
 #include "topology/machine.h"
 #include "topology/route.h"
@@ -23,28 +25,10 @@ scenario_of(const char *text, GError **error)
     return fab_scenario_from_sets(sets, error);
 }
 
-static FabResult *
-try_run(const char *text, GError **error)
-{
-    g_autoptr(FabScenario) scenario = scenario_of(text, error);
-
-    return scenario != NULL ? fab_run(scenario, NULL, NULL, error) : NULL;
-}
-
-static FabResult *
-run(const char *text)
-{
-    g_autoptr(GError) error = NULL;
-    FabResult *result = try_run(text, &error);
-
-    ck_assert_msg(result != NULL, "%s: %s", text, error != NULL ? error->message : "no message");
-    return result;
-}
-
 static int64_t
 time_of(const char *text)
 {
-    g_autoptr(FabResult) result = run(text);
+    g_autoptr(FabResult) result = test_run_text(text);
 
     return ((const FabResultRow *)result->rows->pdata[0])->time_ps;
 }
@@ -281,8 +265,9 @@ END_TEST
 
 START_TEST(costs_are_told_for_each_fault_alone_and_for_all)
 {
-    g_autoptr(FabResult) both = run(TWO_NODES "|fault nic.kind=nic-down|fault nic.at=Node 0 NIC 1|"
-                                    "fault slow.kind=slow-gpu|fault slow.at=Node 1 GPU 3|fault slow.factor=2");
+    g_autoptr(FabResult) both = test_run_text(TWO_NODES "|fault nic.kind=nic-down|fault nic.at=Node 0 NIC 1|"
+                                              "fault slow.kind=slow-gpu|fault slow.at=Node 1 GPU 3|"
+                                              "fault slow.factor=2");
     const FabResultFault *nic = both->faults->pdata[0], *slow = both->faults->pdata[1];
 
     ck_assert_uint_eq(both->faults->len, 2);
@@ -302,11 +287,11 @@ START_TEST(a_result_with_a_fault_has_no_interval_and_says_why)
 {
     static const char *const faulty[] = { ONE_NODE "|fault.kind=slow-gpu|fault.at=GPU 3|fault.factor=2",
                                           ONE_NODE "|fault.kind=jitter|fault.delay=20 us" };
-    g_autoptr(FabResult) whole = run(ONE_NODE);
+    g_autoptr(FabResult) whole = test_run_text(ONE_NODE);
 
     ck_assert_int_gt(((const FabResultRow *)whole->rows->pdata[0])->low_ps, 0);
     for (size_t i = 0; i < G_N_ELEMENTS(faulty); i++) {
-        g_autoptr(FabResult) result = run(faulty[i]);
+        g_autoptr(FabResult) result = test_run_text(faulty[i]);
         const FabResultRow *row = result->rows->pdata[0];
         ck_assert(row->low_ps == 0 && row->high_ps == 0 && !result->guessed);
         ck_assert_msg(strstr(result->interval, "there is no interval: no machine with such a fault") != NULL, "%s",
@@ -334,7 +319,7 @@ END_TEST
 
 START_TEST(other_jobs_take_their_share_of_cables_between_switches)
 {
-    g_autoptr(FabResult) half = run(ACROSS "|background.load=0.5");
+    g_autoptr(FabResult) half = test_run_text(ACROSS "|background.load=0.5");
 
     ck_assert_double_eq_tol((double)first_row(half) / (double)time_of(ACROSS), 2, 0.01);
     ck_assert_int_eq(time_of(COPY "|background.load=0.5"), time_of(COPY)); /* one leaf joins these two */
@@ -349,7 +334,7 @@ START_TEST(a_fault_leaves_its_share_of_what_other_jobs_leave)
 {
     const char *quarter = ACROSS "|background.load=0.5|fault.kind=link-rate|fault.rate=0.5|fault.start=0 us|fault.at=";
     g_autofree char *both = g_strconcat(quarter, "Leaf 0 - Spine 0", NULL);
-    g_autoptr(FabResult) result = run(both);
+    g_autoptr(FabResult) result = test_run_text(both);
     const FabResultFault *fault = result->faults->pdata[0], *other = result->faults->pdata[1];
 
     ck_assert_double_eq_tol((double)first_row(result) / (double)result->healthy_ps[0], 4, 0.02);
@@ -533,13 +518,10 @@ static const struct {
 START_TEST(a_fault_that_cannot_be_is_refused_in_one_sentence)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(FabResult) result = try_run(refused[_i].text, &error);
+    g_autoptr(FabResult) result = test_try_run_text(refused[_i].text, &error);
 
     ck_assert_msg(result == NULL, "accepted: %s", refused[_i].text);
-    ck_assert_msg(g_regex_match_simple(refused[_i].pattern, error->message, 0, 0), "\"%s\" does not match %s",
-                  error->message, refused[_i].pattern);
-    ck_assert_int_eq(fab_error_exit_status(error), FAB_EXIT_INPUT);
-    ck_assert_ptr_null(strchr(error->message, '\n'));
+    test_refusal(&error, refused[_i].pattern);
 }
 END_TEST
 
@@ -555,12 +537,8 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("fault");
     TCase *tests = tcase_create("fault");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
     tcase_add_test(tests, a_degraded_machine_keeps_its_numbers);
     tcase_add_test(tests, without_nvlink_a_gpu_goes_over_pcie);
     tcase_add_test(tests, chips_of_an_nvswitch_take_whole_links_of_every_gpu);
@@ -591,8 +569,5 @@ main(void)
     tcase_add_test(tests, costs_of_a_step_are_told_for_each_fault);
     tcase_add_loop_test(tests, a_fault_that_cannot_be_is_refused_in_one_sentence, 0, G_N_ELEMENTS(refused));
     tcase_add_test(tests, gpus_that_do_no_work_may_be_cut_off);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -2,9 +2,9 @@
 #include <check.h>
 #include <glib.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "engine/flow.h"
+#include "suite.h"
 
 #define MARK UINT32_C(0x80000000)
 #define GB 1e9
@@ -290,22 +290,15 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("flow");
-    TCase *tcase = tcase_create("flow");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("flow");
 
-    tcase_add_test(tcase, a_lone_flow_runs_at_the_narrowest_resource);
-    tcase_add_test(tcase, flows_of_one_resource_share_it_equally_and_refill_it);
-    tcase_add_test(tcase, the_parking_lot_has_its_textbook_shares);
-    tcase_add_test(tcase, weights_are_bytes_used_for_each_byte_of_payload);
-    tcase_add_test(tcase, what_a_limited_flow_leaves_goes_to_the_others);
-    tcase_add_test(tcase, identical_flows_are_one_with_a_multiplicity);
-    tcase_add_loop_test(tcase, random_load_is_always_max_min_fair, 0, 50);
-    tcase_add_test(tcase, what_waits_is_taken_out_with_what_it_has_left);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, a_lone_flow_runs_at_the_narrowest_resource);
+    tcase_add_test(tests, flows_of_one_resource_share_it_equally_and_refill_it);
+    tcase_add_test(tests, the_parking_lot_has_its_textbook_shares);
+    tcase_add_test(tests, weights_are_bytes_used_for_each_byte_of_payload);
+    tcase_add_test(tests, what_a_limited_flow_leaves_goes_to_the_others);
+    tcase_add_test(tests, identical_flows_are_one_with_a_multiplicity);
+    tcase_add_loop_test(tests, random_load_is_always_max_min_fair, 0, 50);
+    tcase_add_test(tests, what_waits_is_taken_out_with_what_it_has_left);
+    return run_tests(tests);
 }

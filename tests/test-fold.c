@@ -1,10 +1,11 @@
 /* Folding: what one rank for all of its class takes is what all ranks take, and what tells ranks apart is said. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "fixture.h"
 #include "predict/run-private.h"
+#include "suite.h"
 #include "topology/machine.h"
 
 /* "topology.nodes=2|collective.sizes=1M" and how to fold. */
@@ -12,10 +13,8 @@ static FabResult *
 run(const char *settings, const char *fold, GError **error)
 {
     g_autofree char *all = g_strconcat(settings, "|collective.fold=", fold, NULL);
-    g_auto(GStrv) sets = g_strsplit(all, "|", -1);
-    g_autoptr(FabScenario) scenario = fab_scenario_from_sets(sets, error);
 
-    return scenario != NULL ? fab_run(scenario, NULL, NULL, error) : NULL;
+    return test_try_run_text(all, error);
 }
 
 static void
@@ -239,10 +238,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("fold");
     TCase *tests = tcase_create("fold");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, folded_equals_unfolded_to_the_picosecond, 0, G_N_ELEMENTS(cases));
@@ -251,9 +247,5 @@ main(void)
     tcase_add_test(tests, many_ranks_are_folded_unless_it_is_forbidden);
     tcase_add_test(tests, what_is_too_much_unfolded_runs_folded);
     tcase_add_test(tests, another_word_than_auto_on_off_is_refused);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -1,12 +1,12 @@
 /* Goodput of long runs: closed forms against each other, a simulation of failures, and a published run. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "fixture.h"
 #include "predict/goodput.h"
 #include "predict/training-step.h"
+#include "suite.h"
 
 #define HOUR 3600.0
 #define DAY 86400.0
@@ -317,12 +317,8 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("goodput");
     TCase *tests = tcase_create("goodput");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
     tcase_add_test(tests, dalys_estimate_is_near_the_best_interval_and_youngs_not_far);
     tcase_add_test(tests, no_other_interval_is_better_than_the_best);
     tcase_add_test(tests, shares_add_up_to_all_of_the_time);
@@ -335,8 +331,5 @@ main(void)
     tcase_add_test(tests, a_training_scenario_counts_its_machines);
     tcase_add_test(tests, a_checkpoint_holds_parameters_and_the_optimisers_state);
     tcase_add_loop_test(tests, what_makes_no_sense_is_refused_in_one_sentence, 0, G_N_ELEMENTS(refused));
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

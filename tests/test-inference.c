@@ -1,10 +1,11 @@
 #include "predict/inference.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
+#include "suite.h"
 #include "workload/parameters.h"
 
 #define SERVE "topology.name=dgx-h100", "model.preset=llama-3-70b", "inference.batch=4", "inference.prompt=1024"
@@ -36,8 +37,7 @@ refuse(const char *pattern, const char *const *sets)
     FabInference *inference = try_inference(&error, sets);
 
     ck_assert_msg(inference == NULL, "accepted");
-    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
-                  pattern);
+    test_refusal(&error, pattern);
 }
 
 static double
@@ -131,10 +131,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("inference");
     TCase *tests = tcase_create("inference");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, the_parts_are_the_times);
@@ -143,9 +140,5 @@ main(void)
     tcase_add_test(tests, the_cache_is_in_the_account);
     tcase_add_test(tests, few_tokens_read_few_experts);
     tcase_add_test(tests, bad_input_is_refused_with_a_sentence);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -8,6 +8,7 @@
 #include "plugin-build.h"
 #include "predict/run.h"
 #include "scenario/scenario.h"
+#include "suite.h"
 
 #define MARK UINT32_C(0x80000000)
 #define GB 1e9
@@ -544,31 +545,24 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("lossless");
-    TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("lossless");
 
-    tcase_set_timeout(tcase, 600);
-    tcase_add_test(tcase, a_victim_is_as_slow_as_what_it_shares_a_cable_with);
-    tcase_add_test(tcase, without_a_full_port_behind_it_a_full_cable_is_shared_as_ever);
-    tcase_add_test(tcase, congestion_spreads_to_the_cables_before_a_victim);
-    tcase_add_test(tcase, a_sender_in_an_incast_slows_its_other_flow_and_a_bystander_goes_on);
-    tcase_add_test(tcase, a_slow_receiver_stops_the_network_before_it);
-    tcase_add_test(tcase, who_sends_slowly_by_himself_holds_nobody_back);
-    tcase_add_test(tcase, a_dead_port_discards_and_stops_nobody_else);
-    tcase_add_test(tcase, the_published_testbed_has_its_victim);
-    tcase_add_test(tcase, rates_do_not_depend_on_the_order_of_arrivals);
-    tcase_add_test(tcase, the_slowest_flows_of_a_lossless_network_are_no_faster);
-    tcase_add_test(tcase, what_ends_frees_those_that_waited_behind_it);
-    tcase_add_test(tcase, every_routing_has_its_victims);
-    tcase_add_test(tcase, where_nothing_is_congested_nothing_changes);
-    tcase_add_test(tcase, hashed_flows_of_an_all_reduce_wait_behind_each_other);
-    tcase_add_test(tcase, a_lossless_network_is_not_folded);
-    tcase_add_test(tcase, another_word_is_refused_with_the_nearest);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 600);
+    tcase_add_test(tests, a_victim_is_as_slow_as_what_it_shares_a_cable_with);
+    tcase_add_test(tests, without_a_full_port_behind_it_a_full_cable_is_shared_as_ever);
+    tcase_add_test(tests, congestion_spreads_to_the_cables_before_a_victim);
+    tcase_add_test(tests, a_sender_in_an_incast_slows_its_other_flow_and_a_bystander_goes_on);
+    tcase_add_test(tests, a_slow_receiver_stops_the_network_before_it);
+    tcase_add_test(tests, who_sends_slowly_by_himself_holds_nobody_back);
+    tcase_add_test(tests, a_dead_port_discards_and_stops_nobody_else);
+    tcase_add_test(tests, the_published_testbed_has_its_victim);
+    tcase_add_test(tests, rates_do_not_depend_on_the_order_of_arrivals);
+    tcase_add_test(tests, the_slowest_flows_of_a_lossless_network_are_no_faster);
+    tcase_add_test(tests, what_ends_frees_those_that_waited_behind_it);
+    tcase_add_test(tests, every_routing_has_its_victims);
+    tcase_add_test(tests, where_nothing_is_congested_nothing_changes);
+    tcase_add_test(tests, hashed_flows_of_an_all_reduce_wait_behind_each_other);
+    tcase_add_test(tests, a_lossless_network_is_not_folded);
+    tcase_add_test(tests, another_word_is_refused_with_the_nearest);
+    return run_tests(tests);
 }

@@ -11,6 +11,7 @@
 #include "gang.h"
 #include "near.h"
 #include "session.h"
+#include "suite.h"
 
 enum { MEMBERS = 4 };
 
@@ -160,22 +161,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("measure-host");
-    TCase *tcase = tcase_create("host");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("measure-host");
 
-    tcase_add_test(tcase, every_member_of_a_gang_works_once_a_turn);
-    tcase_add_test(tcase, a_gang_that_never_worked_ends);
-    tcase_add_test(tcase, a_gang_fails_with_what_its_member_says);
-    tcase_add_test(tcase, lists_of_cpus_are_read_as_linux_writes_them);
-    tcase_add_test(tcase, a_thread_that_was_bound_gets_its_cpus_back);
-    tcase_add_test(tcase, a_pipeline_goes_through_several_gpus_at_once);
-    tcase_add_test(tcase, more_gpus_or_streams_than_there_are_is_refused);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, every_member_of_a_gang_works_once_a_turn);
+    tcase_add_test(tests, a_gang_that_never_worked_ends);
+    tcase_add_test(tests, a_gang_fails_with_what_its_member_says);
+    tcase_add_test(tests, lists_of_cpus_are_read_as_linux_writes_them);
+    tcase_add_test(tests, a_thread_that_was_bound_gets_its_cpus_back);
+    tcase_add_test(tests, a_pipeline_goes_through_several_gpus_at_once);
+    tcase_add_test(tests, more_gpus_or_streams_than_there_are_is_refused);
+    return run_tests(tests);
 }

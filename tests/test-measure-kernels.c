@@ -8,6 +8,7 @@
 
 #include "pattern.h"
 #include "session.h"
+#include "suite.h"
 
 static FabmFailure failure;
 static FabmOptions options;
@@ -196,22 +197,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("measure-kernels");
-    TCase *tcase = tcase_create("kernels");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("measure-kernels");
 
-    tcase_add_checked_fixture(tcase, open_machine, close_machine);
-    tcase_add_test(tcase, moves_write_the_sum_of_their_sources_and_nothing_else);
-    tcase_add_test(tcase, a_move_goes_on_until_it_is_stopped);
-    tcase_add_test(tcase, messages_of_every_protocol_go_there_and_back);
-    tcase_add_test(tcase, a_side_without_an_answer_gives_up);
-    tcase_add_test(tcase, work_is_what_the_host_expects);
-    tcase_add_test(tcase, elements_of_every_width_are_filled_and_checked);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_checked_fixture(tests, open_machine, close_machine);
+    tcase_add_test(tests, moves_write_the_sum_of_their_sources_and_nothing_else);
+    tcase_add_test(tests, a_move_goes_on_until_it_is_stopped);
+    tcase_add_test(tests, messages_of_every_protocol_go_there_and_back);
+    tcase_add_test(tests, a_side_without_an_answer_gives_up);
+    tcase_add_test(tests, work_is_what_the_host_expects);
+    tcase_add_test(tests, elements_of_every_width_are_filled_and_checked);
+    return run_tests(tests);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "suite.h"
 
 static FabmFailure failure;
 
@@ -125,21 +126,13 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("measure-options");
-    TCase *tcase = tcase_create("options");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("measure-options");
 
-    tcase_add_test(tcase, sizes_are_ranges_or_lists);
-    tcase_add_test(tcase, bad_sizes_are_refused);
-    tcase_add_test(tcase, lists_have_ranges);
-    tcase_add_test(tcase, options_take_their_argument_with_equals_or_behind);
-    tcase_add_test(tcase, what_is_wrong_is_said_with_what_would_be_right);
-    tcase_add_test(tcase, every_option_is_in_the_help);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, sizes_are_ranges_or_lists);
+    tcase_add_test(tests, bad_sizes_are_refused);
+    tcase_add_test(tests, lists_have_ranges);
+    tcase_add_test(tests, options_take_their_argument_with_equals_or_behind);
+    tcase_add_test(tests, what_is_wrong_is_said_with_what_would_be_right);
+    tcase_add_test(tests, every_option_is_in_the_help);
+    return run_tests(tests);
 }

@@ -10,6 +10,7 @@
 
 #include "pattern.h"
 #include "runner.h"
+#include "suite.h"
 
 /* Two ranks exchange their halves and both reduce: an all-reduce with 2 slots of 64 bytes, 256 bytes in all. */
 static const char *const exchange[] = {
@@ -402,27 +403,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("measure-program");
-    TCase *tcase = tcase_create("programs");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("measure-program");
 
-    tcase_set_timeout(tcase, 60); /* hundreds of threads take turns where kernels run on the host */
-    tcase_add_test(tcase, a_program_is_read_as_its_page_says);
-    tcase_add_test(tcase, several_programs_follow_each_other);
-    tcase_add_test(tcase, what_the_format_forbids_is_refused_by_line);
-    tcase_add_test(tcase, what_this_program_does_not_run_is_refused);
-    tcase_add_test(tcase, ranks_share_gpus_or_have_their_own_and_the_sum_is_right);
-    tcase_add_test(tcase, slices_need_not_be_whole_lines_nor_slots_whole_groups);
-    tcase_add_test(tcase, connections_may_change_their_place_in_a_step);
-    tcase_add_test(tcase, wrong_data_are_found);
-    tcase_add_test(tcase, a_program_that_waits_for_ever_is_given_up_and_says_where);
-    tcase_add_test(tcase, small_numbers_are_exact_in_every_type);
-    tcase_add_test(tcase, outputs_are_those_of_the_page);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 60); /* hundreds of threads take turns where kernels run on the host */
+    tcase_add_test(tests, a_program_is_read_as_its_page_says);
+    tcase_add_test(tests, several_programs_follow_each_other);
+    tcase_add_test(tests, what_the_format_forbids_is_refused_by_line);
+    tcase_add_test(tests, what_this_program_does_not_run_is_refused);
+    tcase_add_test(tests, ranks_share_gpus_or_have_their_own_and_the_sum_is_right);
+    tcase_add_test(tests, slices_need_not_be_whole_lines_nor_slots_whole_groups);
+    tcase_add_test(tests, connections_may_change_their_place_in_a_step);
+    tcase_add_test(tests, wrong_data_are_found);
+    tcase_add_test(tests, a_program_that_waits_for_ever_is_given_up_and_says_where);
+    tcase_add_test(tests, small_numbers_are_exact_in_every_type);
+    tcase_add_test(tests, outputs_are_those_of_the_page);
+    return run_tests(tests);
 }

@@ -9,6 +9,7 @@
 #include "library.h"
 #include "measure/measurement.h"
 #include "report.h"
+#include "suite.h"
 
 static char *folder;
 
@@ -207,23 +208,15 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("measure-report");
-    TCase *tcase = tcase_create("report");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("measure-report");
 
-    tcase_add_checked_fixture(tcase, make_folder, remove_folder);
-    tcase_add_test(tcase, quantiles_lie_between_samples);
-    tcase_add_test(tcase, device_tables_are_read_back);
-    tcase_add_test(tcase, link_and_collective_tables_are_read_back);
-    tcase_add_test(tcase, what_stopped_early_says_so_and_is_not_graded_a);
-    tcase_add_test(tcase, a_table_without_rows_is_not_written_and_nothing_is_left_beside);
-    tcase_add_test(tcase, a_folder_that_cannot_be_written_is_a_sentence);
-    tcase_add_test(tcase, libraries_that_are_missing_or_foreign_are_named);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_checked_fixture(tests, make_folder, remove_folder);
+    tcase_add_test(tests, quantiles_lie_between_samples);
+    tcase_add_test(tests, device_tables_are_read_back);
+    tcase_add_test(tests, link_and_collective_tables_are_read_back);
+    tcase_add_test(tests, what_stopped_early_says_so_and_is_not_graded_a);
+    tcase_add_test(tests, a_table_without_rows_is_not_written_and_nothing_is_left_beside);
+    tcase_add_test(tests, a_folder_that_cannot_be_written_is_a_sentence);
+    tcase_add_test(tests, libraries_that_are_missing_or_foreign_are_named);
+    return run_tests(tests);
 }

@@ -2,10 +2,11 @@
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
+#include "suite.h"
 #include "workload/parameters.h"
 
 #define MACHINE 8
@@ -52,9 +53,7 @@ refuse(const char *text, const char *pattern)
     g_auto(Case) one = { NULL, NULL };
 
     ck_assert_msg(!read_case(text, &one, &error), "accepted: %s", text);
-    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
-                  pattern);
-    ck_assert_ptr_null(strchr(error->message, '\n'));
+    test_refusal(&error, pattern);
 }
 
 static FabFit
@@ -275,10 +274,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("memory");
     TCase *tests = tcase_create("memory");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tests, activations_of_a_layer_are_those_of_the_paper);
     tcase_add_test(tests, zero_keeps_what_its_paper_says);
@@ -291,9 +287,5 @@ main(void)
     tcase_add_test(tests, the_cache_is_that_of_the_heads_that_are_kept);
     tcase_add_test(tests, layers_are_dealt_out_with_the_ends_as_layers);
     tcase_add_test(tests, what_does_not_divide_is_refused_with_a_sentence);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

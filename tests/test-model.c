@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
+#include "suite.h"
 #include "workload/parameters.h"
 
 static FabModel *
@@ -41,10 +43,7 @@ refuse_config(const char *text, const char *pattern)
     FabModel *model = fab_model_parse_config("config.json", text, strlen(text), &error);
 
     ck_assert_msg(model == NULL, "accepted: %.80s", text);
-    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
-                  pattern);
-    ck_assert_int_eq(fab_error_exit_status(error), FAB_EXIT_INPUT);
-    ck_assert_ptr_null(strchr(error->message, '\n'));
+    test_refusal(&error, pattern);
 }
 
 static FabModel *
@@ -62,8 +61,7 @@ refuse_text(const char *text, const char *pattern)
     FabModel *model = read_text(text, &error);
 
     ck_assert_msg(model == NULL, "accepted: %s", text);
-    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
-                  pattern);
+    test_refusal(&error, pattern);
 }
 
 /* Counts as the model cards and `safetensors` files state them. */
@@ -269,10 +267,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("model");
     TCase *tests = tcase_create("model");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tests, presets_have_the_published_number_of_parameters);
     tcase_add_test(tests, presets_without_a_published_count_are_near_their_name);
@@ -286,9 +281,5 @@ main(void)
     tcase_add_test(tests, a_model_that_is_no_transformer_is_given_as_a_whole);
     tcase_add_test(tests, bad_configs_are_refused_with_a_sentence);
     tcase_add_test(tests, bad_keys_are_refused_with_a_sentence);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -1,9 +1,9 @@
 /* Ways between the nodes of a cluster: NICs, rails, routing, and what is down. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "plugin-build.h"
+#include "suite.h"
 #include "topology/route.h"
 
 static uint32_t
@@ -271,27 +271,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("network");
-    TCase *ways = tcase_create("ways");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("network");
 
-    tcase_add_test(ways, gpus_of_one_rail_meet_at_their_leaf);
-    tcase_add_test(ways, pxn_changes_the_rail_over_nvlink);
-    tcase_add_test(ways, spraying_uses_all_spines_evenly);
-    tcase_add_test(ways, hashed_flows_collide_and_placed_ones_do_not);
-    tcase_add_test(ways, queue_pairs_even_out_what_hashing_loads_unevenly);
-    tcase_add_test(ways, the_same_seed_draws_the_same_ways);
-    tcase_add_test(ways, a_gpu_alone_with_four_nics_stripes_over_them);
-    tcase_add_test(ways, two_gpus_share_two_nics_one_each);
-    tcase_add_test(ways, without_gpudirect_data_passes_host_memory);
-    tcase_add_test(ways, what_is_down_is_gone_round);
-    tcase_add_test(ways, a_nic_at_half_width_carries_half);
-    tcase_add_test(ways, a_rail_that_nothing_joins_is_named);
-    suite_add_tcase(suite, ways);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, gpus_of_one_rail_meet_at_their_leaf);
+    tcase_add_test(tests, pxn_changes_the_rail_over_nvlink);
+    tcase_add_test(tests, spraying_uses_all_spines_evenly);
+    tcase_add_test(tests, hashed_flows_collide_and_placed_ones_do_not);
+    tcase_add_test(tests, queue_pairs_even_out_what_hashing_loads_unevenly);
+    tcase_add_test(tests, the_same_seed_draws_the_same_ways);
+    tcase_add_test(tests, a_gpu_alone_with_four_nics_stripes_over_them);
+    tcase_add_test(tests, two_gpus_share_two_nics_one_each);
+    tcase_add_test(tests, without_gpudirect_data_passes_host_memory);
+    tcase_add_test(tests, what_is_down_is_gone_round);
+    tcase_add_test(tests, a_nic_at_half_width_carries_half);
+    tcase_add_test(tests, a_rail_that_nothing_joins_is_named);
+    return run_tests(tests);
 }

@@ -1,13 +1,13 @@
 /* Collectives over several nodes: NCCL's channels and choice, the bytes that cross the network, the time they take. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "collective/nodes.h"
-#include "validate/resolve.h"
 #include "predict/run.h"
+#include "suite.h"
 #include "topology/machine.h"
+#include "validate/resolve.h"
 
 /* "node=dgx-h100|nodes=2" on the catalogue's cluster. */
 static GHashTable *
@@ -482,41 +482,29 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("nodes");
-    TCase *channels = tcase_create("channels"), *choice = tcase_create("choice"), *runs = tcase_create("runs");
-    TCase *measured = tcase_create("measured");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("nodes");
 
-    tcase_add_test(channels, a_ring_for_each_nic_at_the_speed_that_nccl_finds);
-    tcase_add_test(channels, a_slower_nic_of_one_node_makes_no_more_channels);
-    tcase_add_test(channels, rings_pass_the_nodes_in_turn_each_from_another_nic);
-    tcase_add_test(channels, a_nic_that_is_down_takes_its_ring_along);
-    tcase_add_test(channels, ranks_that_are_not_node_by_node_are_refused);
-    tcase_add_test(channels, a_node_out_of_reach_is_told_before_anything_runs);
-    suite_add_tcase(suite, channels);
-    tcase_add_test(choice, small_calls_take_trees_and_large_ones_what_the_node_has);
-    tcase_add_test(choice, rings_of_ll128_hand_on_whole_chunks_over_nodes_and_trees_pieces);
-    tcase_add_test(choice, two_chunks_of_a_simple_ring_are_on_their_way_however_short);
-    tcase_add_test(choice, what_cannot_run_over_nodes_is_refused);
-    tcase_add_test(choice, pat_needs_no_setting_with_one_gpu_a_node);
-    suite_add_tcase(suite, choice);
-    tcase_set_timeout(runs, 120);
-    tcase_add_test(runs, steps_of_an_ll128_ring_over_nodes_hide_neither_their_bytes_nor_their_hops);
-    tcase_add_test(runs, a_ring_sends_each_byte_once_over_every_border);
-    tcase_add_test(runs, a_tree_over_two_nodes_sends_each_byte_once_each_way);
-    tcase_add_test(runs, all_gather_stays_below_the_rate_of_the_nics_and_near_it);
-    tcase_add_test(runs, all_to_all_between_racks_is_bound_by_the_nics);
-    tcase_add_test(runs, trees_beat_rings_over_three_nvlink_domains);
-    tcase_add_test(runs, a_seed_changes_static_routing_and_nothing_else);
-    suite_add_tcase(suite, runs);
-    tcase_add_test(measured, tables_of_several_nodes_become_clusters_when_asked_for);
-    tcase_add_test(measured, tcpx_runs_simple_over_rings_unless_a_table_says_otherwise);
-    tcase_add_test(measured, racks_give_their_first_gpus);
-    suite_add_tcase(suite, measured);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, a_ring_for_each_nic_at_the_speed_that_nccl_finds);
+    tcase_add_test(tests, a_slower_nic_of_one_node_makes_no_more_channels);
+    tcase_add_test(tests, rings_pass_the_nodes_in_turn_each_from_another_nic);
+    tcase_add_test(tests, a_nic_that_is_down_takes_its_ring_along);
+    tcase_add_test(tests, ranks_that_are_not_node_by_node_are_refused);
+    tcase_add_test(tests, a_node_out_of_reach_is_told_before_anything_runs);
+    tcase_add_test(tests, small_calls_take_trees_and_large_ones_what_the_node_has);
+    tcase_add_test(tests, rings_of_ll128_hand_on_whole_chunks_over_nodes_and_trees_pieces);
+    tcase_add_test(tests, two_chunks_of_a_simple_ring_are_on_their_way_however_short);
+    tcase_add_test(tests, what_cannot_run_over_nodes_is_refused);
+    tcase_add_test(tests, pat_needs_no_setting_with_one_gpu_a_node);
+    tcase_add_test(tests, steps_of_an_ll128_ring_over_nodes_hide_neither_their_bytes_nor_their_hops);
+    tcase_add_test(tests, a_ring_sends_each_byte_once_over_every_border);
+    tcase_add_test(tests, a_tree_over_two_nodes_sends_each_byte_once_each_way);
+    tcase_add_test(tests, all_gather_stays_below_the_rate_of_the_nics_and_near_it);
+    tcase_add_test(tests, all_to_all_between_racks_is_bound_by_the_nics);
+    tcase_add_test(tests, trees_beat_rings_over_three_nvlink_domains);
+    tcase_add_test(tests, a_seed_changes_static_routing_and_nothing_else);
+    tcase_add_test(tests, tables_of_several_nodes_become_clusters_when_asked_for);
+    tcase_add_test(tests, tcpx_runs_simple_over_rings_unless_a_table_says_otherwise);
+    tcase_add_test(tests, racks_give_their_first_gpus);
+    return run_tests(tests);
 }

@@ -1,10 +1,10 @@
 #include "report/page.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "suite.h"
 
 #define ROW(size) "{\"size_bytes\": " size ", \"time_us\": 43.5, \"low_us\": 30, \"high_us\": 60, \"kind\": " \
             "\"nvlink-bridge/ring/ampere-ga10x\", \"algbw_GBps\": 24, \"busbw_GBps\": 24, " \
@@ -320,29 +320,22 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("page");
-    TCase *all = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("page");
 
-    tcase_add_test(all, a_page_says_question_answer_machine_errors_sources_and_files);
-    tcase_add_test(all, one_size_is_no_curve);
-    tcase_add_test(all, a_verdict_that_is_a_guess_is_said_to_be_one_everywhere);
-    tcase_add_test(all, each_machine_that_does_not_fit_is_named);
-    tcase_add_test(all, a_machine_is_as_fast_as_itself_without_a_doubt);
-    tcase_add_test(all, prices_are_dearer_and_not_slower);
-    tcase_add_test(all, nothing_is_said_of_bands_where_there_are_none);
-    tcase_add_test(all, nothing_on_a_page_comes_from_elsewhere);
-    tcase_add_test(all, texts_of_users_stay_texts);
-    tcase_add_test(all, a_machine_that_is_not_known_here_is_said_so);
-    tcase_add_test(all, results_of_another_program_version_are_said_so);
-    tcase_add_test(all, a_result_that_cannot_be_shown_is_one_sentence);
-    tcase_add_test(all, faults_are_named_beside_the_healthy_time);
-    tcase_add_test(all, figures_that_no_machine_has_are_refused);
-    tcase_add_test(all, a_point_of_a_claim_is_an_object);
-    suite_add_tcase(suite, all);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, a_page_says_question_answer_machine_errors_sources_and_files);
+    tcase_add_test(tests, one_size_is_no_curve);
+    tcase_add_test(tests, a_verdict_that_is_a_guess_is_said_to_be_one_everywhere);
+    tcase_add_test(tests, each_machine_that_does_not_fit_is_named);
+    tcase_add_test(tests, a_machine_is_as_fast_as_itself_without_a_doubt);
+    tcase_add_test(tests, prices_are_dearer_and_not_slower);
+    tcase_add_test(tests, nothing_is_said_of_bands_where_there_are_none);
+    tcase_add_test(tests, nothing_on_a_page_comes_from_elsewhere);
+    tcase_add_test(tests, texts_of_users_stay_texts);
+    tcase_add_test(tests, a_machine_that_is_not_known_here_is_said_so);
+    tcase_add_test(tests, results_of_another_program_version_are_said_so);
+    tcase_add_test(tests, a_result_that_cannot_be_shown_is_one_sentence);
+    tcase_add_test(tests, faults_are_named_beside_the_healthy_time);
+    tcase_add_test(tests, figures_that_no_machine_has_are_refused);
+    tcase_add_test(tests, a_point_of_a_claim_is_an_object);
+    return run_tests(tests);
 }

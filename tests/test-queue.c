@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/queue.h"
+#include "suite.h"
 
 START_TEST(an_empty_queue_has_no_next_event)
 {
@@ -100,18 +101,11 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("queue");
-    TCase *tcase = tcase_create("queue");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("queue");
 
-    tcase_add_test(tcase, an_empty_queue_has_no_next_event);
-    tcase_add_test(tcase, events_come_out_by_time);
-    tcase_add_test(tcase, events_of_one_instant_come_out_in_the_order_they_went_in);
-    tcase_add_loop_test(tcase, any_mix_equals_a_stable_sort, 0, 3);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, an_empty_queue_has_no_next_event);
+    tcase_add_test(tests, events_come_out_by_time);
+    tcase_add_test(tests, events_of_one_instant_come_out_in_the_order_they_went_in);
+    tcase_add_loop_test(tests, any_mix_equals_a_stable_sort, 0, 3);
+    return run_tests(tests);
 }

@@ -3,7 +3,6 @@
 
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "study/store.h"
 #include "study/sweep-inputs.h"
 #include "study/sweep-ranks.h"
+#include "suite.h"
 
 enum { RANKS = 4 };
 
@@ -329,22 +329,15 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("ranks");
-    TCase *cases = tcase_create("ranks");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("ranks");
 
-    tcase_add_test(cases, ranks_find_what_one_process_finds);
-    tcase_add_test(cases, ranks_run_only_what_the_store_lacks);
-    tcase_add_test(cases, a_rank_that_reads_another_file_is_named);
-    tcase_add_test(cases, trouble_of_a_rank_is_said_by_the_first);
-    tcase_add_test(cases, a_file_that_is_missing_ends_all);
-    tcase_add_test(cases, all_end_when_it_is_called_off);
-    tcase_add_test(cases, a_process_alone_has_no_ranks);
-    tcase_add_test(cases, cores_are_shared_out_among_the_ranks_of_a_machine);
-    suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, ranks_find_what_one_process_finds);
+    tcase_add_test(tests, ranks_run_only_what_the_store_lacks);
+    tcase_add_test(tests, a_rank_that_reads_another_file_is_named);
+    tcase_add_test(tests, trouble_of_a_rank_is_said_by_the_first);
+    tcase_add_test(tests, a_file_that_is_missing_ends_all);
+    tcase_add_test(tests, all_end_when_it_is_called_off);
+    tcase_add_test(tests, a_process_alone_has_no_ranks);
+    tcase_add_test(tests, cores_are_shared_out_among_the_ranks_of_a_machine);
+    return run_tests(tests);
 }

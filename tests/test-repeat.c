@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "fabric.h"
 #include "predict/run-private.h"
+#include "suite.h"
 #include "topology/machine.h"
 
 static void
@@ -100,7 +101,8 @@ static const struct {
     { "topology.name=aws-p4d-x8|topology.nodes=20|collective.algorithm=ring|collective.operation=all_reduce|"
       "collective.channels=2|collective.sizes=10M", false },
     /* Pieces that are not equally long. */
-    { RAILS "topology.nodes=20|collective.operation=all_reduce|collective.channels=2|collective.sizes=10000001", false },
+    { RAILS "topology.nodes=20|collective.operation=all_reduce|collective.channels=2|collective.sizes=10000001",
+      false },
 };
 
 START_TEST(what_is_taken_at_once_equals_every_slice_to_the_picosecond)
@@ -227,20 +229,13 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("repeat");
     TCase *tests = tcase_create("repeat");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, what_is_taken_at_once_equals_every_slice_to_the_picosecond, 0, G_N_ELEMENTS(cases));
     tcase_add_test(tests, the_same_holds_for_clusters_drawn_at_random);
     tcase_add_test(tests, a_slow_gpu_slows_all_alike);
     tcase_add_test(tests, a_ring_on_a_star_takes_its_closed_form_with_few_slices_simulated);
     tcase_add_test(tests, more_slices_than_allowed_are_refused_unless_they_are_taken_at_once);
     tcase_add_test(tests, what_changes_during_a_run_is_met);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

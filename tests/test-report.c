@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "suite.h"
 
 static FabResultRow *
 add_row(FabResult *result, uint64_t size, int64_t time_ps, const char *algorithm, uint32_t channels,
@@ -253,12 +254,8 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("report");
     TCase *tests = tcase_create("report");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
     tcase_add_test(tests, the_table_has_the_columns_of_nccl_tests);
     tcase_add_test(tests, algorithm_and_channels_are_columns_where_they_vary);
     tcase_add_test(tests, the_main_columns_fit_80_columns_whatever_the_numbers);
@@ -268,8 +265,5 @@ main(void)
     tcase_add_test(tests, csv_quotes_what_needs_quotes);
     tcase_add_test(tests, numbers_do_not_depend_on_the_locale);
     tcase_add_test(tests, a_full_disk_is_an_error_of_the_machine);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -5,12 +5,12 @@
  */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "collective/collective.h"
-#include "scenario/scenario.h"
 #include "predict/run.h"
+#include "scenario/scenario.h"
+#include "suite.h"
 
 #define POLARIS "topology.name=polaris|topology.nodes="
 #define TWO_P5 "topology.name=aws-p5-x8|topology.nodes=2|nccl=2.22|operation=all_reduce|sizes="
@@ -247,31 +247,21 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("scale facts");
-    TCase *racks = tcase_create("racks"), *nodes = tcase_create("nodes");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("scale-facts");
 
-    tcase_set_timeout(racks, 600);
-    tcase_set_timeout(nodes, 600);
-    tcase_add_test(racks, inside_a_rack_all_to_all_keeps_nearly_the_rate_of_a_gpu_at_any_count);
-    tcase_add_test(racks, in_a_rack_64_gpus_that_reduce_in_the_switch_pass_a_ring_of_4);
-    tcase_add_test(racks, over_three_racks_trees_beat_rings_and_twice_the_nics_give_rings_twice_the_rate);
-    tcase_add_test(nodes, trees_over_two_nodes_pass_the_rate_of_a_nodes_nics);
-    tcase_add_test(nodes, a_ring_over_infiniband_reaches_the_nics_less_a_few_percent);
-    tcase_add_test(nodes, all_gather_over_two_nodes_stays_below_the_nics);
-    tcase_add_test(nodes, one_gpu_of_each_node_drives_one_nic);
-    tcase_add_test(nodes, many_messages_of_one_gpu_do_not_wait_for_its_proxy);
-    tcase_add_test(nodes, rings_of_ll128_take_their_steps_one_after_the_other);
-    tcase_add_test(nodes, small_calls_over_two_nodes_take_tens_of_microseconds_and_efa_twice_infiniband);
-    tcase_add_test(nodes, a_shared_dragonfly_gives_rings_three_quarters_of_the_nics_at_2_and_8_nodes);
-    tcase_add_test(nodes, tuned_nics_of_a_dragonfly_reach_nine_tenths);
-    tcase_add_test(nodes, small_all_reduce_grows_with_the_logarithm_of_the_nodes);
-    suite_add_tcase(suite, racks);
-    suite_add_tcase(suite, nodes);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 600);
+    tcase_add_test(tests, inside_a_rack_all_to_all_keeps_nearly_the_rate_of_a_gpu_at_any_count);
+    tcase_add_test(tests, in_a_rack_64_gpus_that_reduce_in_the_switch_pass_a_ring_of_4);
+    tcase_add_test(tests, over_three_racks_trees_beat_rings_and_twice_the_nics_give_rings_twice_the_rate);
+    tcase_add_test(tests, trees_over_two_nodes_pass_the_rate_of_a_nodes_nics);
+    tcase_add_test(tests, a_ring_over_infiniband_reaches_the_nics_less_a_few_percent);
+    tcase_add_test(tests, all_gather_over_two_nodes_stays_below_the_nics);
+    tcase_add_test(tests, one_gpu_of_each_node_drives_one_nic);
+    tcase_add_test(tests, many_messages_of_one_gpu_do_not_wait_for_its_proxy);
+    tcase_add_test(tests, rings_of_ll128_take_their_steps_one_after_the_other);
+    tcase_add_test(tests, small_calls_over_two_nodes_take_tens_of_microseconds_and_efa_twice_infiniband);
+    tcase_add_test(tests, a_shared_dragonfly_gives_rings_three_quarters_of_the_nics_at_2_and_8_nodes);
+    tcase_add_test(tests, tuned_nics_of_a_dragonfly_reach_nine_tenths);
+    tcase_add_test(tests, small_all_reduce_grows_with_the_logarithm_of_the_nodes);
+    return run_tests(tests);
 }

@@ -1,9 +1,9 @@
 #include "workload/schedule.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 #include "base/error.h"
+#include "suite.h"
 #include "workload/graph.h"
 
 enum { UNIT = 1000000 };
@@ -237,10 +237,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("schedule");
     TCase *tests = tcase_create("schedule");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tests, every_stage_does_every_pass_once);
     tcase_add_test(tests, gpipe_and_1f1b_have_the_published_bubble);
@@ -254,9 +251,5 @@ main(void)
     tcase_add_test(tests, all_ranks_take_as_long_as_one);
     tcase_add_test(tests, tasks_wait_for_their_stream_and_for_others);
     tcase_add_test(tests, a_cycle_is_reported_with_its_tasks);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -1,9 +1,9 @@
 /* Stages that pass micro-batches on, against closed forms: alone, side by side on one GPU, on a GPU each. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "predict/stages.h"
+#include "suite.h"
 #include "topology/machine.h"
 
 #define BYTES 1e6
@@ -101,21 +101,13 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("stages");
-    TCase *tcase = tcase_create("stages");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("stages");
 
-    tcase_add_test(tcase, a_stage_with_the_gpus_whole_rate_leaves_none_for_others);
-    tcase_add_test(tcase, stages_that_fit_beside_each_other_fill_and_drain);
-    tcase_add_test(tcase, kernels_alone_are_no_faster_than_alone_and_together_share);
-    tcase_add_test(tcase, gpus_of_their_own_share_nothing_but_their_links);
-    tcase_add_test(tcase, copies_inside_a_gpu_read_and_write_its_memory);
-    tcase_add_test(tcase, the_host_and_what_waits_for_each_other_take_their_time);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, a_stage_with_the_gpus_whole_rate_leaves_none_for_others);
+    tcase_add_test(tests, stages_that_fit_beside_each_other_fill_and_drain);
+    tcase_add_test(tests, kernels_alone_are_no_faster_than_alone_and_together_share);
+    tcase_add_test(tests, gpus_of_their_own_share_nothing_but_their_links);
+    tcase_add_test(tests, copies_inside_a_gpu_read_and_write_its_memory);
+    tcase_add_test(tests, the_host_and_what_waits_for_each_other_take_their_time);
+    return run_tests(tests);
 }

@@ -4,9 +4,10 @@
 #include <check.h>
 #include <glib/gstdio.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "suite.h"
 
 static void
 check_values(const char *text, const char *joined)
@@ -215,23 +216,16 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("sweep");
-    TCase *cases = tcase_create("sweep");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("sweep");
 
-    tcase_add_test(cases, values_are_lists_and_ranges);
-    tcase_add_test(cases, bad_values_are_refused);
-    tcase_add_test(cases, a_grid_is_every_combination_once);
-    tcase_add_test(cases, keys_that_belong_together_change_together);
-    tcase_add_test(cases, a_sample_has_no_point_twice_and_covers_the_grid);
-    tcase_add_test(cases, a_seed_decides_the_sample);
-    tcase_add_test(cases, too_many_points_are_refused);
-    tcase_add_test(cases, the_front_is_what_nothing_else_beats_in_both);
-    tcase_add_test(cases, a_store_takes_a_point_once);
-    suite_add_tcase(suite, cases);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, values_are_lists_and_ranges);
+    tcase_add_test(tests, bad_values_are_refused);
+    tcase_add_test(tests, a_grid_is_every_combination_once);
+    tcase_add_test(tests, keys_that_belong_together_change_together);
+    tcase_add_test(tests, a_sample_has_no_point_twice_and_covers_the_grid);
+    tcase_add_test(tests, a_seed_decides_the_sample);
+    tcase_add_test(tests, too_many_points_are_refused);
+    tcase_add_test(tests, the_front_is_what_nothing_else_beats_in_both);
+    tcase_add_test(tests, a_store_takes_a_point_once);
+    return run_tests(tests);
 }

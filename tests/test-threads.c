@@ -6,6 +6,7 @@
 #include "report/report.h"
 #include "scenario/scenario.h"
 #include "predict/run.h"
+#include "suite.h"
 
 enum { THREADS = 4, ROUNDS = 3 };
 
@@ -83,16 +84,9 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("threads");
-    TCase *tcase = tcase_create("threads");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("threads");
 
-    tcase_set_timeout(tcase, 120);
-    tcase_add_loop_test(tcase, threads_that_run_at_once_get_the_bytes_of_one_alone, 0, ROUNDS);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 120);
+    tcase_add_loop_test(tests, threads_that_run_at_once_get_the_bytes_of_one_alone, 0, ROUNDS);
+    return run_tests(tests);
 }

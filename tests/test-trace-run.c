@@ -2,13 +2,14 @@
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "predict/concurrent.h"
 #include "predict/step-trace.h"
 #include "predict/trace-order.h"
+#include "suite.h"
 #include "topology/machine.h"
 
 #define GPU ", \"attr\": [{ \"name\": \"is_cpu_op\", \"boolVal\": false }] }"
@@ -63,8 +64,7 @@ refuse(const char *const *ranks, const char *pattern)
     FabTraceRun *run = try_run("dgx-a100", ranks, &error);
 
     ck_assert_msg(run == NULL, "accepted");
-    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
-                  pattern);
+    test_refusal(&error, pattern);
 }
 
 #define REFUSE(pattern, ...) refuse((const char *const[]) { __VA_ARGS__, NULL }, pattern)
@@ -319,29 +319,21 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("trace-run");
-    TCase *test_case = tcase_create("trace-run");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("trace-run");
 
-    tcase_add_test(test_case, a_gpu_does_one_thing_at_a_time_and_its_cpu_another);
-    tcase_add_test(test_case, operations_without_a_duration_take_what_the_gpu_needs);
-    tcase_add_test(test_case, collectives_of_one_rank_are_counted);
-    tcase_add_test(test_case, collectives_join_their_ranks);
-    tcase_add_test(test_case, collectives_that_want_the_same_link_slow_each_other_down);
-    tcase_add_test(test_case, groups_of_one_name_follow_each_other);
-    tcase_add_test(test_case, messages_meet_by_their_tags);
-    tcase_add_test(test_case, ranks_that_do_not_fit_together_are_refused);
-    tcase_add_test(test_case, circles_through_ranks_are_named);
-    tcase_add_test(test_case, a_step_that_was_exported_takes_as_long);
-    tcase_add_test(test_case, a_step_whose_micro_batches_enter_at_both_ends_takes_as_long);
-    tcase_add_test(test_case, what_a_trace_is_of_stands_in_it);
-    tcase_add_test(test_case, nodes_that_do_nothing_are_not_counted_as_work);
-    tcase_add_test(test_case, steps_of_too_many_nodes_are_refused);
-    suite_add_tcase(suite, test_case);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, a_gpu_does_one_thing_at_a_time_and_its_cpu_another);
+    tcase_add_test(tests, operations_without_a_duration_take_what_the_gpu_needs);
+    tcase_add_test(tests, collectives_of_one_rank_are_counted);
+    tcase_add_test(tests, collectives_join_their_ranks);
+    tcase_add_test(tests, collectives_that_want_the_same_link_slow_each_other_down);
+    tcase_add_test(tests, groups_of_one_name_follow_each_other);
+    tcase_add_test(tests, messages_meet_by_their_tags);
+    tcase_add_test(tests, ranks_that_do_not_fit_together_are_refused);
+    tcase_add_test(tests, circles_through_ranks_are_named);
+    tcase_add_test(tests, a_step_that_was_exported_takes_as_long);
+    tcase_add_test(tests, a_step_whose_micro_batches_enter_at_both_ends_takes_as_long);
+    tcase_add_test(tests, what_a_trace_is_of_stands_in_it);
+    tcase_add_test(tests, nodes_that_do_nothing_are_not_counted_as_work);
+    tcase_add_test(tests, steps_of_too_many_nodes_are_refused);
+    return run_tests(tests);
 }

@@ -2,11 +2,12 @@
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "predict/group-time.h"
+#include "suite.h"
 #include "topology/machine.h"
 #include "workload/kernel.h"
 #include "workload/parameters.h"
@@ -50,8 +51,7 @@ refuse(const char *pattern, const char *const *sets)
     FabTrainingStep *step = try_step(&error, sets);
 
     ck_assert_msg(step == NULL, "accepted");
-    ck_assert_msg(g_regex_match_simple(pattern, error->message, 0, 0), "\"%s\" does not match %s", error->message,
-                  pattern);
+    test_refusal(&error, pattern);
 }
 
 static void
@@ -343,10 +343,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("training-step");
     TCase *tests = tcase_create("training-step");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, the_parts_are_the_step);
@@ -365,9 +362,5 @@ main(void)
     tcase_add_test(tests, slow_links_hurt_tensor_parallelism_most);
     tcase_add_test(tests, what_the_machine_cannot_do_is_refused);
     tcase_add_test(tests, the_same_scenario_gives_the_same_step);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

@@ -2,10 +2,10 @@
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/paths.h"
+#include "suite.h"
 #include "validate/training-names.h"
 #include "validate/training-row.h"
 
@@ -159,10 +159,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("training-validate");
     TCase *tests = tcase_create("training-validate");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, step_times_of_the_open_set_are_predicted);
@@ -171,9 +168,5 @@ main(void)
     tcase_add_test(tests, one_figure_of_a_run_is_scored_and_the_others_say_why_not);
     tcase_add_test(tests, what_a_row_leaves_open_becomes_several_readings);
     tcase_add_test(tests, names_of_tables_mean_what_they_say);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }

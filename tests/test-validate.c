@@ -7,6 +7,7 @@
 
 #include "base/paths.h"
 #include "report/validate.h"
+#include "suite.h"
 #include "validate/resolve.h"
 
 /* A measurement of an all-reduce over 4 GPUs; `facts` is "group.key=value" texts ended by NULL. */
@@ -419,33 +420,26 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("validate");
-    TCase *cases = tcase_create("validate");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("validate");
 
-    suite_add_tcase(suite, cases);
-    tcase_set_timeout(cases, 60);
-    tcase_add_test(cases, a_measurement_becomes_a_scenario);
-    tcase_add_test(cases, the_environment_of_nccl_is_understood);
-    tcase_add_test(cases, what_ran_goes_before_what_was_asked_for_but_for_channels);
-    tcase_add_test(cases, what_the_model_does_not_know_is_noted);
-    tcase_add_test(cases, a_setting_that_cannot_be_read_is_a_reason);
-    tcase_add_test(cases, peer_access_follows_from_what_was_in_use);
-    tcase_add_test(cases, peer_access_does_not_go_beyond_what_nccl_allows);
-    tcase_add_test(cases, eight_cards_of_an_unknown_tree_hang_in_pairs_on_four_switches);
-    tcase_add_test(cases, gpus_of_a_rack_are_taken_tray_by_tray);
-    tcase_add_test(cases, what_cannot_be_predicted_says_why);
-    tcase_add_test(cases, every_row_has_a_prediction_and_both_yardsticks);
-    tcase_add_test(cases, a_machine_of_a_kind_nobody_measured_is_noted);
-    tcase_add_test(cases, alltoall_and_forced_channels_have_no_figure_of_nccls_formula);
-    tcase_add_test(cases, grade_c_is_predicted_and_never_scored);
-    tcase_add_test(cases, a_call_that_cannot_run_is_a_case_with_a_reason);
-    tcase_add_test(cases, bands_begin_at_64_kib_and_8_mib);
-    tcase_add_test(cases, the_csv_has_a_line_for_each_row);
-    tcase_add_test(cases, the_open_set_resolves_and_no_collective_of_one_node_is_left_out);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, a_measurement_becomes_a_scenario);
+    tcase_add_test(tests, the_environment_of_nccl_is_understood);
+    tcase_add_test(tests, what_ran_goes_before_what_was_asked_for_but_for_channels);
+    tcase_add_test(tests, what_the_model_does_not_know_is_noted);
+    tcase_add_test(tests, a_setting_that_cannot_be_read_is_a_reason);
+    tcase_add_test(tests, peer_access_follows_from_what_was_in_use);
+    tcase_add_test(tests, peer_access_does_not_go_beyond_what_nccl_allows);
+    tcase_add_test(tests, eight_cards_of_an_unknown_tree_hang_in_pairs_on_four_switches);
+    tcase_add_test(tests, gpus_of_a_rack_are_taken_tray_by_tray);
+    tcase_add_test(tests, what_cannot_be_predicted_says_why);
+    tcase_add_test(tests, every_row_has_a_prediction_and_both_yardsticks);
+    tcase_add_test(tests, a_machine_of_a_kind_nobody_measured_is_noted);
+    tcase_add_test(tests, alltoall_and_forced_channels_have_no_figure_of_nccls_formula);
+    tcase_add_test(tests, grade_c_is_predicted_and_never_scored);
+    tcase_add_test(tests, a_call_that_cannot_run_is_a_case_with_a_reason);
+    tcase_add_test(tests, bands_begin_at_64_kib_and_8_mib);
+    tcase_add_test(tests, the_csv_has_a_line_for_each_row);
+    tcase_add_test(tests, the_open_set_resolves_and_no_collective_of_one_node_is_left_out);
+    return run_tests(tests);
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "collective/collective.h"
+#include "suite.h"
 
 static FabProgram *
 program_of(const char *algorithm, uint64_t size, uint32_t ranks, uint64_t chunk)
@@ -103,18 +104,11 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("work");
     TCase *tests = tcase_create("work");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    suite_add_tcase(suite, tests);
     tcase_add_test(tests, predicted_slices_are_those_of_the_program);
     tcase_add_test(tests, a_program_without_end_is_predicted_at_once);
     tcase_add_test(tests, long_runs_of_steps_that_are_alike_count_until_they_repeat_themselves);
     tcase_add_test(tests, memory_grows_with_connections_and_slots);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(tests);
 }
