@@ -55,6 +55,12 @@ def tests_run():
         expect(done.returncode == 0 and done.stdout != "", f"{arguments}: {done.returncode} {done.stderr}")
 
 
+def a_pipeline_goes_through_all_gpus():
+    done = run(*QUICK, "--streams=2", "--kernel-rate=1", "--back=0.5", "pipeline")
+    rows = [line for line in done.stdout.splitlines() if " 0+1 " in line]
+    expect(done.returncode == 0 and len(rows) == 2, f"two GPUs at once: {done.returncode} {done.stdout} {done.stderr}")
+
+
 def programs_run(folder):
     for collective, algorithm, ranks in (("all_reduce", "ring", 3), ("all_reduce", "tree", 3), ("alltoall", "pairwise", 3)):
         path = export(f"{folder}/{collective}-{algorithm}", ranks, 1, collective, algorithm)
@@ -141,6 +147,7 @@ def what_was_measured_is_kept(folder):
 with tempfile.TemporaryDirectory() as place:
     what_was_measured_is_kept(place)
     tests_run()
+    a_pipeline_goes_through_all_gpus()
     programs_run(place)
     faults_are_sentences(place)
 print(f"{failures} failed")

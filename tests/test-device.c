@@ -162,7 +162,9 @@ START_TEST(short_copies_wait_for_the_host)
 {
     static const char *const rows[][4] = { { "h2d", "pinned", "0", "4" },
                                            { "both", "pinned", "0", "4" },
-                                           { "several copy", "ring", "0>1 1>2 2>3 3>0", "4" } };
+                                           { "several copy", "ring", "0>1 1>2 2>3 3>0", "4" },
+                                           { "launch", "launches from the host", "0", "" },
+                                           { "launch", "kernels in a stream", "0", "" } };
     g_autoptr(GPtrArray) measurements = measured("dgx-h100", rows, G_N_ELEMENTS(rows));
     g_autoptr(GPtrArray) cases = fab_device_validate(measurements);
 
@@ -171,6 +173,8 @@ START_TEST(short_copies_wait_for_the_host)
     ck_assert_double_lt(row_of(cases, 0)->predicted_us, 4);
     ck_assert_double_eq(row_of(cases, 1)->predicted_us, 4);
     ck_assert_double_eq(row_of(cases, 2)->predicted_us, 8);
+    ck_assert_double_eq(row_of(cases, 3)->predicted_us, 2);
+    ck_assert_double_eq(row_of(cases, 4)->predicted_us, 2);
 }
 END_TEST
 

@@ -259,6 +259,15 @@ in_a_row(double us, guint streams)
     return behind < host ? host : behind; /* what is none stays none */
 }
 
+/* What copy pipelines assume of the host and of streams. */
+static double
+predict_launch(const FabDevice *device, guint row)
+{
+    if (fab_device_is(device, row, FAB_DEVICE_VARIANT, "launches from the host"))
+        return FAB_COPY_PIPELINE_ISSUE_S * 1e6;
+    return fab_device_is(device, row, FAB_DEVICE_VARIANT, "kernels in a stream") ? in_a_row(0, 1) : NAN;
+}
+
 static guint
 count_of_pairs(const char *text)
 {
@@ -285,6 +294,8 @@ predict(const FabDevice *device, guint row)
                         count_of_pairs(fab_device_cell(device, row, FAB_DEVICE_GPUS)));
     if (strcmp(test, "transfer") == 0)
         return predict_virtual(device, row);
+    if (strcmp(test, "launch") == 0)
+        return predict_launch(device, row);
     if (strcmp(test, "latency") == 0)
         return predict_latency(device, row);
     if (strcmp(test, "pipeline") == 0)
