@@ -251,7 +251,12 @@ class Explain(Case):
         for line, (row, name, gain) in zip(rows, flat):
             self.assertEqual((int(line["size_bytes"]), line["resource"]), (row["size_bytes"], name))
             self.assertEqual(float(line["gain"]), gain)
+        for row in data["rows"]:
+            path = row["critical_path"]
+            self.assertAlmostEqual(sum(path[part] for part in ("moving_s", "handing_s", "room_s", "around_s")),
+                                   row["seconds"], 11)
         text = self.prints(*words)
+        self.assertRegex(text, r"\n  critical path, \d+ slices, \d+ times from rank to rank: [\d.]+ % moving data, ")
         self.assertLess(text.index("NVLink 4", text.index("1 GiB")), text.index("all of them", text.index("1 GiB")))
 
     def test_a_step_names_its_parts(self):

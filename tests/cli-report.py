@@ -90,6 +90,7 @@ class Report(Case):
                         "How to get the same figures"):
             self.assertIn(heading, page.headings)
         self.holds(text, "fabricast compare bridge-3090-removed.ini bridge-3090.ini")
+        self.assertRegex(text, r"with an NVLink bridge: its critical path</caption>")
         self.holds(text, "fabricast run bridge-3090-removed.ini bridge-3090.ini")
 
     def test_results_say_the_same_as_the_scenarios_they_come_from(self):

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fixture.h"
+#include "predict/critical-path.h"
 #include "predict/run.h"
 #include "report/timeline.h"
 #include "suite.h"
@@ -141,6 +142,67 @@ START_TEST(what_cannot_be_drawn_is_refused)
 }
 END_TEST
 
+static FabCriticalPath
+path_of(const char *machine, const char *size, const char *more)
+{
+    g_autofree char *name = g_strconcat("topology.name=", machine, NULL);
+    g_autofree char *sizes = g_strconcat("sizes=", size, NULL);
+    const char *const sets[] = { name, "operation=all_reduce", sizes, more, NULL };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
+    g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, &error);
+    g_autoptr(FabResult) result = fab_run(scenario, NULL, NULL, &error);
+    FabCriticalPath path;
+
+    ck_assert_msg(fab_critical_path(scenario, topology, scenario->sizes[0], &path, &error), "%s",
+                  error != NULL ? error->message : "");
+    ck_assert_int_ge(path.handing_ps, 0);
+    ck_assert_int_ge(path.room_ps, 0);
+    ck_assert_int_gt(path.around_ps, 0);
+    if (path.slices > 0)
+        ck_assert_int_eq(path.moving_ps + path.handing_ps + path.room_ps + path.around_ps,
+                         test_row(result, 0)->time_ps);
+    return path;
+}
+
+START_TEST(the_critical_path_of_a_small_ring_goes_twice_around)
+{
+    FabCriticalPath eight = path_of("dgx-h100", "8", "algorithm=ring");
+    FabCriticalPath two = path_of("ws2-bridge-3090", "8", "algorithm=ring");
+
+    /* 2 (n - 1) hand-overs, each before a slice of its own, after a first one. */
+    ck_assert_uint_eq(eight.hops, 14);
+    ck_assert_uint_eq(eight.slices, 15);
+    ck_assert_uint_eq(two.hops, 2);
+    ck_assert_int_gt(eight.handing_ps, two.handing_ps);
+}
+END_TEST
+
+START_TEST(the_critical_path_of_a_large_size_moves_data)
+{
+    FabCriticalPath path = path_of("ws2-bridge-3090", "64M", "algorithm=ring");
+    FabCriticalPath nodes = path_of("superpod-h100", "1M", "algorithm=tree");
+    FabCriticalPath switched = path_of("dgx-h100", "1M", "algorithm=nvls");
+
+    ck_assert_int_gt(path.moving_ps, 10 * (path.handing_ps + path.room_ps + path.around_ps));
+    ck_assert_uint_gt(nodes.hops, 3);
+    ck_assert_uint_gt(switched.slices, 0);
+}
+END_TEST
+
+START_TEST(a_path_of_very_many_slices_is_not_followed)
+{
+    const char *const sets[] = { "topology.name=dgx-h100", "operation=all_reduce", "algorithm=ring", "sizes=64G",
+                                 NULL };
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, NULL);
+    g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, NULL);
+    FabCriticalPath path;
+
+    ck_assert(fab_critical_path(scenario, topology, scenario->sizes[0], &path, NULL));
+    ck_assert_uint_eq(path.slices, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -152,5 +214,8 @@ main(void)
     tcase_add_test(tests, a_picture_says_what_is_left_out_and_what_each_box_is);
     tcase_add_test(tests, slices_that_are_too_narrow_are_drawn_together);
     tcase_add_test(tests, what_cannot_be_drawn_is_refused);
+    tcase_add_test(tests, the_critical_path_of_a_small_ring_goes_twice_around);
+    tcase_add_test(tests, the_critical_path_of_a_large_size_moves_data);
+    tcase_add_test(tests, a_path_of_very_many_slices_is_not_followed);
     return run_tests(tests);
 }

@@ -11,11 +11,14 @@ typedef struct {
     bool in_switch;    /* the switch reduces or multicasts it */
     uint64_t bytes;
     int64_t start_ps, end_ps; /* from the start of the first kernel; the rest of a stream's time it waits */
+    guint ends;        /* in the timeline's: its connections, first those that it receives from */
+    uint16_t recv_count, send_count;
 } FabTimelineSlice;
 
 typedef struct {
     uint32_t ranks, channels, roles; /* what is kept: the first of each */
     GArray *slices;      /* FabTimelineSlice, by start */
+    GArray *ends;        /* uint32_t */
     int64_t end_ps;      /* of the last slice of all streams, those too that are not kept */
     guint *open;         /* of each stream that is kept: 1 + its slice that has not ended; 0: none */
 } FabTimeline;

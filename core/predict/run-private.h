@@ -34,6 +34,9 @@ void fab_run_clear(FabRun *run);
 /* Refuses sizes and chunks that would take for ever. */
 bool fab_run_check_work(const FabRun *run, GError **error);
 
+/* timeline.c: slices of the first channel's busiest role at rank 0, counted up to `most` + 1. */
+uint64_t fab_run_slices(const FabProgram *program, uint64_t most);
+
 /* What a size would run: the plan, and its program. Owned by the caller; NULL with an error. */
 FabProgram *fab_run_program(const FabRun *run, uint64_t size, FabPlan *plan, GError **error);
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "collective/kind.h"
+#include "collective/overlay.h"
 #include "predict/run-private.h"
 
 /* Ranks of a picture, and slices that are simulated for one: all ranks are, none stands for another. */
@@ -19,9 +20,8 @@ fab_run_timeline_free(FabRunTimeline *timeline)
     g_free(timeline);
 }
 
-/* Slices of the first channel's busiest role at rank 0, counted up to `most` + 1. */
-static uint64_t
-count_slices(const FabProgram *program, uint64_t most)
+uint64_t
+fab_run_slices(const FabProgram *program, uint64_t most)
 {
     uint64_t busiest = 0;
 
@@ -52,7 +52,7 @@ choose_size(const FabRun *run, uint32_t most_slices, FabPlan *plan, uint64_t *si
         if (program == NULL)
             return NULL;
         *size = scenario->sizes[i - 1];
-        slices = count_slices(program, i > 1 ? most_slices : MOST_WORK);
+        slices = fab_run_slices(program, i > 1 ? most_slices : MOST_WORK);
         if (slices > most_slices && i > 1) {
             fab_program_free(program);
             continue;
@@ -104,6 +104,7 @@ FabRunTimeline *
 fab_run_timeline(const FabScenario *scenario, const FabTopology *topology, uint32_t most_rows, uint32_t most_slices,
                  GError **error)
 {
+    g_autoptr(FabOverlay) overlay = NULL;
     FabRunTimeline *timeline = NULL;
     FabRun run;
 
@@ -111,7 +112,10 @@ fab_run_timeline(const FabScenario *scenario, const FabTopology *topology, uint3
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: has no [collective]", scenario->path);
         return NULL;
     }
-    if (fab_run_init(&run, scenario, topology, NULL, error))
+    overlay = scenario->calibration != NULL ? fab_overlay_load(scenario->calibration, error) : NULL;
+    if (scenario->calibration != NULL && overlay == NULL)
+        return NULL;
+    if (fab_run_init(&run, scenario, topology, overlay != NULL ? &overlay->constants : NULL, error))
         timeline = simulate(&run, most_rows, most_slices, error);
     fab_run_clear(&run);
     return timeline;

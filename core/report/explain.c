@@ -64,6 +64,39 @@ print_gains(const FabExplanation *explanation, guint row, FILE *out)
     fprintf(out, "    %6s %%  %s\n", fab_stream_fixed(100 * all->gain[row], 2, text), all->resource);
 }
 
+static const char *
+share_text(int64_t part_ps, double seconds, Number text)
+{
+    return fab_stream_fixed(100e-12 * (double)part_ps / seconds, 1, text);
+}
+
+/* Parts that are nothing are left out. */
+static void
+print_path(const FabCriticalPath *path, double seconds, FILE *out)
+{
+    const struct {
+        int64_t ps;
+        const char *what;
+    } parts[] = { { path->moving_ps, "moving data" }, { path->handing_ps, "handing it on" },
+                  { path->room_ps, "waiting for room" }, { path->around_ps, "launch and end" } };
+    const char *separator = ": ";
+    Number text;
+
+    if (path->slices == 0) {
+        fputs("  critical path: too many slices to follow, a smaller size shows it\n", out);
+        return;
+    }
+    fprintf(out, "  critical path, %" G_GUINT64_FORMAT " slice%s, %" G_GUINT64_FORMAT " time%s from rank to rank",
+            path->slices, fab_plural(path->slices), path->hops, fab_plural(path->hops));
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if ((double)parts[i].ps * 1e-12 < SHOWN * seconds)
+            continue;
+        fprintf(out, "%s%s %% %s", separator, share_text(parts[i].ps, seconds, text), parts[i].what);
+        separator = ", ";
+    }
+    fputc('\n', out);
+}
+
 static void
 print_row(const FabExplanation *explanation, guint i, FILE *out)
 {
@@ -75,6 +108,8 @@ print_row(const FabExplanation *explanation, guint i, FILE *out)
 
     fprintf(out, "%s: %s, bound by %s, %s %% of the time\n", size, time,
             row->binding != NULL ? row->binding : "nothing", fab_stream_fixed(100 * row->binding_share, 0, share));
+    if (explanation->paths != NULL)
+        print_path(&explanation->paths[i], row->seconds, out);
     print_gains(explanation, i, out);
 }
 
@@ -123,7 +158,10 @@ fab_report_explanation_csv(const FabExplanation *explanation, FILE *out)
             fab_stream_csv_text(out, explanation->outcome->name);
             fputc(',', out);
             fab_stream_csv_text(out, explanation->outcome->topology);
-            fprintf(out, ",%" G_GUINT64_FORMAT ",%s,", row->size_bytes, fab_stream_number(row->seconds, seconds));
+            fputc(',', out);
+            if (row->size_bytes > 0)
+                fprintf(out, "%" G_GUINT64_FORMAT, row->size_bytes);
+            fprintf(out, ",%s,", fab_stream_number(row->seconds, seconds));
             fab_stream_csv_text(out, row->binding != NULL ? row->binding : "");
             fputc(',', out);
             fab_stream_csv_text(out, gain->resource);
@@ -133,13 +171,34 @@ fab_report_explanation_csv(const FabExplanation *explanation, FILE *out)
 }
 
 static void
+json_path(const FabCriticalPath *path, FILE *out)
+{
+    Number moving, handing, room, around;
+
+    if (path == NULL || path->slices == 0) {
+        fputs("null", out);
+        return;
+    }
+    fprintf(out, "{\"slices\": %" G_GUINT64_FORMAT ", \"hops\": %" G_GUINT64_FORMAT ", \"moving_s\": %s, "
+            "\"handing_s\": %s, \"room_s\": %s, \"around_s\": %s}", path->slices, path->hops,
+            fab_stream_number((double)path->moving_ps * 1e-12, moving),
+            fab_stream_number((double)path->handing_ps * 1e-12, handing),
+            fab_stream_number((double)path->room_ps * 1e-12, room),
+            fab_stream_number((double)path->around_ps * 1e-12, around));
+}
+
+static void
 json_row(const FabExplanation *explanation, guint i, FILE *out)
 {
     const FabOutcomeRow *row = explanation->outcome->rows->pdata[i];
     Number text;
 
-    fprintf(out, "    {\"size_bytes\": %" G_GUINT64_FORMAT ", \"seconds\": %s, \"binding\": ", row->size_bytes,
-            fab_stream_number(row->seconds, text));
+    /* A step and a trace have no size. */
+    if (row->size_bytes > 0)
+        fprintf(out, "    {\"size_bytes\": %" G_GUINT64_FORMAT, row->size_bytes);
+    else
+        fputs("    {\"size_bytes\": null", out);
+    fprintf(out, ", \"seconds\": %s, \"binding\": ", fab_stream_number(row->seconds, text));
     fab_stream_json_text(out, row->binding != NULL ? row->binding : "");
     fprintf(out, ", \"binding_share\": %s,\n      \"gains\": {", fab_stream_number(row->binding_share, text));
     for (guint k = 0; k < explanation->gains->len; k++) {
@@ -148,7 +207,9 @@ json_row(const FabExplanation *explanation, guint i, FILE *out)
         fab_stream_json_text(out, gain->resource);
         fprintf(out, ": %s", fab_stream_number(gain->gain[i], text));
     }
-    fputs("}}", out);
+    fputs("},\n      \"critical_path\": ", out);
+    json_path(explanation->paths != NULL ? &explanation->paths[i] : NULL, out);
+    fputs("}", out);
 }
 
 void

@@ -62,9 +62,11 @@ static void
 show_bars(FabPage *page, JsonObject *item, GList *resources)
 {
     JsonObject *row = last_row(item), *gains = fab_json_member(row, "gains");
+    const char *said = fab_json_text(item, "work"), *work = said != NULL ? said : "";
     double size = fab_json_figure(row, "size_bytes");
     g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *at_size = size > 0 ? fab_quantity_format(FAB_QUANTITY_BYTES, size) : g_strdup("a step");
+    g_autofree char *at_size = size > 0 ? fab_quantity_format(FAB_QUANTITY_BYTES, size)
+                                        : g_strdup(strcmp(work, "trace") == 0 ? "the trace" : "a step");
     g_autofree char *caption = g_strdup_printf("%s, %s: how much faster with a tenth more of each",
                                                fab_page_title(page, item), at_size);
     FabHtmlBar bars[MOST_GAINS];
@@ -118,6 +120,38 @@ show_curves(FabPage *page, JsonObject *item, GList *resources)
     fab_page_chart(page, chart);
 }
 
+/* Where the time of the path goes that nothing beside it makes shorter. */
+static void
+show_path(FabPage *page, JsonObject *item)
+{
+    const char *const head[] = { "size", "slices one after the other", "from rank to rank", "moving data",
+                                 "handing it on", "waiting for room", "launch and end", NULL };
+    static const char *const parts[] = { "moving_s", "handing_s", "room_s", "around_s" };
+    g_autofree char *caption = g_strdup_printf("%s: its critical path", fab_page_title(page, item));
+    bool begun = false;
+
+    for (guint i = 0; i < fab_json_length(item, "rows"); i++) {
+        JsonObject *row = fab_json_at(item, "rows", i), *path = fab_json_member(row, "critical_path");
+        char *texts[G_N_ELEMENTS(parts)];
+        if (path == NULL)
+            continue;
+        if (!begun)
+            fab_html_table_begin(page->out, caption, head);
+        begun = true;
+        g_autofree char *size = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(row, "size_bytes"));
+        g_autofree char *slices = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(path, "slices"));
+        g_autofree char *hops = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(path, "hops"));
+        for (size_t k = 0; k < G_N_ELEMENTS(parts); k++)
+            texts[k] = fab_quantity_format(FAB_QUANTITY_SHARE,
+                                           fab_json_figure(path, parts[k]) / fab_json_figure(row, "seconds"));
+        fab_html_table_row(page->out, size, slices, hops, texts[0], texts[1], texts[2], texts[3], NULL);
+        for (size_t k = 0; k < G_N_ELEMENTS(parts); k++)
+            g_free(texts[k]);
+    }
+    if (begun)
+        fab_html_table_end(page->out);
+}
+
 static void
 show_explanations(FabPage *page, GPtrArray *items)
 {
@@ -132,6 +166,7 @@ show_explanations(FabPage *page, GPtrArray *items)
         show_bars(page, item, resources);
         if (fab_json_length(item, "rows") > 1)
             show_curves(page, item, resources);
+        show_path(page, item);
     }
     fab_page_section_end(page);
 }

@@ -63,6 +63,7 @@ fab_explanation_free(FabExplanation *explanation)
     fab_outcome_free(explanation->outcome);
     g_clear_pointer(&explanation->gains, g_ptr_array_unref);
     g_free(explanation->parts);
+    g_free(explanation->paths);
     g_free(explanation);
 }
 
@@ -349,6 +350,22 @@ keep_parts(FabExplanation *explanation, const Bench *bench, GError **error)
     return true;
 }
 
+static bool
+keep_paths(FabExplanation *explanation, const Bench *bench, GError **error)
+{
+    GPtrArray *rows = explanation->outcome->rows;
+
+    if (bench->scenario->kind != FAB_SCENARIO_COLLECTIVE)
+        return true;
+    explanation->paths = g_new0(FabCriticalPath, rows->len);
+    for (guint i = 0; i < rows->len; i++) {
+        const FabOutcomeRow *row = rows->pdata[i];
+        if (!fab_critical_path(bench->scenario, bench->topology, row->size_bytes, &explanation->paths[i], error))
+            return false;
+    }
+    return true;
+}
+
 FabExplanation *
 fab_explain(const FabScenario *scenario, FabProgress progress, void *user, GError **error)
 {
@@ -369,7 +386,8 @@ fab_explain(const FabScenario *scenario, FabProgress progress, void *user, GErro
     if (!bench_reset(&bench, constants, error))
         return NULL;
     explanation->outcome = fab_outcome_new(scenario, bench.topology, NULL, NULL, error);
-    if (explanation->outcome == NULL || !keep_parts(explanation, &bench, error))
+    if (explanation->outcome == NULL || !keep_parts(explanation, &bench, error) ||
+        !keep_paths(explanation, &bench, error))
         return NULL;
     bench.rows = explanation->outcome->rows->len;
     labels = link_labels(bench.topology);

@@ -2,6 +2,7 @@
 #ifndef FAB_STUDY_EXPLAIN_H
 #define FAB_STUDY_EXPLAIN_H
 
+#include "predict/critical-path.h"
 #include "study/outcome.h"
 
 /* How much more of a resource there is: a tenth. */
@@ -15,6 +16,7 @@ typedef struct {
 typedef struct {
     FabOutcome *outcome;
     GPtrArray *gains; /* FabGain, in the order they were tried; the last one is all of them together */
+    FabCriticalPath *paths; /* of a collective, for each row; NULL: other scenarios */
     double *parts;    /* of a training step, seconds by FabTimePart; NULL: other scenarios */
 } FabExplanation;
 
