@@ -3,7 +3,6 @@
  * until the group ends, then done one after the other. Floats are summed; anything is moved.
  */
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

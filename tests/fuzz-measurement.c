@@ -3,7 +3,6 @@
  * a good key file; what is accepted is written and reads back the same.
  */
 #include <glib/gstdio.h>
-#include <stdlib.h>
 
 #include "fuzz.h"
 #include "measure/measurement.h"

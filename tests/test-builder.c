@@ -6,7 +6,6 @@
 #include "fixture.h"
 #include "suite.h"
 #include "topology/builder.h"
-#include "topology/machine.h"
 #include "topology/medium.h"
 
 #undef fail /* of check.h: FabHost has a member of that name */

@@ -1,6 +1,5 @@
 /* The machines of the catalogue against facts that were published about them, written down here a second time. */
 #include <check.h>
-#include <math.h>
 
 #include "suite.h"
 #include "topology/machine.h"

@@ -3,12 +3,9 @@
 
 #include <check.h>
 #include <glib/gstdio.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "study/pair.h"
 #include "suite.h"

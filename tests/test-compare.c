@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "report/compare.h"
 #include "suite.h"

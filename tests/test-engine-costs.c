@@ -1,7 +1,6 @@
 /* What the engine's costs beside the fabric do, each alone: who starts when, who waits for what, what a clock shows. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "engine/engine.h"
 #include "script.h"

@@ -1,7 +1,6 @@
 /* Small programs whose times were worked out by hand; programs that cannot end; reruns. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -2,8 +2,6 @@
 #include "study/explain.h"
 
 #include <check.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

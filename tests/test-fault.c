@@ -1,10 +1,8 @@
 /* Faults of a machine: what scenarios may say of them, what is left of the machine, what they cost. */
 #include <check.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "predict/fault.h"
 #include "predict/run.h"

@@ -2,7 +2,6 @@
 #include <check.h>
 #include <math.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "predict/goodput.h"
 #include "predict/training-step.h"

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "measure/import-link.h"
 #include "suite.h"

@@ -2,7 +2,6 @@
 #include <check.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "measure/import-nccl-tests.h"
 #include "suite.h"

@@ -2,7 +2,6 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "measure/import-nccl-xml.h"
 #include "suite.h"

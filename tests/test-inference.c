@@ -1,9 +1,7 @@
 #include "predict/inference.h"
 
 #include <check.h>
-#include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "suite.h"
 #include "workload/parameters.h"

@@ -2,7 +2,6 @@
 #include "base/keyfile.h"
 
 #include <check.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "fixture.h"

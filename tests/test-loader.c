@@ -1,6 +1,5 @@
 /* Finding, opening and refusing plugins. The faulty ones are built from tests/plugins/faulty.c. */
 #include <check.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "fixture.h"

@@ -1,6 +1,5 @@
 /* Machine files and GPU models: finding, reading, refusing. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <glib/gstdio.h>

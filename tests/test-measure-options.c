@@ -1,6 +1,5 @@
 /* The command line of fabricast-measure. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "options.h"

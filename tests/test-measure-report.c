@@ -3,7 +3,6 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "library.h"

@@ -1,10 +1,8 @@
 #include "workload/memory.h"
 
 #include <check.h>
-#include <math.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "suite.h"
 #include "workload/parameters.h"

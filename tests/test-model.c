@@ -1,10 +1,8 @@
 #include "scenario/model.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "suite.h"
 #include "workload/parameters.h"

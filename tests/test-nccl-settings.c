@@ -1,7 +1,6 @@
 /* NCCL's environment variables as keys of a scenario: what they mean, and what they do to the choice. */
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,8 +1,6 @@
 #include "scenario/placement.h"
 
 #include <check.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "predict/step-axis.h"

@@ -1,10 +1,7 @@
 /* Networks that reduce (SHARP): their ways, what collectives take over them, when NCCL uses them. */
 #include <check.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "predict/run.h"
 #include "suite.h"

@@ -4,7 +4,6 @@
 #include <json-glib/json-glib.h>
 #include <locale.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

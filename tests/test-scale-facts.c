@@ -5,9 +5,7 @@
  */
 #include <check.h>
 #include <math.h>
-#include <string.h>
 
-#include "collective/collective.h"
 #include "predict/run.h"
 #include "scenario/scenario.h"
 #include "suite.h"

@@ -2,10 +2,8 @@
 #include <check.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "predict/run.h"
-#include "scenario/scenario.h"
 #include "suite.h"
 #include "topology/builder.h"
 #include "topology/machine.h"

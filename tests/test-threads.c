@@ -1,7 +1,6 @@
 /* Runs in several threads at once give what one gives alone: nothing is shared but what is fixed or locked. */
 #include <check.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "report/report.h"
 #include "scenario/scenario.h"

@@ -2,7 +2,6 @@
 #include "predict/timeline.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fixture.h"

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "predict/concurrent.h"
 #include "predict/step-trace.h"

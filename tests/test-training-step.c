@@ -1,10 +1,7 @@
 #include "predict/training-step.h"
 
 #include <check.h>
-#include <math.h>
-#include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "predict/group-time.h"
 #include "suite.h"

@@ -1,10 +1,8 @@
 /* Training steps whose faults begin or end on the way. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "fixture.h"
 #include "predict/training-step.h"
 #include "suite.h"

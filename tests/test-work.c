@@ -2,7 +2,6 @@
 #include "predict/work.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,6 +1,5 @@
 #include "base/keyfile.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/error.h"

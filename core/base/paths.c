@@ -2,7 +2,6 @@
 
 #include <glib.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "fabricast-config.h"
 

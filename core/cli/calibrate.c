@@ -1,6 +1,4 @@
 /* fabricast calibrate: fits constants of the model to measurements. */
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/units.h"

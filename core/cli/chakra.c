@@ -1,5 +1,4 @@
 /* fabricast chakra: execution traces in the Chakra format. */
-#include <string.h>
 
 #include "base/error.h"
 #include "base/units.h"
@@ -8,7 +7,6 @@
 #include "scenario/scenario.h"
 #include "predict/step-trace.h"
 #include "predict/trace-order.h"
-
 
 static bool
 write_ranks(const FabStepTrace *trace, const char *prefix, bool json, uint64_t *nodes, GError **error)

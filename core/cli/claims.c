@@ -1,5 +1,4 @@
 /* fabricast claims: statements about machines, judged. */
-#include <stdio.h>
 
 #include "base/error.h"
 #include "cli/output.h"

@@ -1,5 +1,4 @@
 /* fabricast explain: what binds, and what more of each resource would buy. */
-#include <stdio.h>
 
 #include "base/error.h"
 #include "cli/output.h"

@@ -1,9 +1,7 @@
 /* fabricast model: the shapes of models, and what follows from them. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
-#include "base/units.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "report/training.h"

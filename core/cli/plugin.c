@@ -1,6 +1,4 @@
 /* fabricast plugin: the topology plugins and their parameters. */
-#include <limits.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,6 +1,5 @@
 #include "collective/overlay.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -1,6 +1,5 @@
 #include "engine/flow.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/error.h"

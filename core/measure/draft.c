@@ -3,8 +3,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "base/error.h"
-
 static const char *const groups[] = { "source", "system", "overrides", "run", "quality" };
 
 typedef struct {

@@ -1,7 +1,6 @@
 #include "measure/import-topo-matrix.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "measure/nvswitch-board.h"

@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-#include "base/error.h"
 #include "predict/run-private.h"
 
 /* Beyond it bandwidth is all there is: larger calls take longer in proportion. */

@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "base/error.h"
-#include "base/units.h"
 
 /* Below it nothing is ever done: a month has 2.6e6 seconds. */
 #define LEAST_WORK 1e-6

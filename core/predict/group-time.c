@@ -1,7 +1,6 @@
 #include "predict/group-time.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -4,7 +4,6 @@
 
 #include "predict/step-axis.h"
 #include "scenario/placement.h"
-#include "workload/memory.h"
 #include "workload/parameters.h"
 #include "workload/skew.h"
 

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/units.h"
 #include "collective/collective.h"
 #include "program/interpreter.h"
 #include "predict/export.h"

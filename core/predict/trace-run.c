@@ -1,7 +1,6 @@
 #include "predict/trace-run.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/units.h"

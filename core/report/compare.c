@@ -1,7 +1,6 @@
 /* Comparisons as a table, CSV and JSON. */
 #include "report/compare.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 

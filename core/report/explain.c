@@ -1,9 +1,7 @@
 /* Explanations as a table, CSV and JSON. */
 #include "report/explain.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/units.h"
 #include "fabricast-config.h"

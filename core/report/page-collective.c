@@ -1,6 +1,5 @@
 /* Collectives, copies and pipelines, from `run --json`: how long, how fast, what NCCL would choose, what binds. */
 #include <math.h>
-#include <string.h>
 
 #include "report/page-private.h"
 

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/units.h"
 #include "report/page-private.h"
 
 enum { MOST_SCENARIOS = 64 };

@@ -1,7 +1,6 @@
 /* What more of each resource would buy, from `explain --json`. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "report/page-private.h"
 

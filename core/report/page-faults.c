@@ -1,6 +1,5 @@
 /* What faults cost, from `run --json`: beside the time with all of them the healthy one, and with each alone. */
 #include <math.h>
-#include <string.h>
 
 #include "report/page-private.h"
 

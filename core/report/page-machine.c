@@ -1,6 +1,5 @@
 /* Pictures of machines, with how busy their links are; and the account of memory. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "report/diagram-load.h"

@@ -1,7 +1,6 @@
 /* The scenarios behind the results: read again from the text that results carry, their machines built again. */
 #include <string.h>
 
-#include "base/error.h"
 #include "report/page-private.h"
 #include "topology/machine.h"
 

@@ -1,6 +1,5 @@
 /* Many points of one scenario, from `sweep --json` or a store: time against cost, and those that nothing beats. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "report/page-private.h"

@@ -1,10 +1,8 @@
 /* Training steps and inference, from `run --json`, and memory, from `memory --json`. */
 #include <math.h>
-#include <string.h>
 
 #include "report/page-private.h"
 #include "predict/training-step.h"
-#include "workload/memory.h"
 
 /* Shares below are drawn as nothing. */
 #define SHOWN 1e-6

@@ -1,6 +1,5 @@
 /* Predictions beside measurements, from `validate --json`. */
 #include <math.h>
-#include <string.h>
 
 #include "base/units.h"
 #include "report/page-private.h"

@@ -1,7 +1,6 @@
 /* Sweeps as a table, CSV and JSON. */
 #include "report/sweep.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 

@@ -1,5 +1,4 @@
 /* The pipeline of a training step as a picture: a row for each stage, a box for each pass, time to the right. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -1,7 +1,5 @@
 /* What a long run loses to failures: below a step's table, and in its JSON. */
-#include <math.h>
 
-#include "base/units.h"
 #include "report/stream.h"
 #include "report/training.h"
 

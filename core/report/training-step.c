@@ -1,5 +1,4 @@
 /* How long training steps are: a table, CSV, JSON. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 

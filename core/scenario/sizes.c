@@ -1,8 +1,6 @@
 /* Sweeps of sizes as nccl-tests' users write them. */
 #include "scenario/scenario.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "base/units.h"
 

@@ -1,7 +1,6 @@
 #include "scenario/training.h"
 
 #include "base/error.h"
-#include "base/units.h"
 #include "scenario/placement.h"
 
 #define PARALLEL "parallel"

@@ -1,10 +1,8 @@
 #include "study/claim.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/units.h"
 #include "study/claim-private.h"
 #include "study/turn.h"
 

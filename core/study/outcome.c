@@ -1,7 +1,5 @@
 #include "study/outcome.h"
 
-#include <string.h>
-
 #include "predict/inference.h"
 #include "topology/machine.h"
 

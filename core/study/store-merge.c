@@ -1,5 +1,4 @@
 /* The points of one store taken into another. */
-#include <glib/gstdio.h>
 #include <sys/stat.h>
 
 #include "base/error.h"

@@ -1,6 +1,5 @@
 #include "study/store-private.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 

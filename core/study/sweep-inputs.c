@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/keyfile.h"
-#include "base/search.h"
 #include "collective/constants.h"
 #include "plugin/loader.h"
 #include "scenario/scenario.h"

@@ -1,11 +1,9 @@
 #include "topology/builder-private.h"
 
-#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/units.h"
 #include "plugin/params.h"
 #include "topology/finish.h"
 #include "topology/machine.h"

@@ -1,7 +1,6 @@
 #include "topology/gpu.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/keyfile.h"

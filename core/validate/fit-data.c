@@ -1,7 +1,6 @@
 #include "validate/fit-data.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "validate/resolve.h"

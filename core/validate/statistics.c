@@ -1,7 +1,6 @@
 #include "validate/statistics.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { MOST_SUPPORTS = 96 };
 

@@ -1,5 +1,4 @@
 /* What a direct link between GPUs gains: predicted and measured, where a table has a program with and without it. */
-#include <math.h>
 #include <string.h>
 
 #include "validate/training-validate.h"

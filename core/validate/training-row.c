@@ -5,7 +5,6 @@
 
 #include "base/units.h"
 #include "validate/training-names.h"
-#include "topology/machine.h"
 
 /* Micro-batches that are tried: 1, 2, ... 16. */
 enum { MOST_VARIANTS = 64, MICRO_BATCHES = 5 };

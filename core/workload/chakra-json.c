@@ -3,7 +3,6 @@
  * "workload_graph" of an object whose nodes have their attributes as members.
  */
 #include <json-glib/json-glib.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"

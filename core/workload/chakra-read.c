@@ -1,6 +1,5 @@
 /* Chakra traces as protobuf: messages behind their lengths. */
 #include <chakra.pb-c.h>
-#include <math.h>
 
 #include "base/error.h"
 #include "workload/execution-trace.h"

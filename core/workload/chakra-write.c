@@ -1,6 +1,5 @@
 /* Chakra traces: writing, as protobuf and as JSON. */
 #include <chakra.pb-c.h>
-#include <string.h>
 
 #include "base/file.h"
 #include "workload/execution-trace.h"

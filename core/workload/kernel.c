@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stddef.h>
 
-#include "workload/parameters.h"
 #include "workload/skew.h"
 
 #define LAUNCH_GAP_S 3e-6       /* between two kernels of a stream that the host keeps fed */
