@@ -97,7 +97,8 @@ static const struct {
     { RAILS "topology.nodes=20|collective.operation=all_reduce|collective.channels=2|collective.sizes=20M|"
       "collective.protocol=simple", false },
     { RAILS "topology.nodes=40|collective.operation=all_gather|collective.channels=2|collective.sizes=10M", false },
-    { RAILS "topology.nodes=40|collective.operation=reduce_scatter|collective.channels=1|collective.sizes=10M", false },
+    { RAILS "topology.nodes=40|collective.operation=reduce_scatter|collective.channels=1|collective.sizes=10M",
+      false },
     { "topology.name=aws-p4d-x8|topology.nodes=20|collective.algorithm=ring|collective.operation=all_reduce|"
       "collective.channels=2|collective.sizes=10M", false },
     /* Pieces that are not equally long. */

@@ -130,8 +130,21 @@ fab_engine_slot(FabEngine *engine, uint32_t connection, uint32_t slice)
 
 /* proxy.c: the slices of a connection on their way; the first call gives it room for them. */
 FabMessagePart *fab_engine_parts(FabEngine *engine, uint32_t connection);
-/* Whether the end's other rank is on another node. */
-bool fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, const FabEnd *end);
+/* Finds out whether the end's other rank is on another node; whether it is. */
+void fab_engine_place(const FabEngine *engine, const FabStreamRun *stream, const FabEnd *end);
+
+static inline bool
+fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
+{
+    const FabConnection *connection = &engine->connections[end->connection];
+
+    if (!engine->several)
+        return false;
+    if (!connection->placed)
+        fab_engine_place(engine, stream, end);
+    return connection->remote;
+}
+
 /*
  * A slice of the stream is ready to be sent there; its message is posted, an event with the data stream_count + id; and
  * sent, a flow with that tag.

@@ -102,6 +102,8 @@ push_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
     FabConnection *connection = &engine->connections[end->connection];
     const uint32_t *gpus = engine->spec->gpus;
 
+    if (connection->push != NULL && engine->ends == NULL)
+        return connection->push;
     fab_engine_note_ends(engine, end->connection, gpus[stream->at.rank], gpus[end->peer], stream->at.channel);
     if (connection->push == NULL && engine->error == NULL)
         connection->push = fab_engine_folded(
@@ -116,6 +118,8 @@ pull_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
     FabConnection *connection = &engine->connections[end->connection];
     const uint32_t *gpus = engine->spec->gpus;
 
+    if (connection->pull != NULL && engine->ends == NULL)
+        return connection->pull;
     fab_engine_note_ends(engine, end->connection, gpus[end->peer], gpus[stream->at.rank], stream->at.channel);
     if (connection->pull == NULL && engine->error == NULL)
         connection->pull = fab_engine_folded(
@@ -437,7 +441,7 @@ stream_run(FabEngine *engine, FabStreamRun *stream)
             do {
                 if (!step_fetch(engine, stream))
                     return;
-            } while (fab_engine_is_reduction(engine, stream));
+            } while (stream->step.flags & FAB_STEP_IN_NETWORK && fab_engine_is_reduction(engine, stream));
             if (engine->error != NULL)
                 return;
             stream->bytes = MIN(engine->program->slice_bytes, stream->step.bytes);
@@ -495,29 +499,40 @@ handle(FabEngine *engine, uint32_t data)
     }
 }
 
-#ifdef FAB_INVARIANTS
 static void
 check_instant(FabEngine *engine)
 {
+#ifdef FAB_INVARIANTS
     if (engine->error == NULL)
         fab_flow_check(engine->flows, &engine->error);
-}
-
 #else
-static void
-check_instant(FabEngine *engine)
-{
     (void)engine;
+#endif
 }
 
-#endif
+/* Events that are added to the instant meanwhile come after those that are pending. */
+static void
+handle_instant(FabEngine *engine)
+{
+    uint32_t batch[BATCH], count;
+
+    while (!engine->far && fab_queue_pop_at(engine->queue, engine->now, batch))
+        handle(engine, batch[0]);
+    do {
+        for (count = 0; count < BATCH && fab_queue_pop_at(engine->queue, engine->now, &batch[count]);)
+            count++;
+        for (uint32_t i = 0; i < count; i++) {
+            fab_engine_fetch(engine, batch, count, i);
+            handle(engine, batch[i]);
+        }
+    } while (count > 0);
+}
 
 /* Time moves in one place. Rates are solved once an instant, after all its events. */
 static void
 loop(FabEngine *engine)
 {
     int64_t when;
-    uint32_t batch[BATCH];
 
     while (engine->error == NULL && fab_queue_peek(engine->queue, &when)) {
         g_assert(when >= engine->now);
@@ -530,18 +545,7 @@ loop(FabEngine *engine)
             break;
         if (engine->far)
             fab_engine_fetch_soon(engine);
-        for (;;) {
-            uint32_t count = 0;
-            while (count < BATCH && fab_queue_peek(engine->queue, &when) && when == engine->now)
-                fab_queue_pop(engine->queue, &when, &batch[count++]);
-            if (count == 0)
-                break;
-            for (uint32_t i = 0; i < count; i++) {
-                if (engine->far)
-                    fab_engine_fetch(engine, batch, count, i);
-                handle(engine, batch[i]);
-            }
-        }
+        handle_instant(engine);
         fab_flow_share(engine->flows, engine->now);
         check_instant(engine);
         if (engine->repeat != NULL && engine->streams[engine->repeat->watched].index != engine->repeat->index)

@@ -31,22 +31,16 @@ fab_engine_parts(FabEngine *engine, uint32_t id)
     return connection->parts;
 }
 
-bool
-fab_engine_is_remote(const FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
+void
+fab_engine_place(const FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
 {
     const FabTopology *topology = engine->spec->topology;
     const uint32_t *gpus = engine->spec->gpus;
-    FabConnection *connection;
+    FabConnection *connection = &engine->connections[end->connection];
 
-    if (!engine->several)
-        return false;
-    connection = &engine->connections[end->connection];
-    if (!connection->placed) {
-        connection->placed = true;
-        connection->remote = fab_topology_node_of(topology, gpus[stream->at.rank]) !=
-                             fab_topology_node_of(topology, gpus[end->peer]);
-    }
-    return connection->remote;
+    connection->placed = true;
+    connection->remote = fab_topology_node_of(topology, gpus[stream->at.rank]) !=
+                         fab_topology_node_of(topology, gpus[end->peer]);
 }
 
 /* The receiver sees the slices of a message. */

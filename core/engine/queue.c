@@ -218,22 +218,34 @@ list_take(FabQueue *queue, int64_t when, uint32_t list)
     return data;
 }
 
+static uint32_t
+take_first(FabQueue *queue)
+{
+    Entry first = queue->heap[0];
+
+    queue->pending--;
+    if (first.order & 1)
+        return list_take(queue, first.when, first.data);
+    heap_drop_first(queue);
+    return first.data;
+}
+
 bool
 fab_queue_pop(FabQueue *queue, int64_t *when, uint32_t *data)
 {
-    Entry first;
-
     if (queue->count == 0)
         return false;
-    first = queue->heap[0];
-    queue->pending--;
-    *when = first.when;
-    if (first.order & 1) {
-        *data = list_take(queue, first.when, first.data);
-    } else {
-        *data = first.data;
-        heap_drop_first(queue);
-    }
+    *when = queue->heap[0].when;
+    *data = take_first(queue);
+    return true;
+}
+
+bool
+fab_queue_pop_at(FabQueue *queue, int64_t when, uint32_t *data)
+{
+    if (queue->count == 0 || queue->heap[0].when != when)
+        return false;
+    *data = take_first(queue);
     return true;
 }
 

@@ -23,6 +23,9 @@ void fab_queue_push(FabQueue *queue, int64_t when, uint32_t data);
 /* Takes the next event; false when there is none. */
 bool fab_queue_pop(FabQueue *queue, int64_t *when, uint32_t *data);
 
+/* The same when it is at that time. */
+bool fab_queue_pop_at(FabQueue *queue, int64_t when, uint32_t *data);
+
 /* The time of the next event; false when there is none. */
 bool fab_queue_peek(const FabQueue *queue, int64_t *when);
 
