@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Fails when a file includes what its folder may not: data flows one way (the table is in core/README.md)."""
+"""Fails when a file includes what its folder may not: data flows one way (the table is in core/README.md).
+
+Fails too when an installed header needs one that is not installed.
+"""
 
 import os
 import re
@@ -95,6 +98,21 @@ def check_cuda(root, path):
             yield line, f"cuda-validate may include the public headers of core only, not {name}"
 
 
+def check_installed(root):
+    """Headers that are installed include none that is not: yields (path, line, complaint)."""
+    build = os.path.join(root, "core/meson.build")
+    if not os.path.exists(build):
+        return
+    with open(build, encoding="utf-8") as file:
+        lists = re.findall(r"install_headers\((.*?)\)", file.read(), re.S)
+    installed = {name.removeprefix("include/") for text in lists for name in re.findall(r"'([^']+\.h)'", text)}
+    for name in sorted(installed):
+        path = f"core/include/{name}" if name.startswith("fabricast/") else f"core/{name}"
+        for line, quote, included in includes(os.path.join(root, path)):
+            if (quote == '"' or included.startswith("fabricast/")) and included not in installed:
+                yield path, line, f"this header is installed, {included} is not; add it to core/meson.build"
+
+
 def main():
     root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
     complaints = 0
@@ -105,6 +123,9 @@ def main():
             for line, complaint in check(root, path):
                 print(f"{path}:{line}: {complaint}")
                 complaints += 1
+    for path, line, complaint in check_installed(root):
+        print(f"{path}:{line}: {complaint}")
+        complaints += 1
     if count == 0:
         print(f"{root}: no sources found below core/, plugins/ or cuda-validate/")
         return 1

@@ -42,6 +42,8 @@ CASES = [
     ("check-includes.py", "core/study/a.c", '#include "cli/cli.h"\n', "core/study may not include cli/cli.h"),
     ("check-includes.py", "core/cli/a.c", '#include "report/report.h"\n', None),
     ("check-includes.py", "core/novel/a.c", "", "folder core/novel is not in the table"),
+    ("check-includes.py", "core/meson.build", "install_headers('base/a.h')\n", "this header is installed, base/b.h is not"),
+    ("check-includes.py", "core/meson.build", "install_headers('base/a.h',\n  'base/b.h')\n", None),
     ("check-includes.py", "plugins/a.c", "#include <fabricast/plugin.h>\n#include <stdio.h>\n", None),
     ("check-includes.py", "plugins/a.c", "#include <glib.h>\n", "plugins/a.c:1: a plugin may include"),
     ("check-includes.py", "cuda-validate/a.c", "#include <glib.h>\n", "builds without GLib"),
@@ -55,6 +57,8 @@ CASES = [
 def run(checker, path, text, expected, cc):
     with tempfile.TemporaryDirectory() as root:
         files = {path: text}
+        if path == "core/meson.build":
+            files |= {"core/base/a.h": '#include "base/b.h"\n', "core/base/b.h": ""}
         if checker == "check-headers.py":
             files["core/include/fabricast/plugin.h"] = "typedef int FabNothing;\n"
             if "Twice" not in text:
