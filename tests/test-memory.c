@@ -151,6 +151,24 @@ START_TEST(the_runs_of_table_5_fit_and_their_alternatives_do_not)
 }
 END_TEST
 
+/* Two bytes less for each of two moments. */
+START_TEST(moments_of_16_bit_take_half)
+{
+    g_auto(Case) wide = case_of("[model]\npreset=gpt-2\n[training]\nglobal_batch=8\n");
+    g_auto(Case) half = case_of("[model]\npreset=gpt-2\n[training]\nglobal_batch=8\nmoments=16 bit\n");
+    g_auto(Case) single = case_of("[model]\npreset=gpt-2\n[training]\nglobal_batch=8\nmoments=16 bit\n"
+                                  "precision=fp32\n");
+    FabStageMemory twelve = fab_memory_stage(wide.training, wide.model, 0);
+    FabStageMemory eight = fab_memory_stage(half.training, half.model, 0);
+    FabStageMemory four = fab_memory_stage(single.training, single.model, 0);
+
+    ck_assert_uint_eq(twelve.parts[FAB_MEMORY_OPTIMISER], 12 * twelve.parameters);
+    ck_assert_uint_eq(eight.parts[FAB_MEMORY_OPTIMISER], 8 * twelve.parameters);
+    ck_assert_uint_eq(four.parts[FAB_MEMORY_OPTIMISER], 4 * twelve.parameters);
+    refuse("[model]\npreset=gpt-2\n[training]\nglobal_batch=8\nmoments=8 bit\n", "moments");
+}
+END_TEST
+
 START_TEST(what_is_short_gets_the_smallest_change)
 {
     g_auto(Case) big = case_of("[model]\npreset=llama-3-8b\n[training]\nsequence=2048\nglobal_batch=64\n");
@@ -278,6 +296,7 @@ main(void)
     tcase_add_test(tests, zero_keeps_what_its_paper_says);
     tcase_add_test(tests, stages_together_hold_the_model);
     tcase_add_test(tests, the_runs_of_table_5_fit_and_their_alternatives_do_not);
+    tcase_add_test(tests, moments_of_16_bit_take_half);
     tcase_add_test(tests, what_is_short_gets_the_smallest_change);
     tcase_add_test(tests, where_nothing_helps_nothing_is_offered);
     tcase_add_test(tests, machines_that_are_offered_are_enough);

@@ -213,6 +213,20 @@ START_TEST(a_model_given_as_a_whole_has_replicas_only)
 }
 END_TEST
 
+#define FEW_EXPERTS "topology.name=dgx-a100", "model.preset=mixtral-8x7b", "model.layers=2", "training.global_batch=8"
+
+/* With experts on every GPU ZeRO has nothing of them to share out: their moments are all its own. */
+START_TEST(an_optimiser_works_on_what_its_gpu_keeps)
+{
+    g_autoptr(FabTrainingStep) whole = STEP(FEW_EXPERTS, "zero=1");
+    g_autoptr(FabTrainingStep) dealt = STEP(FEW_EXPERTS, "zero=1", "ep=8");
+    g_autoptr(FabTrainingStep) half = STEP(FEW_EXPERTS, "zero=1", "moments=16 bit");
+
+    ck_assert_double_eq_tol(dealt->parts[FAB_TIME_OPTIMISER] / whole->parts[FAB_TIME_OPTIMISER], 1, 1e-6);
+    ck_assert_double_eq_tol(half->parts[FAB_TIME_OPTIMISER] / whole->parts[FAB_TIME_OPTIMISER], 28.0 / 36, 1e-6);
+}
+END_TEST
+
 /* A group gets the adapters of its own ranks; the others serve the other groups. */
 START_TEST(a_group_gets_the_rails_of_its_ranks)
 {
@@ -351,6 +365,7 @@ main(void)
     tcase_add_test(tests, a_group_gets_the_rails_of_its_ranks);
     tcase_add_test(tests, elements_of_fp32_are_twice_as_wide);
     tcase_add_test(tests, a_model_given_as_a_whole_has_replicas_only);
+    tcase_add_test(tests, an_optimiser_works_on_what_its_gpu_keeps);
     tcase_add_test(tests, groups_that_exchange_at_once_are_in_each_others_way);
     tcase_add_test(tests, what_travels_farther_takes_longer);
     tcase_add_test(tests, what_should_help_helps);

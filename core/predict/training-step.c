@@ -226,13 +226,16 @@ static void
 account_optimiser(FabTrainingStep *step, const FabGpuRates *rates)
 {
     const FabTraining *training = step->footprint->training;
-    double parameters = (double)step->footprint->memory->stages[step->stage].parameters;
+    double shards = training->zero > 0 ? (double)training->dp * training->cp : 1;
+    uint64_t shared, experts;
 
-    if (training->zero > 0)
-        parameters /= (double)training->dp * training->cp;
     if (training->frozen)
         return;
-    step->parts[FAB_TIME_OPTIMISER] = fab_optimiser_seconds(rates, parameters);
+    /* Experts are shared out among the replicas that hold the same ones. */
+    fab_memory_parameters(training, step->footprint->model, step->stage, &shared, &experts);
+    step->parts[FAB_TIME_OPTIMISER] =
+        fab_optimiser_seconds(rates, training, (double)shared / shards +
+                              (double)experts / (training->zero > 0 ? shards / training->ep : 1));
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -458,7 +461,7 @@ checkpoint_bytes(const FabTraining *training, const FabModel *model)
 {
     bool wide = training->precision == FAB_PRECISION_FP32 || training->precision == FAB_PRECISION_TF32;
 
-    return (double)fab_parameters(model).total * (wide ? 4 + 8 : 2 + 4 + 8);
+    return (double)fab_parameters(model).total * ((wide ? 4 : 2 + 4) + 2 * training->moment_bytes);
 }
 
 /* The machines that the step's GPUs are in, with all their NICs. */

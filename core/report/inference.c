@@ -40,7 +40,7 @@ print_head(const FabInference *inference, FILE *out)
             fab_stream_fixed((double)memory->capacity / GIB, 1, all), fab_memory_rank(layout, memory->fullest),
             fab_stream_fixed((double)stage->parts[FAB_MEMORY_CACHE] / GIB, 2, cache),
             memory->change != NULL ? "; it would fit with " : "", memory->change != NULL ? memory->change : "");
-    fprintf(out, "# stack %s; no inference was fitted or compared\n", inference->stack->name);
+    fprintf(out, "# stack %s; no inference was fitted or compared, take 30 %% to both sides\n", inference->stack->name);
 }
 
 void

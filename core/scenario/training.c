@@ -11,7 +11,7 @@ enum { MOST_GPUS = 1 << 20, MOST_BATCH = 1 << 24, MOST_SEQUENCE = 1 << 27, MOST_
 const char *const fab_precision_names[] = { "bf16", "fp16", "fp8", "tf32", "fp32", NULL };
 const char *const fab_recompute_names[] = { "none", "selective", "full", NULL };
 const char *const fab_schedule_names[] = { "1f1b", "interleaved", "gpipe", "zb-h1", "dualpipe", NULL };
-static const char *const gradient_names[] = { "16 bit", "32 bit", NULL };
+static const char *const width_names[] = { "16 bit", "32 bit", NULL };
 static const char *const stack_names[] = { "auto", "megatron", "megatron-deepspeed", "nemo", "fsdp",
                                            "fsdp-flash2", NULL };
 
@@ -19,8 +19,8 @@ static const char *const parallel_keys[] = { "tp", "pp", "cp", "dp", "ep", "sequ
                                              "chunks", "recompute", "ends_as_layers", "expert_skew", "expert_zipf",
                                              "expert_seed", "order", NULL };
 static const char *const training_keys[] = { "nodes", "gpus", "sequence", "micro_batch", "global_batch", "precision",
-                                             "gradients", "flash", "overlap", "nic_rate", "stack", "frozen", "fold",
-                                             NULL };
+                                             "gradients", "moments", "flash", "overlap", "nic_rate", "stack", "frozen",
+                                             "fold", NULL };
 static const char *const inference_keys[] = { "nodes", "gpus", "prompt", "generate", "batch", "stack", "precision",
                                               "nic_rate", NULL };
 
@@ -135,7 +135,7 @@ static bool
 read_words(FabKeyfile *file, FabTraining *training, GError **error)
 {
     int precision = FAB_PRECISION_BF16, recompute = FAB_RECOMPUTE_NONE, schedule = FAB_SCHEDULE_1F1B, stack = 0;
-    int gradients;
+    int gradients, moments = 1;
 
     if (training->chunks > 1)
         schedule = FAB_SCHEDULE_INTERLEAVED;
@@ -146,7 +146,8 @@ read_words(FabKeyfile *file, FabTraining *training, GError **error)
         return false;
     /* FSDP reduces in the precision of the arithmetic unless it is told otherwise. */
     gradients = training->zero == 3 ? 0 : 1;
-    if (!fab_keyfile_get_choice(file, TRAINING, "gradients", gradient_names, &gradients, error))
+    if (!fab_keyfile_get_choice(file, TRAINING, "gradients", width_names, &gradients, error) ||
+        !fab_keyfile_get_choice(file, TRAINING, "moments", width_names, &moments, error))
         return false;
     training->precision = (FabPrecision)precision;
     training->recompute = (FabRecompute)recompute;
@@ -155,6 +156,7 @@ read_words(FabKeyfile *file, FabTraining *training, GError **error)
         training->chunks = 2; /* one for each direction */
     training->stack = g_strdup(stack_names[stack]);
     training->gradient_bytes = gradients == 0 ? 2 : 4;
+    training->moment_bytes = moments == 0 ? 2 : 4;
     return true;
 }
 
@@ -249,6 +251,7 @@ fab_inference_read(FabKeyfile *file, const FabModel *model, GError **error)
     training->tp = training->pp = training->cp = training->ep = training->chunks = training->nodes = 1;
     training->micro_batch = 1;
     training->gradient_bytes = 2;
+    training->moment_bytes = 4;
     training->sequence = MIN(model->sequence, 1024);
     training->inference = training->flash = training->overlap = training->fold = true;
     if (!refuse_training_keys(file, error) || !read_inference_counts(file, training, error) ||

@@ -40,6 +40,7 @@ typedef struct {
     uint32_t micro_batch, global_batch;
     FabPrecision precision;
     uint32_t gradient_bytes;   /* of each parameter's gradient: 2 or 4 */
+    uint32_t moment_bytes;     /* of each of the optimiser's two moments: 2 or 4 */
     bool flash;                /* attention keeps no scores */
     bool frozen;               /* only small adapters are trained (LoRA), which are left out */
     bool fold;                 /* ranks that nothing tells apart are simulated once */

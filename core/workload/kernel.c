@@ -294,7 +294,10 @@ fab_logits_times(const FabGpuRates *rates, const FabTraining *training, const Fa
 }
 
 double
-fab_optimiser_seconds(const FabGpuRates *rates, double parameters)
+fab_optimiser_seconds(const FabGpuRates *rates, const FabTraining *training, double parameters)
 {
-    return OPTIMISER_BYTES * parameters / (rates->memory * rates->stack->memory_share);
+    /* Two moments are read and written. */
+    double bytes = OPTIMISER_BYTES - 4.0 * (4 - training->moment_bytes);
+
+    return bytes * parameters / (rates->memory * rates->stack->memory_share);
 }

@@ -42,7 +42,7 @@ FabLayerTimes fab_layer_times(const FabGpuRates *rates, const FabTraining *train
 FabLayerTimes fab_logits_times(const FabGpuRates *rates, const FabTraining *training, const FabModel *model);
 
 /* Adam on `parameters` of one GPU. */
-double fab_optimiser_seconds(const FabGpuRates *rates, double parameters);
+double fab_optimiser_seconds(const FabGpuRates *rates, const FabTraining *training, double parameters);
 
 static inline double
 fab_kernel_total(const FabKernelTimes *times)

@@ -268,11 +268,12 @@ FabStageMemory
 fab_memory_stage(const FabTraining *training, const FabModel *model, uint32_t stage)
 {
     uint64_t shared, experts, shards = (uint64_t)training->dp * training->cp;
-    uint64_t width = (uint64_t)element_bytes(training), state = is_single_precision(training) ? 8 : 12;
+    uint64_t width = (uint64_t)element_bytes(training), state = is_single_precision(training) ? 0 : 4;
     FabPipeline pipeline = pipeline_of(training);
     FabStageMemory memory = { .in_flight = fab_schedule_in_flight(&pipeline, stage) };
     uint64_t cut[4];
 
+    state += 2 * (uint64_t)training->moment_bytes; /* beside the fp32 copy of narrower parameters */
     fab_memory_parameters(training, model, stage, &shared, &experts);
     memory.parameters = shared + experts;
     if (training->inference)
