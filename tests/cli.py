@@ -512,6 +512,18 @@ class Machines(Cli):
         result = self.write("result.json", self.prints(*ALL_REDUCE, "--sizes", "1G", "--json"))
         self.prints("topology", "diagram", "dgx-h100", "--load", result, "-o", os.path.join(self.folder, "load.svg"))
 
+    def test_diagrams_show_the_faults_of_a_scenario(self):
+        dot = os.path.join(self.folder, "x.dot")
+        plain = "[topology]\nname=dgx-h100\n[collective]\noperation=all_reduce\nsizes=1M\n"
+        faults = self.write("f.ini", plain + "[fault]\nkind=link-rate\nat=GPU 3 - NVSwitch\nrate=0.5\n")
+        self.prints("topology", "diagram", "dgx-h100", "--faults", faults, "-o", dot)
+        with open(dot, encoding="utf-8") as file:
+            self.assertIn("slower by a fault: 1", file.read())
+        self.refuses(INPUT, r"has no \[fault\]", "topology", "diagram", "dgx-h100", "--faults",
+                     self.write("g.ini", plain), "-o", dot)
+        self.refuses(INPUT, r"NVSwitch.* is not something with links of dgx-1v", "topology", "diagram", "dgx-1v", "--faults",
+                     faults, "-o", dot)
+
     def test_diagrams_that_cannot_be(self):
         svg = os.path.join(self.folder, "x.svg")
         self.refuses(INPUT, r"needs -o FILE", "topology", "diagram", "dgx-h100")

@@ -21,19 +21,26 @@ machine(const char *name)
     return topology;
 }
 
-/* The file that a drawing leaves, with DOT's broken lines joined. */
+/* The file that a drawing leaves, with DOT's broken lines joined; `left` is what faults leave of links. */
 static char *
-drawn(const FabTopology *topology, const FabDiagramLoad *load, const char *file, bool expand)
+drawn_with(const FabTopology *topology, const FabDiagramLoad *load, const double *left, const char *file, bool expand)
 {
     g_autofree char *path = test_path(file);
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL;
     g_auto(GStrv) parts = NULL;
 
-    ck_assert_msg(fab_report_diagram(topology, load, path, expand, &error), "%s", error != NULL ? error->message : "");
+    ck_assert_msg(fab_report_diagram(topology, load, left, path, expand, &error), "%s",
+                  error != NULL ? error->message : "");
     ck_assert(g_file_get_contents(path, &text, NULL, NULL));
     parts = g_strsplit(text, "\\\n", -1);
     return g_strjoinv("", parts);
+}
+
+static char *
+drawn(const FabTopology *topology, const FabDiagramLoad *load, const char *file, bool expand)
+{
+    return drawn_with(topology, load, NULL, file, expand);
 }
 
 static uint32_t
@@ -316,7 +323,7 @@ START_TEST(the_suffix_names_the_format)
         g_autofree char *data = NULL;
         g_autoptr(GError) error = NULL;
 
-        ck_assert(fab_report_diagram(topology, NULL, path, false, &error));
+        ck_assert(fab_report_diagram(topology, NULL, NULL, path, false, &error));
         ck_assert(g_file_get_contents(path, &data, NULL, NULL));
         ck_assert_msg(g_str_has_prefix(data, cases[i].start), "%s starts otherwise", cases[i].file);
     }
@@ -332,7 +339,7 @@ START_TEST(another_suffix_is_refused_by_name)
         g_autofree char *path = test_path(files[i]);
         g_autoptr(GError) error = NULL;
 
-        ck_assert(!fab_report_diagram(topology, NULL, path, false, &error));
+        ck_assert(!fab_report_diagram(topology, NULL, NULL, path, false, &error));
         ck_assert(g_error_matches(error, FAB_ERROR, FAB_ERROR_VALUE));
         ck_assert_ptr_nonnull(strstr(error->message, path));
         ck_assert_ptr_nonnull(strstr(error->message, "accepted: .svg, .png, .pdf, .dot"));
@@ -353,7 +360,7 @@ START_TEST(a_file_that_cannot_be_written_is_an_error_and_leaves_nothing)
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
         g_autoptr(GError) error = NULL;
 
-        ck_assert(!fab_report_diagram(topology, NULL, paths[i], false, &error));
+        ck_assert(!fab_report_diagram(topology, NULL, NULL, paths[i], false, &error));
         ck_assert(g_error_matches(error, FAB_ERROR, FAB_ERROR_FILE));
         ck_assert(g_str_has_prefix(error->message, paths[i]));
     }
@@ -402,6 +409,68 @@ START_TEST(load_is_shown_by_colour_and_in_words)
     assert_says(dot, "80 to 100 %");
     assert_says(dot, "all_reduce ring, 1 MiB, 12.5 us");
     fab_diagram_load_free(load);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ faults */
+
+/* So much is left of the links between two vertices: "Leaf 5 > Node 2 NIC 5". */
+static void
+leave(const FabTopology *topology, const char *way, double share, double *left)
+{
+    for (uint32_t r = 0; r < topology->resource_count; r++)
+        if (strcmp(topology->resources[r].name, way) == 0)
+            left[topology->resources[r].link] = share;
+}
+
+static double *
+all_left(const FabTopology *topology)
+{
+    double *left = g_new(double, topology->link_count);
+
+    for (uint32_t l = 0; l < topology->link_count; l++)
+        left[l] = 1;
+    return left;
+}
+
+START_TEST(links_that_are_down_or_slower_say_so)
+{
+    g_autoptr(FabTopology) topology = machine("dgx-1v");
+    g_autofree double *left = all_left(topology);
+    g_autofree char *whole = drawn(topology, NULL, "a.dot", false);
+    g_autofree char *same = drawn_with(topology, NULL, left, "a.dot", false), *dot = NULL;
+
+    ck_assert_str_eq(whole, same);
+    ck_assert_ptr_null(strstr(whole, "by a fault"));
+    leave(topology, "GPU 5 > GPU 6", 0, left);
+    leave(topology, "GPU 2 > PCIe switch 1", 0.5, left);
+    dot = drawn_with(topology, NULL, left, "a.dot", false);
+    assert_says(dot, "GPU 5 - GPU 6: NVLink 2 x2, 50 GB/s, down\"");
+    assert_says(dot, "GPU 2 - PCIe switch 1: PCIe 3.0 x16, 15.8 GB/s, 50 % left\"");
+    assert_says(dot, "down by a fault: 1");
+    assert_says(dot, "slower by a fault: 1");
+    ck_assert_uint_eq(count(dot, "50 % left"), 2); /* beside the line, under the pointer */
+}
+END_TEST
+
+START_TEST(a_cluster_says_how_busy_its_cables_are_and_which_have_faults)
+{
+    g_autoptr(FabTopology) topology =
+        described("[topology]\nplugin=rail-optimised\ntitle=One unit\nnode=dgx-h100\nnodes=4\n");
+    g_autofree double *left = all_left(topology), *busy = g_new(double, 2 * (gsize)topology->link_count);
+    FabDiagramLoad load = { .load = busy, .caption = (char *)"a load" };
+    g_autofree char *dot = NULL;
+
+    for (uint32_t l = 0; l < 2 * topology->link_count; l++)
+        busy[l] = 0.61;
+    leave(topology, "Node 2 NIC 5 > Leaf 5", 0.25, left);
+    leave(topology, "Node 0 NIC 1 > Leaf 1", 0, left);
+    dot = drawn_with(topology, &load, left, "a.dot", false);
+    assert_says(dot, "80 to 100 %");
+    assert_says(dot, "<td>61 %</td>");
+    assert_says(dot, "<td>1 of 3: 25 % left, 61 %</td>");
+    assert_says(dot, "<td>down</td>");
+    assert_says(dot, "slower by a fault: 1");
 }
 END_TEST
 
@@ -491,6 +560,8 @@ main(void)
     tcase_add_test(tests, a_file_that_cannot_be_written_is_an_error_and_leaves_nothing);
     tcase_add_test(tests, the_same_machine_gives_the_same_drawing);
     tcase_add_test(tests, load_is_shown_by_colour_and_in_words);
+    tcase_add_test(tests, links_that_are_down_or_slower_say_so);
+    tcase_add_test(tests, a_cluster_says_how_busy_its_cables_are_and_which_have_faults);
     tcase_add_test(tests, a_result_that_does_not_fit_is_refused_in_one_sentence);
     tcase_add_test(tests, a_result_that_cannot_be_read_is_an_error);
     return run_tests(tests);

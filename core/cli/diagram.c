@@ -2,17 +2,40 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "predict/fault.h"
 #include "report/report.h"
 
-static bool
-draw(const FabTopology *topology, const char *result, const char *path, bool expand, GError **error)
+typedef struct {
+    const char *result, *faults, *path; /* of faults: a scenario */
+    bool expand;
+} Wanted;
+
+/* What the scenario's faults leave of each link; NULL with an error. */
+static double *
+read_faults(const FabTopology *topology, const char *path, GError **error)
 {
-    FabDiagramLoad *load = result != NULL ? fab_diagram_load_read(topology, result, error) : NULL;
+    g_autoptr(FabScenario) scenario = fab_scenario_load(path, NULL, error);
+
+    if (scenario != NULL && scenario->faults->len == 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: has no [fault] that a diagram could show", path);
+        return NULL;
+    }
+    return scenario != NULL ? fab_fault_left(scenario, topology, error) : NULL;
+}
+
+static bool
+draw(const FabTopology *topology, const Wanted *wanted, GError **error)
+{
+    g_autofree double *left = wanted->faults != NULL ? read_faults(topology, wanted->faults, error) : NULL;
+    FabDiagramLoad *load;
     bool drawn;
 
-    if (result != NULL && load == NULL)
+    if (wanted->faults != NULL && left == NULL)
         return false;
-    drawn = fab_report_diagram(topology, load, path, expand, error);
+    load = wanted->result != NULL ? fab_diagram_load_read(topology, wanted->result, error) : NULL;
+    if (wanted->result != NULL && load == NULL)
+        return false;
+    drawn = fab_report_diagram(topology, load, left, wanted->path, wanted->expand, error);
     fab_diagram_load_free(load);
     return drawn;
 }
@@ -21,12 +44,13 @@ int
 fab_cli_diagram(const FabCommand *command, int argc, char **argv, GError **error)
 {
     g_auto(GStrv) sets = NULL;
-    g_autofree char *path = NULL, *load = NULL;
+    g_autofree char *path = NULL, *load = NULL, *faults = NULL;
     gboolean expand = FALSE;
     const GOptionEntry entries[] = {
         FAB_CLI_SET_ENTRY(&sets),
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "Where to draw: x.svg, x.png, x.pdf or x.dot", "FILE" },
         { "load", 0, 0, G_OPTION_ARG_FILENAME, &load, "Colour links by their use in a result of run --json", "RESULT" },
+        { "faults", 0, 0, G_OPTION_ARG_FILENAME, &faults, "Mark the links that a scenario's faults take", "SCENARIO" },
         { "expand", 0, 0, G_OPTION_ARG_NONE, &expand, "Draw every box, also where all are alike", NULL },
         { 0 },
     };
@@ -41,5 +65,6 @@ fab_cli_diagram(const FabCommand *command, int argc, char **argv, GError **error
         return FAB_EXIT_INPUT;
     }
     topology = fab_file_check_place(path, error) ? fab_cli_machine(argv[1], sets, error) : NULL;
-    return topology != NULL && draw(topology, load, path, expand, error) ? FAB_EXIT_DONE : FAB_EXIT_INPUT;
+    return topology != NULL && draw(topology, &(Wanted) { load, faults, path, expand }, error) ? FAB_EXIT_DONE
+                                                                                               : FAB_EXIT_INPUT;
 }

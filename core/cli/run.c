@@ -10,6 +10,7 @@
 #include "report/inference.h"
 #include "report/report.h"
 #include "report/training.h"
+#include "predict/fault.h"
 #include "predict/run.h"
 #include "predict/step-trace.h"
 #include "topology/machine.h"
@@ -110,6 +111,7 @@ write_diagram(const FabScenario *scenario, const char *path, GError **error)
     g_autoptr(FabTopology) topology = NULL;
     g_autoptr(FabStepTrace) trace = NULL;
     g_autoptr(FabTraceRun) run = NULL;
+    g_autofree double *left = NULL;
     FabDiagramLoad *load;
     bool drawn;
 
@@ -118,10 +120,12 @@ write_diagram(const FabScenario *scenario, const char *path, GError **error)
     topology = fab_machine_load(scenario->topology, scenario->overrides, error);
     trace = topology != NULL ? fab_step_trace_new(scenario, topology, error) : NULL;
     run = trace != NULL ? fab_step_trace_replay(trace, topology, error) : NULL;
-    if (run == NULL)
+    if (run != NULL)
+        left = fab_fault_left(scenario, topology, error);
+    if (left == NULL)
         return false;
     load = fab_report_training_load(fab_step_trace_step(trace), run, topology);
-    drawn = fab_report_diagram(topology, load, path, false, error);
+    drawn = fab_report_diagram(topology, load, left, path, false, error);
     fab_diagram_load_free(load);
     return drawn;
 }

@@ -356,6 +356,27 @@ fab_fault_plan_new(const FabScenario *scenario, const FabTopology *topology, con
     return g_steal_pointer(&plan);
 }
 
+double *
+fab_fault_left(const FabScenario *scenario, const FabTopology *topology, GError **error)
+{
+    g_autofree double *share = g_new(double, topology->link_count + 1), *pace = g_new(double, topology->gpu_count);
+    g_autofree double *nic = g_new(double, topology->vertex_count);
+    g_autofree int64_t *late_ps = g_new0(int64_t, topology->gpu_count);
+    FabPlacing placing = { .scenario = scenario, .topology = topology, .share = share, .pace = pace,
+                           .late_ps = late_ps, .nic = nic };
+
+    for (uint32_t i = 0; i < topology->link_count; i++)
+        share[i] = 1;
+    for (uint32_t i = 0; i < topology->gpu_count; i++)
+        pace[i] = 1;
+    for (guint i = 0; i < scenario->faults->len; i++) {
+        placing.fault = scenario->faults->pdata[i];
+        if (!fab_fault_place(&placing, error))
+            return NULL;
+    }
+    return g_steal_pointer(&share);
+}
+
 /* ------------------------------------------------------------------ what each costs */
 
 bool

@@ -42,6 +42,12 @@ const FabEngineChange *fab_fault_plan_changes(FabFaultPlan *plan, const FabRoute
 void fab_fault_plan_explain(const FabFaultPlan *plan, const FabScenario *scenario, const uint32_t *gpus, uint32_t count,
                             GError **error);
 
+/*
+ * What the scenario's faults leave of each link, 0 to 1, whenever they are there; an error for a place that the machine
+ * does not have. Owned by the caller.
+ */
+double *fab_fault_left(const FabScenario *scenario, const FabTopology *topology, GError **error);
+
 /* Adds to a result what the machine without faults would take, and with each alone. */
 bool fab_fault_costs(const FabScenario *scenario, const FabTopology *topology, FabResult *result, GError **error);
 

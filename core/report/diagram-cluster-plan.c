@@ -299,7 +299,8 @@ add_edges(FabClusterPage *page)
         const FabTopologyLink *link = &page->topology->links[l];
         uint32_t a = end_of(page, link->a), b = end_of(page, link->b);
         gint64 key = (gint64)((uint64_t)MIN(a, b) << 32 | MAX(a, b)); /* a box that is none has all bits */
-        FabClusterEdge edge = { .a = MIN(a, b), .b = MAX(a, b), .link = l, .load = NAN };
+        FabClusterEdge edge = { .a = MIN(a, b), .b = MAX(a, b), .link = l, .load = NAN, .left = 1 };
+        FabClusterEdge *it;
         gpointer found;
         if (!is_switch(page, link->a) && !is_switch(page, link->b))
             continue;
@@ -312,11 +313,12 @@ add_edges(FabClusterPage *page)
             g_array_append_val(page->edges, edge);
             g_hash_table_insert(known, g_memdup2(&key, sizeof key), found);
         }
-        g_array_index(page->edges, FabClusterEdge, GPOINTER_TO_UINT(found)).count++;
+        it = &g_array_index(page->edges, FabClusterEdge, GPOINTER_TO_UINT(found));
+        it->count++;
+        it->left = fmin(it->left, fab_diagram_left(page->kept, l));
+        it->faults += fab_diagram_left(page->kept, l) < 1;
         if (page->load != NULL)
-            g_array_index(page->edges, FabClusterEdge, GPOINTER_TO_UINT(found)).load =
-                fmax(g_array_index(page->edges, FabClusterEdge, GPOINTER_TO_UINT(found)).load,
-                     fmax(page->load->load[2 * l], page->load->load[2 * l + 1]));
+            it->load = fmax(it->load, fmax(page->load->load[2 * l], page->load->load[2 * l + 1]));
     }
 }
 
@@ -407,12 +409,13 @@ place_rows(FabClusterPage *page)
 /* ------------------------------------------------------------------ all of it */
 
 FabClusterPage *
-fab_cluster_page_new(const FabTopology *topology, const FabDiagramLoad *load, bool expand)
+fab_cluster_page_new(const FabTopology *topology, const FabDiagramLoad *load, const double *left, bool expand)
 {
     FabClusterPage *page = g_new0(FabClusterPage, 1);
 
     page->topology = topology;
     page->load = load;
+    page->kept = left;
     page->expand = expand;
     page->level = g_new0(uint32_t, topology->vertex_count);
     page->box_of = g_new(uint32_t, topology->vertex_count);

@@ -5,6 +5,9 @@
 
 #include "base/units.h"
 
+/* Lines of which each says how busy it is; with more, tooltips do. */
+enum { MOST_WORDS = 160 };
+
 static char *
 markup_of(const FabClusterBox *box)
 {
@@ -40,6 +43,79 @@ draw_box(const FabClusterPage *page, Agraph_t *graph, uint32_t index)
     fab_diagram_set_shape(drawn, &shape, box->area.right - box->area.left);
 }
 
+/* Lines between the same rows at one box: words stand near the end with fewer. */
+static uint32_t
+lines_at(const FabClusterPage *page, uint32_t box, double other_top)
+{
+    uint32_t count = 0;
+
+    for (guint i = 0; i < page->edges->len; i++) {
+        const FabClusterEdge *edge = &g_array_index(page->edges, FabClusterEdge, i);
+        if (edge->a != box && edge->b != box)
+            continue;
+        count += fab_cluster_box(page, edge->a == box ? edge->b : edge->a)->area.top == other_top;
+    }
+    return count;
+}
+
+/* "61 %", "1 of 3: 50 % left"; NULL: nothing to say. */
+static char *
+words_of(const FabClusterPage *page, const FabClusterEdge *edge)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (edge->faults > 0) {
+        g_autofree char *fault = fab_diagram_fault_text(edge->left);
+        if (edge->faults < edge->count)
+            g_string_append_printf(text, "%u of %u: ", edge->faults, edge->count);
+        g_string_append(text, fault);
+    }
+    if (page->load != NULL && isfinite(edge->load) && (edge->left > 0 || edge->faults < edge->count))
+        g_string_append_printf(text, "%s%.0f %%", text->len > 0 ? ", " : "", edge->load * 100);
+    return text->len > 0 ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
+/* Words stand on white at `t` of the line, 0 to 1. */
+static void
+draw_words(const FabClusterPage *page, Agraph_t *graph, const FabClusterEdge *edge, const double *x, const double *y,
+           double t)
+{
+    g_autofree char *words = page->edges->len <= MOST_WORDS || edge->faults > 0 ? words_of(page, edge) : NULL;
+    g_autofree char *name = g_strdup_printf("(words %u %u)", edge->a, edge->b), *markup = NULL;
+    double u = 1 - t, b[] = { u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t };
+    FabDiagramArea area = { 0, 0, 0, 0 };
+
+    if (words == NULL)
+        return;
+    for (int i = 0; i < 4; i++) {
+        area.left += b[i] * x[i];
+        area.top += b[i] * y[i];
+    }
+    area = (FabDiagramArea) { area.left - 1, area.top - 1, area.left + 1, area.top + 1 };
+    markup = g_strdup_printf("<table border=\"0\" cellborder=\"0\" cellspacing=\"0\" cellpadding=\"1\" "
+                             "bgcolor=\"#ffffff\"><tr><td>%s</td></tr></table>", words);
+    fab_diagram_set(fab_diagram_add_node(graph, name, &area, markup), "fontsize", "9");
+}
+
+/* What the line looks like: as its cables are, as busy as the busiest, or as the faults leave them. */
+static void
+stroke_of(const FabClusterPage *page, const FabClusterEdge *edge, FabDiagramStroke *stroke)
+{
+    const FabTopologyLink *link = &page->topology->links[edge->link];
+
+    if (edge->faults > 0 && (page->load == NULL || (edge->faults == edge->count && edge->left <= 0))) {
+        fab_diagram_fault_stroke(edge->faults == edge->count ? edge->left : fmax(edge->left, 0.5), stroke);
+        return;
+    }
+    if (page->load != NULL)
+        fab_diagram_load_stroke(edge->load, link->medium, stroke);
+    else
+        fab_diagram_stroke(link, stroke);
+    stroke->style = edge->faults > 0 ? "dashed" : "solid";
+    if (page->load == NULL)
+        stroke->pen = edge->count > 1 ? 2.0 : 1.1;
+}
+
 static void
 draw_edge(const FabClusterPage *page, Agraph_t *graph, const FabClusterEdge *edge)
 {
@@ -47,7 +123,7 @@ draw_edge(const FabClusterPage *page, Agraph_t *graph, const FabClusterEdge *edg
     const FabClusterBox *a = fab_cluster_box(page, edge->a), *b = fab_cluster_box(page, edge->b);
     const FabClusterBox *upper = a->area.top < b->area.top ? a : b, *lower = upper == a ? b : a;
     g_autofree char *from = g_strdup_printf("(box %u)", edge->a), *to = g_strdup_printf("(box %u)", edge->b);
-    g_autofree char *class = fab_diagram_link_class(link);
+    g_autofree char *class = fab_diagram_link_class(link), *words = NULL;
     double x[4], y[4], ax = (upper->area.left + upper->area.right) / 2, bx = (lower->area.left + lower->area.right) / 2;
     FabDiagramStroke stroke;
     Agedge_t *line;
@@ -63,16 +139,18 @@ draw_edge(const FabClusterPage *page, Agraph_t *graph, const FabClusterEdge *edg
     }
     for (int i = 0; i < 4; i++)
         x[i] = ax + (bx - ax) * i / 3.0;
-    if (page->load != NULL)
-        fab_diagram_load_stroke(edge->load, link->medium, &stroke);
-    else
-        fab_diagram_stroke(link, &stroke);
-    stroke.style = "solid";
-    if (page->load == NULL)
-        stroke.pen = edge->count > 1 ? 2.0 : 1.1;
+    stroke_of(page, edge, &stroke);
     line = fab_diagram_add_line(graph, upper == a ? from : to, upper == a ? to : from, x, y, &stroke);
     g_free(stroke.color);
-    fab_diagram_set(line, "tooltip", "%s - %s: %u x %s", a->name, b->name, edge->count, class);
+    words = words_of(page, edge);
+    fab_diagram_set(line, "tooltip", "%s - %s: %u x %s%s%s", a->name, b->name, edge->count, class,
+                    words != NULL ? ", " : "", words != NULL ? words : "");
+    if (upper->area.top == lower->area.top)
+        draw_words(page, graph, edge, x, y, 0.5);
+    else
+        draw_words(page, graph, edge, x, y,
+                   lines_at(page, upper == a ? edge->a : edge->b, lower->area.top) <
+                           lines_at(page, upper == a ? edge->b : edge->a, upper->area.top) ? 0.2 : 0.8);
 }
 
 /* What the cables between two rows are, at the left. */
@@ -161,7 +239,7 @@ row_top(const FabClusterPage *page, uint32_t level)
 Agraph_t *
 fab_diagram_cluster_draw(FabDiagram *diagram, bool expand)
 {
-    g_autoptr(FabClusterPage) page = fab_cluster_page_new(diagram->topology, diagram->load, expand);
+    g_autoptr(FabClusterPage) page = fab_cluster_page_new(diagram->topology, diagram->load, diagram->left, expand);
     Agraph_t *graph = fab_diagram_graph_styled(diagram->topology->name);
 
     for (uint32_t l = 0; l <= page->levels; l++) {
@@ -176,5 +254,7 @@ fab_diagram_cluster_draw(FabDiagram *diagram, bool expand)
         draw_detail(page, graph);
     diagram->area = (FabDiagramArea) { page->left, page->top, fmax(page->right, page->left + 700), page->bottom };
     fab_diagram_add_title(diagram, graph);
+    diagram->area.bottom -= page->detail ? 44 : 8; /* the last row ends above it */
+    fab_diagram_add_scale(diagram, graph);
     return graph;
 }

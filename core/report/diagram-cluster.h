@@ -22,12 +22,14 @@ typedef struct {
 /* Cables between two boxes. */
 typedef struct {
     uint32_t a, b, count, link;
-    double load;
+    uint32_t faults; /* how many of them have one */
+    double load, left; /* of the busiest; of the slowest what faults leave */
 } FabClusterEdge;
 
 typedef struct {
     const FabTopology *topology;
     const FabDiagramLoad *load;
+    const double *kept;  /* what faults leave of each link; NULL: all */
     bool expand, detail;
     uint32_t levels;     /* of switches; row 0 holds the nodes */
     uint32_t *level;     /* of vertices, 0: no switch */
@@ -52,7 +54,8 @@ fab_cluster_vertex(const FabClusterPage *page, FabVertex vertex)
 }
 
 /* diagram-cluster-plan.c: what is drawn, and where. `expand`: every switch and node has a box of its own. */
-FabClusterPage *fab_cluster_page_new(const FabTopology *topology, const FabDiagramLoad *load, bool expand);
+FabClusterPage *fab_cluster_page_new(const FabTopology *topology, const FabDiagramLoad *load, const double *left,
+                                     bool expand);
 void fab_cluster_page_free(FabClusterPage *page);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabClusterPage, fab_cluster_page_free)
 

@@ -312,7 +312,11 @@ set_tooltip(const FabDiagram *diagram, Agedge_t *line, const FabDiagramEdge *edg
         g_string_append_printf(text, "%u \303\227 %s each", edge->count, class);
     else
         g_string_append(text, class);
-    if (diagram->load != NULL && isfinite(edge->load) && !fab_link_is_unlimited(link))
+    if (edge->left < 1) {
+        g_autofree char *fault = fab_diagram_fault_text(edge->left);
+        g_string_append_printf(text, ", %s", fault);
+    }
+    if (diagram->load != NULL && isfinite(edge->load) && edge->left > 0 && !fab_link_is_unlimited(link))
         g_string_append_printf(text, ", %.0f %% busy", edge->load * 100);
     fab_diagram_set(line, "tooltip", "%s", text->str);
 }
@@ -327,10 +331,14 @@ add_edge(const FabDiagram *diagram, Agraph_t *graph, uint32_t index)
     FabDiagramStroke stroke;
     Agedge_t *line;
 
-    if (diagram->load != NULL)
+    if (edge->left < 1 && (diagram->load == NULL || edge->left <= 0))
+        fab_diagram_fault_stroke(edge->left, &stroke);
+    else if (diagram->load != NULL)
         fab_diagram_load_stroke(edge->load, link->medium, &stroke);
     else
         fab_diagram_stroke(link, &stroke);
+    if (edge->left < 1)
+        stroke.style = "dashed";
     line = fab_diagram_add_line(graph, from, to, edge->x, edge->y, &stroke);
     g_free(stroke.color);
     set_tooltip(diagram, line, edge, from, to);

@@ -258,6 +258,44 @@ add_scale(Pen *pen)
     next_line(pen);
 }
 
+/* How many links are gone, and how many are slower, if any. */
+static void
+add_faults(Pen *pen)
+{
+    const FabDiagram *diagram = pen->diagram;
+    uint32_t down = 0, slower = 0;
+
+    for (uint32_t l = 0; l < diagram->topology->link_count; l++) {
+        down += fab_diagram_left(diagram->left, l) <= 0;
+        slower += fab_diagram_left(diagram->left, l) > 0 && fab_diagram_left(diagram->left, l) < 1;
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        g_autofree char *text = g_strdup_printf("%s: %u", kind == 0 ? "down by a fault" : "slower by a fault",
+                                                kind == 0 ? down : slower);
+        FabDiagramStroke stroke;
+        if ((kind == 0 ? down : slower) == 0)
+            continue;
+        fab_diagram_fault_stroke(kind == 0 ? 0 : 0.5, &stroke);
+        if (kind == 1 && diagram->load != NULL) { /* colour means something else then */
+            g_free(stroke.color);
+            stroke.color = g_strdup("#4a5568");
+        }
+        add_sample(pen, &stroke, text);
+        g_free(stroke.color);
+    }
+    next_line(pen);
+}
+
+void
+fab_diagram_add_scale(const FabDiagram *diagram, Agraph_t *graph)
+{
+    Pen pen = { .diagram = diagram, .graph = graph, .x = diagram->area.left, .y = diagram->area.bottom + 34 };
+
+    if (diagram->load != NULL)
+        add_scale(&pen);
+    add_faults(&pen);
+}
+
 void
 fab_diagram_add_legend(const FabDiagram *diagram, Agraph_t *graph)
 {
@@ -267,5 +305,6 @@ fab_diagram_add_legend(const FabDiagram *diagram, Agraph_t *graph)
     next_line(&pen);
     if (diagram->load != NULL)
         add_scale(&pen);
+    add_faults(&pen);
     add_classes(&pen);
 }

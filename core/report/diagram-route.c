@@ -75,7 +75,7 @@ collect(FabDiagram *diagram)
     for (uint32_t l = 0; l < topology->link_count; l++) {
         const FabTopologyLink *link = &topology->links[l];
         FabDiagramEnd a = end_of(diagram, link->a), b = end_of(diagram, link->b);
-        double load = link_load(diagram, l);
+        double load = link_load(diagram, l), left = fab_diagram_left(diagram->left, l);
         g_autofree char *class = fab_diagram_link_class(link);
         g_autofree char *key = NULL;
         gpointer found;
@@ -87,14 +87,14 @@ collect(FabDiagram *diagram)
             a = b;
             b = swap;
         }
-        key = g_strdup_printf("%d %u %d %u %d %s", a.block, a.index, b.block, b.index, link->medium, class);
+        key = g_strdup_printf("%d %u %d %u %d %.3f %s", a.block, a.index, b.block, b.index, link->medium, left, class);
         if (g_hash_table_lookup_extended(known, key, NULL, &found)) {
             FabDiagramEdge *edge = &g_array_index(diagram->edges, FabDiagramEdge, GPOINTER_TO_UINT(found));
             edge->count++;
             if (isnan(edge->load) || load > edge->load)
                 edge->load = load;
         } else {
-            FabDiagramEdge edge = { .a = a, .b = b, .link = l, .count = 1, .load = load };
+            FabDiagramEdge edge = { .a = a, .b = b, .link = l, .count = 1, .load = load, .left = left };
             g_hash_table_insert(known, g_steal_pointer(&key), GUINT_TO_POINTER(diagram->edges->len));
             g_array_append_val(diagram->edges, edge);
         }
@@ -354,6 +354,13 @@ add_label(FabDiagram *diagram, FabDiagramEdge *edge, GHashTable *said)
     g_autofree char *key = NULL;
     bool fresh = false;
 
+    if (edge->left < 1) { /* whatever its neighbours say */
+        g_autofree char *words = full_label(diagram, edge, "\n"), *fault = fab_diagram_fault_text(edge->left);
+        g_autofree char *busy = diagram->load != NULL && isfinite(edge->load) && edge->left > 0
+            ? g_strdup_printf(", %.0f %%", edge->load * 100) : g_strdup("");
+        edge->label = g_strdup_printf("%s%s%s%s", fault, busy, mesh ? "" : "\n", mesh ? "" : words);
+        return;
+    }
     if (mesh || row)
         key = g_strdup_printf("%s %u %s", mesh ? "mesh" : "row", edge->count, class);
     else

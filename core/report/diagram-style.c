@@ -73,6 +73,21 @@ fab_diagram_load_stroke(double load, FabMedium medium, FabDiagramStroke *stroke)
     stroke->pen = 1.8 + 0.9 * step;
 }
 
+void
+fab_diagram_fault_stroke(double left, FabDiagramStroke *stroke)
+{
+    /* A colour that neither a medium nor a load has; what is gone is pale. */
+    stroke->color = g_strdup(left > 0 ? "#c0267e" : "#9aa3ae");
+    stroke->style = "dashed";
+    stroke->pen = left > 0 ? 2.6 : 1.3;
+}
+
+char *
+fab_diagram_fault_text(double left)
+{
+    return left > 0 ? g_strdup_printf("%.3g %% left", left * 100) : g_strdup("down");
+}
+
 /* To three digits: "63 GB/s", not "63.02 GB/s". */
 static double
 three_digits(double value)

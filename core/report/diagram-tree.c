@@ -398,13 +398,14 @@ joins_boxes(const FabTopology *topology)
 }
 
 FabDiagram *
-fab_diagram_new(const FabTopology *topology, const FabDiagramLoad *load, bool expand)
+fab_diagram_new(const FabTopology *topology, const FabDiagramLoad *load, const double *left, bool expand)
 {
     FabDiagram *diagram = g_new0(FabDiagram, 1);
     size_t count = topology->vertex_count;
 
     diagram->topology = topology;
     diagram->load = load;
+    diagram->left = left;
     diagram->items = g_array_new(FALSE, TRUE, sizeof(FabDiagramItem));
     diagram->units = g_array_new(FALSE, TRUE, sizeof(FabDiagramUnit));
     diagram->blocks = g_array_new(FALSE, TRUE, sizeof(FabDiagramBlock));

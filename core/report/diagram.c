@@ -87,9 +87,10 @@ draw(FabDiagram *diagram, bool expand)
 
 /* The picture as bytes; gvFreeRenderData(). NULL: Graphviz lacks the format. */
 static char *
-draw_as(const FabTopology *topology, const FabDiagramLoad *load, const char *format, bool expand, unsigned *length)
+draw_as(const FabTopology *topology, const FabDiagramLoad *load, const double *left, const char *format, bool expand,
+        unsigned *length)
 {
-    g_autoptr(FabDiagram) diagram = fab_diagram_new(topology, load, expand && topology->node_count == 0);
+    g_autoptr(FabDiagram) diagram = fab_diagram_new(topology, load, left, expand && topology->node_count == 0);
     locale_t plain, before;
     Agraph_t *graph;
     char *data;
@@ -112,8 +113,8 @@ draw_as(const FabTopology *topology, const FabDiagramLoad *load, const char *for
 }
 
 bool
-fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, const char *path, bool expand,
-                   GError **error)
+fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, const double *left, const char *path,
+                   bool expand, GError **error)
 {
     const char *format = format_of(path, error);
     unsigned length = 0;
@@ -122,7 +123,7 @@ fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, cons
 
     if (format == NULL)
         return false;
-    data = draw_as(topology, load, format, expand, &length);
+    data = draw_as(topology, load, left, format, expand, &length);
     if (data == NULL)
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: Graphviz cannot render %s here; its plugin is missing",
                     path, format);
@@ -136,7 +137,7 @@ char *
 fab_report_diagram_svg(const FabTopology *topology, const FabDiagramLoad *load, GError **error)
 {
     unsigned length = 0;
-    char *data = draw_as(topology, load, "svg", false, &length), *text;
+    char *data = draw_as(topology, load, NULL, "svg", false, &length), *text;
 
     if (data == NULL) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "Graphviz cannot render svg here; its plugin is missing");

@@ -78,6 +78,7 @@ typedef struct {
     uint32_t link;  /* one of them */
     uint32_t count; /* how many */
     double load;    /* of the busiest direction of all, NaN: unknown */
+    double left;    /* what faults leave of each */
     char *label;    /* NULL: explained by a neighbour and the legend */
     double x[4], y[4]; /* Bezier curve from a to b */
     double label_x, label_y; /* centre of the label */
@@ -86,6 +87,7 @@ typedef struct {
 typedef struct {
     const FabTopology *topology;
     const FabDiagramLoad *load;
+    const double *left; /* what faults leave of each link; NULL: all */
     GArray *items, *units, *blocks, *frames, *edges; /* FabDiagramItem, ... */
     uint32_t *item_of; /* vertex to item; FAB_DIAGRAM_NONE: folded */
     uint32_t *unit_of; /* vertex to unit; FAB_DIAGRAM_NONE: a spine */
@@ -107,7 +109,7 @@ fab_diagram_vertex(const FabDiagram *diagram, uint32_t index)
 }
 
 /* diagram-tree.c: what is drawn. `expand`: every vertex. */
-FabDiagram *fab_diagram_new(const FabTopology *topology, const FabDiagramLoad *load, bool expand);
+FabDiagram *fab_diagram_new(const FabTopology *topology, const FabDiagramLoad *load, const double *left, bool expand);
 void fab_diagram_free(FabDiagram *diagram);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabDiagram, fab_diagram_free)
 
@@ -141,6 +143,17 @@ void fab_diagram_stroke(const FabTopologyLink *link, FabDiagramStroke *stroke);
 /* For a utilisation from 0 to 1; NaN: unknown. */
 void fab_diagram_load_stroke(double load, FabMedium medium, FabDiagramStroke *stroke);
 
+/* Of a link of which a fault leaves only so much, instead of its own. */
+void fab_diagram_fault_stroke(double left, FabDiagramStroke *stroke);
+/* "down", "50 % left". Owned by the caller. */
+char *fab_diagram_fault_text(double left);
+/* What faults leave of a link, 1 where there are none. */
+static inline double
+fab_diagram_left(const double *left, uint32_t link)
+{
+    return left != NULL ? left[link] : 1;
+}
+
 /* "NVLink 4 x18", "450 GB/s": the two lines of a label; no rate (NULL) without a limit. Owned by the caller. */
 char *fab_diagram_link_kind(const FabTopologyLink *link);
 char *fab_diagram_link_rate(const FabTopologyLink *link);
@@ -171,5 +184,7 @@ void fab_diagram_set(void *object, const char *name, const char *format, ...) G_
 /* diagram-legend.c: title, caption and the explanation of what occurs. */
 void fab_diagram_add_title(const FabDiagram *diagram, Agraph_t *graph);
 void fab_diagram_add_legend(const FabDiagram *diagram, Agraph_t *graph);
+/* Only what a page of a cluster does not say itself: the scale of loads, and what faults look like. */
+void fab_diagram_add_scale(const FabDiagram *diagram, Agraph_t *graph);
 
 #endif

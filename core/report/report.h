@@ -25,9 +25,12 @@ typedef struct {
     char *caption; /* "all_reduce ring, 1 GiB, 1.9 ms" */
 } FabDiagramLoad;
 
-/* Draws to `path`; the format is its suffix: svg, png, pdf, dot. `load` may be NULL. Refuses others by name. */
-bool fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, const char *path, bool expand,
-                        GError **error);
+/*
+ * Draws to `path`; the format is its suffix: svg, png, pdf, dot; others are refused by name. `load` may be NULL.
+ * `left`: what faults leave of each link, 0 to 1; NULL: all.
+ */
+bool fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, const double *left, const char *path,
+                        bool expand, GError **error);
 
 /* The same as the text of an SVG file. Owned by the caller. */
 char *fab_report_diagram_svg(const FabTopology *topology, const FabDiagramLoad *load, GError **error);
