@@ -185,7 +185,7 @@ typedef struct {
 
 /*
  * Services for build(). The first error is kept and the rest of the build is ignored, so a plugin
- * need not check every call. Asking for a parameter that the table does not declare is an error.
+ * need not check every call: what it gets then is 0, false, "", NULL or FAB_VERTEX_NONE. Asking for a parameter that the table does not declare is an error.
  */
 typedef struct {
     uint32_t size;
