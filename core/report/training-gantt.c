@@ -8,7 +8,7 @@
 #include "report/training.h"
 
 /* SVG units. */
-enum { WIDTH = 1200, LEFT = 110, RIGHT = 1180, TOP = 64, ROW = 22, BOX = 18, TICKS = 8, NUMBER_WIDTH = 12 };
+enum { WIDTH = 1200, LEFT = 110, RIGHT = 1160, TOP = 64, ROW = 22, BOX = 18, TICKS = 8, NUMBER_WIDTH = 12 };
 /* Beyond them a picture shows nothing: --trace has room for all. */
 enum { MOST_STAGES = 256, MOST_PASSES = 100000 };
 
