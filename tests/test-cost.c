@@ -343,7 +343,8 @@ START_TEST(over_nodes_rings_of_simple_are_slower_trees_are_not_and_a_switch_is_p
     ck_assert_double_gt(between[0].send_rate, 0.87 * inside[0].send_rate);
     ck_assert_double_eq(between[1].send_rate, inside[1].send_rate);
     /* Bytes go one way in each of the two steps, and each has its fence. */
-    ck_assert_double_eq(2 * between[2].in_switch_weight, inside[2].in_switch_weight);
+    ck_assert_double_gt(2 * between[2].in_switch_weight, inside[2].in_switch_weight);
+    ck_assert_double_lt(2 * between[2].in_switch_weight, 1.2 * inside[2].in_switch_weight);
     ck_assert_int_eq(between[2].in_switch_ps, inside[2].in_switch_ps);
     ck_assert_double_gt(between[2].copy_rate, inside[2].copy_rate); /* fewer of its warps copy */
     ck_assert_int_eq(inside[0].post_ps, 0);

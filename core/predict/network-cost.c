@@ -15,10 +15,16 @@ static const double message_us[] = { 0, 9.0, 15.0 }; /* LL, LL128, Simple */
 #define NVLS_TREE_US 24.0
 
 /*
- * A CTA of NVLSTree copies with 11 of its 20 warps where one of NVLS does with 15, so that each of them is faster (1.1
- * to 1.36): 5 warps that gather in each of 16 channels pass 264 GB/s on two p5 (8 and 16 GiB).
+ * A CTA of NVLSTree copies this much at least, GB/s, 66 to 80: 5 of 20 warps that gather in each of 16 channels pass
+ * 264 GB/s on two p5 (8 and 16 GiB), more than Hopper's constant, which NVLS inside a node does not bind.
  */
-#define NVLS_TREE_COPY 1.125
+#define NVLS_TREE_COPY 67.5
+
+/*
+ * Bytes on NVLink take so many times as long when nodes read through their switch and multicast apart, 1.05 to 1.18:
+ * 264 GB/s of 277 on two p5, 430 and 402 of 474 on two and three racks of 64 GB200.
+ */
+#define APART 1.08
 
 /*
  * What a CTA reaches of its Simple rates in rings over nodes, 0.88 to 0.96: all-gather on two A3 Ultra, which neither
@@ -79,7 +85,7 @@ fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed
         return;
     /* Reading through the switch and multicasting are two steps here, one in NVLS: bytes one way and a fence each. */
     execution->fused = true;
-    execution->in_switch_weight /= 2;
-    execution->copy_rate *= NVLS_TREE_COPY;
+    execution->in_switch_weight *= APART / 2;
+    execution->copy_rate = MAX(execution->copy_rate, NVLS_TREE_COPY * 1e9 * speed);
     execution->local_ps = execution->in_switch_ps / MAX(facts->local, 1);
 }
