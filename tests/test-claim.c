@@ -222,6 +222,10 @@ START_TEST(steps_that_exchange_little_are_told_apart_by_the_link_alone)
     /* Stages exchange little, so that the error of the kernels is nearly all of it. */
     g_autoptr(FabScenario) bridge = step("ws2-bridge-a6000", "parallel.pp=2"), bare = step("ws2-x16", "parallel.pp=2");
     g_autoptr(FabScenario) other = step("ws2-x16", "parallel.tp=2");
+    g_auto(GStrv) sets = g_strsplit("topology.name=ws2-bridge-a6000|topology.gpu=rtx-a6000|model.preset=gpt-2|"
+                                    "training.precision=bf16|training.micro_batch=4|training.global_batch=8|"
+                                    "parallel.pp=2|fault.kind=slow-gpu|fault.at=GPU 1|fault.factor=1.2", "|", -1);
+    g_autoptr(FabScenario) slow = fab_scenario_from_sets(sets, NULL);
     g_autoptr(FabOutcome) a = fab_outcome_new(bare, NULL, NULL, NULL, NULL);
     g_autoptr(FabOutcome) b = fab_outcome_new(bridge, NULL, NULL, NULL, NULL);
     FabRatio apart = fab_ratio_of(a->rows->pdata[0], b->rows->pdata[0]), paired = { .known = false };
@@ -237,6 +241,7 @@ START_TEST(steps_that_exchange_little_are_told_apart_by_the_link_alone)
     ck_assert_double_lt(paired.low, paired.value);
     ck_assert_double_gt(paired.high, paired.value);
     ck_assert(!fab_pair_ratio(other, bridge, &paired, &share, &basis, &error));
+    ck_assert(!fab_pair_ratio(bare, slow, &paired, &share, &basis, &error));
     ck_assert_ptr_null(error);
 }
 END_TEST

@@ -132,7 +132,7 @@ fab_pair_ratio(const FabScenario *a, const FabScenario *b, FabRatio *ratio, doub
     g_auto(Side) first = { .scenario = NULL }, second = { .scenario = NULL };
     double work;
 
-    if (a->kind != FAB_SCENARIO_TRAINING || b->kind != FAB_SCENARIO_TRAINING)
+    if (a->kind != FAB_SCENARIO_TRAINING || b->kind != FAB_SCENARIO_TRAINING || a->faults->len + b->faults->len > 0)
         return false;
     if (!side_init(&first, a, error) || !side_init(&second, b, error) || !is_pair(&first, &second))
         return false;
