@@ -111,8 +111,9 @@ distance(const char *a, const char *b)
     return row[length];
 }
 
-const char *
-fabm_nearest(const char *word, const char *const *words)
+/* The word that is nearest in spelling, or NULL when none is near. */
+static const char *
+find_nearest(const char *word, const char *const *words)
 {
     size_t best = strlen(word) / 3 + 2;
     const char *nearest = NULL;
@@ -131,7 +132,7 @@ fabm_nearest(const char *word, const char *const *words)
 const char *
 fabm_hint(const char *word, const char *const *words, char *room, size_t size)
 {
-    const char *nearest = fabm_nearest(word, words);
+    const char *nearest = find_nearest(word, words);
 
     room[0] = '\0';
     if (nearest != NULL)

@@ -34,10 +34,7 @@ void *fabm_grow(void *old, size_t count, size_t size);
 /* Host clock that never goes back, in microseconds. */
 double fabm_now_us(void);
 
-/* The word of the NULL-terminated list that is nearest in spelling, or NULL when none is near. */
-const char *fabm_nearest(const char *word, const char *const *words);
-
-/* "; did you mean ...?" or "", in `room` of `size` bytes. */
+/* "; did you mean ...?" of the NULL-terminated list, or "" where none is near, in `room` of `size` bytes. */
 const char *fabm_hint(const char *word, const char *const *words, char *room, size_t size);
 
 #endif

@@ -40,13 +40,7 @@ fabm_nccl_open(FabmNccl *nccl, const char *path, FabmFailure *failure)
         return true;
     fabm_fail(failure, FABM_EXIT_MACHINE, "NCCL is version %d, must be %d (2.10) or later", nccl->version,
               FABM_NCCL_OLDEST);
-    fabm_nccl_close(nccl);
-    return false;
-}
-
-void
-fabm_nccl_close(FabmNccl *nccl)
-{
     fabm_library_close(nccl->library);
     nccl->library = NULL;
+    return false;
 }

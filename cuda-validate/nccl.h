@@ -30,7 +30,6 @@ typedef struct {
 
 /* `path` NULL: looked for. */
 bool fabm_nccl_open(FabmNccl *nccl, const char *path, FabmFailure *failure);
-void fabm_nccl_close(FabmNccl *nccl);
 
 /* True when `result` is 0; else a failure with NCCL's own words. */
 bool fabm_nccl_good(const FabmNccl *nccl, int result, const char *what, FabmFailure *failure);

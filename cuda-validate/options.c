@@ -100,14 +100,6 @@ take_bytes(const char *text, uint64_t *bytes, const char **end)
 }
 
 bool
-fabm_parse_bytes(const char *text, uint64_t *bytes)
-{
-    const char *end;
-
-    return take_bytes(text, bytes, &end) && *end == '\0';
-}
-
-bool
 fabm_parse_sizes(const char *text, FabmNumbers *sizes)
 {
     uint64_t low, high, factor = 2;

@@ -47,10 +47,7 @@ bool fabm_options_parse(FabmOptions *options, int argc, char **argv, FabmFailure
 /* A table of options for --help. */
 void fabm_options_help(FabmText *text);
 
-/* "4K", "64MiB", "1G": bytes, powers of 1024. */
-bool fabm_parse_bytes(const char *text, uint64_t *bytes);
-
-/* "4K:1G" (doubling), "4K:1G:4", "4K,1M"; at most FABM_MOST. */
+/* "4K:1G" (doubling), "4K:1GiB:4", "4K,1M": bytes, powers of 1024; at most FABM_MOST. */
 bool fabm_parse_sizes(const char *text, FabmNumbers *sizes);
 
 /* "0,2-5". */

@@ -6,6 +6,7 @@
 
 #include "report/device.h"
 #include "scenario/scenario.h"
+#include "suite.h"
 #include "validate/device.h"
 #include "predict/run.h"
 
@@ -333,27 +334,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("device");
-    TCase *tcase = tcase_create("rows");
-    SRunner *runner;
-    int failed;
+    TCase *tests = tcase_create("device");
 
-    tcase_add_test(tcase, ctas_move_data_at_their_rate_until_memory_or_cache_is_full);
-    tcase_add_test(tcase, copies_and_pipelines_take_what_their_scenarios_take);
-    tcase_add_test(tcase, products_run_on_the_matrix_units);
-    tcase_add_test(tcase, copies_inside_a_gpu_are_those_between_virtual_ones);
-    tcase_add_test(tcase, short_copies_wait_for_the_host);
-    tcase_add_test(tcase, a_message_between_gpus_takes_what_a_hop_of_its_protocol_costs);
-    tcase_add_test(tcase, a_copy_takes_sms_from_a_product_and_then_memory);
-    tcase_add_test(tcase, a_product_that_needs_the_memory_keeps_its_sms_part_of_it);
-    tcase_add_test(tcase, a_kernel_is_as_fast_as_its_arithmetic_or_memory);
-    tcase_add_test(tcase, stages_share_a_gpu_with_their_kernels_rates);
-    tcase_add_test(tcase, a_table_without_a_machine_says_so);
-    tcase_add_test(tcase, reports_have_every_row_and_the_means);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, ctas_move_data_at_their_rate_until_memory_or_cache_is_full);
+    tcase_add_test(tests, copies_and_pipelines_take_what_their_scenarios_take);
+    tcase_add_test(tests, products_run_on_the_matrix_units);
+    tcase_add_test(tests, copies_inside_a_gpu_are_those_between_virtual_ones);
+    tcase_add_test(tests, short_copies_wait_for_the_host);
+    tcase_add_test(tests, a_message_between_gpus_takes_what_a_hop_of_its_protocol_costs);
+    tcase_add_test(tests, a_copy_takes_sms_from_a_product_and_then_memory);
+    tcase_add_test(tests, a_product_that_needs_the_memory_keeps_its_sms_part_of_it);
+    tcase_add_test(tests, a_kernel_is_as_fast_as_its_arithmetic_or_memory);
+    tcase_add_test(tests, stages_share_a_gpu_with_their_kernels_rates);
+    tcase_add_test(tests, a_table_without_a_machine_says_so);
+    tcase_add_test(tests, reports_have_every_row_and_the_means);
+    return run_tests(tests);
 }

@@ -44,10 +44,4 @@ FabLayerTimes fab_logits_times(const FabGpuRates *rates, const FabTraining *trai
 /* Adam on `parameters` of one GPU. */
 double fab_optimiser_seconds(const FabGpuRates *rates, const FabTraining *training, double parameters);
 
-static inline double
-fab_kernel_total(const FabKernelTimes *times)
-{
-    return times->matrix + times->attention + times->memory;
-}
-
 #endif
