@@ -184,8 +184,9 @@ typedef struct {
 /* ------------------------------------------------------------------ the host */
 
 /*
- * Services for build(). The first error is kept and the rest of the build is ignored, so a plugin
- * need not check every call: what it gets then is 0, false, "", NULL or FAB_VERTEX_NONE. Asking for a parameter that the table does not declare is an error.
+ * Services for build(). The first error is kept and the rest of the build is ignored, so a plugin need not check every
+ * call: what it gets then is 0, false, "", NULL or FAB_VERTEX_NONE. Asking for a parameter that the table does not
+ * declare is an error.
  */
 typedef struct {
     uint32_t size;
