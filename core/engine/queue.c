@@ -218,16 +218,16 @@ list_take(FabQueue *queue, int64_t when, uint32_t list)
     return data;
 }
 
-static uint32_t
+static inline uint32_t
 take_first(FabQueue *queue)
 {
-    Entry first = queue->heap[0];
+    uint32_t data = queue->heap[0].data;
 
     queue->pending--;
-    if (first.order & 1)
-        return list_take(queue, first.when, first.data);
+    if (queue->heap[0].order & 1)
+        return list_take(queue, queue->heap[0].when, data);
     heap_drop_first(queue);
-    return first.data;
+    return data;
 }
 
 bool

@@ -24,7 +24,7 @@ enum {
  * flows of eight resources; a connection; to another node also a route over three levels of switches, as found and as
  * it is looked for.
  */
-enum { STREAM_BYTES = 640, CONNECTION_BYTES = 64, SLOT_BYTES = 8, REMOTE_BYTES = 1536, REMOTE_SLOT_BYTES = 16 };
+enum { STREAM_BYTES = 640, CONNECTION_BYTES = 64, SLOT_BYTES = 8, REMOTE_BYTES = 512, REMOTE_SLOT_BYTES = 16 };
 
 static uint64_t
 streams_of(const FabProgram *program)
@@ -129,7 +129,7 @@ fab_work_least(const FabProgram *program)
     return sum(program, program->alike != NULL ? least_slices : stream_slices);
 }
 
-/* The share of connections that lead to another node, by the steps that send. */
+/* The share of connections that lead to another node, by the steps that send, of ranks at all places of their nodes. */
 static double
 remote_share(const FabProgram *program, uint32_t local)
 {
@@ -137,7 +137,10 @@ remote_share(const FabProgram *program, uint32_t local)
 
     for (uint64_t i = 0; i < samples && local > 0; i++) {
         FabStream stream = sample(program, i, samples);
-        uint64_t steps = count_steps(program, &stream), parts = MIN(steps, PARTS);
+        uint64_t steps, parts;
+        stream.rank = (uint32_t)((stream.rank + i) % program->ranks);
+        steps = count_steps(program, &stream);
+        parts = MIN(steps, PARTS);
         for (uint64_t k = 0; k < parts; k++) {
             FabStep step;
             if (!has_step(program, &stream, (uint64_t)((double)steps * (double)k / (double)parts), &step))
