@@ -160,7 +160,13 @@ class Validate(unittest.TestCase):
         self.assertRegex(self.prints(several, CASE, "--clusters"), r"validation: 1 measurements, 1 of them scored")
         result = json.loads(self.prints(several, "--clusters", "--json"))
         self.assertEqual([row["algorithm"] for row in result["cases"][0]["rows"]], ["tree", "tree"])
-        self.refuses(r"--clusters and --leave-one-out exclude each other", several, "--clusters", "--leave-one-out")
+        self.refuses(r"name one cluster over several nodes, two clusters", several, "--clusters", "--leave-one-out")
+        other = "deepops-dgxa100-4n-allreduce-hdr"
+        text = self.prints(several, other, "--clusters", "--leave-one-out")
+        self.assertRegex(text, r"(?s)Left out: each cluster.*of 2 clusters")
+        source = self.prints(several, other, "--clusters", "--leave-one-out", "--interval-table")
+        self.assertRegex(source, r"\.known\[FAB_CONNECTION_NETWORK\]\[FAB_FAMILY_RING\]")
+        self.assertIn("fab_intervals_networks(void)", source)
 
     def test_clusters_are_summed_up_and_what_is_too_large_is_named(self):
         ids = ("nccl1801-gb200-3xnvl4-allreduce-tree", "deepops-dgxa100-4n-allreduce-hdr",

@@ -67,16 +67,23 @@ fill_noise(double *values, guint count, guint seed, double spread)
 }
 
 static FabResult *
-run_on(const char *machine, const char *more)
+run_with(const char *machine, const char *more, const char *most)
 {
     g_autofree char *topology = g_strconcat("topology.name=", machine, NULL);
-    const char *const sets[] = { topology, "collective.operation=all_reduce", "collective.sizes=1K,1M,1G", more, NULL };
+    const char *const sets[] = { topology, "collective.operation=all_reduce", "collective.sizes=1K,1M,1G", more, most,
+                                 NULL };
     g_autoptr(GError) error = NULL;
     g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
     FabResult *result = scenario != NULL ? fab_run(scenario, NULL, NULL, &error) : NULL;
 
     ck_assert_msg(result != NULL, "%s", error != NULL ? error->message : "");
     return result;
+}
+
+static FabResult *
+run_on(const char *machine, const char *more)
+{
+    return run_with(machine, more, NULL);
 }
 
 START_TEST(a_kind_is_written_and_read_back)
@@ -408,6 +415,9 @@ START_TEST(the_connection_is_the_slowest_between_neighbours)
         { "azure-ncv4", "collective.peer=sys", "pcie-peer/ring/ampere" },
         { "azure-ncv4", "collective.peer=nvlink", "pcie-staged/ring/ampere" },
         { "pcie-host", NULL, "pcie-staged/ring/" },
+        { "superpod-a100", "topology.nodes=2", "network/ring/ampere" },
+        { "superpod-a100", "collective.ranks=8", "nvswitch/ring/ampere" },
+        { "alps-gh200", "collective.ranks=8", "shared-network/ring/hopper" },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -418,11 +428,73 @@ START_TEST(the_connection_is_the_slowest_between_neighbours)
 }
 END_TEST
 
+START_TEST(a_prediction_over_several_nodes_has_the_interval_of_clusters)
+{
+    g_autoptr(FabResult) own = run_on("superpod-a100", "topology.nodes=2");
+    g_autoptr(FabResult) shared = run_on("polaris", "collective.ranks=8");
+    g_autoptr(FabResult) other = run_with("aws-p5-x8", "topology.sharp=on", "collective.NCCL_COLLNET_ENABLE=1");
+
+    for (guint i = 0; i < own->rows->len; i++) {
+        const FabResultRow *row = own->rows->pdata[i];
+        ck_assert(row->low_ps > 0 && row->low_ps <= row->time_ps && row->time_ps <= row->high_ps);
+    }
+    ck_assert(!own->guessed && !shared->guessed && other->guessed);
+    ck_assert_msg(strstr(own->interval, " clusters with a network of their own (") != NULL, "%s", own->interval);
+    ck_assert_msg(strstr(shared->interval, " clusters with a network that others share (") != NULL, "%s",
+                  shared->interval);
+    ck_assert_msg(g_str_has_prefix(other->interval, "no cluster of this kind was ever measured (Hopper GPUs over a "
+                                                    "network of another kind): "), "%s", other->interval);
+}
+END_TEST
+
+/* Kernels are one class there, and what shares a network another one than what does not. */
+START_TEST(clusters_are_told_apart_by_their_networks_alone)
+{
+    g_autoptr(FabValidation) validation = empty();
+    FabIntervals intervals;
+    double slow[20], exact[20] = { 0 };
+
+    for (guint i = 0; i < G_N_ELEMENTS(slow); i++)
+        slow[i] = 1;
+    for (guint m = 0; m < 20; m++) {
+        g_autofree char *own = g_strdup_printf("own %u", m), *shared = g_strdup_printf("shared %u", m);
+        add_machine(validation, own, m % 2 == 0 ? "network/ring/hopper" : "network/nvls/hopper", 1 << 20,
+                    G_N_ELEMENTS(exact), exact);
+        add_machine(validation, shared, "shared-network/ring/hopper", 1 << 20, G_N_ELEMENTS(slow), slow);
+    }
+    fab_intervals_fit(validation, NULL, &intervals);
+    const FabInterval *ring = &intervals.known[FAB_CONNECTION_NETWORK][FAB_FAMILY_RING][FAB_BAND_MIDDLE];
+    const FabInterval *nvls = &intervals.known[FAB_CONNECTION_NETWORK][FAB_FAMILY_IN_SWITCH][FAB_BAND_MIDDLE];
+    const FabInterval *copy = &intervals.known[FAB_CONNECTION_NETWORK][FAB_FAMILY_COPY][FAB_BAND_MIDDLE];
+    ck_assert(ring->low == nvls->low && ring->high == nvls->high);
+    ck_assert_uint_eq(ring->machines, 10);
+    ck_assert_uint_eq(copy->machines, 0);
+    ck_assert_double_gt(intervals.known[FAB_CONNECTION_SHARED_NETWORK][FAB_FAMILY_RING][FAB_BAND_MIDDLE].high, 0.9);
+    ck_assert_double_lt(ring->high, 0.5);
+    ck_assert_uint_eq(intervals.known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING][FAB_BAND_MIDDLE].machines, 0);
+}
+END_TEST
+
+START_TEST(the_shipped_table_of_clusters_is_whole)
+{
+    const FabIntervals *shipped = fab_intervals_networks();
+
+    for (int b = 0; b < FAB_BANDS; b++) {
+        const FabInterval *own = &shipped->known[FAB_CONNECTION_NETWORK][FAB_FAMILY_RING][b];
+        const FabInterval *shared = &shipped->known[FAB_CONNECTION_SHARED_NETWORK][FAB_FAMILY_RING][b];
+        ck_assert_uint_gt(own->machines, 5);
+        ck_assert_uint_gt(shared->machines, 1);
+        ck_assert(own->low < 0 && own->high > 0 && shared->low < 0 && shared->high > 0);
+        ck_assert_double_lt(fab_interval_guess(shipped, (FabBand)b).high, 4);
+    }
+}
+END_TEST
+
 START_TEST(the_shipped_table_is_whole)
 {
     const FabIntervals *shipped = fab_intervals_shipped();
 
-    for (int c = 0; c < FAB_CONNECTIONS; c++) {
+    for (int c = 0; c < FAB_CONNECTION_NETWORK; c++) {
         for (int b = 0; b < FAB_BANDS; b++)
             ck_assert_uint_gt(shipped->known[c][FAB_FAMILY_RING][b].machines, 0);
         for (int f = 0; f < FAB_FAMILIES; f++) {
@@ -442,11 +514,20 @@ START_TEST(a_table_prints_as_the_source_that_holds_it)
     size_t length;
     FILE *out = open_memstream(&text, &length);
 
-    ck_assert(fab_report_interval_table(fab_intervals_shipped(), out, NULL));
+    ck_assert(fab_report_interval_table(fab_intervals_shipped(), false, out, NULL));
     fclose(out);
     ck_assert_ptr_nonnull(strstr(text, "static const FabIntervals shipped = {\n"
                                        "    .known[FAB_CONNECTION_SWITCH][FAB_FAMILY_RING] = {\n        { -0."));
     ck_assert_ptr_nonnull(strstr(text, "    .machines[FAB_CONNECTION_STAGED] = {"));
+    ck_assert_ptr_null(strstr(text, "NETWORK"));
+    free(text);
+    out = open_memstream(&text, &length);
+    ck_assert(fab_report_interval_table(fab_intervals_networks(), true, out, NULL));
+    fclose(out);
+    ck_assert_ptr_nonnull(strstr(text, "    .known[FAB_CONNECTION_SHARED_NETWORK][FAB_FAMILY_RING] = {\n        { -"));
+    ck_assert_ptr_nonnull(strstr(text, "    .machines[FAB_CONNECTION_NETWORK] = {"));
+    ck_assert_ptr_nonnull(strstr(text, "fab_intervals_networks(void)"));
+    ck_assert_ptr_null(strstr(text, "STAGED"));
     free(text);
 }
 END_TEST
@@ -478,6 +559,9 @@ main(void)
     tcase_add_test(cases, a_gpu_alone_has_no_interval);
     tcase_add_test(cases, other_intervals_replace_those_that_were_there);
     tcase_add_test(cases, the_connection_is_the_slowest_between_neighbours);
+    tcase_add_test(cases, a_prediction_over_several_nodes_has_the_interval_of_clusters);
+    tcase_add_test(cases, clusters_are_told_apart_by_their_networks_alone);
+    tcase_add_test(cases, the_shipped_table_of_clusters_is_whole);
     tcase_add_test(cases, the_shipped_table_is_whole);
     tcase_add_test(cases, a_table_prints_as_the_source_that_holds_it);
     srunner_run_all(runner, CK_NORMAL);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/paths.h"
+#include "validate/resolve.h"
 
 /* A case of the open set as if `machine` had measured it, every time multiplied by `factor`. */
 static FabMeasurement *
@@ -113,6 +114,66 @@ START_TEST(a_generation_that_one_machine_measured_is_predicted_with_another_ones
 }
 END_TEST
 
+/* What a cluster's network adds to each message, us, as it is resolved. */
+static double
+message_us(FabMeasurement *measurement, bool left_out, bool *borrowed)
+{
+    g_auto(FabResolved) resolved = { 0 };
+
+    (left_out ? fab_resolve_cluster_left_out : fab_resolve_cluster)(measurement, &resolved);
+    ck_assert_msg(resolved.reason == NULL, "%s", resolved.detail);
+    *borrowed = resolved.borrowed;
+    return resolved.topology->network.message_time * 1e6;
+}
+
+START_TEST(what_only_one_cluster_tells_of_its_NICs_is_borrowed_without_it)
+{
+    static const struct {
+        const char *id, *machine;
+        bool borrowed;
+    } cases[] = {
+        { "gcp-a3mega-2n-allgather-tcpxo", "gcp-a3mega", true },
+        { "gcp-a3high-2n-allgather-tcpx", "gcp-a3high", true },
+        { "gcp-rdma-2n-allgather-a3ultra", "gcp-a3ultra", true },
+        { "gcp-a3mega-2n-allgather-tcpxo", "a neighbour with such NICs", false },
+        { "p5-2n-allreduce-nccl2203", "keitaw-p5", false }, /* another cluster has EFA too */
+        { "deepops-dgxa100-4n-allreduce-hdr", "deepops-dgxa100", false },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(FabMeasurement) measurement = case_of(cases[i].id, cases[i].machine, 1);
+        bool borrowed, never;
+        double with = message_us(measurement, false, &never), without = message_us(measurement, true, &borrowed);
+        ck_assert_msg(borrowed == cases[i].borrowed && !never, "%s", cases[i].id);
+        ck_assert_msg((with != without) == borrowed, "%s: %g, without %g", cases[i].id, with, without);
+    }
+}
+END_TEST
+
+START_TEST(clusters_are_predicted_without_themselves)
+{
+    g_autoptr(GPtrArray) measurements = list_of(case_of("gcp-a3mega-2n-allgather-tcpxo", "gcp-a3mega", 1),
+                                                case_of("nccl1801-gb200-3xnvl4-allreduce-tree", "gb200", 1));
+    g_autoptr(GError) error = NULL, alone = NULL;
+    g_autoptr(FabValidation) shipped = fab_validate_clusters(measurements, NULL, 0, NULL, NULL);
+    g_autoptr(FabValidation) left = fab_validate_clusters_left_out(measurements, 0, NULL, NULL, &error);
+    const FabValidationRow *small;
+
+    ck_assert_msg(left != NULL, "%s", error != NULL ? error->message : "");
+    ck_assert(left->left_out && left->clusters);
+    ck_assert_double_lt(shift_of(left, shipped, 0), -0.02); /* messages of EFA take less than those of TCPXO */
+    ck_assert_double_eq_tol(shift_of(left, shipped, 1), 0, 1e-9);
+    small = row_of(left, 0, 0);
+    ck_assert(small->transferred);
+    ck_assert(isfinite(small->low_us) && small->low_us <= small->predicted_us[FAB_PREDICTOR_ENGINE]);
+    ck_assert(!row_of(left, 1, 0)->transferred);
+    g_ptr_array_remove_index(measurements, 1);
+    ck_assert_ptr_null(fab_validate_clusters_left_out(measurements, 0, NULL, NULL, &alone));
+    ck_assert_str_eq(alone->message,
+                     "leave-one-out: the measurements name one cluster over several nodes, two clusters are needed");
+}
+END_TEST
+
 START_TEST(what_cannot_be_left_out_is_refused)
 {
     g_autoptr(GPtrArray) one = list_of(case_of(CASE, "one", 1), case_of(CASE, "one", 1));
@@ -140,6 +201,8 @@ main(void)
     tcase_add_test(cases, a_machine_that_another_one_repeats_is_not_missed);
     tcase_add_test(cases, a_machine_is_predicted_by_what_the_other_one_says);
     tcase_add_test(cases, a_generation_that_one_machine_measured_is_predicted_with_another_ones_kernels);
+    tcase_add_test(cases, what_only_one_cluster_tells_of_its_NICs_is_borrowed_without_it);
+    tcase_add_test(cases, clusters_are_predicted_without_themselves);
     tcase_add_test(cases, what_cannot_be_left_out_is_refused);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

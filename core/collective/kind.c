@@ -4,9 +4,10 @@
 
 const char *const fab_band_names[] = { "below 64 KiB", "64 KiB to 8 MiB", "from 8 MiB", NULL };
 const char *const fab_connection_ids[] = { "nvswitch", "nvlink-mesh", "nvlink-bridge", "pcie-peer", "pcie-staged",
-                                           NULL };
+                                           "network", "shared-network", "other-network", NULL };
 const char *const fab_connection_names[] = { "NVSwitch", "an NVLink mesh", "an NVLink bridge", "PCIe peer to peer",
-                                             "PCIe through host memory", NULL };
+                                             "PCIe through host memory", "a network of their own",
+                                             "a network that others share", "a network of another kind", NULL };
 const char *const fab_family_ids[] = { "ring", "nvls", "send-recv", NULL };
 
 FabBand
@@ -37,9 +38,30 @@ is_meshed(const FabTopology *topology, FabVertex gpu)
     return false;
 }
 
-static FabConnection
-connection_of(const FabTopology *topology, const uint32_t *gpus, const FabMachineFacts *facts)
+bool
+fab_connection_is_network(FabConnection connection)
 {
+    return connection >= FAB_CONNECTION_NETWORK;
+}
+
+static FabConnection
+network_of(const FabTopology *topology, const FabPlan *plan)
+{
+    static const char *const own[] = { "fat-tree", "rail-optimised", "nvl-domain", NULL };
+    bool reduces = g_str_has_prefix(plan->algorithm->name, "collnet") || strcmp(plan->algorithm->name, "nvls") == 0;
+
+    if (reduces || topology->plugin == NULL)
+        return FAB_CONNECTION_OTHER_NETWORK;
+    if (strcmp(topology->plugin, "dragonfly") == 0)
+        return FAB_CONNECTION_SHARED_NETWORK;
+    return g_strv_contains(own, topology->plugin) ? FAB_CONNECTION_NETWORK : FAB_CONNECTION_OTHER_NETWORK;
+}
+
+static FabConnection
+connection_of(const FabTopology *topology, const uint32_t *gpus, const FabMachineFacts *facts, const FabPlan *plan)
+{
+    if (facts->nodes > 1)
+        return network_of(topology, plan);
     if (facts->transport == FAB_TRANSPORT_STAGED)
         return FAB_CONNECTION_STAGED;
     if (facts->transport == FAB_TRANSPORT_PEER)
@@ -58,7 +80,7 @@ fab_kind_of(const FabTopology *topology, const uint32_t *gpus, const FabMachineF
             const FabConstants *constants, const FabPlan *plan)
 {
     const FabKernelCosts *costs = fab_kernel_costs(constants, facts->compute_capability);
-    FabKind kind = { .connection = connection_of(topology, gpus, facts),
+    FabKind kind = { .connection = connection_of(topology, gpus, facts, plan),
                      .family = plan->algorithm->in_switch ? FAB_FAMILY_IN_SWITCH : FAB_FAMILY_RING,
                      .generation = (int)(costs - constants->kernel) };
 

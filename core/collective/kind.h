@@ -19,6 +19,9 @@ typedef enum {
     FAB_CONNECTION_BRIDGE, /* NVLinks to one other GPU */
     FAB_CONNECTION_PEER,   /* PCIe, peer to peer */
     FAB_CONNECTION_STAGED, /* PCIe, through host memory */
+    FAB_CONNECTION_NETWORK, /* several nodes: fat tree, rails, joined racks, with no other users */
+    FAB_CONNECTION_SHARED_NETWORK, /* a dragonfly: those that were measured were shared with other jobs */
+    FAB_CONNECTION_OTHER_NETWORK,  /* any other, and networks that reduce: none was measured */
     FAB_CONNECTIONS
 } FabConnection;
 
@@ -33,6 +36,9 @@ typedef struct {
 
 FabKind fab_kind_of(const FabTopology *topology, const uint32_t *gpus, const FabMachineFacts *facts,
                     const FabConstants *constants, const FabPlan *plan);
+
+/* Whether it is several nodes. */
+bool fab_connection_is_network(FabConnection connection);
 
 /* "nvswitch/ring/hopper", and back; false for what is no such text. g_free() the first. */
 char *fab_kind_format(const FabKind *kind);

@@ -4,6 +4,12 @@
 
 #include "base/units.h"
 
+const FabIntervals *
+fab_intervals_of(const FabKind *kind)
+{
+    return fab_connection_is_network(kind->connection) ? fab_intervals_networks() : fab_intervals_shipped();
+}
+
 FabInterval
 fab_interval_guess(const FabIntervals *intervals, FabBand band)
 {
@@ -36,18 +42,19 @@ sentence_of(const FabIntervals *intervals, const FabKind *kind, bool known)
     const FabConstants *constants = fab_constants_shipped();
     const char *connection = fab_connection_names[kind->connection];
     const char *generation = constants->kernel[kind->generation].generation;
+    const char *machine = fab_connection_is_network(kind->connection) ? "cluster" : "machine";
     uint32_t alike = intervals->machines[kind->connection][kind->generation], all = 0;
 
     for (int g = 0; g < FAB_GENERATIONS; g++)
         all += intervals->machines[kind->connection][g];
     if (known)
-        return g_strdup_printf("90 %% of what %u machine%s with %s (%u of them %s) measured lies this far from the "
-                               "prediction", all, fab_plural(all), connection, alike, generation);
+        return g_strdup_printf("90 %% of what %u %s%s with %s (%u of them %s) measured lies this far from the "
+                               "prediction", all, machine, fab_plural(all), connection, alike, generation);
     if (alike > 0)
         return g_strdup_printf("some of these kernels were never measured on %s GPUs over %s: their interval is the "
                                "widest of all kinds, a guess", generation, connection);
-    return g_strdup_printf("no machine of this kind was ever measured (%s GPUs over %s): the interval is the widest of "
-                           "all kinds, a guess", generation, connection);
+    return g_strdup_printf("no %s of this kind was ever measured (%s GPUs over %s): the interval is the widest of "
+                           "all kinds, a guess", machine, generation, connection);
 }
 
 void

@@ -1,6 +1,7 @@
 /*
- * How far predictions were off on machines of a kind, as intervals that hold nine of ten measurements. The table that
- * ships is interval-table.c, made by interval-fit.h from the open set; docs/measurements.md says how.
+ * How far predictions were off on machines of a kind, as intervals that hold nine of ten measurements. The tables that
+ * ship are interval-table.c and, over several nodes, interval-network-table.c, made by interval-fit.h from the open
+ * set; docs/measurements.md says how.
  */
 #ifndef FAB_PREDICT_INTERVAL_H
 #define FAB_PREDICT_INTERVAL_H
@@ -20,7 +21,11 @@ typedef struct {
     uint32_t machines[FAB_CONNECTIONS][FAB_GENERATIONS]; /* that measured GPUs of a generation so connected */
 } FabIntervals;
 
+/* Of single machines, and over several nodes, where clusters are what machines are elsewhere. */
 const FabIntervals *fab_intervals_shipped(void);
+const FabIntervals *fab_intervals_networks(void);
+/* Whichever of the two has a kind. */
+const FabIntervals *fab_intervals_of(const FabKind *kind);
 
 /*
  * The interval of a kind. For one that was never measured (its kernels, or its GPUs, over its connection) machines is 0

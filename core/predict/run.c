@@ -239,13 +239,13 @@ set_binding(FabResultRow *row, const FabEngineReport *report)
     }
 }
 
-/* NULL: a single GPU, which talks to nobody, or virtual ones, or several nodes, whose intervals are not known. */
+/* NULL: a single GPU, which talks to nobody, or virtual ones. */
 static char *
 kind_of(const FabRun *run, const FabPlan *plan)
 {
     FabKind kind = fab_kind_of(run->topology, run->gpus, &run->facts, run->constants, plan);
 
-    if (run->ranks < 2 || run->topology->shared != FAB_VERTEX_NONE || run->facts.nodes > 1)
+    if (run->ranks < 2 || run->topology->shared != FAB_VERTEX_NONE)
         return NULL;
     return fab_kind_format(&kind);
 }
@@ -445,12 +445,7 @@ run_collective(const FabScenario *scenario, const FabTopology *topology, const F
     several = run.facts.nodes > 1;
     fab_run_clear(&run);
     if (good)
-        fab_interval_apply(fab_intervals_shipped(), result);
-    if (good && several) {
-        g_free(result->interval);
-        result->interval = g_strdup("there is no interval: several nodes were compared with few measurements, see "
-                                    "docs/clusters.md");
-    }
+        fab_interval_apply(several ? fab_intervals_networks() : fab_intervals_shipped(), result);
     if (good && topology->shared != FAB_VERTEX_NONE) {
         g_free(result->interval);
         result->interval = g_strdup("there is no interval: virtual GPUs of one device were never measured");

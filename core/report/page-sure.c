@@ -73,11 +73,12 @@ collect(FabPage *page, GPtrArray *kinds, GPtrArray *sentences)
 static void
 show_kind(FabPage *page, const char *text)
 {
-    const FabIntervals *intervals = fab_intervals_shipped();
+    const FabIntervals *intervals;
     FabKind kind;
 
     if (!fab_kind_parse(text, &kind))
         return;
+    intervals = fab_intervals_of(&kind);
     for (int b = 0; b < FAB_BANDS; b++) {
         FabInterval one = fab_interval_of(intervals, &kind, (FabBand)b);
         g_autofree char *low = fab_quantity_format(FAB_QUANTITY_SHARE, exp(one.low) - 1);

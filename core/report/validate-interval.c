@@ -7,15 +7,16 @@
 #include "report/stream.h"
 
 static void
-write_coverage(const char *title, const FabCoverage *coverage, FILE *out)
+write_coverage(const char *title, const FabCoverage *coverage, bool clusters, FILE *out)
 {
     char rows[G_ASCII_DTOSTR_BUF_SIZE], machines[G_ASCII_DTOSTR_BUF_SIZE];
 
     if (coverage->rows == 0)
         return;
-    fprintf(out, "#   %-28s %5u of %5u rows (%s %%); mean of %u machine%s: %s %%\n", title, coverage->inside,
+    fprintf(out, "#   %-28s %5u of %5u rows (%s %%); mean of %u %s%s: %s %%\n", title, coverage->inside,
             coverage->rows, fab_stream_fixed(100.0 * coverage->inside / coverage->rows, 1, rows), coverage->machines,
-            fab_plural(coverage->machines), fab_stream_fixed(100 * coverage->by_machine, 1, machines));
+            clusters ? "cluster" : "machine", fab_plural(coverage->machines),
+            fab_stream_fixed(100 * coverage->by_machine, 1, machines));
 }
 
 void
@@ -25,12 +26,13 @@ fab_report_coverage(const FabValidation *validation, FILE *out)
 
     fab_intervals_coverage(validation, coverage);
     for (int b = 0; b < FAB_COVERAGES; b++)
-        write_coverage(fab_coverage_names[b], &coverage[b], out);
+        write_coverage(fab_coverage_name(validation, b), &coverage[b], validation->clusters, out);
 }
 
 /* ------------------------------------------------------------------ as source */
 
-static const char *const connection_names[] = { "SWITCH", "MESH", "BRIDGE", "PEER", "STAGED" };
+static const char *const connection_names[] = { "SWITCH",  "MESH",           "BRIDGE",       "PEER", "STAGED",
+                                                "NETWORK", "SHARED_NETWORK", "OTHER_NETWORK" };
 static const char *const family_names[] = { "RING", "IN_SWITCH", "COPY" };
 
 static void
@@ -65,12 +67,13 @@ is_measured(const FabIntervals *intervals, int connection, int family)
 }
 
 bool
-fab_report_interval_table(const FabIntervals *intervals, FILE *out, GError **error)
+fab_report_interval_table(const FabIntervals *intervals, bool networks, FILE *out, GError **error)
 {
-    fputs("/*\n * How far predictions were off, from the open set of measurements; made by\n"
-          " * `fabricast validate --leave-one-out --interval-table`, do not edit. Each is 5 % and 95 % of\n"
-          " * ln(measured / predicted) and the number of machines, below 64 KiB, to 8 MiB, from 8 MiB.\n */\n"
-          "#include \"predict/interval.h\"\n\nstatic const FabIntervals shipped = {\n", out);
+    fprintf(out, "/*\n * How far predictions were off%s, from the open set of measurements; made by\n"
+            " * `fabricast validate%s --leave-one-out --interval-table`, do not edit. Each is 5 %% and 95 %% of\n"
+            " * ln(measured / predicted) and the number of %s, below 64 KiB, to 8 MiB, from 8 MiB.\n */\n"
+            "#include \"predict/interval.h\"\n\nstatic const FabIntervals shipped = {\n",
+            networks ? " over several nodes" : "", networks ? " --clusters" : "", networks ? "clusters" : "machines");
     for (int c = 0; c < FAB_CONNECTIONS; c++) {
         for (int f = 0; f < FAB_FAMILIES; f++) {
             if (is_measured(intervals, c, f))
@@ -81,11 +84,14 @@ fab_report_interval_table(const FabIntervals *intervals, FILE *out, GError **err
     write_bands(intervals->transferred, out);
     fputs("    /* By generation, oldest first. */\n", out);
     for (int c = 0; c < FAB_CONNECTIONS; c++) {
+        if (networks != fab_connection_is_network((FabConnection)c))
+            continue;
         fprintf(out, "    .machines[FAB_CONNECTION_%s] = {", connection_names[c]);
         for (int g = 0; g < FAB_GENERATIONS; g++)
             fprintf(out, "%s %u", g > 0 ? "," : "", intervals->machines[c][g]);
         fputs(" },\n", out);
     }
-    fputs("};\n\nconst FabIntervals *\nfab_intervals_shipped(void)\n{\n    return &shipped;\n}\n", out);
+    fprintf(out, "};\n\nconst FabIntervals *\nfab_intervals_%s(void)\n{\n    return &shipped;\n}\n",
+            networks ? "networks" : "shipped");
     return fab_stream_finish(out, error);
 }

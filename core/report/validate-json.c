@@ -101,7 +101,7 @@ write_coverage(FILE *out, const FabValidation *validation)
     fputs("  \"inside_interval\": [", out);
     for (int b = 0; b < FAB_COVERAGES; b++) {
         fputs(b > 0 ? ",\n    {" : "\n    {", out);
-        fab_stream_json_member(out, "band", fab_coverage_names[b], ", ");
+        fab_stream_json_member(out, "band", fab_coverage_name(validation, b), ", ");
         fprintf(out, "\"rows\": %u, \"inside\": %u, \"machines\": %u, ", coverage[b].rows, coverage[b].inside,
                 coverage[b].machines);
         fab_stream_json_measure(out, "mean_by_machine", coverage[b].machines > 0 ? coverage[b].by_machine : NAN, "}");

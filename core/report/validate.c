@@ -262,7 +262,10 @@ fab_report_validation(const FabValidation *validation, bool rows, FILE *out, GEr
           "# mean, bias, NCCL and line weigh every case the same; medians, p90, worst and \"by row\" every row.\n"
           "# NCCL: its tuner's own estimate, where it has one; (ours): our mean on those rows. line: latency plus\n"
           "# size over bandwidth, the best one for each sweep, fitted to that very sweep.\n", out);
-    if (validation->left_out)
+    if (validation->left_out && validation->clusters)
+        fputs("# Left out: each cluster is predicted with constants fitted without its tables, of its NICs with those\n"
+              "# of others, and its intervals are those that the other clusters yield.\n", out);
+    else if (validation->left_out)
         fputs("# Left out: each machine is predicted with constants fitted without its tables, and its intervals are\n"
               "# those that the other machines yield.\n", out);
     write_bands(validation, out);

@@ -23,8 +23,8 @@ void fab_report_cluster_cells(const FabValidation *validation, const FabValidati
 
 /* Lines: of how many scored rows the measurement is inside the interval, by band. */
 void fab_report_coverage(const FabValidation *validation, FILE *out);
-/* The source of core/predict/interval-table.c. */
-bool fab_report_interval_table(const FabIntervals *intervals, FILE *out, GError **error);
+/* The source of core/predict/interval-table.c, or of interval-network-table.c. */
+bool fab_report_interval_table(const FabIntervals *intervals, bool networks, FILE *out, GError **error);
 
 /* One case with at least one row as a picture: SVG, time over size, both logarithmic. */
 bool fab_report_validation_plot(const FabValidationCase *one, FILE *out, GError **error);

@@ -99,18 +99,25 @@ class_of(GArray *points, const FabInterval *larger)
 
 /* ------------------------------------------------------------------ classes */
 
-enum { ANY = -1, ANY_NVLINK = -2, ANY_PCIE = -3, TRANSFERRED = -4 };
+enum { ANY = -1, ANY_NVLINK = -2, ANY_PCIE = -3, TRANSFERRED = -4, ANY_NETWORK = -5 };
+
+/* The larger class. Of several nodes there are too few to tell kernels apart: they are one class a connection. */
+static int
+wires_of(int connection)
+{
+    if (fab_connection_is_network((FabConnection)connection))
+        return ANY_NETWORK;
+    return connection <= FAB_CONNECTION_BRIDGE ? ANY_NVLINK : ANY_PCIE;
+}
 
 static bool
 belongs(const Point *point, FabBand band, int connection, int family)
 {
-    bool nvlink = point->kind.connection <= FAB_CONNECTION_BRIDGE;
-
     if (point->band != band || point->transferred != (connection == TRANSFERRED) ||
         (family != ANY && (int)point->kind.family != family))
         return false;
-    if (connection == ANY_NVLINK || connection == ANY_PCIE)
-        return nvlink == (connection == ANY_NVLINK);
+    if (connection == ANY_NVLINK || connection == ANY_PCIE || connection == ANY_NETWORK)
+        return wires_of((int)point->kind.connection) == connection;
     return connection == ANY || connection == TRANSFERRED || (int)point->kind.connection == connection;
 }
 
@@ -174,10 +181,11 @@ fit_band(const GArray *points, FabBand band, FabIntervals *intervals)
     FabInterval root = class_of(all, NULL);
 
     for (int c = 0; c < FAB_CONNECTIONS; c++) {
-        g_autoptr(GArray) wires = select_points(points, band, c <= FAB_CONNECTION_BRIDGE ? ANY_NVLINK : ANY_PCIE, ANY);
+        g_autoptr(GArray) wires = select_points(points, band, wires_of(c), ANY);
         FabInterval larger = class_of(wires, &root);
+        bool network = fab_connection_is_network((FabConnection)c);
         for (int f = 0; f < FAB_FAMILIES; f++) {
-            g_autoptr(GArray) own = select_points(points, band, c, f);
+            g_autoptr(GArray) own = select_points(points, band, c, network ? ANY : f);
             FabInterval *interval = &intervals->known[c][f][band];
             *interval = class_of(own, &larger);
             widen(interval);
@@ -262,7 +270,7 @@ calibrated_kind(const GArray *points, const FabKind *kind)
 
     for (int b = 0; b < FAB_BANDS; b++) {
         g_autoptr(GArray) own = points_of_kind(points, kind, (FabBand)b);
-        FabInterval shipped = fab_interval_of(fab_intervals_shipped(), kind, (FabBand)b);
+        FabInterval shipped = fab_interval_of(fab_intervals_of(kind), kind, (FabBand)b);
         FabInterval interval = class_of(own, NULL);
         double share = interval.machines / (interval.machines + BORROWED);
         widen(&interval); /* the shipped one has been already */
@@ -356,6 +364,13 @@ typedef struct {
 
 const char *const fab_coverage_names[FAB_COVERAGES] = { "below 64 KiB", "64 KiB to 8 MiB", "from 8 MiB", "all sizes",
                                                         "another generation's kernels" };
+
+const char *
+fab_coverage_name(const FabValidation *validation, int coverage)
+{
+    return validation->clusters && coverage == FAB_COVERAGE_TRANSFERRED ? "another network's constants"
+                                                                       : fab_coverage_names[coverage];
+}
 
 static void
 count_case(const FabValidationCase *one, Tally *tally)

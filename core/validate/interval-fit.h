@@ -34,6 +34,8 @@ enum { FAB_COVERAGE_ALL = FAB_BANDS, FAB_COVERAGE_TRANSFERRED, FAB_COVERAGES };
 
 /* "below 64 KiB", ..., "all sizes", "another generation's kernels". */
 extern const char *const fab_coverage_names[FAB_COVERAGES];
+/* The same, for clusters the last one "another network's constants". */
+const char *fab_coverage_name(const FabValidation *validation, int coverage);
 
 void fab_intervals_coverage(const FabValidation *validation, FabCoverage coverage[FAB_COVERAGES]);
 

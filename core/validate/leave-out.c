@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "validate/fit-data.h"
 #include "validate/interval-fit.h"
+#include "validate/resolve.h"
 
 /* Of a constant's range: the step of its derivative. Smaller ones drown in the steps of what NCCL chooses. */
 #define STEP 0.01
@@ -40,6 +41,8 @@ typedef struct {
     double *residuals;   /* of the shipped constants */
     double *all_step;    /* of all rows, in ranges */
     guint rows;
+    bool clusters; /* what is predicted is several nodes, what is fitted single ones */
+    uint32_t most_ranks;
 } LeaveOut;
 
 /* ------------------------------------------------------------------ life */
@@ -261,10 +264,13 @@ borrowed(const LeaveOut *out, const Parameter *parameter, const char *machine)
 static bool
 constants_without(const LeaveOut *out, const char *machine, bool borrow, FabConstants *constants)
 {
-    g_autofree double *step = step_without(out, machine);
+    g_autofree double *step = NULL;
     bool unknown = false;
 
     *constants = *fab_constants_shipped();
+    if (out->rows == 0)
+        return false;
+    step = step_without(out, machine);
     for (guint i = 0; i < out->parameters->len; i++) {
         const Parameter *parameter = out->parameters->pdata[i];
         double *value = fab_constants_find(constants, fab_constant_groups[parameter->group], parameter->constant->key);
@@ -326,19 +332,43 @@ prepare(LeaveOut *out, GPtrArray *measurements, GError **error)
     return false;
 }
 
-/* Marks the rows of cases that came out otherwise with constants of a neighbour than with those that are shipped. */
+/*
+ * Marks the rows of cases that came out otherwise with constants of a neighbour than with those that are shipped;
+ * `all`: not only of those whose NICs borrow one.
+ */
 static void
-mark_transferred(FabValidation *borrowing, const FabValidation *keeping)
+mark_transferred(FabValidation *borrowing, const FabValidation *keeping, bool all)
 {
     for (guint i = 0; i < borrowing->cases->len; i++) {
-        GArray *rows = ((FabValidationCase *)borrowing->cases->pdata[i])->rows;
+        const FabValidationCase *one = borrowing->cases->pdata[i];
+        GArray *rows = one->rows;
         const GArray *kept = ((FabValidationCase *)keeping->cases->pdata[i])->rows;
-        for (guint k = 0; k < rows->len && k < kept->len; k++) {
+        for (guint k = 0; k < rows->len && k < kept->len && (all || one->cluster.borrowed); k++) {
             FabValidationRow *row = &g_array_index(rows, FabValidationRow, k);
             double before = g_array_index(kept, FabValidationRow, k).predicted_us[FAB_PREDICTOR_ENGINE];
             row->transferred = fabs(log(row->predicted_us[FAB_PREDICTOR_ENGINE] / before)) > TRANSFERRED;
         }
     }
+}
+
+static bool
+any_borrowed(const FabValidation *validation)
+{
+    for (guint i = 0; i < validation->cases->len; i++) {
+        if (((const FabValidationCase *)validation->cases->pdata[i])->cluster.borrowed)
+            return true;
+    }
+    return false;
+}
+
+/* With what the machine told of networks, or `without`. */
+static FabValidation *
+predict_with(const LeaveOut *out, GPtrArray *own, const FabConstants *constants, bool without)
+{
+    if (!out->clusters)
+        return fab_validate(own, constants, NULL, NULL);
+    return without ? fab_validate_clusters_without(own, constants, out->most_ranks)
+                   : fab_validate_clusters(own, constants, out->most_ranks, NULL, NULL);
 }
 
 /* Predicts the measurements from number `first` on that are of the same machine and not done yet. */
@@ -359,12 +389,12 @@ predict_machine(const LeaveOut *out, GPtrArray *measurements, guint first, FabVa
         places[own->len] = i;
         g_ptr_array_add(own, measurements->pdata[i]);
     }
-    part = fab_validate(own, &constants, NULL, NULL);
-    if (unknown) {
+    part = predict_with(out, own, &constants, true);
+    if (unknown || any_borrowed(part)) {
         g_autoptr(FabValidation) keeping = NULL;
         constants_without(out, machine, false, &constants);
-        keeping = fab_validate(own, &constants, NULL, NULL);
-        mark_transferred(part, keeping);
+        keeping = predict_with(out, own, &constants, false);
+        mark_transferred(part, keeping, unknown);
     }
     for (guint i = own->len; i-- > 0;)
         validation->cases->pdata[places[i]] = g_ptr_array_steal_index(part->cases, i);
@@ -372,9 +402,9 @@ predict_machine(const LeaveOut *out, GPtrArray *measurements, guint first, FabVa
 
 /* What the shipped constants do on the same rows. */
 static void
-add_in_sample(GPtrArray *measurements, FabValidation *validation)
+add_in_sample(const LeaveOut *out, GPtrArray *measurements, FabValidation *validation)
 {
-    g_autoptr(FabValidation) shipped = fab_validate(measurements, NULL, NULL, NULL);
+    g_autoptr(FabValidation) shipped = predict_with(out, measurements, NULL, false);
     g_autoptr(GPtrArray) groups = fab_validation_groups(shipped, FAB_GROUP_ALL);
 
     for (int b = 0; b < FAB_BANDS && groups->len > 0; b++)
@@ -382,25 +412,69 @@ add_in_sample(GPtrArray *measurements, FabValidation *validation)
     validation->left_out = true;
 }
 
-FabValidation *
-fab_validate_left_out(GPtrArray *measurements, FabProgress progress, void *user, GError **error)
+/* Predicts every machine among the measurements without itself. `measurements` has no others. */
+static FabValidation *
+predict_all(const LeaveOut *out, GPtrArray *measurements, FabProgress progress, void *user)
 {
-    g_auto(LeaveOut) out = { .rows = 0 };
     g_autoptr(GPtrArray) nothing = g_ptr_array_new();
-    FabValidation *validation;
+    FabValidation *validation = predict_with(out, nothing, NULL, false);
 
-    if (!prepare(&out, measurements, error) || !differentiate(&out, progress, user, error))
-        return NULL;
-    out.all_step = step_without(&out, NULL);
-    validation = fab_validate(nothing, NULL, NULL, NULL);
     g_ptr_array_set_size(validation->cases, (int)measurements->len);
     for (guint i = 0; i < measurements->len; i++) {
         if (progress != NULL)
             progress(0.8 + 0.2 * i / measurements->len, machine_of(measurements->pdata[i]), user);
         if (validation->cases->pdata[i] == NULL)
-            predict_machine(&out, measurements, i, validation);
+            predict_machine(out, measurements, i, validation);
     }
     fab_intervals_hold_back(validation);
-    add_in_sample(measurements, validation);
+    add_in_sample(out, measurements, validation);
     return validation;
+}
+
+FabValidation *
+fab_validate_left_out(GPtrArray *measurements, FabProgress progress, void *user, GError **error)
+{
+    g_auto(LeaveOut) out = { .rows = 0 };
+
+    if (!prepare(&out, measurements, error) || !differentiate(&out, progress, user, error))
+        return NULL;
+    out.all_step = step_without(&out, NULL);
+    return predict_all(&out, measurements, progress, user);
+}
+
+/* ------------------------------------------------------------------ all clusters */
+
+static bool
+check_clusters(const GPtrArray *clusters, GError **error)
+{
+    for (guint i = 1; i < clusters->len; i++) {
+        if (strcmp(machine_of(clusters->pdata[0]), machine_of(clusters->pdata[i])) != 0)
+            return true;
+    }
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "leave-one-out: the measurements name %s over several nodes, two clusters are needed",
+                clusters->len > 0 ? "one cluster" : "none");
+    return false;
+}
+
+FabValidation *
+fab_validate_clusters_left_out(GPtrArray *measurements, uint32_t most_ranks, FabProgress progress, void *user,
+                               GError **error)
+{
+    g_auto(LeaveOut) out = { .clusters = true, .most_ranks = most_ranks };
+    g_autoptr(GPtrArray) clusters = g_ptr_array_new(), single = g_ptr_array_new();
+
+    for (guint i = 0; i < measurements->len; i++) {
+        const FabMeasurement *one = measurements->pdata[i];
+        bool several = one->kind == FAB_MEASUREMENT_COLLECTIVE && fab_is_cluster(one);
+        g_ptr_array_add(several ? clusters : single, (gpointer)one);
+    }
+    if (!check_clusters(clusters, error))
+        return NULL;
+    if (single->len > 0) {
+        if (!prepare(&out, single, error) || !differentiate(&out, progress, user, error))
+            return NULL;
+        out.all_step = step_without(&out, NULL);
+    }
+    return predict_all(&out, clusters, progress, user);
 }

@@ -11,4 +11,12 @@
  */
 FabValidation *fab_validate_left_out(GPtrArray *measurements, FabProgress progress, void *user, GError **error);
 
+/*
+ * The tables of several nodes among the measurements, each cluster with constants fitted without its tables of single
+ * nodes, which are those of the other measurements (without any: as shipped), and without what its NICs told
+ * (fab_resolve_cluster_left_out()). NULL with an error when fewer than two clusters are there.
+ */
+FabValidation *fab_validate_clusters_left_out(GPtrArray *measurements, uint32_t most_ranks, FabProgress progress,
+                                              void *user, GError **error);
+
 #endif

@@ -498,7 +498,7 @@ build_scenario(Resolver *resolver)
 }
 
 static void
-resolve(const FabMeasurement *measurement, bool cluster, FabResolved *resolved)
+resolve(const FabMeasurement *measurement, bool cluster, bool left_out, FabResolved *resolved)
 {
     g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
     Resolver resolver = { .measurement = measurement, .out = resolved, .sets = sets, .cluster = cluster };
@@ -514,7 +514,7 @@ resolve(const FabMeasurement *measurement, bool cluster, FabResolved *resolved)
     add_cpu_vendor(&resolver);
     add_usual_tree(&resolver);
     if (cluster)
-        fab_resolve_network(measurement, sets, resolved->notes);
+        resolved->borrowed = fab_resolve_network(measurement, left_out, sets, resolved->notes);
     if (!build_machine(&resolver))
         return;
     if (cluster)
@@ -525,13 +525,19 @@ resolve(const FabMeasurement *measurement, bool cluster, FabResolved *resolved)
 void
 fab_resolve(const FabMeasurement *measurement, FabResolved *resolved)
 {
-    resolve(measurement, false, resolved);
+    resolve(measurement, false, false, resolved);
 }
 
 void
 fab_resolve_cluster(const FabMeasurement *measurement, FabResolved *resolved)
 {
-    resolve(measurement, true, resolved);
+    resolve(measurement, true, false, resolved);
+}
+
+void
+fab_resolve_cluster_left_out(const FabMeasurement *measurement, FabResolved *resolved)
+{
+    resolve(measurement, true, true, resolved);
 }
 
 void

@@ -16,12 +16,15 @@ typedef struct {
     const char *reason;
     char *detail;
     GPtrArray *notes; /* char *: facts of the measurement that the model does not know */
+    bool borrowed;    /* left out: no cluster with such NICs is left, their constant is that of others */
 } FabResolved;
 
 /* Never fails: what cannot be predicted has a reason, as have tables of several nodes. Clear it afterwards. */
 void fab_resolve(const FabMeasurement *measurement, FabResolved *resolved);
 /* The same for tables of several nodes or racks, which become a cluster of the catalogue's machine `cluster`. */
 void fab_resolve_cluster(const FabMeasurement *measurement, FabResolved *resolved);
+/* As if this cluster had never been measured: constants of NICs that it told are those of the next ones. */
+void fab_resolve_cluster_left_out(const FabMeasurement *measurement, FabResolved *resolved);
 /* Whether it is one of those. */
 bool fab_is_cluster(const FabMeasurement *measurement);
 void fab_resolved_clear(FabResolved *resolved);

@@ -211,7 +211,7 @@ typedef struct {
     guint *order;            /* which is begun first, which next */
     const FabConstants *constants;
     uint32_t most_ranks; /* 0: any number */
-    bool clusters;
+    bool clusters, without;
     gint next;          /* atomic */
     GAsyncQueue *done;  /* ids of the cases that are done */
 } Work;
@@ -229,11 +229,14 @@ validate_one(const Work *work, guint place)
                                       work->most_ranks);
         return;
     }
-    if (work->clusters)
+    if (work->without)
+        fab_resolve_cluster_left_out(measurement, &resolved);
+    else if (work->clusters)
         fab_resolve_cluster(measurement, &resolved);
     else
         fab_resolve(measurement, &resolved);
     one->reason = resolved.reason;
+    one->cluster.borrowed = resolved.borrowed;
     one->detail = g_steal_pointer(&resolved.detail);
     for (guint k = 0; k < resolved.notes->len; k++)
         g_ptr_array_add(one->notes, g_strdup(resolved.notes->pdata[k]));
@@ -289,26 +292,27 @@ order_of(const GPtrArray *cases)
     return order;
 }
 
+/* `how` has constants, most_ranks and what is predicted; the rest is filled in. */
 static FabValidation *
-validate(GPtrArray *measurements, bool clusters, const FabConstants *constants, uint32_t most_ranks,
-         FabProgress progress, void *user)
+validate(GPtrArray *measurements, Work how, FabProgress progress, void *user)
 {
     FabValidation *validation = g_new0(FabValidation, 1);
     g_autoptr(GPtrArray) taken = g_ptr_array_new();
     g_autofree guint *order = NULL;
-    Work work = { .measurements = taken, .constants = constants, .most_ranks = most_ranks, .clusters = clusters };
+    Work work = how;
 
-    validation->clusters = clusters;
+    validation->clusters = work.clusters;
     validation->cases = g_ptr_array_new_with_free_func(free_case);
     for (guint i = 0; i < measurements->len; i++) {
         const FabMeasurement *measurement = measurements->pdata[i];
         bool several = measurement->kind == FAB_MEASUREMENT_COLLECTIVE && fab_is_cluster(measurement);
-        if (clusters && !several)
+        if (work.clusters && !several)
             continue;
         g_ptr_array_add(taken, (gpointer)measurement);
         g_ptr_array_add(validation->cases, case_new(measurement));
     }
     order = order_of(validation->cases);
+    work.measurements = taken;
     work.cases = validation->cases;
     work.order = order;
     run_threads(&work, progress, user);
@@ -318,14 +322,22 @@ validate(GPtrArray *measurements, bool clusters, const FabConstants *constants, 
 FabValidation *
 fab_validate(GPtrArray *measurements, const FabConstants *constants, FabProgress progress, void *user)
 {
-    return validate(measurements, false, constants, 0, progress, user);
+    return validate(measurements, (Work) { .constants = constants }, progress, user);
 }
 
 FabValidation *
 fab_validate_clusters(GPtrArray *measurements, const FabConstants *constants, uint32_t most_ranks,
                       FabProgress progress, void *user)
 {
-    return validate(measurements, true, constants, most_ranks, progress, user);
+    return validate(measurements, (Work) { .constants = constants, .most_ranks = most_ranks, .clusters = true },
+                    progress, user);
+}
+
+FabValidation *
+fab_validate_clusters_without(GPtrArray *measurements, const FabConstants *constants, uint32_t most_ranks)
+{
+    return validate(measurements, (Work) { .constants = constants, .most_ranks = most_ranks, .clusters = true,
+                                           .without = true }, NULL, NULL);
 }
 
 /* ------------------------------------------------------------------ groups */

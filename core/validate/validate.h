@@ -31,6 +31,7 @@ typedef struct {
     bool racks;
     bool shared;     /* a dragonfly, which other jobs use too */
     char *network;   /* its NICs as published; "" where not known */
+    bool borrowed;   /* left out: a constant of its NICs is that of others */
     char *forced;    /* "ring", "tree": what NCCL was told to take; "" where it chose */
 } FabClusterFacts;
 
@@ -66,6 +67,9 @@ FabValidation *fab_validate(GPtrArray *measurements, const FabConstants *constan
 /* The same for tables of several nodes alone; those of more ranks (0: any number) are cases with a reason. */
 FabValidation *fab_validate_clusters(GPtrArray *measurements, const FabConstants *constants, uint32_t most_ranks,
                                      FabProgress progress, void *user);
+/* The same as if the tables' clusters had never been measured: fab_resolve_cluster_left_out(). */
+FabValidation *fab_validate_clusters_without(GPtrArray *measurements, const FabConstants *constants,
+                                             uint32_t most_ranks);
 void fab_validation_free(FabValidation *validation);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabValidation, fab_validation_free)
 
