@@ -18,6 +18,7 @@ static const KeyOption key_options[FAB_SCENARIO_KEYS] = {
     { "pipeline", "pipeline.bytes", "Copies in chunks to a GPU, through a kernel and back: bytes each way", "SIZE" },
     { "sizes", "sizes", "FIRST:LAST[:FACTOR], or a list 1M,2M; default 8:8G", "SIZES" },
     { "ranks", "collective.ranks", "How many GPUs, or which: 0,2,4,6; default all", "RANKS" },
+    { "seeds", "seeds", "Draws of a network's hash: their median, 5 % and 95 %", "N" },
     { "algorithm", "collective.algorithm", "ring, tree, nvls, ...; default auto", "NAME" },
     { "protocol", "collective.protocol", "simple, ll or ll128; default auto", "NAME" },
     { "channels", "collective.channels", "Channels (CTAs); default: what NCCL would take", "N" },

@@ -6,7 +6,7 @@
 #include "scenario/scenario.h"
 
 /* Options that stand for a key; with --set, and without an empty entry at the end. */
-enum { FAB_SCENARIO_KEYS = 16, FAB_SCENARIO_ENTRIES = FAB_SCENARIO_KEYS + 1 };
+enum { FAB_SCENARIO_KEYS = 17, FAB_SCENARIO_ENTRIES = FAB_SCENARIO_KEYS + 1 };
 
 typedef struct {
     char *values[FAB_SCENARIO_KEYS]; /* NULL: not given */

@@ -13,6 +13,7 @@
 #include "predict/interval.h"
 #include "predict/run-result.h"
 #include "predict/copy-pipeline.h"
+#include "predict/seeds.h"
 #include "predict/shared.h"
 #include "predict/trace-run.h"
 #include "predict/transfer.h"
@@ -375,6 +376,8 @@ add_notes(const FabRun *run, FabResult *result)
     if (run->facts.transport == FAB_TRANSPORT_PEER)
         g_ptr_array_add(result->notes, g_strdup_printf("some neighbours talk directly over PCIe (path %s)",
                                                        fab_path_class_name(run->facts.path)));
+    if (run->facts.nodes > 1) /* a ring goes on from the last node to the first */
+        fab_seeds_note(run->scenario, run->router, run->gpus[run->ranks - run->facts.local], run->gpus[0], result);
 }
 
 static bool
@@ -521,9 +524,9 @@ run_transfer(const FabScenario *scenario, const FabTopology *topology, GError **
                             plan->changes->len, error);
 }
 
-FabResult *
-fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
-           FabProgress progress, void *user, GError **error)
+static FabResult *
+run_draw(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants, FabProgress progress,
+         void *user, GError **error)
 {
     g_autoptr(FabOverlay) overlay = NULL;
     FabResult *result;
@@ -554,6 +557,14 @@ fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabCo
     if (result != NULL && !copies && fab_fault_any(scenario))
         drop_intervals(scenario, result);
     return result;
+}
+
+FabResult *
+fab_run_on(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
+           FabProgress progress, void *user, GError **error)
+{
+    return scenario->seeds > 0 ? fab_seeds_run(scenario, topology, constants, run_draw, progress, user, error)
+                               : run_draw(scenario, topology, constants, progress, user, error);
 }
 
 FabResult *

@@ -7,6 +7,7 @@
 #include "engine/flow.h"
 #include "engine/queue.h"
 #include "predict/run-result.h"
+#include "predict/seeds.h"
 
 #define FLOW_MARK UINT32_C(0x80000000)
 
@@ -256,6 +257,8 @@ fab_transfer_run(const FabScenario *scenario, const FabTopology *topology, const
         derate_ports(&transfer);
         collapse_writes(&transfer);
     }
+    for (uint32_t i = 0; i < scenario->pair_count && good && result->notes->len == 0; i++)
+        fab_seeds_note(scenario, transfer.router, scenario->pairs[i].from, scenario->pairs[i].to, result);
     result->interval = g_strdup("there is no interval: copies were not compared with measurements yet");
     result->collective = g_strdup("transfer");
     result->ranks = 2 * scenario->pair_count;

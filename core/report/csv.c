@@ -8,7 +8,10 @@
 
 static const char header[] = "scenario,topology,plugin,collective,datatype,redop,root,ranks,gpus,fidelity,size_bytes,"
                              "time_us,low_us,high_us,kind,algbw_GBps,busbw_GBps,algorithm,protocol,channels,binding,"
-                             "binding_utilisation,steps,slices\r\n";
+                             "binding_utilisation,steps,slices";
+
+/* Where any result has several draws of a network's hash. */
+static const char draws_header[] = ",draws,draw_fastest_us,draw_p5_us,draw_p95_us,draw_slowest_us";
 
 static void
 write_text(FILE *out, const char *text)
@@ -56,7 +59,20 @@ write_scenario(FILE *out, const FabResult *result)
 }
 
 static void
-write_row(FILE *out, const FabResult *result, const FabResultRow *row)
+write_draws(FILE *out, const FabResult *result, const FabResultRow *row)
+{
+    const FabResultDraws none = { 0 }, *draws = row->draws != NULL ? row->draws : &none;
+    const int64_t times[] = { draws->least_ps, draws->p5_ps, draws->p95_ps, draws->most_ps };
+
+    fprintf(out, ",%u", MAX(result->draws, 1));
+    for (size_t i = 0; i < G_N_ELEMENTS(times); i++) {
+        g_autofree char *time_us = fab_stream_microseconds(times[i]);
+        fprintf(out, ",%s", times[i] > 0 ? time_us : "");
+    }
+}
+
+static void
+write_row(FILE *out, const FabResult *result, const FabResultRow *row, bool draws)
 {
     g_autofree char *time_us = fab_stream_microseconds(row->time_ps);
 
@@ -72,17 +88,24 @@ write_row(FILE *out, const FabResult *result, const FabResultRow *row)
     fprintf(out, "%u,", row->channels);
     write_text(out, row->binding);
     write_number(out, row->binding_utilisation);
-    fprintf(out, "%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT "\r\n", row->steps, row->slices);
+    fprintf(out, "%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT, row->steps, row->slices);
+    if (draws)
+        write_draws(out, result, row);
+    fputs("\r\n", out);
 }
 
 bool
 fab_report_csv(GPtrArray *results, FILE *out, GError **error)
 {
-    fputs(header, out);
+    bool draws = false;
+
+    for (guint i = 0; i < results->len; i++)
+        draws = draws || ((const FabResult *)results->pdata[i])->draws > 0;
+    fprintf(out, "%s%s\r\n", header, draws ? draws_header : "");
     for (guint i = 0; i < results->len; i++) {
         const FabResult *result = results->pdata[i];
         for (guint j = 0; j < result->rows->len; j++)
-            write_row(out, result, result->rows->pdata[j]);
+            write_row(out, result, result->rows->pdata[j], draws);
     }
     return fab_stream_finish(out, error);
 }

@@ -28,6 +28,17 @@ write_use(FILE *out, const FabResultUse *use)
     fab_stream_json_number(out, "utilisation", use->utilisation, "}");
 }
 
+/* Only where draws were repeated: time_us is their median. */
+static void
+write_draws(FILE *out, const FabResultDraws *draws)
+{
+    g_autofree char *least = fab_stream_microseconds(draws->least_ps), *p5 = fab_stream_microseconds(draws->p5_ps);
+    g_autofree char *most = fab_stream_microseconds(draws->most_ps), *p95 = fab_stream_microseconds(draws->p95_ps);
+
+    fprintf(out, ",\n         \"draws_us\": {\"fastest\": %s, \"p5\": %s, \"p95\": %s, \"slowest\": %s}", least, p5,
+            p95, most);
+}
+
 static void
 write_row(FILE *out, const FabResultRow *row)
 {
@@ -50,7 +61,10 @@ write_row(FILE *out, const FabResultRow *row)
         fputs(i > 0 ? ",\n                  " : "", out);
         write_use(out, &g_array_index(row->uses, FabResultUse, i));
     }
-    fputs("]}", out);
+    fputs("]", out);
+    if (row->draws != NULL)
+        write_draws(out, row->draws);
+    fputs("}", out);
 }
 
 static void
@@ -96,6 +110,8 @@ write_result(FILE *out, const FabResult *result)
     fab_stream_json_member(out, "datatype", result->datatype, ", ");
     fab_stream_json_member(out, "redop", result->redop, ", ");
     fprintf(out, "\"root\": %d, \"ranks\": %u, \"gpus\": %u, ", result->root, result->ranks, result->gpus);
+    if (result->draws > 0)
+        fprintf(out, "\"draws\": %u, \"first_seed\": %u, ", result->draws, result->first_seed);
     fab_stream_json_member(out, "fidelity", result->fidelity, ", ");
     fab_stream_json_member(out, "calibration", result->calibration, ", ");
     fab_stream_json_member(out, "interval", result->interval, ", ");

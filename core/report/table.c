@@ -291,6 +291,32 @@ write_faults(FILE *out, const FabResult *result)
     }
 }
 
+/* The table above has the median of each size. */
+static void
+write_draws(FILE *out, const FabResult *result)
+{
+    g_autofree char *text = NULL;
+
+    if (result->draws == 0)
+        return;
+    text = g_strdup_printf("%u draws of the network's hash, seeds %u to %u: the table above has the median of each "
+                           "size", result->draws, result->first_seed, result->first_seed + result->draws - 1);
+    write_folded(out, "# draws     ", text);
+    fprintf(out, "#%11s %10s %10s %10s %10s %10s\n", "size", "fastest", "5 %", "median", "95 %", "slowest");
+    fprintf(out, "#%11s", "(B)");
+    fprintf(out, " %10s %10s %10s %10s %10s\n", "(us)", "(us)", "(us)", "(us)", "(us)");
+    for (guint i = 0; i < result->rows->len; i++) {
+        const FabResultRow *row = result->rows->pdata[i];
+        const FabResultDraws *draws = row->draws;
+        const int64_t times[] = { draws->least_ps, draws->p5_ps, row->time_ps, draws->p95_ps, draws->most_ps };
+        char buffer[G_ASCII_DTOSTR_BUF_SIZE];
+        fprintf(out, "#%11" G_GUINT64_FORMAT, row->size_bytes);
+        for (size_t k = 0; k < G_N_ELEMENTS(times); k++)
+            fprintf(out, " %10s", fit((double)times[k] / 1e6, 1e7, buffer));
+        fputs("\n", out);
+    }
+}
+
 bool
 fab_report_table(const FabResult *result, FILE *out, GError **error)
 {
@@ -305,6 +331,7 @@ fab_report_table(const FabResult *result, FILE *out, GError **error)
     write_bindings(out, result);
     if (result->interval != NULL)
         write_folded(out, "# interval  ", result->interval);
+    write_draws(out, result);
     write_faults(out, result);
     return fab_stream_finish(out, error);
 }

@@ -15,9 +15,14 @@ typedef struct {
     double utilisation;  /* bytes / (capacity x time), 0..1 */
 } FabResultUse;
 
+/* Times of one size over draws of a network's hash; of fewer than 20 the 5 % and 95 % are the extremes. */
+typedef struct {
+    int64_t least_ps, p5_ps, p95_ps, most_ps;
+} FabResultDraws;
+
 typedef struct {
     uint64_t size_bytes;
-    int64_t time_ps;
+    int64_t time_ps; /* of several draws the median */
     int64_t low_ps, high_ps; /* nine of ten measurements lie between them; 0: not known */
     char *kind;          /* of machine and kernels, what the interval depends on: "nvswitch/ring/hopper"; or NULL */
     double algbw, busbw; /* B/s; busbw 0 where the collective defines none */
@@ -27,6 +32,7 @@ typedef struct {
     double binding_utilisation; /* share of the time that it is busy, 0..1 */
     GArray *uses;        /* FabResultUse, busiest first; only resources that carried bytes */
     uint64_t steps, slices; /* primitives and slices simulated */
+    FabResultDraws *draws;  /* NULL: one draw alone, or nothing is drawn */
 } FabResultRow;
 
 /* Something that is wrong with the machine, and what it would cost alone. */
@@ -50,6 +56,7 @@ typedef struct {
     bool guessed;          /* an interval is a guess: nobody measured such a machine */
     GPtrArray *rows;       /* FabResultRow */
     GPtrArray *faults;     /* FabResultFault; the rows are with all of them */
+    uint32_t draws, first_seed; /* of the network's hash, with seeds from the first on; 0: not repeated */
     int64_t *healthy_ps;   /* time of each row without any; NULL: not run */
 } FabResult;
 

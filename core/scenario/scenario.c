@@ -10,7 +10,7 @@
 #include "scenario/flows.h"
 #include "scenario/sets.h"
 
-enum { MAX_RANKS = FAB_MOST_GPUS, MAX_CHANNELS = 1024, MAX_SLOTS = UINT16_MAX };
+enum { MAX_RANKS = FAB_MOST_GPUS, MAX_CHANNELS = 1024, MAX_SLOTS = UINT16_MAX, MAX_SEEDS = 10000 };
 enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 
 #define GROUP_COLLECTIVE "collective"
@@ -30,9 +30,9 @@ static const char *const work_groups[] = { GROUP_TRANSFER, GROUP_TRAINING, GROUP
 static const char *const collective_keys[] = {
     "operation", "sizes", "algorithm", "protocol", "channels", "chunk",  "slice",  "slots", "ranks",
     "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", "processes", "threads", "nccl",
-    "timing",    "one_way", "registered",  "fold", NULL,
+    "timing",    "one_way", "registered",  "fold", "seeds", NULL,
 };
-static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink", "launch", NULL };
+static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink", "launch", "seeds", NULL };
 
 static const char *const protocols[] = { "auto", "simple", "ll", "ll128", NULL };
 static const char *const timings[] = { "back-to-back", "single", "kernel", NULL };
@@ -190,6 +190,7 @@ read_common(FabKeyfile *file, const char *group, FabScenario *scenario, GError *
 {
     scenario->nvlink = true;
     return read_sizes(file, group, scenario, error) &&
+           read_count(file, group, "seeds", 1, MAX_SEEDS, &scenario->seeds, error) &&
            read_word(file, group, "peer", peers, 0, &scenario->peer, error) &&
            fab_keyfile_get_boolean(file, group, "nvlink", &scenario->nvlink, error) &&
            read_launch(file, group, scenario, error);
