@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "fabricast-config.h"
+#include "report/compare.h"
 #include "report/stream.h"
 
 typedef char Number[G_ASCII_DTOSTR_BUF_SIZE];
@@ -25,26 +26,14 @@ verdict_of(const FabRatio *ratio, bool thrift)
 
 /* ------------------------------------------------------------------ table */
 
-static const char *
-range_text(const FabRatio *ratio, char text[64])
-{
-    Number low, high;
-
-    if (ratio->known)
-        g_snprintf(text, 64, "%s..%s", fab_stream_fixed(ratio->low, 2, low), fab_stream_fixed(ratio->high, 2, high));
-    else
-        g_strlcpy(text, "-", 64);
-    return text;
-}
-
 static void
 print_ratio(const FabRatio *ratio, bool thrift, bool last, FILE *out)
 {
-    char range[64];
+    char range[FAB_RATIO_RANGE];
     Number value;
 
-    fprintf(out, " %7s %14s  %-*s", fab_stream_fixed(ratio->value, 2, value), range_text(ratio, range), last ? 0 : 14,
-            verdict_of(ratio, thrift));
+    fprintf(out, " %7s %14s  %-*s", fab_stream_fixed(ratio->value, 2, value), fab_ratio_range(ratio, range),
+            last ? 0 : 14, verdict_of(ratio, thrift));
 }
 
 static bool

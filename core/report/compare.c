@@ -51,15 +51,16 @@ interval_text(const FabOutcomeRow *row, char text[32])
     return text;
 }
 
-static const char *
-range_text(const FabRatio *ratio, char text[64])
+const char *
+fab_ratio_range(const FabRatio *ratio, char text[FAB_RATIO_RANGE])
 {
     Number low, high;
 
     if (ratio->known)
-        g_snprintf(text, 64, "%s..%s", fab_stream_fixed(ratio->low, 2, low), fab_stream_fixed(ratio->high, 2, high));
+        g_snprintf(text, FAB_RATIO_RANGE, "%s..%s", fab_stream_fixed(ratio->low, 2, low),
+                   fab_stream_fixed(ratio->high, 2, high));
     else
-        g_strlcpy(text, "-", 64);
+        g_strlcpy(text, "-", FAB_RATIO_RANGE);
     return text;
 }
 
@@ -73,14 +74,14 @@ print_pair_row(const FabOutcomeRow *first, const FabOutcomeRow *other, FabRatio 
     g_autofree char *size = step ? g_strdup("step")
                             : first->size_bytes == 0 ? g_strdup("trace") : fab_format_bytes(first->size_bytes);
     Number time_a, time_b, text_a, text_b, value;
-    char from[32], to[32], range[64];
+    char from[32], to[32], range[FAB_RATIO_RANGE];
     FabSpeedVerdict verdict = fab_speed_verdict(&ratio);
 
     fprintf(out, "%10s %11s %9s %11s %9s %9s %9s %7s %12s  %s%s\n", size,
             fab_stream_fixed(first->seconds * unit, 2, time_a), interval_text(first, from),
             fab_stream_fixed(other->seconds * unit, 2, time_b), interval_text(other, to),
             fab_stream_fixed(rate_a, step ? 0 : 2, text_a), fab_stream_fixed(rate_b, step ? 0 : 2, text_b),
-            fab_stream_fixed(ratio.value, 2, value), range_text(&ratio, range),
+            fab_stream_fixed(ratio.value, 2, value), fab_ratio_range(&ratio, range),
             fab_speed_verdict_names[verdict],
             guessed && verdict != FAB_VERDICT_UNTOLD ? ", by a guess" : "");
 }
@@ -264,7 +265,6 @@ csv_row(const FabComparison *comparison, guint number, uint64_t size, FILE *out)
     const char *verdict = verdict_of(comparison, number, size);
     Figure figures[FIGURES];
     char name[16];
-    Number text;
 
     list_figures(comparison, number, size, figures);
     fprintf(out, "%s,", label(number, name));
@@ -275,7 +275,7 @@ csv_row(const FabComparison *comparison, guint number, uint64_t size, FILE *out)
     fab_stream_csv_text(out, fab_outcome_row(outcome, size)->binding);
     fprintf(out, ",%s,%s", verdict != NULL ? verdict : "", outcome->currency);
     for (int i = 0; i < FIGURES; i++)
-        fprintf(out, ",%s", isfinite(figures[i].value) ? fab_stream_number(figures[i].value, text) : "");
+        fab_stream_csv_number(out, figures[i].value);
     fputs("\r\n", out);
 }
 
@@ -296,32 +296,18 @@ fab_report_comparison_csv(const FabComparison *comparison, FILE *out)
 }
 
 static void
-json_text(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, "\"%s\": ", name);
-    if (value != NULL)
-        fab_stream_json_text(out, value);
-    else
-        fputs("null", out);
-}
-
-static void
 json_row(const FabComparison *comparison, guint number, uint64_t size, FILE *out)
 {
+    const FabOutcomeRow *row = fab_outcome_row(comparison->outcomes->pdata[number], size);
     Figure figures[FIGURES];
-    Number text;
 
     list_figures(comparison, number, size, figures);
     fputs("        {", out);
-    json_text(out, "binding", fab_outcome_row(comparison->outcomes->pdata[number], size)->binding);
-    fputs(", ", out);
-    json_text(out, "kind", fab_outcome_row(comparison->outcomes->pdata[number], size)->kind);
-    fputs(", ", out);
-    json_text(out, "verdict", verdict_of(comparison, number, size));
+    fab_stream_json_member(out, "binding", row->binding, ", ");
+    fab_stream_json_member(out, "kind", row->kind, ", ");
+    fab_stream_json_member(out, "verdict", verdict_of(comparison, number, size), ", ");
     for (int i = 0; i < FIGURES; i++)
-        fprintf(out, ", \"%s\": %s", figures[i].name,
-                isfinite(figures[i].value) ? fab_stream_number(figures[i].value, text) : "null");
-    fputs("}", out);
+        fab_stream_json_number(out, figures[i].name, figures[i].value, i + 1 < FIGURES ? ", " : "}");
 }
 
 static void
@@ -338,18 +324,13 @@ json_outcome(const FabComparison *comparison, guint number, FILE *out)
     char name[16];
     Number share;
 
-    fprintf(out, "    {\"label\": \"%s\"", label(number, name));
-    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
-        fputs(", ", out);
-        json_text(out, texts[i].name, texts[i].value);
-    }
-    fprintf(out, ", \"gpus\": %u, \"interval_guessed\": %s, \"fits\": %s,\n      \"ratio_interval\": ", outcome->gpus,
+    fprintf(out, "    {\"label\": \"%s\", ", label(number, name));
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+        fab_stream_json_member(out, texts[i].name, texts[i].value, ", ");
+    fprintf(out, "\"gpus\": %u, \"interval_guessed\": %s, \"fits\": %s,\n      ", outcome->gpus,
             outcome->guessed ? "true" : "false", outcome->fits ? "true" : "false");
-    if (comparison->bases->pdata[number] != NULL)
-        fab_stream_json_text(out, comparison->bases->pdata[number]);
-    else
-        fputs("null", out);
-    fprintf(out, ", \"goodput\": %s", outcome->goodput > 0 ? fab_stream_number(outcome->goodput, share) : "null");
+    fab_stream_json_member(out, "ratio_interval", comparison->bases->pdata[number], ", ");
+    fprintf(out, "\"goodput\": %s", outcome->goodput > 0 ? fab_stream_number(outcome->goodput, share) : "null");
     fputs(",\n      \"rows\": [\n", out);
     for (guint i = 0; i < comparison->sizes->len; i++) {
         json_row(comparison, number, g_array_index(comparison->sizes, uint64_t, i), out);
