@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "predict/fault.h"
 #include "report/report.h"
+#include "scenario/find.h"
 
 typedef struct {
     const char *result, *faults, *path; /* of faults: a scenario */
@@ -12,9 +13,10 @@ typedef struct {
 
 /* What the scenario's faults leave of each link; NULL with an error. */
 static double *
-read_faults(const FabTopology *topology, const char *path, GError **error)
+read_faults(const FabTopology *topology, const char *name, GError **error)
 {
-    g_autoptr(FabScenario) scenario = fab_scenario_load(path, NULL, error);
+    g_autofree char *path = fab_scenario_find(name, error);
+    g_autoptr(FabScenario) scenario = path != NULL ? fab_scenario_load(path, NULL, error) : NULL;
 
     if (scenario != NULL && scenario->faults->len == 0) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: has no [fault] that a diagram could show", path);
