@@ -182,16 +182,18 @@ START_TEST(orders_that_are_none_are_refused_with_a_sentence)
 }
 END_TEST
 
-START_TEST(keys_of_the_layout_are_set_without_their_group)
+START_TEST(keys_of_model_and_layout_are_set_without_their_group)
 {
     const char *const sets[] = { "topology.name=dgx-a100", "model.preset=llama-3-8b", "training.global_batch=8", "tp=4",
-                                 "order=tp,dp,cp,pp", "sequence=1024", NULL };
+                                 "order=tp,dp,cp,pp", "sequence=1024", "layers=8", NULL };
     g_autoptr(GError) error = NULL;
     g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, &error);
 
     ck_assert_msg(scenario != NULL, "%s", error != NULL ? error->message : "no error");
     ck_assert_uint_eq(scenario->training->tp, 4);
     ck_assert_uint_eq(scenario->training->sequence, 1024);
+    ck_assert_uint_eq(scenario->model->sequence, 8192);
+    ck_assert_uint_eq(scenario->model->layers, 8);
     ck_assert_uint_eq(scenario->training->order[1], FAB_AXIS_DP);
 }
 END_TEST
@@ -207,6 +209,6 @@ main(void)
     tcase_add_test(tests, a_ring_goes_as_fast_as_its_slowest_hop);
     tcase_add_test(tests, a_trace_has_its_ranks_in_the_same_order);
     tcase_add_test(tests, orders_that_are_none_are_refused_with_a_sentence);
-    tcase_add_test(tests, keys_of_the_layout_are_set_without_their_group);
+    tcase_add_test(tests, keys_of_model_and_layout_are_set_without_their_group);
     return run_tests(tests);
 }

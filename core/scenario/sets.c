@@ -31,7 +31,7 @@ is_group(const char *text)
     return is_word(g_str_has_prefix(text, "fault ") ? text + strlen("fault ") : text);
 }
 
-/* What the scenario runs; of a step on many GPUs the layout has a group of its own. */
+/* What the scenario runs; of a step on many GPUs model and layout have groups of their own. */
 static const char *
 find_group(const FabKeyfile *file, const char *key)
 {
@@ -39,9 +39,8 @@ find_group(const FabKeyfile *file, const char *key)
 
     while (what_runs[i + 1] != NULL && !fab_keyfile_has_group(file, what_runs[i]))
         i++;
-    if (fab_training_is_parallel(key) &&
-        (strcmp(what_runs[i], "training") == 0 || strcmp(what_runs[i], "inference") == 0))
-        return "parallel";
+    if (strcmp(what_runs[i], "training") == 0 || strcmp(what_runs[i], "inference") == 0)
+        return fab_training_group(what_runs[i], key);
     return what_runs[i];
 }
 
@@ -90,7 +89,8 @@ is_same_key(const char *a, const char *b)
         return strcmp(a, b) == 0;
     group = g_strndup(grouped, (gsize)((dot_a != NULL ? dot_a : dot_b) - grouped));
     return strcmp(dot_a != NULL ? dot_a + 1 : a, dot_b != NULL ? dot_b + 1 : b) == 0 &&
-           (g_strv_contains(what_runs, group) || strcmp(group, "parallel") == 0);
+           (g_strv_contains(what_runs, group) ||
+            strcmp(group, fab_training_group("training", dot_a != NULL ? b : a)) == 0);
 }
 
 bool

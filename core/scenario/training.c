@@ -1,5 +1,7 @@
 #include "scenario/training.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "scenario/placement.h"
 
@@ -40,10 +42,16 @@ fab_training_accept(FabKeyfile *file)
     accept_keys(file, INFERENCE, inference_keys);
 }
 
-bool
-fab_training_is_parallel(const char *key)
+const char *
+fab_training_group(const char *own, const char *key)
 {
-    return g_strv_contains(parallel_keys, key);
+    bool inference = strcmp(own, INFERENCE) == 0;
+
+    if (g_strv_contains(inference ? inference_keys : training_keys, key))
+        return own;
+    if (g_strv_contains(parallel_keys, key))
+        return PARALLEL;
+    return g_strv_contains(fab_model_keys(), key) ? "model" : own;
 }
 
 bool

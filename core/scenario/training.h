@@ -56,8 +56,8 @@ typedef struct {
 /* Declares the keys of [model], [parallel], [training] and [inference], so that misspelt ones are found. */
 void fab_training_accept(FabKeyfile *file);
 
-/* Whether [parallel] has such a key. */
-bool fab_training_is_parallel(const char *key);
+/* Which group of a step's scenario has such a key when none is named: `own` ([training], [inference]) before others. */
+const char *fab_training_group(const char *own, const char *key);
 
 /* Refuses a step without a model, and a model without a step. */
 bool fab_training_check_groups(const FabKeyfile *file, GError **error);
