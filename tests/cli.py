@@ -876,6 +876,21 @@ class Output(Cli):
                 self.assertEqual(file.read(), before)
         self.prints("run", scenario, "-o", result)
 
+    def test_two_outputs_are_not_one_file(self):
+        """One would take the place of the other, whether the file is there already or not."""
+        step = self.write("step.ini", "[topology]\nname=dgx-h100\n[model]\npreset=gpt-2\n[parallel]\ntp=4\n[training]\n"
+                          "micro_batch=1\nglobal_batch=8\n")
+        grid = self.write("grid.ini", "[topology]\nname=dgx-h100\n[collective]\noperation=all_reduce\nsizes=1M\n"
+                          "[sweep]\ncollective.ranks=2 | 4\n")
+        both = os.path.join(self.folder, "both.svg")
+        same = os.path.join(self.folder, "..", os.path.basename(self.folder), "both.svg")
+        for words in (("run", step, "--trace", both, "--gantt", same), ("run", step, "--gantt", both, "-o", both),
+                      ("run", step, "--diagram", both, "-o", same), ("sweep", grid, "--store", both, "-o", same)):
+            self.refuses(INPUT, r"command line: --[a-z]+ and --[a-z]+ are both .*both\.svg: one would take the place of the "
+                         "other; name another file", *words)
+            self.assertFalse(os.path.exists(both))
+        self.prints("run", step, "--trace", "/dev/null", "--gantt", "/dev/null", "-o", "/dev/null")
+
     def test_what_a_scenario_names_is_not_overwritten(self):
         """Files that no word of the command line names: the machine, the model, the calibration, a trace, a log."""
         with open(os.path.join(os.path.dirname(SCENARIOS), "topologies", "dgx-h100.ini"), encoding="utf-8") as file:

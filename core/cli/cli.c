@@ -168,7 +168,7 @@ is_output(const GOptionEntry *entry)
            g_strcmp0(entry->arg_description, "FILE") == 0;
 }
 
-/* What an option other than the outputs names may be a file that is read, or "key=FILE". */
+/* What another option names may be a file that is read, or "key=FILE", or one that is written too. */
 static bool
 spare_option(const GOptionEntry *output, const char *path, const GOptionEntry *entry, GError **error)
 {
@@ -176,13 +176,14 @@ spare_option(const GOptionEntry *output, const char *path, const GOptionEntry *e
     char **many = entry->arg == G_OPTION_ARG_FILENAME_ARRAY ? *(char ***)entry->arg_data : NULL;
 
     if (is_output(entry))
-        return true;
+        return entry == output || fab_output_check_apart(output->long_name, path, entry->long_name, *one, error);
     for (; many != NULL && *many != NULL; many++) {
         const char *equals = strchr(*many, '=');
         if (equals != NULL && !fab_output_check(output->long_name, path, equals + 1, error))
             return false;
     }
-    return one == NULL || fab_output_check(output->long_name, path, *one, error);
+    return one == NULL || (fab_output_check(output->long_name, path, *one, error) &&
+                           fab_output_check_apart(output->long_name, path, entry->long_name, *one, error));
 }
 
 /* No output takes the place of a file that the command line names as an input. */

@@ -42,6 +42,39 @@ fab_output_check(const char *option, const char *path, const char *input, GError
     return false;
 }
 
+/* The file's one name, also when it does not exist yet; NULL for devices, pipes and standard output. */
+static char *
+place(const char *path)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *base = g_path_get_basename(path);
+    char *real = realpath(path, NULL);
+    char *found = NULL;
+    struct stat info;
+
+    if (real == NULL) {
+        real = realpath(folder, NULL);
+        found = real != NULL && strcmp(path, "-") != 0 ? g_build_filename(real, base, NULL) : NULL;
+    } else if (stat(real, &info) == 0 && S_ISREG(info.st_mode)) {
+        found = g_strdup(real);
+    }
+    free(real);
+    return found;
+}
+
+bool
+fab_output_check_apart(const char *option, const char *path, const char *other, const char *other_path, GError **error)
+{
+    g_autofree char *one = path != NULL ? place(path) : NULL;
+    g_autofree char *two = other_path != NULL ? place(other_path) : NULL;
+
+    if (one == NULL || g_strcmp0(one, two) != 0)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --%s and --%s are both %s: one would take the place "
+                "of the other; name another file", option, other, path);
+    return false;
+}
+
 FabOutput *
 fab_output_new(const char *path, GError **error)
 {

@@ -15,6 +15,9 @@ typedef struct FabOutput FabOutput;
 FabOutput *fab_output_new(const char *path, GError **error);
 /* Refuses `path`, named by `option`, when it is the file `input`: results would take its place. Both may be NULL. */
 bool fab_output_check(const char *option, const char *path, const char *input, GError **error);
+/* Refuses two options that name one file, also one that does not exist yet. Either path may be NULL. */
+bool fab_output_check_apart(const char *option, const char *path, const char *other, const char *other_path,
+                            GError **error);
 /* Refuses a file that was read meanwhile: a scenario names models and machines. Finishing does too; this is early. */
 bool fab_output_check_inputs(const FabOutput *output, GError **error);
 void fab_output_free(FabOutput *output);
