@@ -136,7 +136,7 @@ is_limited(const Flow *flow, double rate)
 static void
 pause_before_full(const Visit *visit, const Flow *flow, double rate)
 {
-    uint32_t stop;
+    uint32_t stop = 0;
 
     if (!is_limited(flow, rate) && first_full(visit, flow, &stop))
         pause_before(visit, flow, stop, NONE);
@@ -148,7 +148,7 @@ pause_before_paused(const Visit *visit, const FlowMember *member, double rate)
 {
     const Flow *flow = &visit->set->flows[member->flow];
     const FabUse *use = &flow->route->uses[member->use];
-    uint32_t stop;
+    uint32_t stop = 0;
 
     if (rate >= visit->rate * (1 - FAB_FLOW_TOLERANCE) && !is_limited(flow, rate) && !first_full(visit, flow, &stop))
         pause_before(visit, flow, use->stage, use->resource);
@@ -346,7 +346,7 @@ static bool
 check_flow(const Visit *visit, uint32_t number, GError **error)
 {
     const Flow *flow = &visit->set->flows[number];
-    uint32_t stop;
+    uint32_t stop = 0;
     bool stopped = is_limited(flow, flow->rate) || first_full(visit, flow, &stop);
 
     for (uint32_t i = 0; i < flow->route->count; i++) {
