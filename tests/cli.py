@@ -876,6 +876,9 @@ class Output(Cli):
                 self.assertEqual(file.read(), before)
         self.prints("run", scenario, "-o", result)
 
+    def test_one_of_a_thing_is_one(self):
+        self.assertIn(" 1 micro-batch of 4,", self.prints("run", "train-gradients-3090"))
+
     def test_two_outputs_are_not_one_file(self):
         """One would take the place of the other, whether the file is there already or not."""
         step = self.write("step.ini", "[topology]\nname=dgx-h100\n[model]\npreset=gpt-2\n[parallel]\ntp=4\n[training]\n"

@@ -57,7 +57,7 @@ print_head(const FabTrainingStep *step, FILE *out)
         fputs("samples", out);
     else
         fprintf(out, "sequences of %u tokens", training->sequence);
-    fprintf(out, ", %u micro-batches of %u, %s\n", step->micros, training->micro_batch,
+    fprintf(out, ", %u micro-batch%s of %u, %s\n", step->micros, step->micros == 1 ? "" : "es", training->micro_batch,
             fab_precision_names[training->precision]);
     fprintf(out, "# stack %s, constants of %s%s\n", step->stack->name, step->stack->source,
             step->fitted ? "" : "; not fitted on such GPUs");
