@@ -93,6 +93,11 @@ class Report(Case):
         self.assertRegex(text, r"with an NVLink bridge: its critical path</caption>")
         self.holds(text, "fabricast run bridge-3090-removed.ini bridge-3090.ini")
 
+    def test_the_picture_of_a_machine_marks_what_its_faults_take(self):
+        text, _ = self.page("faults-superpod", "--quick")
+        for mark in ("down by a fault: 8", "1 of 3: 50 % left", "slower by a fault: 1"):
+            self.assertIn(mark, text)
+
     def test_results_say_the_same_as_the_scenarios_they_come_from(self):
         a, b = "bridge-3090-removed", "bridge-3090"
         sets = ("--set", "sizes=1M;256M")

@@ -134,10 +134,10 @@ fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, cons
 }
 
 char *
-fab_report_diagram_svg(const FabTopology *topology, const FabDiagramLoad *load, GError **error)
+fab_report_diagram_svg(const FabTopology *topology, const FabDiagramLoad *load, const double *left, GError **error)
 {
     unsigned length = 0;
-    char *data = draw_as(topology, load, NULL, "svg", false, &length), *text;
+    char *data = draw_as(topology, load, left, "svg", false, &length), *text;
 
     if (data == NULL) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "Graphviz cannot render svg here; its plugin is missing");

@@ -5,6 +5,7 @@
 #include "report/diagram-load.h"
 #include "report/page-private.h"
 #include "report/training.h"
+#include "predict/fault.h"
 #include "predict/step-trace.h"
 #include "workload/memory.h"
 
@@ -19,7 +20,7 @@ is_drawn(FabPage *page, guint number)
 {
     const FabPageScenario *one = page->scenarios->pdata[number];
 
-    for (guint i = 0; i < number && one->result == NULL && one->step == NULL; i++) {
+    for (guint i = 0; i < number && one->result == NULL && one->step == NULL && one->scenario->faults->len == 0; i++) {
         const FabPageScenario *other = page->scenarios->pdata[i];
         if (other->topology != NULL && strcmp(other->topology->name, one->topology->name) == 0 &&
             g_hash_table_size(other->scenario->overrides) == 0 && g_hash_table_size(one->scenario->overrides) == 0)
@@ -75,7 +76,8 @@ show_machine(FabPage *page, const FabPageScenario *one)
     FabDiagramLoad *load = one->result != NULL ? fab_diagram_load_of(one->topology, one->result, one->name, NULL)
                            : one->step != NULL ? load_of_step(one)
                                                : NULL;
-    g_autofree char *svg = fab_report_diagram_svg(one->topology, load, &error);
+    g_autofree double *left = fab_fault_left(one->scenario, one->topology, NULL);
+    g_autofree char *svg = fab_report_diagram_svg(one->topology, load, left, &error);
     g_autofree char *caption = g_strdup_printf("%s: %s%s%s", one->called, one->topology->title,
                                                load != NULL ? ". " : "", load != NULL ? load->caption : "");
 

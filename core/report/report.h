@@ -33,7 +33,8 @@ bool fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load,
                         bool expand, GError **error);
 
 /* The same as the text of an SVG file. Owned by the caller. */
-char *fab_report_diagram_svg(const FabTopology *topology, const FabDiagramLoad *load, GError **error);
+char *fab_report_diagram_svg(const FabTopology *topology, const FabDiagramLoad *load, const double *left,
+                             GError **error);
 
 /* Reads the last row of the first result in a JSON file written by fab_report_json(). */
 FabDiagramLoad *fab_diagram_load_read(const FabTopology *topology, const char *path, GError **error);
