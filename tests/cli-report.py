@@ -93,6 +93,12 @@ class Report(Case):
         self.assertRegex(text, r"with an NVLink bridge: its critical path</caption>")
         self.holds(text, "fabricast run bridge-3090-removed.ini bridge-3090.ini")
 
+    def test_draws_of_a_hash_are_in_the_answer(self):
+        kept = self.keep("draws.json", "run", "--topology", "cluster", "--set", "topology.plugin=fat-tree", "--set",
+                         "topology.node=dgx-a100", "--set", "topology.nodes=4", "--set", "topology.radix=16",
+                         "--collective", "all_gather", "--sizes", "1M", "--seeds", "3")
+        self.assertIn("the median of 3 draws of the network", self.page(kept)[0])
+
     def test_the_picture_of_a_machine_marks_what_its_faults_take(self):
         text, _ = self.page("faults-superpod", "--quick")
         for mark in ("down by a fault: 8", "1 of 3: 50 % left", "slower by a fault: 1"):

@@ -24,6 +24,26 @@ rate_of(JsonObject *row, const char *name)
     return fab_quantity_format(FAB_QUANTITY_RATE, fab_json_figure(row, name) * 1e9);
 }
 
+/* Of a run that was repeated with several seeds: its figures are of the median, whose luck the others show. */
+static void
+add_draws(JsonObject *item, JsonObject *row, FabPageAnswer *answer)
+{
+    JsonObject *draws = fab_json_member(row, "draws_us");
+    double fastest = draws != NULL ? fab_json_figure(draws, "fastest") * 1e-6 : NAN;
+    double slowest = draws != NULL ? fab_json_figure(draws, "slowest") * 1e-6 : NAN;
+    g_autofree char *before = answer->sentence, *low = NULL, *high = NULL;
+
+    if (!(fastest > 0) || !(slowest >= fastest) || !(fab_json_figure(item, "draws") > 0)) {
+        answer->sentence = g_steal_pointer(&before);
+        return;
+    }
+    low = fab_quantity_format(FAB_QUANTITY_SECONDS, fastest);
+    high = fab_quantity_format(FAB_QUANTITY_SECONDS, slowest);
+    answer->sentence = g_strdup_printf("%s The time is the median of %.0f draws of the network's hash, %s to %s.",
+                                       before, fab_json_figure(item, "draws"), low, high);
+    fab_page_tile(answer, "slowest draw", g_steal_pointer(&high));
+}
+
 static void
 answer_result(FabPage *page, JsonObject *item, FabPageAnswer *answer)
 {
@@ -44,6 +64,7 @@ answer_result(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     if (fab_json_figure(row, "busbw_GBps") > 0)
         fab_page_tile(answer, "bus bandwidth", rate_of(row, "busbw_GBps"));
     fab_page_tile(answer, "machine", g_strdup(fab_json_text(item, "topology_title")));
+    add_draws(item, row, answer);
     fab_page_add_faults(item, fab_json_length(item, "rows") - 1, fab_json_figure(row, "time_us") * 1e-6, answer);
 }
 
