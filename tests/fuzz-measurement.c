@@ -13,7 +13,7 @@ static const char good_table[] = "size_bytes,time_us,algbw_GBps,busbw_GBps,in_pl
 static char *folder;
 
 static void
-remove_folder(void)
+remove_files(void)
 {
     static const char *const names[] = { "a.ini", "a.csv" };
 
@@ -21,6 +21,12 @@ remove_folder(void)
         g_autofree char *path = g_build_filename(folder, names[i], NULL);
         g_unlink(path);
     }
+}
+
+static void
+remove_folder(void)
+{
+    remove_files();
     g_rmdir(folder);
     g_free(folder);
 }
@@ -72,6 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_check_outcome(first != NULL, &error);
     if (first == NULL)
         return 0;
+    remove_files(); /* what was read is not written over */
     if (!fab_measurement_write(first, folder, &error))
         g_error("cannot be written: %s", error->message);
     second = load(&error);

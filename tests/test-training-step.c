@@ -228,6 +228,20 @@ START_TEST(an_optimiser_works_on_what_its_gpu_keeps)
 END_TEST
 
 /* A group gets the adapters of its own ranks; the others serve the other groups. */
+/* Of what the exchange of gradients takes, its last bucket and what it slows the backward pass down by. */
+START_TEST(an_exchange_beside_kernels_slows_them_down)
+{
+    g_autoptr(FabTrainingStep) beside = STEP(LLAMA, "parallel.dp=8", "training.micro_batch=4", "model.layers=8");
+    g_autoptr(FabTrainingStep) after = STEP(LLAMA, "parallel.dp=8", "training.micro_batch=4", "model.layers=8",
+                                            "training.overlap=no");
+    double left = beside->parts[FAB_TIME_DATA] / after->parts[FAB_TIME_DATA];
+
+    check_sum(beside);
+    ck_assert_double_gt(left, 0.13); /* the stack's share, without the last bucket */
+    ck_assert_double_lt(left, 0.2);
+}
+END_TEST
+
 START_TEST(a_group_gets_the_rails_of_its_ranks)
 {
     g_autoptr(FabTopology) machine = fab_machine_load("dgx-h100", NULL, NULL);
@@ -362,6 +376,7 @@ main(void)
     tcase_add_test(tests, dualpipe_waits_less_and_keeps_everything_twice);
     tcase_add_test(tests, rates_follow_from_the_step);
     tcase_add_test(tests, matrices_are_done_in_waves_of_tiles);
+    tcase_add_test(tests, an_exchange_beside_kernels_slows_them_down);
     tcase_add_test(tests, a_group_gets_the_rails_of_its_ranks);
     tcase_add_test(tests, elements_of_fp32_are_twice_as_wide);
     tcase_add_test(tests, a_model_given_as_a_whole_has_replicas_only);

@@ -185,6 +185,21 @@ exchange(FabStepWriter *writer, const Exchange *what, double share, GArray *ids)
     }
 }
 
+/* The same beside kernels, which it slows down. */
+static void
+exchange_beside(FabStepWriter *writer, const Exchange *what, double share, GArray *ids)
+{
+    double seconds = 0;
+
+    exchange(writer, what, share, ids);
+    for (int i = 0; i < 2; i++) {
+        FabStepAxis axis = fab_step_axis_replica(writer->training, writer->rank, i == 1);
+        if (what->bytes[i] > 0 && axis.group.size > 1)
+            seconds += fmax(fab_group_seconds(writer->trace->times, what->collective, axis.group, what->bytes[i], NULL), 0);
+    }
+    fab_step_compute(writer, "slowdown", seconds * share * writer->trace->rates.stack->overlap_slowdown);
+}
+
 static void
 exchange_all(FabStepWriter *writer, const Exchange *what, double share)
 {
@@ -243,16 +258,16 @@ do_passes(FabStepWriter *writer, const FabPass *passes, uint32_t count)
 
     if (replicas && training->zero > 0) {
         exchange_all(writer, &gather, gather.last);
-        exchange(writer, &gather, 1 - gather.last, gathered);
+        exchange_beside(writer, &gather, 1 - gather.last, gathered);
     }
     for (uint32_t i = 0; i < count && !writer->failed; i += done) {
         bool backward = passes[i].fused || is_backward(passes[i].kind);
         g_autoptr(GArray) beside = g_array_new(FALSE, FALSE, sizeof(uint64_t));
         if (replicas && begins_reduce(passes, count, i, training->chunks)) {
-            exchange(writer, &reduce, 1 - reduce.last, reduced);
+            exchange_beside(writer, &reduce, 1 - reduce.last, reduced);
             closed = true;
         } else if (replicas && backward && training->zero == 2 && training->overlap && !closed) {
-            exchange(writer, &reduce, 1, beside);
+            exchange_beside(writer, &reduce, 1, beside);
         }
         done = do_pass(writer, &passes[i]);
         g_array_append_vals(writer->tails, beside->data, beside->len);

@@ -162,6 +162,7 @@ typedef struct {
     FabGroupTimes *times;
     const FabTraining *training;
     double shared, experts; /* parameters */
+    double slowdown;        /* of kernels beside a collective, as a share of its time */
 } Replicas;
 
 static double
@@ -177,24 +178,28 @@ replica_seconds(const Replicas *replicas, FabCollective collective, double width
     return shared < 0 || experts < 0 ? -1 : shared + experts;
 }
 
-/* What a collective of all gradients or parameters leaves exposed beside `hidden` seconds of one micro-batch. */
+/*
+ * What a collective of all gradients or parameters adds to `hidden` seconds of one micro-batch that it goes on beside:
+ * its last part, and either what it takes longer than the kernels, or what it slows them down by.
+ */
 static double
-exposed(const Replicas *replicas, double seconds, double bytes, double hidden)
+added(const Replicas *replicas, double seconds, double bytes, double hidden)
 {
     const FabTraining *training = replicas->training;
     FabGroup group = fab_step_axis_replica(training, 0, false).group;
     bool overlap = training->overlap && !fab_group_is_staged(replicas->times, group);
     double last = training->pp > 1 ? 1.0 / training->chunks : fmin(1, BUCKET_BYTES / fmax(bytes, 1));
 
-    return overlap ? fmax(last * seconds, seconds - hidden) : seconds;
+    return overlap ? fmax((last + replicas->slowdown * (1 - last)) * seconds, seconds - hidden) : seconds;
 }
 
 static bool
-account_replicas(FabTrainingStep *step, FabGroupTimes *times, const FabPassParts *passes, GError **error)
+account_replicas(FabTrainingStep *step, const FabGpuRates *rates, FabGroupTimes *times, const FabPassParts *passes,
+                 GError **error)
 {
     const FabTraining *training = step->footprint->training;
     uint64_t shared, experts;
-    Replicas replicas = { .times = times, .training = training };
+    Replicas replicas = { .times = times, .training = training, .slowdown = rates->stack->overlap_slowdown };
     double forward = 0, backward = 0, width = training->gradient_bytes, reduce, gather = 0, bytes;
 
     if (training->dp * training->cp == 1 || training->zero == 3 || training->frozen)
@@ -214,11 +219,12 @@ account_replicas(FabTrainingStep *step, FabGroupTimes *times, const FabPassParts
         gather = replica_seconds(&replicas, FAB_ALL_GATHER, fmin(width, 2), error);
     if (reduce < 0 || gather < 0)
         return false;
-    step->parts[FAB_TIME_DATA] = exposed(&replicas, reduce, bytes, backward);
+    step->parts[FAB_TIME_DATA] = added(&replicas, reduce, bytes, backward);
     if (training->zero > 0)
-        step->parts[FAB_TIME_DATA] += exposed(&replicas, gather, bytes, forward);
+        step->parts[FAB_TIME_DATA] += added(&replicas, gather, bytes, forward);
     if (training->zero == 2)
-        step->parts[FAB_TIME_DATA] += (step->micros - 1) * fmax(reduce - (training->overlap ? backward : 0), 0);
+        step->parts[FAB_TIME_DATA] += (step->micros - 1) *
+                                      (training->overlap ? fmax(replicas.slowdown * reduce, reduce - backward) : reduce);
     return true;
 }
 
@@ -363,7 +369,7 @@ data_seconds(void *user, const FabStepState *state, GError **error)
     FabGroupTimes *times = state->faults->any ? state->faults->times : tail->times;
 
     tail->step->parts[FAB_TIME_DATA] = 0;
-    return account_replicas(tail->step, times, state->passes, error) ? tail->step->parts[FAB_TIME_DATA] : -1;
+    return account_replicas(tail->step, tail->rates, times, state->passes, error) ? tail->step->parts[FAB_TIME_DATA] : -1;
 }
 
 static double
@@ -420,7 +426,7 @@ run_steady(FabTrainingStep *step, const FabScenario *scenario, const FabTopology
     if (!run_pipeline(step, passes, hop_s, NULL, error))
         return false;
     account_pipeline(step, passes);
-    if (!account_replicas(step, faults != NULL && faults->any ? faults->times : spec->times, passes, error))
+    if (!account_replicas(step, spec->rates, faults != NULL && faults->any ? faults->times : spec->times, passes, error))
         return false;
     account_optimiser(step, spec->rates);
     if (faults != NULL)
