@@ -194,8 +194,9 @@ exchange_beside(FabStepWriter *writer, const Exchange *what, double share, GArra
     exchange(writer, what, share, ids);
     for (int i = 0; i < 2; i++) {
         FabStepAxis axis = fab_step_axis_replica(writer->training, writer->rank, i == 1);
+        FabGroupTimes *times = writer->trace->times;
         if (what->bytes[i] > 0 && axis.group.size > 1)
-            seconds += fmax(fab_group_seconds(writer->trace->times, what->collective, axis.group, what->bytes[i], NULL), 0);
+            seconds += fmax(fab_group_seconds(times, what->collective, axis.group, what->bytes[i], NULL), 0);
     }
     fab_step_compute(writer, "slowdown", seconds * share * writer->trace->rates.stack->overlap_slowdown);
 }

@@ -223,8 +223,8 @@ account_replicas(FabTrainingStep *step, const FabGpuRates *rates, FabGroupTimes 
     if (training->zero > 0)
         step->parts[FAB_TIME_DATA] += added(&replicas, gather, bytes, forward);
     if (training->zero == 2)
-        step->parts[FAB_TIME_DATA] += (step->micros - 1) *
-                                      (training->overlap ? fmax(replicas.slowdown * reduce, reduce - backward) : reduce);
+        step->parts[FAB_TIME_DATA] +=
+            (step->micros - 1) * (training->overlap ? fmax(replicas.slowdown * reduce, reduce - backward) : reduce);
     return true;
 }
 
@@ -367,9 +367,10 @@ data_seconds(void *user, const FabStepState *state, GError **error)
 {
     Tail *tail = user;
     FabGroupTimes *times = state->faults->any ? state->faults->times : tail->times;
+    double *seconds = &tail->step->parts[FAB_TIME_DATA];
 
-    tail->step->parts[FAB_TIME_DATA] = 0;
-    return account_replicas(tail->step, tail->rates, times, state->passes, error) ? tail->step->parts[FAB_TIME_DATA] : -1;
+    *seconds = 0;
+    return account_replicas(tail->step, tail->rates, times, state->passes, error) ? *seconds : -1;
 }
 
 static double
@@ -426,7 +427,8 @@ run_steady(FabTrainingStep *step, const FabScenario *scenario, const FabTopology
     if (!run_pipeline(step, passes, hop_s, NULL, error))
         return false;
     account_pipeline(step, passes);
-    if (!account_replicas(step, spec->rates, faults != NULL && faults->any ? faults->times : spec->times, passes, error))
+    if (!account_replicas(step, spec->rates, faults != NULL && faults->any ? faults->times : spec->times, passes,
+                          error))
         return false;
     account_optimiser(step, spec->rates);
     if (faults != NULL)
