@@ -662,6 +662,13 @@ class Training(Cli):
                 os.unlink(f"{prefix}.{rank}.{suffix}")
         self.refuses(INPUT, r"neither such a file nor .*t\.0\.et", "run", replay)
         self.refuses(INPUT, "needs -o PREFIX", "chakra", "export", path)
+        for name, kind in (("/dev/full", "a device or a pipe"), (self.folder, "a folder"), (self.folder + "/new/", "a folder"),
+                           ("-", "standard output")):
+            self.refuses(INPUT, f"--output is {name}, {kind}, must be PREFIX or FOLDER/PREFIX: every rank has a file of its "
+                         r"own, PREFIX\.0\.et and so on", "chakra", "export", path, "-o", name, cwd=self.folder)
+        self.refuses(INPUT, r"/none/t\.0\.json: cannot be written: No such file", "chakra", "export", path, "--json", "-o",
+                     "/none/t")
+        self.assertEqual([name for name in os.listdir(self.folder) if name.startswith((".", "-"))], [])
         self.refuses(INPUT, r"has no \[training\]", "chakra", "export", replay, "-o", prefix)
         self.refuses(INPUT, "needs files", "run", self.write("n.ini", "[topology]\nname=dgx-h100\n[trace]\nprecision=fp8\n"))
 

@@ -1,6 +1,10 @@
 /* fabricast chakra: execution traces in the Chakra format. */
 
+#include <string.h>
+#include <sys/stat.h>
+
 #include "base/error.h"
+#include "base/file.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/output.h"
@@ -8,12 +12,48 @@
 #include "predict/step-trace.h"
 #include "predict/trace-order.h"
 
+static char *
+path_of(const char *prefix, uint32_t rank, bool json)
+{
+    return g_strdup_printf("%s.%u.%s", prefix, rank, json ? "json" : "et");
+}
+
+/*
+ * Other commands take a device, a folder and "-" behind -o for what they are; here files would appear beside them, or
+ * hidden ones in the folder.
+ */
+static bool
+check_prefix(const char *prefix, bool json, GError **error)
+{
+    g_autofree char *first = NULL;
+    const char *kind = NULL;
+    struct stat info;
+
+    if (prefix == NULL || *prefix == '\0') {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: export needs -o PREFIX, what the names of the "
+                    "ranks' files begin with");
+        return false;
+    }
+    if (strcmp(prefix, "-") == 0)
+        kind = "standard output";
+    else if (g_str_has_suffix(prefix, "/") || (stat(prefix, &info) == 0 && S_ISDIR(info.st_mode)))
+        kind = "a folder";
+    else if (stat(prefix, &info) == 0 && !S_ISREG(info.st_mode))
+        kind = "a device or a pipe";
+    first = path_of(prefix, 0, json);
+    if (kind == NULL)
+        return fab_file_check_place(first, error);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --output is %s, %s, must be PREFIX or FOLDER/PREFIX: "
+                "every rank has a file of its own, PREFIX.0.%s and so on", prefix, kind, json ? "json" : "et");
+    return false;
+}
+
 static bool
 write_ranks(const FabStepTrace *trace, const char *prefix, bool json, uint64_t *nodes, GError **error)
 {
     for (uint32_t r = 0; r < fab_step_trace_ranks(trace); r++) {
         g_autoptr(FabTraceRank) rank = fab_step_trace_rank(trace, r, error);
-        g_autofree char *path = g_strdup_printf("%s.%u.%s", prefix, r, json ? "json" : "et");
+        g_autofree char *path = path_of(prefix, r, json);
         if (rank == NULL || !fab_trace_write(rank, r, path, json, error))
             return false;
         *nodes += rank->nodes->len;
@@ -40,13 +80,8 @@ run_export(const FabCommand *command, int argc, char **argv, GError **error)
     uint64_t nodes = 0;
 
     if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
-        !fab_cli_arguments(command, argc, argv, 1, 1, "a scenario", error))
+        !fab_cli_arguments(command, argc, argv, 1, 1, "a scenario", error) || !check_prefix(prefix, json, error))
         return FAB_EXIT_DONE;
-    if (prefix == NULL) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: export needs -o PREFIX, what the names of the "
-                    "ranks' files begin with");
-        return FAB_EXIT_INPUT;
-    }
     output = fab_output_new(NULL, error);
     scenario = output != NULL ? fab_scenario_load(argv[1], sets, error) : NULL;
     trace = scenario != NULL ? fab_step_trace_new(scenario, NULL, error) : NULL;
