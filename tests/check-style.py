@@ -64,6 +64,10 @@ def functions(lines):
             head = None
 
 
+# Programs of Check end alike, and obey its variables alike.
+OWN_RUNNER = re.compile(r"\bsrunner_create\b")
+
+
 def check(path, shown, lengths):
     """Yields (line, complaint)."""
     with open(path, encoding="utf-8") as file:
@@ -90,6 +94,8 @@ def check(path, shown, lengths):
             yield number, "goto; use g_autoptr and early returns"
         if CAST.search(line) and "sizeof" not in line:
             yield number, "a blank behind a cast"
+        if OWN_RUNNER.search(line) and os.path.basename(path) != "suite.h":
+            yield number, "a runner of its own; end with run_tests() of suite.h"
     for number, name, length, typed in functions(code):
         lengths.append((length, f"{shown}:{number}: {name}"))
         if length > FUNCTION_LINES:

@@ -25,6 +25,8 @@ CASES = [
     ("check-style.py", "core/a/a.c", CLEAN + "int *sum(int a) {\n    return 0;\n}\n", "a.c:6: sum: the return type"),
     ("check-style.py", "core/a/a.c", CLEAN + "int\nf(void)\n{\n    goto out;\nout:\n    return 0;\n}\n", "a.c:9: goto"),
     ("check-style.py", "core/a/a.c", CLEAN.replace("a + b", "(int) a"), "a.c:4: a blank behind a cast"),
+    ("check-style.py", "tests/a.c", CLEAN + "int\nmain(void)\n{\n    return srunner_create(0);\n}\n",
+     "tests/a.c:9: a runner of its own"),
     ("check-style.py", "plugins/a.c", CLEAN.replace("    ", "\t"), "plugins/a.c:4: a tab"),
     ("check-style.py", "core/a/a.c", CLEAN.replace(";", "; "), "a.c:4: blanks at the end"),
     ("check-style.py", "core/a/a.c", CLEAN + "/* " + "x" * 120 + " */\n", "a.c:6: 126 columns"),

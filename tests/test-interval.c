@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report/validate.h"
-#include "validate/interval-fit.h"
 #include "predict/run.h"
+#include "report/validate.h"
+#include "suite.h"
+#include "validate/interval-fit.h"
 
 static void
 free_case(gpointer data)
@@ -535,37 +536,29 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("interval");
-    TCase *cases = tcase_create("interval");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("interval");
 
-    suite_add_tcase(suite, cases);
-    tcase_set_timeout(cases, 60);
-    tcase_add_test(cases, a_kind_is_written_and_read_back);
-    tcase_add_test(cases, what_is_no_kind_is_refused);
-    tcase_add_test(cases, many_machines_give_the_quantiles_of_their_residuals);
-    tcase_add_test(cases, a_machine_with_many_rows_weighs_as_much_as_one_with_few);
-    tcase_add_test(cases, one_machine_of_a_kind_gets_a_wider_interval_than_many);
-    tcase_add_test(cases, a_prediction_lies_in_its_own_interval_however_biased_the_kind);
-    tcase_add_test(cases, a_calibration_narrows_the_interval_the_more_tables_it_saw);
-    tcase_add_test(cases, an_overlay_gives_its_interval_to_the_rows_of_its_kind);
-    tcase_add_test(cases, a_kind_never_measured_gets_the_widest_interval_and_no_machines);
-    tcase_add_test(cases, held_back_machines_are_judged_by_the_others_and_nine_of_ten_rows_are_inside);
-    tcase_add_test(cases, transferred_rows_make_a_class_of_their_own);
-    tcase_add_test(cases, nothing_to_learn_from_gives_no_kind_that_was_measured);
-    tcase_add_test(cases, every_prediction_of_a_collective_has_an_interval);
-    tcase_add_test(cases, a_machine_of_a_kind_never_measured_says_so);
-    tcase_add_test(cases, a_gpu_alone_has_no_interval);
-    tcase_add_test(cases, other_intervals_replace_those_that_were_there);
-    tcase_add_test(cases, the_connection_is_the_slowest_between_neighbours);
-    tcase_add_test(cases, a_prediction_over_several_nodes_has_the_interval_of_clusters);
-    tcase_add_test(cases, clusters_are_told_apart_by_their_networks_alone);
-    tcase_add_test(cases, the_shipped_table_of_clusters_is_whole);
-    tcase_add_test(cases, the_shipped_table_is_whole);
-    tcase_add_test(cases, a_table_prints_as_the_source_that_holds_it);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, a_kind_is_written_and_read_back);
+    tcase_add_test(tests, what_is_no_kind_is_refused);
+    tcase_add_test(tests, many_machines_give_the_quantiles_of_their_residuals);
+    tcase_add_test(tests, a_machine_with_many_rows_weighs_as_much_as_one_with_few);
+    tcase_add_test(tests, one_machine_of_a_kind_gets_a_wider_interval_than_many);
+    tcase_add_test(tests, a_prediction_lies_in_its_own_interval_however_biased_the_kind);
+    tcase_add_test(tests, a_calibration_narrows_the_interval_the_more_tables_it_saw);
+    tcase_add_test(tests, an_overlay_gives_its_interval_to_the_rows_of_its_kind);
+    tcase_add_test(tests, a_kind_never_measured_gets_the_widest_interval_and_no_machines);
+    tcase_add_test(tests, held_back_machines_are_judged_by_the_others_and_nine_of_ten_rows_are_inside);
+    tcase_add_test(tests, transferred_rows_make_a_class_of_their_own);
+    tcase_add_test(tests, nothing_to_learn_from_gives_no_kind_that_was_measured);
+    tcase_add_test(tests, every_prediction_of_a_collective_has_an_interval);
+    tcase_add_test(tests, a_machine_of_a_kind_never_measured_says_so);
+    tcase_add_test(tests, a_gpu_alone_has_no_interval);
+    tcase_add_test(tests, other_intervals_replace_those_that_were_there);
+    tcase_add_test(tests, the_connection_is_the_slowest_between_neighbours);
+    tcase_add_test(tests, a_prediction_over_several_nodes_has_the_interval_of_clusters);
+    tcase_add_test(tests, clusters_are_told_apart_by_their_networks_alone);
+    tcase_add_test(tests, the_shipped_table_of_clusters_is_whole);
+    tcase_add_test(tests, the_shipped_table_is_whole);
+    tcase_add_test(tests, a_table_prints_as_the_source_that_holds_it);
+    return run_tests(tests);
 }

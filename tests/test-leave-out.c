@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/paths.h"
+#include "suite.h"
 #include "validate/resolve.h"
 
 /* A case of the open set as if `machine` had measured it, every time multiplied by `factor`. */
@@ -191,21 +192,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("leave-out");
-    TCase *cases = tcase_create("leave-out");
-    SRunner *runner = srunner_create(suite);
-    int failed;
+    TCase *tests = tcase_create("leave-out");
 
-    suite_add_tcase(suite, cases);
-    tcase_set_timeout(cases, 300);
-    tcase_add_test(cases, a_machine_that_another_one_repeats_is_not_missed);
-    tcase_add_test(cases, a_machine_is_predicted_by_what_the_other_one_says);
-    tcase_add_test(cases, a_generation_that_one_machine_measured_is_predicted_with_another_ones_kernels);
-    tcase_add_test(cases, what_only_one_cluster_tells_of_its_NICs_is_borrowed_without_it);
-    tcase_add_test(cases, clusters_are_predicted_without_themselves);
-    tcase_add_test(cases, what_cannot_be_left_out_is_refused);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_set_timeout(tests, 300);
+    tcase_add_test(tests, a_machine_that_another_one_repeats_is_not_missed);
+    tcase_add_test(tests, a_machine_is_predicted_by_what_the_other_one_says);
+    tcase_add_test(tests, a_generation_that_one_machine_measured_is_predicted_with_another_ones_kernels);
+    tcase_add_test(tests, what_only_one_cluster_tells_of_its_NICs_is_borrowed_without_it);
+    tcase_add_test(tests, clusters_are_predicted_without_themselves);
+    tcase_add_test(tests, what_cannot_be_left_out_is_refused);
+    return run_tests(tests);
 }
