@@ -255,8 +255,16 @@ class Explain(Case):
             path = row["critical_path"]
             self.assertAlmostEqual(sum(path[part] for part in ("moving_s", "handing_s", "room_s", "around_s")),
                                    row["seconds"], 11)
+            phases = row["phases"]
+            self.assertAlmostEqual(sum(phase["seconds"] for phase in phases), row["seconds"], 11)
+            for phase in phases:
+                self.assertAlmostEqual(sum(one["seconds"] for one in phase["bindings"]), phase["seconds"], 11)
+            self.assertEqual(phases[0]["phase"], "launch and end")
         text = self.prints(*words)
-        self.assertRegex(text, r"\n  critical path, \d+ slices, \d+ times from rank to rank: [\d.]+ % moving data, ")
+        self.assertRegex(text, r"\n  critical path, \d+ slices, \d+ times? from rank to rank:\n    [\d.]+ % moving data")
+        self.assertRegex(text, r"\n  what binds in each phase:\n  launch and end, ")
+        self.assertRegex(text[text.index("1 GiB"):], r"\n  steady state, [^\n]*\n +[\d.]+ %  NVLink 4 \(")
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
         self.assertLess(text.index("NVLink 4", text.index("1 GiB")), text.index("all of them", text.index("1 GiB")))
 
     def test_a_step_names_its_parts(self):

@@ -91,6 +91,8 @@ class Report(Case):
             self.assertIn(heading, page.headings)
         self.holds(text, "fabricast compare bridge-3090-removed.ini bridge-3090.ini")
         self.assertRegex(text, r"with an NVLink bridge: its critical path</caption>")
+        self.assertRegex(text, r"with an NVLink bridge, 256 MiB: what binds in each phase</caption>")
+        self.assertRegex(text, r"<th[^>]*>steady state</th>.*NVLink 3")
         self.holds(text, "fabricast run bridge-3090-removed.ini bridge-3090.ini")
 
     def test_draws_of_a_hash_are_in_the_answer(self):

@@ -116,6 +116,69 @@ START_TEST(the_parts_of_a_step_are_its_length)
 }
 END_TEST
 
+/* The phase of that name; fails where there is none. */
+static const FabPhase *
+phase(const FabExplanation *explanation, guint row, const char *name)
+{
+    const GPtrArray *phases = fab_explanation_phases(explanation, row);
+
+    for (guint i = 0; i < phases->len; i++) {
+        const FabPhase *one = phases->pdata[i];
+        if (strcmp(one->name, name) == 0)
+            return one;
+    }
+    ck_abort_msg("no %s", name);
+}
+
+static const FabBinding *
+binds(const FabPhase *phase)
+{
+    return phase->bindings->pdata[0];
+}
+
+/* Four of seven pieces of each GPU leave its switch, so that the cable above carries 16 where a GPU's own carries 7. */
+START_TEST(the_uplink_of_a_switch_binds_what_goes_to_the_other_switch)
+{
+    g_autoptr(FabExplanation) all = EXPLAIN("topology.name=wrx90-2sw-8", "operation=alltoall", "sizes=64M");
+    const FabBinding *binding = binds(phase(all, 0, "steady state"));
+
+    ck_assert_str_eq(binding->what, "PCIe 5.0 x16");
+    ck_assert_ptr_nonnull(strstr(binding->where, "Host bridge"));
+    ck_assert_ptr_nonnull(strstr(binding->where, "PCIe switch"));
+    ck_assert_double_gt(binding->seconds, 0.9 * phase(all, 0, "steady state")->seconds);
+    ck_assert_double_gt(phase(all, 0, "steady state")->seconds, phase(all, 0, "fill")->seconds);
+}
+END_TEST
+
+/* Eight bytes take no link's time: what is left is to launch, to step, and to see flags. */
+START_TEST(no_link_binds_a_tiny_message)
+{
+    g_autoptr(FabExplanation) tiny = EXPLAIN("topology.name=dgx-h100", "operation=all_reduce", "sizes=8");
+    const GPtrArray *phases = fab_explanation_phases(tiny, 0);
+
+    ck_assert_str_eq(binds(phase(tiny, 0, "launch and end"))->what, "launching kernels");
+    for (guint i = 0; i < phases->len; i++) {
+        const FabPhase *one = phases->pdata[i];
+        for (guint k = 0; k < one->bindings->len; k++) {
+            const FabBinding *binding = one->bindings->pdata[k];
+            ck_assert_msg(binding->where == NULL || binding->seconds < 0.05 * one->seconds, "%s binds %s",
+                          binding->where, one->name);
+        }
+    }
+    ck_assert_double_lt(phase(tiny, 0, "launch and end")->start_s, 1e-12);
+}
+END_TEST
+
+/* Each node has one NIC for eight GPUs behind NVLink. */
+START_TEST(the_network_binds_a_cluster_with_few_adapters)
+{
+    g_autoptr(FabExplanation) nodes = EXPLAIN("topology.name=superpod-h100", "topology.nodes=4",
+                                              "topology.node.nics_per_node=1", "operation=all_gather", "sizes=256M");
+
+    ck_assert_str_eq(binds(phase(nodes, 0, "steady state"))->what, "InfiniBand");
+}
+END_TEST
+
 START_TEST(what_does_not_run_is_not_explained)
 {
     static const char *const sets[] = { "topology.name=dgx-h10", "operation=all_reduce", NULL };
@@ -138,6 +201,9 @@ main(void)
     tcase_add_test(tests, links_matter_to_large_messages_and_latency_to_small_ones);
     tcase_add_test(tests, a_gain_is_that_of_the_machine_with_more);
     tcase_add_test(tests, the_parts_of_a_step_are_its_length);
+    tcase_add_test(tests, the_uplink_of_a_switch_binds_what_goes_to_the_other_switch);
+    tcase_add_test(tests, no_link_binds_a_tiny_message);
+    tcase_add_test(tests, the_network_binds_a_cluster_with_few_adapters);
     tcase_add_test(tests, what_does_not_run_is_not_explained);
     return run_tests(tests);
 }

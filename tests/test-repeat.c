@@ -36,14 +36,43 @@ check_same(const char *what, const FabTopology *topology, const FabEngineReport 
 }
 
 static void
-simulate(FabRun *run, const FabPlan *plan, const FabProgram *program, bool every, FabEngineReport *report)
+simulate(FabRun *run, const FabPlan *plan, const FabProgram *program, bool every, FabEngineReport *report,
+         FabTrailPath *path)
 {
     g_autoptr(GError) error = NULL;
+    g_autoptr(FabTrail) trail = fab_trail_new(10000000);
     bool good;
 
     run->every = every;
+    run->trail = trail;
     good = fab_run_simulate(run, plan, program, report, &error);
     ck_assert_msg(good, "%s", good ? "" : error->message);
+    ck_assert(fab_trail_follow(trail, path));
+    run->trail = NULL;
+}
+
+/* The way back through what was not simulated is as long, goes through as many slices and spends its time alike. */
+static void
+check_paths(const char *what, const FabTrailPath *some, const FabTrailPath *every)
+{
+    int64_t sums[2][FAB_STRETCH_PROXY + 1] = { { 0 } };
+    const FabTrailPath *paths[] = { some, every };
+
+    for (int k = 0; k < 2; k++) {
+        int64_t at = g_array_index(paths[k]->stretches, FabStretch, 0).start_ps;
+        for (guint i = 0; i < paths[k]->stretches->len; i++) {
+            const FabStretch *stretch = &g_array_index(paths[k]->stretches, FabStretch, i);
+            ck_assert_msg(stretch->start_ps == at, "%s: a gap in the path", what);
+            at = stretch->end_ps;
+            sums[k][stretch->kind] += stretch->end_ps - stretch->start_ps;
+        }
+    }
+    ck_assert_msg(some->slices == every->slices && some->hops == every->hops, "%s: %" G_GUINT64_FORMAT " slices on the "
+                  "path, with every slice %" G_GUINT64_FORMAT, what, some->slices, every->slices);
+    for (int i = 0; i <= FAB_STRETCH_PROXY; i++)
+        ck_assert_msg(sums[0][i] == sums[1][i], "%s: stretches of kind %d take %" G_GINT64_FORMAT " ps on the path, "
+                      "with every slice %" G_GINT64_FORMAT, what, i, sums[0][i], sums[1][i]);
+    ck_assert(some->full_ps == every->full_ps && some->drain_ps == every->drain_ps);
 }
 
 /* Runs one size both ways; how many of its slices were taken at once, of all. */
@@ -58,6 +87,8 @@ check_both(const char *settings)
     FabRun run;
     FabPlan plan;
     FabEngineReport some, every;
+    g_auto(FabTrailPath) path = { NULL, 0, 0, 0, 0 };
+    g_auto(FabTrailPath) path_of_every = { NULL, 0, 0, 0, 0 };
     double share;
 
     ck_assert_msg(scenario != NULL, "%s: %s", settings, error != NULL ? error->message : "");
@@ -66,8 +97,9 @@ check_both(const char *settings)
     ck_assert(fab_run_init(&run, scenario, topology, NULL, &error));
     program = fab_run_program(&run, scenario->sizes[0], &plan, &error);
     ck_assert_msg(program != NULL, "%s: %s", settings, error != NULL ? error->message : "");
-    simulate(&run, &plan, program, false, &some);
-    simulate(&run, &plan, program, true, &every);
+    simulate(&run, &plan, program, false, &some, &path);
+    simulate(&run, &plan, program, true, &every, &path_of_every);
+    check_paths(settings, &path, &path_of_every);
     check_same(settings, topology, &some, &every);
     share = (double)some.repeated / (double)some.slices;
     fab_engine_report_clear(&some);

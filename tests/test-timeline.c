@@ -6,7 +6,7 @@
 
 #include "fixture.h"
 #include "predict/critical-path.h"
-#include "predict/run.h"
+#include "predict/run-private.h"
 #include "report/timeline.h"
 #include "suite.h"
 #include "topology/machine.h"
@@ -141,6 +141,25 @@ START_TEST(what_cannot_be_drawn_is_refused)
 }
 END_TEST
 
+/* They follow each other without a gap, and what binds in each fills it. */
+static void
+check_phases(const GPtrArray *phases, int64_t time_ps)
+{
+    double at = 0;
+
+    for (guint i = 0; i < phases->len; i++) {
+        const FabPhase *phase = phases->pdata[i];
+        double sum = 0;
+        ck_assert_double_eq_tol(phase->start_s, at, 1e-12);
+        ck_assert_uint_gt(phase->bindings->len, 0);
+        for (guint k = 0; k < phase->bindings->len; k++)
+            sum += ((const FabBinding *)phase->bindings->pdata[k])->seconds;
+        ck_assert_double_eq_tol(sum, phase->seconds, 1e-12);
+        at += phase->seconds;
+    }
+    ck_assert_double_eq_tol(at, (double)time_ps * 1e-12, 1e-11);
+}
+
 static FabCriticalPath
 path_of(const char *machine, const char *size, const char *more)
 {
@@ -161,6 +180,8 @@ path_of(const char *machine, const char *size, const char *more)
     if (path.slices > 0)
         ck_assert_int_eq(path.moving_ps + path.handing_ps + path.room_ps + path.around_ps,
                          test_row(result, 0)->time_ps);
+    check_phases(path.phases, test_row(result, 0)->time_ps);
+    fab_critical_path_clear(&path);
     return path;
 }
 
@@ -189,16 +210,38 @@ START_TEST(the_critical_path_of_a_large_size_moves_data)
 }
 END_TEST
 
-START_TEST(a_path_of_very_many_slices_is_not_followed)
+/* A CTA has thousands of slices one after the other. */
+START_TEST(a_path_of_very_many_slices_is_followed)
 {
-    const char *const sets[] = { "topology.name=dgx-h100", "operation=all_reduce", "algorithm=ring", "sizes=64G",
-                                 NULL };
+    FabCriticalPath path = path_of("ws2-bridge-3090", "16G", "algorithm=ring");
+
+    ck_assert_uint_gt(path.slices, 1000);
+    ck_assert_int_gt(path.moving_ps, 100 * (path.handing_ps + path.room_ps + path.around_ps));
+}
+END_TEST
+
+/* More slices than a trail keeps. */
+START_TEST(a_trail_that_is_full_says_so)
+{
+    const char *const sets[] = { "topology.name=ws2-bridge-3090", "operation=all_reduce", "sizes=16M", NULL };
     g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, NULL);
     g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, NULL);
-    FabCriticalPath path;
+    g_autoptr(FabTrail) trail = fab_trail_new(10);
+    g_auto(FabTrailPath) path = { NULL, 0, 0, 0, 0 };
+    g_autoptr(FabProgram) program = NULL;
+    FabEngineReport report;
+    FabRun run;
+    FabPlan plan;
 
-    ck_assert(fab_critical_path(scenario, topology, scenario->sizes[0], &path, NULL));
-    ck_assert_uint_eq(path.slices, 0);
+    ck_assert(fab_run_init(&run, scenario, topology, NULL, NULL));
+    program = fab_run_program(&run, scenario->sizes[0], &plan, NULL);
+    run.trail = trail;
+    ck_assert(fab_run_simulate(&run, &plan, program, &report, NULL));
+    ck_assert(fab_trail_is_full(trail));
+    ck_assert(!fab_trail_follow(trail, &path));
+    ck_assert_ptr_null(path.stretches);
+    fab_engine_report_clear(&report);
+    fab_run_clear(&run);
 }
 END_TEST
 
@@ -215,6 +258,7 @@ main(void)
     tcase_add_test(tests, what_cannot_be_drawn_is_refused);
     tcase_add_test(tests, the_critical_path_of_a_small_ring_goes_twice_around);
     tcase_add_test(tests, the_critical_path_of_a_large_size_moves_data);
-    tcase_add_test(tests, a_path_of_very_many_slices_is_not_followed);
+    tcase_add_test(tests, a_path_of_very_many_slices_is_followed);
+    tcase_add_test(tests, a_trail_that_is_full_says_so);
     return run_tests(tests);
 }

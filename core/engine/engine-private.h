@@ -172,8 +172,14 @@ void fab_engine_other_event(FabEngine *engine, uint32_t number);
 void fab_engine_other_sent(FabEngine *engine, uint32_t number);
 bool fab_engine_reduction_find_way(FabEngine *engine, FabReduction *reduction);
 
-/* engine.c: everything that the stream's step uses, NULL when it stays in its GPU's memory; its bytes have gone. */
+/* way.c: everything that the stream's step uses, NULL when it stays in its GPU's memory. */
 const FabRoute *fab_engine_step_route(FabEngine *engine, const FabStreamRun *stream);
+/*
+ * How long after it was posted the other end sees a slice. A reader that fetches from elsewhere (host memory) polls
+ * there, so its way counts too.
+ */
+int64_t fab_engine_post_latency(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end);
+/* engine.c: the bytes of the stream's slice have gone. */
 void fab_engine_slice_moved(FabEngine *engine, FabStreamRun *stream);
 
 /* Remembers whom a connection joins. */
@@ -196,6 +202,18 @@ bool fab_engine_has_too_many(FabEngine *engine);
 
 /* multicast.c: the way of an in-switch step; NULL after an error. */
 const FabRoute *fab_engine_multicast(FabEngine *engine, const FabStreamRun *stream);
+
+/*
+ * cause.c, where the run has a trail: a slice begins; it ends, before its ends are told; a message begins, and arrives,
+ * before it is told; slice `slice` of a sum begins, and is there; what a flow with this tag moved has gone.
+ */
+void fab_engine_note_slice(FabEngine *engine, const FabStreamRun *stream);
+void fab_engine_note_posted(FabEngine *engine, const FabStreamRun *stream);
+void fab_engine_note_message(FabEngine *engine, uint32_t id);
+void fab_engine_note_arrival(FabEngine *engine, uint32_t id);
+void fab_engine_note_sum(FabEngine *engine, uint32_t number, uint32_t slice);
+void fab_engine_note_summed(FabEngine *engine, uint32_t number, uint32_t slice);
+void fab_engine_note_moved(FabEngine *engine, uint32_t tag, uint32_t flow);
 
 /* fetch.c: asks for the memory of events of later instants; of those behind `next`, which is about to be handled. */
 void fab_engine_fetch_soon(const FabEngine *engine);

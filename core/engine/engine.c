@@ -7,8 +7,6 @@
 #include "base/large.h"
 #include "base/units.h"
 
-enum { UNION_ENDS = 2 * FAB_STEP_ENDS };
-
 /* Events of an instant that are taken from the queue at once. */
 enum { BATCH = 64 };
 
@@ -90,100 +88,13 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
     for (uint32_t rank = 0; rank < spec->program->ranks; rank++)
         engine->began[rank] = INT64_MAX;
     streams_init(engine);
+    if (spec->trail != NULL)
+        fab_trail_open(spec->trail, &(FabTrailShape) { engine->stream_count,
+                                                       spec->program->channels * spec->program->roles,
+                                                       spec->program->connections, spec->program->slots,
+                                                       engine->several, spec->fold != NULL });
     fab_engine_changes_init(engine);
     fab_engine_repeat_init(engine);
-}
-
-/* ------------------------------------------------------------------ routes */
-
-static const FabRoute *
-push_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
-{
-    FabConnection *connection = &engine->connections[end->connection];
-    const uint32_t *gpus = engine->spec->gpus;
-
-    if (connection->push != NULL && engine->ends == NULL)
-        return connection->push;
-    fab_engine_note_ends(engine, end->connection, gpus[stream->at.rank], gpus[end->peer], stream->at.channel);
-    if (connection->push == NULL && engine->error == NULL)
-        connection->push = fab_engine_folded(
-            engine, fab_router_push_flow(engine->router, gpus[stream->at.rank], gpus[end->peer], stream->at.channel,
-                                         &engine->error));
-    return connection->push;
-}
-
-static const FabRoute *
-pull_route(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
-{
-    FabConnection *connection = &engine->connections[end->connection];
-    const uint32_t *gpus = engine->spec->gpus;
-
-    if (connection->pull != NULL && engine->ends == NULL)
-        return connection->pull;
-    fab_engine_note_ends(engine, end->connection, gpus[end->peer], gpus[stream->at.rank], stream->at.channel);
-    if (connection->pull == NULL && engine->error == NULL)
-        connection->pull = fab_engine_folded(
-            engine, fab_router_pull(engine->router, gpus[end->peer], gpus[stream->at.rank], &engine->error));
-    return connection->pull;
-}
-
-/* Everything that this step's transfer uses; NULL when it stays in this GPU's memory or after an error. */
-const FabRoute *
-fab_engine_step_route(FabEngine *engine, const FabStreamRun *stream)
-{
-    const FabStep *step = &stream->step;
-    const FabRoute *routes[UNION_ENDS];
-    uint32_t count = 0;
-
-    if (step->flags & FAB_STEP_IN_SWITCH)
-        return fab_engine_multicast(engine, stream);
-    if (step->recv_count + step->send_count > UNION_ENDS) {
-        if (engine->error == NULL)
-            g_set_error(&engine->error, FAB_ERROR, FAB_ERROR_VALUE,
-                        "%s: rank %u channel %u role %u step %" G_GUINT64_FORMAT " has %d ends, must have at most %d",
-                        engine->program->name, stream->at.rank, stream->at.channel, stream->at.role, stream->index,
-                        step->recv_count + step->send_count, UNION_ENDS);
-        return NULL;
-    }
-    for (uint32_t i = 0; i < step->recv_count; i++) {
-        const FabRoute *route = pull_route(engine, stream, &step->recv[i]);
-        if (route != NULL && route->count > 0)
-            routes[count++] = route;
-    }
-    for (uint32_t i = 0; i < step->send_count && !(step->flags & FAB_STEP_LOCAL_SEND); i++) {
-        const FabRoute *route =
-            fab_engine_is_remote(engine, stream, &step->send[i]) ? NULL : push_route(engine, stream, &step->send[i]);
-        if (route != NULL && route->count > 0)
-            routes[count++] = route;
-    }
-    if (count == 0 || engine->error != NULL)
-        return NULL;
-    return count == 1 ? routes[0] : fab_router_union(engine->router, routes, count);
-}
-
-/*
- * How long after it was posted the other end sees a slice. A reader that fetches from elsewhere (host memory) polls
- * there, so its way counts too.
- */
-static int64_t
-post_latency(FabEngine *engine, const FabStreamRun *stream, const FabEnd *end)
-{
-    int64_t latency = engine->execution->latency_ps;
-    FabConnection *connection = &engine->connections[end->connection];
-    const uint32_t *gpus = engine->spec->gpus;
-
-    if (stream->step.flags & FAB_STEP_LOCAL_SEND)
-        return latency;
-    if (stream->step.flags & FAB_STEP_IN_SWITCH) {
-        const FabRoute *route = fab_engine_multicast(engine, stream);
-        return latency + (route != NULL ? route->latency_ps : 0);
-    }
-    if (push_route(engine, stream, end) == NULL)
-        return latency;
-    if (connection->pull == NULL)
-        connection->pull = fab_engine_folded(
-            engine, fab_router_pull(engine->router, gpus[stream->at.rank], gpus[end->peer], &engine->error));
-    return latency + connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
 }
 
 /* ------------------------------------------------------------------ slices */
@@ -309,6 +220,8 @@ slice_start(FabEngine *engine, FabStreamRun *stream)
     if (engine->spec->timeline != NULL)
         fab_timeline_begin(engine->spec->timeline, &stream->at, stream->index, &stream->step, stream->bytes,
                            engine->now);
+    if (engine->spec->trail != NULL)
+        fab_engine_note_slice(engine, stream);
     if (engine->spec->shared.used && stream->bytes > 0) {
         fab_engine_access(engine, stream);
         return;
@@ -333,6 +246,9 @@ slice_start(FabEngine *engine, FabStreamRun *stream)
                ? (int64_t)MIN(bytes / rate * 1e12 + 0.5, (double)FAB_FLOW_LONGEST_PS) : 0;
     engine->copy_ps += (double)busy;
     stream->state = STREAM_TAIL;
+    if (engine->spec->trail != NULL)
+        fab_trail_moved(engine->spec->trail, fab_trail_last(engine->spec->trail, stream_number(engine, stream)),
+                        engine->now + busy, FAB_TRAIL_RATE);
     fab_queue_push(engine->queue, engine->now + busy + overhead(engine, stream), stream_number(engine, stream));
 }
 
@@ -364,7 +280,7 @@ slice_post(FabEngine *engine, FabStreamRun *stream)
             continue;
         }
         connection->handed++;
-        when = engine->now + post_latency(engine, stream, &step->send[i]) + wait;
+        when = engine->now + fab_engine_post_latency(engine, stream, &step->send[i]) + wait;
         *fab_engine_slot(engine, step->send[i].connection, connection->posted++) = when;
         if (kept && engine->several)
             fab_engine_reduction_given(engine, step->send[i].connection, stream->bytes, when);
@@ -421,6 +337,8 @@ slice_end(FabEngine *engine, FabStreamRun *stream)
 {
     if (engine->spec->timeline != NULL)
         fab_timeline_end(engine->spec->timeline, &stream->at, engine->now);
+    if (engine->spec->trail != NULL)
+        fab_engine_note_posted(engine, stream);
     slice_post(engine, stream);
     stream->moved += stream->bytes;
     stream->state = STREAM_NEXT;
@@ -492,6 +410,8 @@ handle(FabEngine *engine, uint32_t data)
     if (!fab_flow_complete(engine->flows, engine->now, data & ~FAB_ENGINE_FLOW_MARK))
         return;
     while (fab_flow_take_tag(engine->flows, &tag)) {
+        if (engine->spec->trail != NULL)
+            fab_engine_note_moved(engine, tag, data & ~FAB_ENGINE_FLOW_MARK);
         if (tag < engine->stream_count)
             fab_engine_slice_moved(engine, &engine->streams[tag]);
         else

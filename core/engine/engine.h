@@ -11,6 +11,7 @@
 
 #include "engine/fold.h"
 #include "engine/timeline.h"
+#include "engine/trail.h"
 #include "program/program.h"
 #include "topology/route.h"
 
@@ -80,6 +81,7 @@ typedef struct {
     bool every; /* every slice is simulated, also where all goes on as before */
     double most_slices; /* that are simulated one by one, more are refused; 0: any */
     FabFold *fold; /* NULL: every rank is simulated; else `program` is that of the fold */
+    FabTrail *trail; /* NULL: what slices waited for is not kept */
     FabTimeline *timeline; /* NULL: nothing is kept of single slices; else nothing is folded */
     FabSharedAccess shared; /* `used` false: every GPU has a memory of its own, which never limits */
 } FabEngineSpec;

@@ -271,6 +271,12 @@ fab_flow_complete(FabFlowSet *set, int64_t now, uint32_t number)
     return true;
 }
 
+uint32_t
+fab_flow_bottleneck(const FabFlowSet *set, uint32_t number)
+{
+    return set->flows[number].bottleneck;
+}
+
 void
 fab_flow_set_capacity(FabFlowSet *set, uint32_t resource, double capacity)
 {

@@ -69,6 +69,9 @@ void fab_flow_share(FabFlowSet *flows, int64_t now);
 bool fab_flow_complete(FabFlowSet *flows, int64_t now, uint32_t flow);
 bool fab_flow_take_tag(FabFlowSet *flows, uint32_t *tag);
 
+/* Of a flow that just completed: the resource that held it back last; more than there are: its own limit. */
+uint32_t fab_flow_bottleneck(const FabFlowSet *flows, uint32_t flow);
+
 /*
  * Asks for the memory that fab_flow_complete() will touch: the flow, then its route, then the resources of that and
  * what fab_flow_first_tag(), the tag that comes first then, is read from. A flow that has ended may be asked for.

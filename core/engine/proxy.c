@@ -51,6 +51,8 @@ arrive(FabEngine *engine, uint32_t id)
     int64_t when = engine->now + engine->execution->latency_ps + engine->execution->network_ps / 2 +
                    connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
 
+    if (engine->spec->trail != NULL)
+        fab_engine_note_arrival(engine, id);
     for (uint32_t i = 0; i < connection->batch; i++)
         *fab_engine_slot(engine, id, connection->posted++) = when;
     if (connection->receiver != FAB_ENGINE_NOBODY) {
@@ -96,6 +98,8 @@ fab_engine_message_start(FabEngine *engine, uint32_t id)
 
     connection->batch = MIN(connection->ready - connection->posted, MAX(slots / FIFO_SLOTS, 1));
     connection->batch = MIN(connection->batch, room(engine, connection));
+    if (engine->spec->trail != NULL)
+        fab_engine_note_message(engine, id);
     for (uint32_t i = 0; i < connection->batch; i++)
         bytes += connection->parts[(connection->posted + i) % slots].bytes;
     if (bytes > 0)

@@ -113,6 +113,8 @@ sent(FabEngine *engine, uint32_t number)
     int64_t there = freed + execution->network_ps + execution->post_ps + reduction->route->latency_ps;
     uint32_t slice = reduction->ended++;
 
+    if (engine->spec->trail != NULL)
+        fab_engine_note_summed(engine, number, slice);
     for (uint32_t i = 0; i < reduction->count; i++) {
         FabConnection *up = &engine->connections[reduction->ups[i].connection];
         FabConnection *down = &engine->connections[reduction->downs[i].connection];
@@ -140,6 +142,8 @@ look(FabEngine *engine, uint32_t number)
     while (is_ready(engine, reduction)) {
         uint32_t up = reduction->ups[reduction->source].connection;
         uint64_t bytes = fab_engine_parts(engine, up)[reduction->started % slots].bytes;
+        if (engine->spec->trail != NULL)
+            fab_engine_note_sum(engine, number, reduction->started);
         reduction->started++;
         if (bytes > 0)
             fab_flow_start(engine->flows, engine->now, reduction->route,

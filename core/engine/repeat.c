@@ -202,6 +202,8 @@ keep(FabEngine *engine, uint64_t sample)
     repeat->copy_ps = engine->copy_ps;
     repeat->wait_ps = engine->wait_ps;
     fab_flow_keep_sums(engine->flows, &repeat->flows);
+    if (engine->spec->trail != NULL)
+        fab_trail_keep(engine->spec->trail);
 }
 
 /* ------------------------------------------------------------------ the leap */
@@ -257,6 +259,8 @@ leap(FabEngine *engine, uint64_t times)
     FabEngineReport *report = engine->report;
     int64_t later = (engine->now - repeat->when) * (int64_t)times;
 
+    if (engine->spec->trail != NULL)
+        fab_trail_leap(engine->spec->trail, times, later);
     for (uint32_t i = 0; i < engine->stream_count; i++) {
         engine->streams[i].index += (engine->streams[i].index - repeat->indexes[i]) * times;
         engine->streams[i].since += later;
@@ -269,6 +273,8 @@ leap(FabEngine *engine, uint64_t times)
         connection->posted += done;
         connection->taken += done;
         turn_slots(engine, i, done, later);
+        if (engine->spec->trail != NULL)
+            fab_trail_turn(engine->spec->trail, i, done);
     }
     for (uint32_t i = 0; engine->proxy_free != NULL && i < engine->program->ranks; i++)
         engine->proxy_free[i] += later;

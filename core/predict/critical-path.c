@@ -1,156 +1,157 @@
 #include "predict/critical-path.h"
 
 #include "collective/overlay.h"
-#include "engine/timeline.h"
+#include "engine/trail.h"
 #include "predict/run-private.h"
 
-/* Slices that are kept to be followed back. */
-enum { MOST_SLICES = 500000 };
+/* Slices that are kept to be followed back, 50 bytes each. What a run leaves out as it repeats itself is not kept. */
+enum { MOST_SLICES = 12000000 };
 
-/* Who posted and who took the slices of each connection, in order: indices of slices. */
+/* One size while it is followed. Times of the engine begin after the launch. */
 typedef struct {
-    const FabTimeline *timeline;
-    uint32_t connections, slots;
-    GArray **posted, **taken; /* guint by connection */
-    guint *numbers;           /* of each slice's ends: which slice of the connection it is */
-    guint *before;            /* of each slice: 1 + the one before it in its stream; 0: none */
-} Web;
+    const FabTopology *topology;
+    const FabTrailPath *trail;
+    FabCriticalPath *path;
+    int64_t begin_ps;
+    const char *copying; /* what sets the rate of a CTA */
+} Walk;
 
-static const FabTimelineSlice *
-slice_at(const Web *web, guint i)
+void
+fab_critical_path_clear(FabCriticalPath *path)
 {
-    return &g_array_index(web->timeline->slices, FabTimelineSlice, i);
+    g_clear_pointer(&path->phases, g_ptr_array_unref);
 }
 
-static uint32_t
-connection_of(const Web *web, const FabTimelineSlice *slice, uint32_t end)
+/* ------------------------------------------------------------------ what binds */
+
+#define STEPS "time of a kernel's steps"
+#define MESSAGES "messages between nodes"
+
+/* LL's copies are its steps; between nodes CTAs have other rates for LL128 and NVLSTree (network-cost.c). */
+static const char *
+copying(const FabRun *run, const FabPlan *plan)
 {
-    return g_array_index(web->timeline->ends, uint32_t, slice->ends + end);
+    bool nodes = run->facts.nodes > 1;
+
+    if (plan->protocol == FAB_PROTOCOL_LL)
+        return STEPS;
+    return nodes && (plan->protocol == FAB_PROTOCOL_LL128 || plan->algorithm->in_switch) ? MESSAGES
+                                                                                        : "channel copy rate";
+}
+
+static const char *
+resource_label(const FabTopology *topology, uint32_t number)
+{
+    const FabResource *resource = &topology->resources[number];
+
+    switch (resource->kind) {
+    case FAB_RESOURCE_LINK:
+        return topology->links[resource->link].label;
+    case FAB_RESOURCE_PEER:
+        return "peer traffic through PCIe switches and host bridges";
+    case FAB_RESOURCE_HOST_PORT:
+        return "the GPUs' way to host memory";
+    case FAB_RESOURCE_MEMORY:
+        return "memory of NUMA nodes";
+    default:
+        return resource->name;
+    }
 }
 
 static void
-web_clear(Web *web)
+bind(const Walk *walk, FabPhase *phase, const FabStretch *stretch, int64_t length_ps)
 {
-    for (uint32_t c = 0; c < web->connections; c++) {
-        g_array_unref(web->posted[c]);
-        g_array_unref(web->taken[c]);
-    }
-    g_free(web->posted);
-    g_free(web->taken);
-    g_free(web->numbers);
-    g_free(web->before);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Web, web_clear)
+    const char *const names[] = { "", walk->copying, STEPS, "latency", "room in a FIFO", MESSAGES };
+    const char *what = names[stretch->kind], *where = NULL;
 
+    if (stretch->kind == FAB_STRETCH_MOVING) {
+        what = resource_label(walk->topology, stretch->resource);
+        where = walk->topology->resources[stretch->resource].name;
+    }
+    fab_phase_bind(phase, what, where, (double)length_ps * 1e-12);
+}
+
+/* ------------------------------------------------------------------ phases */
+
+/* The part of the path between two instants. */
 static void
-web_init(Web *web, const FabTimeline *timeline, const FabProgram *program)
+add_phase(const Walk *walk, const char *name, int64_t from, int64_t to)
 {
-    gsize streams = (gsize)program->ranks * program->channels * program->roles;
-    g_autofree guint *last = g_new0(guint, streams);
+    FabPhase *phase;
 
-    *web = (Web) { .timeline = timeline, .connections = program->connections, .slots = program->slots };
-    web->posted = g_new(GArray *, MAX(web->connections, 1));
-    web->taken = g_new(GArray *, MAX(web->connections, 1));
-    for (uint32_t c = 0; c < web->connections; c++) {
-        web->posted[c] = g_array_new(FALSE, FALSE, sizeof(guint));
-        web->taken[c] = g_array_new(FALSE, FALSE, sizeof(guint));
-    }
-    web->numbers = g_new(guint, timeline->ends->len + 1);
-    web->before = g_new(guint, timeline->slices->len + 1);
-    /* Slices of a stream come in order, and so do those of a connection, whose ends are one stream each. */
-    for (guint i = 0; i < timeline->slices->len; i++) {
-        const FabTimelineSlice *slice = slice_at(web, i);
-        guint *stream = &last[((gsize)slice->at.rank * program->channels + slice->at.channel) * program->roles +
-                              slice->at.role];
-        for (uint32_t end = 0; end < (uint32_t)slice->recv_count + slice->send_count; end++) {
-            GArray **all = end < slice->recv_count ? web->taken : web->posted;
-            GArray *line = all[connection_of(web, slice, end)];
-            web->numbers[slice->ends + end] = line->len;
-            g_array_append_val(line, i);
-        }
-        web->before[i] = *stream;
-        *stream = i + 1;
+    if (to <= from)
+        return;
+    phase = fab_phases_add(walk->path->phases, name, (double)(walk->path->around_ps + from - walk->begin_ps) * 1e-12);
+    for (guint i = 0; i < walk->trail->stretches->len; i++) {
+        const FabStretch *stretch = &g_array_index(walk->trail->stretches, FabStretch, i);
+        int64_t start = MAX(stretch->start_ps, from), end = MIN(stretch->end_ps, to);
+        if (end > start)
+            bind(walk, phase, stretch, end - start);
     }
 }
 
-/* The one of two slices (1 + index) that ended later, not after `start`. */
-static guint
-later(const Web *web, guint a, guint b, int64_t start)
+/* A small message has no steady state: some are done before the others have begun. */
+static void
+add_phases(const Walk *walk, bool launch_bound)
 {
-    if (b == 0 || slice_at(web, b - 1)->end_ps > start)
-        return a;
-    return a == 0 || slice_at(web, b - 1)->end_ps > slice_at(web, a - 1)->end_ps ? b : a;
-}
+    const GArray *stretches = walk->trail->stretches;
+    int64_t end = g_array_index(stretches, FabStretch, stretches->len - 1).end_ps;
+    int64_t full = walk->trail->full_ps, drain = walk->trail->drain_ps;
+    FabPhase *phase = fab_phases_add(walk->path->phases, "launch and end", 0);
 
-/* 1 + the slice that this one waited for, and for what; 0: it was the first. */
-static guint
-cause_of(const Web *web, guint i, int64_t **kind, FabCriticalPath *path)
-{
-    const FabTimelineSlice *slice = slice_at(web, i);
-    guint own = web->before[i], data = 0, room = 0;
-
-    *kind = &path->handing_ps;
-    if (own > 0 && slice_at(web, own - 1)->end_ps >= slice->start_ps)
-        return own;
-    for (uint32_t end = 0; end < (uint32_t)slice->recv_count + slice->send_count; end++) {
-        uint32_t c = connection_of(web, slice, end);
-        guint number = web->numbers[slice->ends + end];
-        if (end < slice->recv_count && number < web->posted[c]->len)
-            data = later(web, data, 1 + g_array_index(web->posted[c], guint, number), slice->start_ps);
-        if (end >= slice->recv_count && number >= web->slots && number - web->slots < web->taken[c]->len)
-            room = later(web, room, 1 + g_array_index(web->taken[c], guint, number - web->slots), slice->start_ps);
+    fab_phase_bind(phase, launch_bound ? "the host's launches" : "launching kernels", NULL,
+                   (double)walk->path->around_ps * 1e-12);
+    if (full < drain) {
+        add_phase(walk, "fill", walk->begin_ps, full);
+        add_phase(walk, "steady state", MAX(full, walk->begin_ps), drain);
+        add_phase(walk, "drain", drain, end);
+    } else {
+        add_phase(walk, "no steady state", walk->begin_ps, end);
     }
-    if (room > 0 && later(web, data, room, slice->start_ps) == room) {
-        *kind = &path->room_ps;
-        return room;
-    }
-    path->hops += data > 0 && slice_at(web, data - 1)->at.rank != slice->at.rank;
-    return data > 0 ? data : own;
 }
 
 static void
-follow(const Web *web, FabCriticalPath *path)
+add_up(const FabTrailPath *trail, FabCriticalPath *path)
 {
-    guint at = 0;
+    int64_t *const sums[] = { &path->moving_ps, &path->moving_ps, &path->moving_ps,
+                              &path->handing_ps, &path->room_ps, &path->handing_ps };
 
-    for (guint i = 0; i < web->timeline->slices->len; i++) {
-        if (at == 0 || slice_at(web, i)->end_ps > slice_at(web, at - 1)->end_ps)
-            at = i + 1;
-    }
-    while (at > 0) {
-        const FabTimelineSlice *slice = slice_at(web, at - 1);
-        int64_t *kind;
-        guint cause = cause_of(web, at - 1, &kind, path);
-        path->slices++;
-        path->moving_ps += slice->end_ps - slice->start_ps;
-        if (cause > 0)
-            *kind += slice->start_ps - slice_at(web, cause - 1)->end_ps;
-        at = cause;
+    path->slices = trail->slices;
+    path->hops = trail->hops;
+    for (guint i = 0; i < trail->stretches->len; i++) {
+        const FabStretch *stretch = &g_array_index(trail->stretches, FabStretch, i);
+        *sums[stretch->kind] += stretch->end_ps - stretch->start_ps;
     }
 }
+
+/* ------------------------------------------------------------------ the run */
 
 static bool
 follow_size(FabRun *run, uint64_t size, FabCriticalPath *path, GError **error)
 {
     FabPlan plan;
     g_autoptr(FabProgram) program = fab_run_program(run, size, &plan, error);
-    g_autoptr(FabTimeline) timeline = NULL;
-    g_auto(Web) web = { .connections = 0 };
+    g_autoptr(FabTrail) trail = fab_trail_new(MOST_SLICES);
+    g_auto(FabTrailPath) found = { NULL, 0, 0, 0, 0 };
     FabEngineReport report;
-    double streams;
+    bool launch_bound;
+    int64_t clock_ps;
 
     if (program == NULL)
         return false;
-    streams = (double)program->ranks * program->channels * program->roles;
-    if (streams * (double)fab_run_slices(program, MOST_SLICES) > MOST_SLICES)
-        return true;
-    run->timeline = timeline = fab_timeline_new(program, program->ranks, program->channels);
+    run->trail = trail;
     if (!fab_run_simulate(run, &plan, program, &report, error))
         return false;
-    web_init(&web, timeline, program);
-    follow(&web, path);
-    path->around_ps = fab_run_clock_ps(run, &plan, &report, NULL) - path->moving_ps - path->handing_ps - path->room_ps;
+    clock_ps = fab_run_clock_ps(run, &plan, &report, &launch_bound);
     fab_engine_report_clear(&report);
+    if (!fab_trail_follow(trail, &found) || found.stretches->len == 0)
+        return true;
+    add_up(&found, path);
+    path->around_ps = clock_ps - path->moving_ps - path->handing_ps - path->room_ps;
+    path->phases = fab_phases_new();
+    add_phases(&(Walk) { run->topology, &found, path, g_array_index(found.stretches, FabStretch, 0).start_ps,
+                         copying(run, &plan) }, launch_bound);
+    fab_phases_close(path->phases);
     return true;
 }
 

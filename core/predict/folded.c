@@ -43,7 +43,7 @@ fab_run_fold(const FabRun *run, const FabProgram *program, FabFold **fold, GErro
     if (wishes(run, "off") || (wishes(run, "auto") && run->ranks < LEAST_RANKS))
         return true;
     *fold = try_fold(run, program, &why);
-    if (*fold != NULL || wishes(run, "auto"))
+    if (*fold != NULL || !wishes(run, "on"))
         return true;
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                 "%s: [collective] fold is on, but no rank can stand for others, because %s; take fold=auto or off",

@@ -4,6 +4,9 @@
 
 #include "predict/run-private.h"
 
+/* A wish of studies that run the same again and again: folded where it can be, however few ranks there are. */
+#define FAB_FOLD_EARLY "early"
+
 /*
  * The fold that the scenario wishes for a program of the run; NULL in *fold: every rank is simulated. An error when it
  * insists on folding what cannot be folded. `program` outlives the fold.

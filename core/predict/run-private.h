@@ -22,6 +22,7 @@ typedef struct {
     int64_t *late_ps;     /* of each rank; NULL: 0 */
     const FabEngineChange *changes;
     uint32_t change_count;
+    FabTrail *trail;       /* that a run fills; NULL: none */
     FabTimeline *timeline; /* that a run fills; NULL: none. With one no rank is simulated for another */
     bool every; /* no steps are taken at once; for tests */
 } FabRun;

@@ -302,8 +302,8 @@ fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *progr
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     FabEngineSpec spec = { .topology = run->topology, .router = run->router, .gpus = run->gpus, .program = program,
                            .pace = run->pace, .late_ps = run->late_ps, .changes = run->changes,
-                           .change_count = run->change_count, .timeline = run->timeline, .every = run->every,
-                           .most_slices = fab_work_most(program) };
+                           .change_count = run->change_count, .timeline = run->timeline, .trail = run->trail,
+                           .every = run->every, .most_slices = fab_work_most(program) };
     g_autoptr(FabFold) fold = NULL;
     GError *wrong = NULL;
 

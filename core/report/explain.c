@@ -2,6 +2,7 @@
 #include "report/explain.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/units.h"
 #include "fabricast-config.h"
@@ -13,6 +14,8 @@ typedef char Number[G_ASCII_DTOSTR_BUF_SIZE];
 /* Smaller gains, as shares, are not worth a word. */
 #define SHOWN 0.0005
 #define SHOWN_S 1e-8
+/* Smaller shares of a phase are not said. */
+#define LEAST_BINDING 0.05
 
 /* ------------------------------------------------------------------ table */
 
@@ -77,14 +80,14 @@ print_path(const FabCriticalPath *path, double seconds, FILE *out)
         const char *what;
     } parts[] = { { path->moving_ps, "moving data" }, { path->handing_ps, "handing it on" },
                   { path->room_ps, "waiting for room" }, { path->around_ps, "launch and end" } };
-    const char *separator = ": ";
+    const char *separator = "    ";
     Number text;
 
     if (path->slices == 0) {
         fputs("  critical path: too many slices to follow, a smaller size shows it\n", out);
         return;
     }
-    fprintf(out, "  critical path, %" G_GUINT64_FORMAT " slice%s, %" G_GUINT64_FORMAT " time%s from rank to rank",
+    fprintf(out, "  critical path, %" G_GUINT64_FORMAT " slice%s, %" G_GUINT64_FORMAT " time%s from rank to rank:\n",
             path->slices, fab_plural(path->slices), path->hops, fab_plural(path->hops));
     for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
         if ((double)parts[i].ps * 1e-12 < SHOWN * seconds)
@@ -95,10 +98,54 @@ print_path(const FabCriticalPath *path, double seconds, FILE *out)
     fputc('\n', out);
 }
 
+/* "NVLink 4 (GPU 0 > NVSwitch and 7 more)". Owned by the caller. */
+static char *
+binding_text(const FabBinding *binding)
+{
+    if (binding->where == NULL || strcmp(binding->where, binding->what) == 0)
+        return g_strdup(binding->what);
+    if (binding->places == 1)
+        return g_strdup_printf("%s (%s)", binding->what, binding->where);
+    return g_strdup_printf("%s (%s and %u more)", binding->what, binding->where, binding->places - 1);
+}
+
+/* A phase that one thing binds takes one line. */
+static void
+print_phase(const FabPhase *phase, double seconds, FILE *out)
+{
+    const FabBinding *first = phase->bindings->pdata[0];
+    g_autofree char *time = fab_format_time(fab_ps_from_seconds(phase->seconds));
+    g_autofree char *start = fab_format_time(fab_ps_from_seconds(isnan(phase->start_s) ? 0 : phase->start_s));
+    bool alone = first->seconds >= (1 - LEAST_BINDING) * phase->seconds, known = phase->start_s > 0;
+    g_autofree char *whole = binding_text(first);
+    Number text;
+
+    fprintf(out, "  %s, %s%s%s, %s %%:%s%s\n", phase->name, time, known ? " from " : "", known ? start : "",
+            fab_stream_fixed(100 * phase->seconds / seconds, 1, text), alone ? " " : "", alone ? whole : "");
+    for (guint i = 0; i < phase->bindings->len && !alone; i++) {
+        const FabBinding *binding = phase->bindings->pdata[i];
+        g_autofree char *what = binding_text(binding);
+        if (i == 0 || binding->seconds >= LEAST_BINDING * phase->seconds)
+            fprintf(out, "    %6s %%  %s\n", fab_stream_fixed(100 * binding->seconds / phase->seconds, 1, text), what);
+    }
+}
+
+static void
+print_phases(const GPtrArray *phases, double seconds, FILE *out)
+{
+    fputs("  what binds in each phase:\n", out);
+    for (guint i = 0; i < phases->len; i++) {
+        const FabPhase *phase = phases->pdata[i];
+        if (phase->bindings->len > 0 && phase->seconds >= SHOWN * seconds)
+            print_phase(phase, seconds, out);
+    }
+}
+
 static void
 print_row(const FabExplanation *explanation, guint i, FILE *out)
 {
     const FabOutcomeRow *row = explanation->outcome->rows->pdata[i];
+    const GPtrArray *phases = fab_explanation_phases(explanation, i);
     g_autofree char *time = fab_format_time(fab_ps_from_seconds(row->seconds));
     g_autofree char *size = row->size_bytes > 0 ? fab_format_bytes(row->size_bytes)
                             : g_strdup(explanation->outcome->kind == FAB_SCENARIO_TRACE ? "trace" : "step");
@@ -108,6 +155,9 @@ print_row(const FabExplanation *explanation, guint i, FILE *out)
             row->binding != NULL ? row->binding : "nothing", fab_stream_fixed(100 * row->binding_share, 0, share));
     if (explanation->paths != NULL)
         print_path(&explanation->paths[i], row->seconds, out);
+    if (phases != NULL)
+        print_phases(phases, row->seconds, out);
+    fputs("  how much faster with a tenth more of each:\n", out);
     print_gains(explanation, i, out);
 }
 
@@ -136,7 +186,6 @@ fab_report_explanation(const FabExplanation *explanation, FILE *out)
             outcome->topology, outcome->gpus, fab_plural(outcome->gpus));
     if (explanation->parts != NULL)
         print_parts(explanation, out);
-    fputs("# how much faster with a tenth more of each\n", out);
     for (guint i = 0; i < outcome->rows->len; i++)
         print_row(explanation, i, out);
 }
@@ -186,6 +235,40 @@ json_path(const FabCriticalPath *path, FILE *out)
 }
 
 static void
+json_phase(const FabPhase *phase, FILE *out)
+{
+    Number text;
+
+    fprintf(out, "{\"phase\": \"%s\", ", phase->name);
+    fprintf(out, "\"start_s\": %s, ", isnan(phase->start_s) ? "null" : fab_stream_number(phase->start_s, text));
+    fprintf(out, "\"seconds\": %s, \"bindings\": [", fab_stream_number(phase->seconds, text));
+    for (guint i = 0; i < phase->bindings->len; i++) {
+        const FabBinding *binding = phase->bindings->pdata[i];
+        fputs(i > 0 ? ", {" : "{", out);
+        fab_stream_json_member(out, "what", binding->what, ", ");
+        fab_stream_json_member(out, "where", binding->where, ", ");
+        fprintf(out, "\"places\": %u, \"seconds\": %s}", binding->places,
+                fab_stream_number(binding->seconds, text));
+    }
+    fputs("]}", out);
+}
+
+static void
+json_phases(const GPtrArray *phases, FILE *out)
+{
+    if (phases == NULL) {
+        fputs("null", out);
+        return;
+    }
+    fputc('[', out);
+    for (guint i = 0; i < phases->len; i++) {
+        fputs(i > 0 ? ",\n        " : "\n        ", out);
+        json_phase(phases->pdata[i], out);
+    }
+    fputc(']', out);
+}
+
+static void
 json_row(const FabExplanation *explanation, guint i, FILE *out)
 {
     const FabOutcomeRow *row = explanation->outcome->rows->pdata[i];
@@ -207,6 +290,8 @@ json_row(const FabExplanation *explanation, guint i, FILE *out)
     }
     fputs("},\n      \"critical_path\": ", out);
     json_path(explanation->paths != NULL ? &explanation->paths[i] : NULL, out);
+    fputs(",\n      \"phases\": ", out);
+    json_phases(fab_explanation_phases(explanation, i), out);
     fputs("}", out);
 }
 

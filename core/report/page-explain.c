@@ -151,6 +151,47 @@ show_path(FabPage *page, JsonObject *item)
         fab_html_table_end(page->out);
 }
 
+/* "InfiniBand (Node 0 NIC 0 > Leaf 0 and 3 more), 61 %". Owned by the caller. */
+static char *
+binding_words(JsonObject *binding, double whole)
+{
+    const char *what = fab_json_text(binding, "what"), *where = fab_json_text(binding, "where");
+    g_autofree char *share = fab_quantity_format(FAB_QUANTITY_SHARE, fab_json_figure(binding, "seconds") / whole);
+    double places = fab_json_figure(binding, "places");
+    g_autofree char *more = places > 1 ? g_strdup_printf(" and %.0f more", places - 1) : g_strdup("");
+
+    if (where == NULL)
+        return g_strdup_printf("%s, %s", what, share);
+    return g_strdup_printf("%s (%s%s), %s", what, where, more, share);
+}
+
+static void
+show_phases_of(FabPage *page, JsonObject *item, JsonObject *row)
+{
+    const char *const head[] = { "phase", "from", "time", "share", "what binds", "next to it", NULL };
+    double size = fab_json_figure(row, "size_bytes"), whole = fab_json_figure(row, "seconds");
+    g_autofree char *at = size > 0 ? fab_quantity_format(FAB_QUANTITY_BYTES, size) : g_strdup("a step");
+    g_autofree char *caption = g_strdup_printf("%s, %s: what binds in each phase", fab_page_title(page, item), at);
+
+    if (fab_json_length(row, "phases") == 0)
+        return;
+    fab_html_table_begin(page->out, caption, head);
+    for (guint i = 0; i < fab_json_length(row, "phases"); i++) {
+        JsonObject *phase = fab_json_at(row, "phases", i);
+        double seconds = fab_json_figure(phase, "seconds"), start = fab_json_figure(phase, "start_s");
+        guint count = fab_json_length(phase, "bindings");
+        if (count == 0 || fab_json_text(phase, "phase") == NULL)
+            continue;
+        g_autofree char *from = isfinite(start) ? fab_quantity_format(FAB_QUANTITY_SECONDS, start) : g_strdup("");
+        g_autofree char *time = fab_quantity_format(FAB_QUANTITY_SECONDS, seconds);
+        g_autofree char *share = fab_quantity_format(FAB_QUANTITY_SHARE, seconds / whole);
+        g_autofree char *first = binding_words(fab_json_at(phase, "bindings", 0), seconds);
+        g_autofree char *next = count > 1 ? binding_words(fab_json_at(phase, "bindings", 1), seconds) : g_strdup("");
+        fab_html_table_row(page->out, fab_json_text(phase, "phase"), from, time, share, first, next, NULL);
+    }
+    fab_html_table_end(page->out);
+}
+
 static void
 show_explanations(FabPage *page, GPtrArray *items)
 {
@@ -166,6 +207,8 @@ show_explanations(FabPage *page, GPtrArray *items)
         if (fab_json_length(item, "rows") > 1)
             show_curves(page, item, resources);
         show_path(page, item);
+        for (guint k = 0; k < fab_json_length(item, "rows"); k++)
+            show_phases_of(page, item, fab_json_at(item, "rows", k));
     }
     fab_page_section_end(page);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "collective/overlay.h"
+#include "predict/folded.h"
 #include "predict/group-time.h"
 #include "predict/inference.h"
 #include "topology/machine.h"
@@ -22,7 +23,7 @@ typedef struct {
 
 /* A scenario that is run again and again with more and more changes, or one after the other. */
 typedef struct {
-    const FabScenario *scenario;
+    const FabScenario *scenario; /* folded where it can be */
     FabTopology *topology;
     FabGpuModel *models; /* copies, one for each GPU */
     FabConstants constants;
@@ -62,9 +63,18 @@ fab_explanation_free(FabExplanation *explanation)
         return;
     fab_outcome_free(explanation->outcome);
     g_clear_pointer(&explanation->gains, g_ptr_array_unref);
+    g_clear_pointer(&explanation->step, g_ptr_array_unref);
     g_free(explanation->parts);
+    for (guint i = 0; i < explanation->path_count; i++)
+        fab_critical_path_clear(&explanation->paths[i]);
     g_free(explanation->paths);
     g_free(explanation);
+}
+
+const GPtrArray *
+fab_explanation_phases(const FabExplanation *explanation, guint row)
+{
+    return row < explanation->path_count ? explanation->paths[row].phases : explanation->step;
 }
 
 static void
@@ -358,6 +368,7 @@ keep_paths(FabExplanation *explanation, const Bench *bench, GError **error)
     if (bench->scenario->kind != FAB_SCENARIO_COLLECTIVE)
         return true;
     explanation->paths = g_new0(FabCriticalPath, rows->len);
+    explanation->path_count = rows->len;
     for (guint i = 0; i < rows->len; i++) {
         const FabOutcomeRow *row = rows->pdata[i];
         if (!fab_critical_path(bench->scenario, bench->topology, row->size_bytes, &explanation->paths[i], error))
@@ -367,15 +378,20 @@ keep_paths(FabExplanation *explanation, const Bench *bench, GError **error)
 }
 
 FabExplanation *
-fab_explain(const FabScenario *scenario, FabProgress progress, void *user, GError **error)
+fab_explain(const FabScenario *given, FabProgress progress, void *user, GError **error)
 {
+    FabScenario early = *given;
+    const FabScenario *scenario = &early;
     g_autoptr(FabExplanation) explanation = g_new0(FabExplanation, 1);
     g_auto(Bench) bench = { .scenario = scenario };
     g_autoptr(FabOverlay) overlay = NULL;
     g_autoptr(GPtrArray) labels = NULL;
     g_autoptr(GArray) changes = NULL;
     const FabConstants *constants = fab_constants_shipped();
+    g_autofree char *fold = g_strdup(FAB_FOLD_EARLY);
 
+    if (early.fold == NULL || strcmp(early.fold, "auto") == 0)
+        early.fold = fold;
     explanation->gains = g_ptr_array_new_with_free_func(gain_free);
     if (scenario->calibration != NULL) {
         overlay = fab_overlay_load(scenario->calibration, error);

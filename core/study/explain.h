@@ -17,8 +17,13 @@ typedef struct {
     FabOutcome *outcome;
     GPtrArray *gains; /* FabGain, in the order they were tried; the last one is all of them together */
     FabCriticalPath *paths; /* of a collective, for each row; NULL: other scenarios */
+    guint path_count;
+    GPtrArray *step;  /* FabPhase, of a training step; NULL: other scenarios */
     double *parts;    /* of a training step, seconds by FabTimePart; NULL: other scenarios */
 } FabExplanation;
+
+/* FabPhase, of a row: where it spends its time and what binds there. NULL: not followed, or of no such scenario. */
+const GPtrArray *fab_explanation_phases(const FabExplanation *explanation, guint row);
 
 /* Simulates the scenario once for each resource. Owned by the caller. */
 FabExplanation *fab_explain(const FabScenario *scenario, FabProgress progress, void *user, GError **error);
