@@ -74,10 +74,16 @@ start_of(const FabOverlay *overlay)
 
 /* ------------------------------------------------------------------ --list */
 
+static FabOutput *
+new_output(const Options *options, const char *path, GError **error)
+{
+    return options->json ? fab_output_new(path, error) : fab_output_new_for_eyes(path, error);
+}
+
 static int
 list(const Options *options, const FabConstants *constants, char *const *groups, GError **error)
 {
-    g_autoptr(FabOutput) output = fab_output_new(options->path, error);
+    g_autoptr(FabOutput) output = new_output(options, options->path, error);
     bool good;
 
     if (output == NULL)
@@ -155,7 +161,7 @@ fit_to(GPtrArray *measurements, const Options *options, const FabConstants *star
 static int
 calibrate(char **words, const Options *options, const FabConstants *start, char *const *names, GError **error)
 {
-    g_autoptr(FabOutput) output = fab_output_new(NULL, error);
+    g_autoptr(FabOutput) output = new_output(options, NULL, error);
     g_autoptr(FabOutput) overlay = options->path != NULL ? fab_output_new(options->path, error) : NULL;
     g_autoptr(GPtrArray) measurements = NULL;
     g_autoptr(FabFit) fit = NULL;

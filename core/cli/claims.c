@@ -44,7 +44,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     if (!fab_report_options_parse(&report, command, others, NULL, &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 1, G_MAXINT - 1, "a file of claims", error))
         return FAB_EXIT_DONE;
-    output = fab_output_new(report.path, error);
+    output = fab_report_options_output(&report, error);
     claims = output != NULL ? judge_all(argc - 1, argv + 1, &report, lists, error) : NULL;
     if (claims == NULL)
         return FAB_EXIT_INPUT;

@@ -31,7 +31,7 @@ names_of(const FabCommand *commands)
 static int
 print_children(const FabCommand *commands, const char *program, GError **error)
 {
-    g_autoptr(FabOutput) output = fab_output_new(NULL, error);
+    g_autoptr(FabOutput) output = fab_output_new_for_eyes(NULL, error);
 
     if (output == NULL)
         return FAB_EXIT_SYSTEM;
@@ -207,7 +207,7 @@ spare_inputs(const GOptionEntry *entries, int argc, char **argv, GError **error)
 static bool
 print_help(GOptionContext *context, GError **error)
 {
-    g_autoptr(FabOutput) output = fab_output_new(NULL, error);
+    g_autoptr(FabOutput) output = fab_output_new_for_eyes(NULL, error);
     g_autofree char *text = g_option_context_get_help(context, FALSE, NULL);
 
     if (output == NULL)

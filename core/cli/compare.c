@@ -77,7 +77,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     if (!fab_report_options_parse(&options, command, others, "Any key of all the scenarios", &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 2, what != NULL ? 26 : G_MAXINT - 1, "two scenarios or more", error))
         return FAB_EXIT_DONE;
-    output = fab_output_new(options.path, error);
+    output = fab_report_options_output(&options, error);
     if (output == NULL)
         return FAB_EXIT_INPUT;
     good = what != NULL

@@ -31,7 +31,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     if (!fab_report_options_parse(&options, command, NULL, "Any key of the scenario", &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 1, 1, "a scenario", error))
         return FAB_EXIT_DONE;
-    output = fab_output_new(options.path, error);
+    output = fab_report_options_output(&options, error);
     explanation = output != NULL ? explain(argv[1], &options, error) : NULL;
     if (explanation == NULL)
         return FAB_EXIT_INPUT;

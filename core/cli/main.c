@@ -32,7 +32,7 @@ list_commands(FabCommand commands[MAX_COMMANDS])
 static int
 print_help(const FabCommand *commands, GError **error)
 {
-    g_autoptr(FabOutput) output = fab_output_new(NULL, error);
+    g_autoptr(FabOutput) output = fab_output_new_for_eyes(NULL, error);
     FILE *out = output != NULL ? fab_output_stream(output) : NULL;
 
     if (output == NULL)
@@ -54,7 +54,7 @@ print_help(const FabCommand *commands, GError **error)
 static int
 print_version(GError **error)
 {
-    g_autoptr(FabOutput) output = fab_output_new(NULL, error);
+    g_autoptr(FabOutput) output = fab_output_new_for_eyes(NULL, error);
 
     if (output == NULL)
         return FAB_EXIT_SYSTEM;

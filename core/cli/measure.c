@@ -99,7 +99,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         !fab_cli_arguments(command, argc, argv, 0, 1, "a scenario", error) ||
         !fab_scenario_options_collect(&options.scenario, command, argc, argv, error))
         return FAB_EXIT_DONE;
-    output = fab_output_new(options.path, error);
+    output = options.json ? fab_output_new(options.path, error) : fab_output_new_for_eyes(options.path, error);
     scenarios = output != NULL ? fab_scenario_options_load(&options.scenario, argc - 1, argv + 1, error) : NULL;
     measured = scenarios != NULL ? measure(&options, scenarios->pdata[0], error) : NULL;
     if (measured == NULL)

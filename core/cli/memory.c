@@ -43,7 +43,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
     if (!fab_report_options_parse(&options, command, NULL, "Any key of a scenario", &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 1, G_MAXINT - 1, "a scenario", error))
         return FAB_EXIT_DONE;
-    output = fab_output_new(options.path, error);
+    output = fab_report_options_output(&options, error);
     for (int i = 1; i < argc && output != NULL; i++) {
         FabFootprint *footprint = account(argv[i], &options, error);
         if (footprint == NULL)

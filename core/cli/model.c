@@ -17,7 +17,7 @@ run_list(const FabCommand *command, int argc, char **argv, GError **error)
     if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 0, 0, "nothing", error))
         return FAB_EXIT_DONE;
-    output = fab_output_new(NULL, error);
+    output = fab_output_new_for_eyes(NULL, error);
     if (output == NULL)
         return FAB_EXIT_SYSTEM;
     names = fab_model_list();
@@ -52,7 +52,7 @@ run_show(const FabCommand *command, int argc, char **argv, GError **error)
     model = fab_model_load(argv[1], error);
     if (model == NULL)
         return FAB_EXIT_INPUT;
-    output = fab_output_new(NULL, error);
+    output = fab_output_new_for_eyes(NULL, error);
     if (output == NULL)
         return FAB_EXIT_SYSTEM;
     fab_report_model(model, sequence > 0 ? (uint32_t)sequence : model->sequence, fab_output_stream(output));

@@ -9,14 +9,15 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "report/narrow.h"
 
 struct FabOutput {
     char *path; /* NULL: standard output */
     FILE *stream;
     char *text; /* what `stream` collected */
     size_t length, written;
-    glong widest; /* line that was written to standard output */
     bool closed;
+    bool for_eyes; /* narrower where it goes to a narrow terminal */
 };
 
 /* Standard output is nobody's to change. */
@@ -93,6 +94,16 @@ fab_output_new(const char *path, GError **error)
     return g_steal_pointer(&output);
 }
 
+FabOutput *
+fab_output_new_for_eyes(const char *path, GError **error)
+{
+    FabOutput *output = fab_output_new(path, error);
+
+    if (output != NULL)
+        output->for_eyes = true;
+    return output;
+}
+
 bool
 fab_output_check_inputs(const FabOutput *output, GError **error)
 {
@@ -123,25 +134,8 @@ fab_output_closed(const FabOutput *output)
     return output->closed;
 }
 
-/* Characters of the widest line; tables have no letters that are wider than one. */
-static glong
-widest_line(const char *text, size_t length)
-{
-    const char *end = text + length;
-    glong widest = 0;
-
-    while (text < end) {
-        const char *line_end = memchr(text, '\n', (size_t)(end - text));
-        if (line_end == NULL)
-            line_end = end;
-        widest = MAX(widest, g_utf8_strlen(text, line_end - text));
-        text = line_end + 1;
-    }
-    return widest;
-}
-
-/* Of the terminal; 0: there is none. */
-static glong
+/* Of the terminal; 0: there is none, or it does not know. */
+static guint
 columns_of_terminal(void)
 {
     struct winsize size;
@@ -149,34 +143,27 @@ columns_of_terminal(void)
     return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-/* Tables keep their width, since nobody can read a broken one; a narrow terminal is told how to show it whole. */
-static void
-remark_width(const FabOutput *output)
+/* 0, or the errno of the write that failed. */
+static int
+print(const FabOutput *output, const char *text, size_t length)
 {
-    glong columns = columns_of_terminal();
+    guint columns = output->for_eyes ? columns_of_terminal() : 0;
+    g_autofree char *narrow = columns > 0 ? fab_narrow(text, length, columns) : NULL;
 
-    bool table = output->length > 0 && output->text[0] == '#';
-
-    if (output->path == NULL && table && columns > 0 && output->widest > columns)
-        fprintf(stderr, "fabricast: the lines are up to %ld columns wide, the terminal has %ld; widen it, add "
-                "| less -S, or print --csv or --json\n", output->widest, columns);
+    return narrow != NULL ? fab_file_write_to(STDOUT_FILENO, narrow, strlen(narrow))
+                          : fab_file_write_to(STDOUT_FILENO, text, length);
 }
 
 bool
 fab_output_flush(FabOutput *output, GError **error)
 {
-    const char *text;
-    size_t length;
     int failure;
 
     if (fflush(output->stream) != 0)
         return refuse(output->path, errno, error);
     if (output->path != NULL || output->closed)
         return true;
-    text = output->text + output->written;
-    length = output->length - output->written;
-    output->widest = MAX(output->widest, widest_line(text, length));
-    failure = fab_file_write_to(STDOUT_FILENO, text, length);
+    failure = print(output, output->text + output->written, output->length - output->written);
     output->written = output->length;
     output->closed = failure == EPIPE;
     return failure == 0 || failure == EPIPE || refuse(NULL, failure, error);
@@ -185,9 +172,6 @@ fab_output_flush(FabOutput *output, GError **error)
 bool
 fab_output_finish(FabOutput *output, GError **error)
 {
-    if (!fab_output_flush(output, error))
-        return false;
-    remark_width(output);
-    return fab_output_check_inputs(output, error) &&
+    return fab_output_flush(output, error) && fab_output_check_inputs(output, error) &&
            (output->path == NULL || fab_file_write(output->path, output->text, output->length, error));
 }

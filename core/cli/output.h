@@ -13,6 +13,8 @@ typedef struct FabOutput FabOutput;
 
 /* `path` NULL or "-": standard output. Says early when the file cannot be written. */
 FabOutput *fab_output_new(const char *path, GError **error);
+/* The same for text that people read: on a narrow terminal, and only there, lines are made narrower. */
+FabOutput *fab_output_new_for_eyes(const char *path, GError **error);
 /* Refuses `path`, named by `option`, when it is the file `input`: results would take its place. Both may be NULL. */
 bool fab_output_check(const char *option, const char *path, const char *input, GError **error);
 /* Refuses two options that name one file, also one that does not exist yet. Either path may be NULL. */

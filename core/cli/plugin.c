@@ -19,7 +19,7 @@ run_list(const FabCommand *command, int argc, char **argv, GError **error)
     if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 0, 0, "nothing", error))
         return FAB_EXIT_DONE;
-    output = fab_output_new(NULL, error);
+    output = fab_output_new_for_eyes(NULL, error);
     if (output == NULL)
         return FAB_EXIT_SYSTEM;
     names = fab_plugin_list();
@@ -89,7 +89,7 @@ run_info(const FabCommand *command, int argc, char **argv, GError **error)
         return FAB_EXIT_DONE;
     plugin = strchr(argv[1], '/') != NULL || g_str_has_suffix(argv[1], ".so") ? fab_plugin_load_file(argv[1], error)
                                                                              : fab_plugin_load(argv[1], error);
-    output = plugin != NULL ? fab_output_new(NULL, error) : NULL;
+    output = plugin != NULL ? fab_output_new_for_eyes(NULL, error) : NULL;
     if (output == NULL)
         return FAB_EXIT_INPUT;
     fprintf(fab_output_stream(output), "%s: %s\n\nParameters:\n", plugin->name, plugin->summary);

@@ -63,6 +63,13 @@ fab_report_options_load(const FabReportOptions *options, const char *path, GErro
     return scenario;
 }
 
+FabOutput *
+fab_report_options_output(const FabReportOptions *options, GError **error)
+{
+    return options->json || options->csv ? fab_output_new(options->path, error)
+                                         : fab_output_new_for_eyes(options->path, error);
+}
+
 FabProgress
 fab_report_options_progress(const FabReportOptions *options, FabProgressLine *line)
 {

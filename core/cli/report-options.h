@@ -3,6 +3,7 @@
 #define FAB_CLI_REPORT_OPTIONS_H
 
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "scenario/scenario.h"
 #include "predict/run.h"
@@ -25,6 +26,9 @@ bool fab_report_options_parse(FabReportOptions *options, const FabCommand *comma
 
 /* Reads a scenario with what is set over it; says that its [sweep] is left out, unless --quiet. NULL with an error. */
 FabScenario *fab_report_options_load(const FabReportOptions *options, const char *path, GError **error);
+
+/* Where the report goes; lines of a table fit a terminal. NULL with an error. */
+FabOutput *fab_report_options_output(const FabReportOptions *options, GError **error);
 
 /* Makes the user of a progress function ready and returns the function; NULL where none is shown, as with --quiet. */
 FabProgress fab_report_options_progress(const FabReportOptions *options, FabProgressLine *line);

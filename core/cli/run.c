@@ -228,7 +228,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         return FAB_EXIT_DONE;
     if (!fab_scenario_options_collect(&options.scenario, command, argc, argv, error))
         return FAB_EXIT_INPUT;
-    output = fab_output_new(options.report.path, error);
+    output = fab_report_options_output(&options.report, error);
     scenarios = output != NULL ? fab_scenario_options_load(&options.scenario, argc - 1, argv + 1, error) : NULL;
     if (scenarios == NULL || !find_kind(&options, scenarios, &kind, error))
         return FAB_EXIT_INPUT;

@@ -203,7 +203,7 @@ prepare(Plan *plan, int argc, char **argv, GError **error)
     plan->spec.path = argv[1];
     plan->spec.sets = options->report.sets;
     plan->spec.sweep = plan->sweep = fab_sweep_load(argv[1], options->report.sets, error);
-    if (plan->sweep == NULL || (writes && (plan->output = fab_output_new(options->report.path, error)) == NULL))
+    if (plan->sweep == NULL || (writes && (plan->output = fab_report_options_output(&options->report, error)) == NULL))
         return false;
     plan->inputs = fab_sweep_inputs(argv[1], options->report.sets, plan->sweep);
     if (writes && !fab_output_check_inputs(plan->output, error))

@@ -49,8 +49,8 @@ run_list(const FabCommand *command, int argc, char **argv, GError **error)
 
     if (!fab_cli_parse(command, entries, &argc, &argv, error))
         return FAB_EXIT_DONE;
-    output = fab_cli_arguments(command, argc, argv, 0, 0, "nothing", error) ? fab_output_new(NULL, error) : NULL;
-    if (output == NULL)
+    if (!fab_cli_arguments(command, argc, argv, 0, 0, "nothing", error) ||
+        (output = fab_output_new_for_eyes(NULL, error)) == NULL)
         return FAB_EXIT_INPUT;
     names = fab_machine_list();
     for (guint i = 0; names[i] != NULL; i++) {
@@ -89,7 +89,7 @@ run_show(const FabCommand *command, int argc, char **argv, GError **error)
     if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 1, 1, "a machine", error))
         return FAB_EXIT_DONE;
-    output = fab_output_new(path, error);
+    output = fab_output_new_for_eyes(path, error);
     topology = output != NULL ? fab_cli_machine(argv[1], sets, error) : NULL;
     if (topology == NULL)
         return FAB_EXIT_INPUT;
@@ -111,7 +111,7 @@ run_check(const FabCommand *command, int argc, char **argv, GError **error)
     if (!fab_cli_parse(command, entries, &argc, &argv, error) ||
         !fab_cli_arguments(command, argc, argv, 1, INT_MAX, "a machine", error))
         return FAB_EXIT_DONE;
-    output = fab_output_new(NULL, error);
+    output = fab_output_new_for_eyes(NULL, error);
     for (int i = 1; output != NULL && i < argc; i++) {
         g_autoptr(FabTopology) topology = fab_cli_machine(argv[i], sets, error);
         if (topology == NULL) {

@@ -341,7 +341,10 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
                     "other: the first fits constants of its own");
         return FAB_EXIT_INPUT;
     }
-    output = parse_bound(&options, error) ? fab_output_new(options.path, error) : NULL;
+    if (!parse_bound(&options, error))
+        return FAB_EXIT_INPUT;
+    output = options.json || options.csv || options.table ? fab_output_new(options.path, error)
+                                                          : fab_output_new_for_eyes(options.path, error);
     measurements = output != NULL ? fab_cli_measurements(argv + 1, error) : NULL;
     if (measurements == NULL)
         return FAB_EXIT_INPUT;
