@@ -29,10 +29,12 @@ static const struct {
     { "RTX 2080 Ti", "rtx-2080ti" },
     { "RTX 3070 Ti", "rtx-3070ti" },
     { "RTX 3090", "rtx-3090" },
+    { "RTX 3090 Ti", "rtx-3090-ti" },
     { "RTX 4090", "rtx-4090" },
     { "RTX 5090", "rtx-5090" },
     { "TITAN RTX", "titan-rtx" },
     { "Quadro RTX 8000", "quadro-rtx-8000" },
+    { "RTX 5000 Ada Generation", "rtx-5000-ada" },
     { "RTX 6000 Ada Generation", "rtx-6000-ada" },
     { "RTX PRO 6000 Blackwell Workstation Edition", "rtx-pro-6000-ws" },
     { "RTX PRO 6000 Blackwell Server Edition", "rtx-pro-6000-se" },
@@ -74,7 +76,7 @@ fab_gpu_id_of_name(const char *name)
 
 /*
  * PCI device identifiers of vendor 10de, after https://pci-ids.ucw.cz. Identifiers that several models share are left
- * out. Not re-checked against a table: 15f9, 26b9, 2b85, 2bb1, 2bb5, 2342, 2348, 3182.
+ * out. Not re-checked against a table: 15f9, 2203, 26b2, 26b9, 2b85, 2bb1, 2bb5, 2342, 2348, 3182.
  */
 static const struct {
     int64_t device;
@@ -85,9 +87,9 @@ static const struct {
     { 0x20f1, "a100-pcie-40" }, { 0x20b5, "a100-pcie-80" }, { 0x20f3, "a800-sxm-80" },     { 0x2236, "a10" },
     { 0x2235, "a40" },          { 0x24b0, "rtx-a4000" },    { 0x2231, "rtx-a5000" },       { 0x2230, "rtx-a6000" },
     { 0x1e04, "rtx-2080ti" },   { 0x1e07, "rtx-2080ti" },   { 0x1e02, "titan-rtx" },       { 0x2482, "rtx-3070ti" },
-    { 0x2204, "rtx-3090" },     { 0x2684, "rtx-4090" },     { 0x2b85, "rtx-5090" },        { 0x26b1, "rtx-6000-ada" },
-    { 0x27b8, "l4" },           { 0x26b9, "l40s" },         { 0x2bb1, "rtx-pro-6000-ws" }, { 0x2bb5,
-        "rtx-pro-6000-se" },
+    { 0x2204, "rtx-3090" },     { 0x2203, "rtx-3090-ti" },  { 0x2684, "rtx-4090" },        { 0x2b85, "rtx-5090" },
+    { 0x26b1, "rtx-6000-ada" }, { 0x26b2, "rtx-5000-ada" }, { 0x27b8, "l4" },              { 0x26b9, "l40s" },
+    { 0x2bb1, "rtx-pro-6000-ws" }, { 0x2bb5, "rtx-pro-6000-se" },
     { 0x2331, "h100-pcie" },    { 0x2330, "h100-sxm" },     { 0x2321, "h100-nvl" },        { 0x2324, "h800-sxm" },
     { 0x2329, "h20" },          { 0x2335, "h200-sxm" },     { 0x233b, "h200-nvl" },        { 0x2342, "gh200-96" },
     { 0x2348, "gh200-144" },    { 0x2901, "b200-sxm" },     { 0x3182, "b300-sxm" },        { 0x2941, "gb200" },

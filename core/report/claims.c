@@ -34,10 +34,13 @@ with_interval(const FabClaim *claim, const FabClaimPoint *point)
 {
     g_autofree char *value = figure(claim, point->value), *low = figure(claim, point->low),
                     *high = figure(claim, point->high);
+    const char *binds = point->binds != NULL ? point->binds : "";
 
     if (!point->known)
-        return g_strdup_printf("%s (no interval)", value);
-    return point->low == point->high ? g_steal_pointer(&value) : g_strdup_printf("%s (%s to %s)", value, low, high);
+        return g_strdup_printf("%s (no interval)%s%s", value, point->binds != NULL ? ", " : "", binds);
+    if (point->low == point->high)
+        return g_strdup_printf("%s%s%s", value, point->binds != NULL ? ", " : "", binds);
+    return g_strdup_printf("%s (%s to %s)%s%s", value, low, high, point->binds != NULL ? ", " : "", binds);
 }
 
 /* ------------------------------------------------------------------ text */
@@ -159,6 +162,7 @@ json_claim(const FabClaim *claim, FILE *out)
         fab_stream_json_number(out, "value", point->value, ", ");
         fab_stream_json_number(out, "low", point->known ? point->low : NAN, ", ");
         fab_stream_json_number(out, "high", point->known ? point->high : NAN, ", ");
+        fab_stream_json_member(out, "binds", point->binds, ", ");
         fprintf(out, "\"state\": \"%s\"}", fab_claim_state_names[point->state]);
     }
     fputs("\n      ]}", out);

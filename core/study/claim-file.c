@@ -8,8 +8,16 @@
 #include "study/claim-private.h"
 
 static const char *const metrics[] = { "ratio", "efficiency", "cheaper", "time", "algbw",
-                                       "busbw", "tokens_per_s", "memory", "fact", NULL };
-static const char *const metric_units[] = { "", "", "", "s", "B/s", "B/s", "", "", "" };
+                                       "busbw", "tokens_per_s", "memory", "fact", "gain_ratio",
+                                       "exposed_communication", "exposed_reduction", "gain_over_exposed", "binding",
+                                       "matmul_peak_share", "wire_over_busbw", "host_bridge_share", NULL };
+static const struct {
+    const char *unit;
+    int sides; /* scenarios it is of */
+} metric_kinds[] = {
+    { "", 2 }, { "", 2 }, { "", 2 }, { "s", 1 }, { "B/s", 1 }, { "B/s", 1 }, { "", 1 }, { "", 1 }, { "", 1 },
+    { "", 4 }, { "", 1 }, { "", 2 }, { "", 2 },  { "", 1 },    { "", 1 },    { "", 1 }, { "", 1 },
+};
 static const char *const operators[] = { ">=", "<=", "=", "within", NULL };
 static const char *const keys[] = { "text", "source", "measured", "metric", "operator", "threshold", "vary", "values",
                                     "fact", "gpu", "scenario", NULL };
@@ -43,7 +51,7 @@ fab_claim_spec_free(FabClaimSpec *spec)
     g_free(spec->gpu);
     g_free(spec->base);
     g_strfreev(spec->values);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < FAB_CLAIM_SIDES; i++)
         g_clear_pointer(&spec->sets[i], g_ptr_array_unref);
     g_free(spec);
 }
@@ -79,8 +87,9 @@ spec_new(const FabKeyfile *file, const char *group)
     claim->points = g_array_new(FALSE, TRUE, sizeof(FabClaimPoint));
     g_array_set_clear_func(claim->points, clear_point);
     claim->basis = g_ptr_array_new_with_free_func(g_free);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < FAB_CLAIM_SIDES; i++)
         spec->sets[i] = g_ptr_array_new_with_free_func(g_free);
+    spec->sides = 1;
     return spec;
 }
 
@@ -123,6 +132,21 @@ read_fact(FabKeyfile *file, const char *group, FabClaimSpec *spec, GError **erro
     return false;
 }
 
+/* "interconnect": the class that binds from a lead of 1 on. */
+static bool
+read_class(FabKeyfile *file, const char *group, FabClaimSpec *spec, GError **error)
+{
+    if (strcmp(spec->claim->operator, "=") != 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%s\" does not fit metric=binding, which is a class and no "
+                    "number; must be =", spec->claim->operator);
+        fab_keyfile_prefix_error(file, group, "operator", error);
+        return false;
+    }
+    spec->least = 1;
+    spec->most = INFINITY;
+    return fab_keyfile_get_choice(file, group, "threshold", fab_bind_classes, &spec->class, error);
+}
+
 /* "450 GB/s", or "6..8" for within. */
 static bool
 read_threshold(FabKeyfile *file, const char *group, FabClaimSpec *spec, GError **error)
@@ -133,6 +157,8 @@ read_threshold(FabKeyfile *file, const char *group, FabClaimSpec *spec, GError *
     bool within = strcmp(operator, "within") == 0, good;
     double first = 0, last = 0;
 
+    if (spec->metric == FAB_METRIC_BINDING)
+        return read_class(file, group, spec, error);
     ends = g_strsplit(claim->threshold, within ? ".." : "\n", 2);
     good = g_strv_length(ends) == (within ? 2u : 1u) && fab_parse_quantity(ends[0], claim->unit, &first, error) &&
            (!within || fab_parse_quantity(ends[1], claim->unit, &last, error));
@@ -170,17 +196,30 @@ read_range(FabKeyfile *file, const char *group, FabClaimSpec *spec, GError **err
 
 /* ------------------------------------------------------------------ scenarios */
 
+/* 0 to 3 for "a." to "d.", else -1. */
+static int
+side_of(const char *key)
+{
+    return key[0] >= 'a' && key[0] < 'a' + FAB_CLAIM_SIDES && key[1] == '.' ? key[0] - 'a' : -1;
+}
+
+/* Scenarios there must be when a key is of this one. */
+static int
+sides_with(int side)
+{
+    return side < 0 ? 1 : side < 2 ? 2 : FAB_CLAIM_SIDES;
+}
+
 void
 fab_claim_add_set(FabClaimSpec *spec, const char *key, const char *value)
 {
-    bool only_a = g_str_has_prefix(key, "a."), only_b = g_str_has_prefix(key, "b.");
-    const char *name = only_a || only_b ? key + 2 : key;
+    int only = side_of(key);
 
-    if (!only_b)
-        g_ptr_array_add(spec->sets[0], g_strconcat(name, "=", value, NULL));
-    if (!only_a)
-        g_ptr_array_add(spec->sets[1], g_strconcat(name, "=", value, NULL));
-    spec->pair = spec->pair || only_b || only_a;
+    for (int i = 0; i < FAB_CLAIM_SIDES; i++) {
+        if (only < 0 || only == i)
+            g_ptr_array_add(spec->sets[i], g_strconcat(only < 0 ? key : key + 2, "=", value, NULL));
+    }
+    spec->sides = MAX(spec->sides, sides_with(only));
 }
 
 static bool
@@ -188,22 +227,24 @@ read_scenarios(FabKeyfile *file, const char *group, FabClaimSpec *spec, GError *
 {
     g_auto(GStrv) all = fab_keyfile_keys(file, group);
     const char *base = fab_keyfile_get(file, group, "scenario");
-    bool two = spec->metric == FAB_METRIC_RATIO || spec->metric == FAB_METRIC_EFFICIENCY ||
-               spec->metric == FAB_METRIC_CHEAPER;
+    int sides = metric_kinds[spec->metric].sides;
 
     for (guint i = 0; all[i] != NULL; i++) {
         if (strchr(all[i], '.') != NULL)
             fab_claim_add_set(spec, all[i], fab_keyfile_get(file, group, all[i]));
     }
     spec->base = base != NULL ? g_strdup(base) : NULL;
-    if (spec->claim->vary != NULL &&
-        (g_str_has_prefix(spec->claim->vary, "a.") || g_str_has_prefix(spec->claim->vary, "b.")))
-        spec->pair = true;
-    if (two == spec->pair || spec->metric == FAB_METRIC_FACT)
+    if (spec->claim->vary != NULL)
+        spec->sides = MAX(spec->sides, sides_with(side_of(spec->claim->vary)));
+    if (sides == spec->sides || spec->metric == FAB_METRIC_FACT)
         return true;
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] %s", fab_keyfile_path(file), group,
-                two ? "compares two scenarios, keys that tell them apart begin with a. and b.: a.topology.name"
-                    : "has keys of two scenarios, but its metric is of one; metric=ratio compares two");
+                sides == 4 ? "compares the gain of b over a with that of d over c, keys that tell them apart begin "
+                             "with a., b., c. and d.: d.topology.name"
+                : sides == 1 ? "has keys of two scenarios, but its metric is of one; metric=ratio compares two"
+                : spec->sides == 1
+                    ? "compares two scenarios, keys that tell them apart begin with a. and b.: a.topology.name"
+                    : "has keys of c. or d., but its metric compares a and b; metric=gain_ratio compares four");
     return false;
 }
 
@@ -242,7 +283,7 @@ fab_claim_spec_read(FabKeyfile *file, const char *group, GError **error)
     claim->definition = definition_of(file, group);
     claim->measured = g_strdup(fab_keyfile_get(file, group, "measured"));
     spec->metric = (FabMetric)metric;
-    claim->unit = metric_units[metric];
+    claim->unit = metric_kinds[metric].unit;
     if (!read_fact(file, group, spec, error) || !read_threshold(file, group, spec, error) ||
         !read_range(file, group, spec, error) || !read_scenarios(file, group, spec, error))
         return NULL;

@@ -11,9 +11,8 @@
 /* Bytes of a PCIe lane in a second, one direction, with the line code (PCI-SIG's generations 1 to 6). */
 static const double lane_rates[] = { 0, 0.25e9, 0.5e9, 0.984615e9, 1.969231e9, 3.938462e9, 7.563e9 };
 
-/* Once each. */
-static void
-add_basis(FabClaim *claim, const char *text)
+void
+fab_claim_add_basis(FabClaim *claim, const char *text)
 {
     for (guint i = 0; i < claim->basis->len; i++) {
         if (strcmp(claim->basis->pdata[i], text) == 0)
@@ -70,14 +69,14 @@ measure_fact(FabClaimSpec *spec, const char *value, FabClaimPoint *point, GError
     point->value = point->low = point->high = fact_of(&data->model, spec->fact);
     point->known = isfinite(point->value);
     basis = g_strdup_printf("%s: %s (confidence %s)", data->model.name, data->source, data->confidence);
-    add_basis(spec->claim, basis);
+    fab_claim_add_basis(spec->claim, basis);
     return true;
 }
 
 /* ------------------------------------------------------------------ scenarios */
 
-static FabScenario *
-scenario_of(FabClaimSpec *spec, int side, GError **error)
+FabScenario *
+fab_claim_scenario(const FabClaimSpec *spec, int side, GError **error)
 {
     g_autoptr(GPtrArray) sets = g_ptr_array_new();
 
@@ -88,23 +87,30 @@ scenario_of(FabClaimSpec *spec, int side, GError **error)
                               : fab_scenario_from_sets((char *const *)sets->pdata, error);
 }
 
+bool
+fab_claim_check_sizes(guint sizes, GError **error)
+{
+    if (sizes == 1)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "its scenario has %u sizes, a claim is judged at one at a time: "
+                "vary=collective.sizes and values=1M | 1G", sizes);
+    return false;
+}
+
 static FabOutcome *
 outcome_of(FabClaimSpec *spec, int side, GError **error)
 {
-    g_autoptr(FabScenario) scenario = scenario_of(spec, side, error);
+    g_autoptr(FabScenario) scenario = fab_claim_scenario(spec, side, error);
     FabOutcome *outcome;
 
     outcome = scenario != NULL ? fab_outcome_new(scenario, NULL, NULL, NULL, error) : NULL;
-    if (outcome != NULL && outcome->rows->len != 1) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "its scenario has %u sizes, a claim is judged at one at a time: "
-                    "vary=collective.sizes and values=1M | 1G", outcome->rows->len);
+    if (outcome != NULL && !fab_claim_check_sizes(outcome->rows->len, error))
         g_clear_pointer(&outcome, fab_outcome_free);
-    }
     if (outcome != NULL && spec->metric == FAB_METRIC_MEMORY) {
-        add_basis(spec->claim, "memory is counted byte by byte, not timed: there is no interval");
+        fab_claim_add_basis(spec->claim, "memory is counted byte by byte, not timed: there is no interval");
     } else if (outcome != NULL) {
         spec->claim->guessed = spec->claim->guessed || outcome->guessed;
-        add_basis(spec->claim, outcome->interval);
+        fab_claim_add_basis(spec->claim, outcome->interval);
     }
     return outcome;
 }
@@ -116,6 +122,14 @@ scale(FabClaimPoint *point, double value, double low, double high, bool known)
     point->low = known ? fmin(low, high) : value;
     point->high = known ? fmax(low, high) : value;
     point->known = known;
+}
+
+static void
+multiply(FabRatio *ratio, double share)
+{
+    ratio->value *= share;
+    ratio->low *= share;
+    ratio->high *= share;
 }
 
 static bool
@@ -173,25 +187,25 @@ share_of(const FabClaimSpec *spec, const FabOutcome *a, const FabOutcome *b, dou
     return true;
 }
 
+/* How many times faster the scenario after `first` is than that one, each with its own errors. */
 static bool
-measure_pair(FabClaimSpec *spec, FabClaimPoint *point, GError **error)
+measure_pair(FabClaimSpec *spec, int first, FabRatio *ratio, GError **error)
 {
-    g_autoptr(FabOutcome) a = outcome_of(spec, 0, error);
-    g_autoptr(FabOutcome) b = a != NULL ? outcome_of(spec, 1, error) : NULL;
-    FabRatio ratio;
+    g_autoptr(FabOutcome) a = outcome_of(spec, first, error);
+    g_autoptr(FabOutcome) b = a != NULL ? outcome_of(spec, first + 1, error) : NULL;
     double share;
 
     if (b == NULL)
         return false;
     if (strcmp(a->what, b->what) != 0) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "a is %s and b is %s, only the same work can be compared",
-                    a->what, b->what);
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%c is %s and %c is %s, only the same work can be compared",
+                    'a' + first, a->what, 'b' + first, b->what);
         return false;
     }
-    ratio = fab_ratio_of(a->rows->pdata[0], b->rows->pdata[0]);
+    *ratio = fab_ratio_of(a->rows->pdata[0], b->rows->pdata[0]);
     if (!share_of(spec, a, b, &share, error))
         return false;
-    scale(point, ratio.value * share, ratio.low * share, ratio.high * share, ratio.known);
+    multiply(ratio, share);
     return true;
 }
 
@@ -213,24 +227,23 @@ share_of_steps(const FabClaimSpec *spec, const FabScenario *first, const FabScen
 
 /* Steps that differ only in what connects their GPUs have an interval of their own; *done false: others. */
 static bool
-measure_step_pair(FabClaimSpec *spec, FabClaimPoint *point, bool *done, GError **error)
+measure_step_pair(FabClaimSpec *spec, int first, FabRatio *ratio, bool *done, GError **error)
 {
-    g_autoptr(FabScenario) a = scenario_of(spec, 0, error);
-    g_autoptr(FabScenario) b = a != NULL ? scenario_of(spec, 1, error) : NULL;
+    g_autoptr(FabScenario) a = fab_claim_scenario(spec, first, error);
+    g_autoptr(FabScenario) b = a != NULL ? fab_claim_scenario(spec, first + 1, error) : NULL;
     g_autoptr(GError) wrong = NULL;
     g_autofree char *basis = NULL;
-    FabRatio ratio = { .known = false };
     double share = 1;
 
     if (b == NULL)
         return false;
-    *done = fab_pair_ratio(a, b, &ratio, &share, &basis, &wrong);
+    *done = fab_pair_ratio(a, b, ratio, &share, &basis, &wrong);
     if (*done) {
         if (!share_of_steps(spec, a, b, share, &share, error))
             return false;
-        scale(point, ratio.value * share, ratio.low * share, ratio.high * share, true);
-        spec->claim->guessed = spec->claim->guessed || ratio.guessed;
-        add_basis(spec->claim, basis);
+        multiply(ratio, share);
+        spec->claim->guessed = spec->claim->guessed || ratio->guessed;
+        fab_claim_add_basis(spec->claim, basis);
     }
     if (wrong == NULL)
         return true;
@@ -238,21 +251,66 @@ measure_step_pair(FabClaimSpec *spec, FabClaimPoint *point, bool *done, GError *
     return false;
 }
 
+static bool
+measure_ratio(FabClaimSpec *spec, int first, FabRatio *ratio, GError **error)
+{
+    bool done = false;
+
+    return measure_step_pair(spec, first, ratio, &done, error) && (done || measure_pair(spec, first, ratio, error));
+}
+
+/* Of one ratio, or of the first one to the second one: the worst of one with the best of the other. */
+static bool
+measure_ratios(FabClaimSpec *spec, FabClaimPoint *point, GError **error)
+{
+    FabRatio first = { .known = false }, second = { .value = 1, .low = 1, .high = 1, .known = true };
+
+    if (!measure_ratio(spec, 0, &first, error) || (spec->sides > 2 && !measure_ratio(spec, 2, &second, error)))
+        return false;
+    scale(point, first.value / second.value, first.low / second.high, first.high / second.low,
+          first.known && second.known);
+    return true;
+}
+
+static bool
+measure(FabClaimSpec *spec, FabClaimPoint *point, GError **error)
+{
+    switch (spec->metric) {
+    case FAB_METRIC_RATIO:
+    case FAB_METRIC_EFFICIENCY:
+    case FAB_METRIC_CHEAPER:
+    case FAB_METRIC_GAIN_RATIO:
+        return measure_ratios(spec, point, error);
+    case FAB_METRIC_EXPOSED:
+    case FAB_METRIC_BINDING:
+    case FAB_METRIC_MATMUL:
+        return fab_claim_measure_step(spec, point, error);
+    case FAB_METRIC_LESS_EXPOSED:
+    case FAB_METRIC_GAIN_OF_EXPOSED:
+        return fab_claim_measure_steps(spec, point, error);
+    case FAB_METRIC_WIRE:
+    case FAB_METRIC_HOST_BRIDGE:
+        return fab_claim_measure_bytes(spec, point, error);
+    default:
+        return measure_one(spec, point, error);
+    }
+}
+
 bool
 fab_claim_measure(FabClaimSpec *spec, const char *value, FabClaimPoint *point, GError **error)
 {
-    guint kept[2] = { spec->sets[0]->len, spec->sets[1]->len };
-    bool good, done = false;
+    guint kept[FAB_CLAIM_SIDES];
+    bool good;
 
+    for (int i = 0; i < FAB_CLAIM_SIDES; i++)
+        kept[i] = spec->sets[i]->len;
     if (spec->metric == FAB_METRIC_FACT) {
         good = measure_fact(spec, value, point, error);
     } else {
         if (value != NULL)
             fab_claim_add_set(spec, spec->claim->vary, value);
-        good = spec->pair ? measure_step_pair(spec, point, &done, error) : measure_one(spec, point, error);
-        if (good && spec->pair && !done)
-            good = measure_pair(spec, point, error);
-        for (int i = 0; i < 2; i++)
+        good = measure(spec, point, error);
+        for (int i = 0; i < FAB_CLAIM_SIDES; i++)
             g_ptr_array_set_size(spec->sets[i], (gint)kept[i]);
     }
     if (!good)

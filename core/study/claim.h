@@ -1,5 +1,5 @@
 /*
- * Statements about machines, judged: a figure of one scenario, or of two, against a threshold, over a range of
+ * Statements about machines, judged: a figure of one scenario, or of two or four, against a threshold, over a range of
  * conditions; or a fact of the catalogue.
  */
 #ifndef FAB_STUDY_CLAIM_H
@@ -25,6 +25,7 @@ typedef struct {
     char *condition;         /* the value of the key that is varied; "" where none is */
     double value, low, high; /* of the metric */
     bool known;              /* there is an interval, or the figure is exact */
+    const char *binds;       /* the class of what binds, where that is asked; or NULL */
     FabClaimState state;
 } FabClaimPoint;
 

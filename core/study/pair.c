@@ -3,29 +3,18 @@
 #include <math.h>
 #include <string.h>
 
-#include "predict/group-time.h"
-#include "predict/training-step.h"
 #include "topology/machine.h"
 
-/* One of the two, on its machine. */
-typedef struct {
-    const FabScenario *scenario;
-    FabTopology *topology;
-    FabTrainingStep *step;
-    FabSpread spread; /* of its collectives */
-} Side;
-
-static void
-side_clear(Side *side)
+void
+fab_step_side_clear(FabStepSide *side)
 {
     fab_training_step_free(side->step);
     fab_topology_free(side->topology);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Side, side_clear)
 
-/* The step when every collective takes `factor` times as long. */
+/* *spread: how far off the collectives may be; may be NULL. */
 static FabTrainingStep *
-step_with(const Side *side, double factor, FabSpread *spread, GError **error)
+step_with(const FabStepSide *side, double factor, FabSpread *spread, GError **error)
 {
     g_autoptr(FabGroupTimes) times = fab_group_times_new(side->topology, side->scenario->training->nic_rate);
     FabTrainingStep *step;
@@ -37,10 +26,16 @@ step_with(const Side *side, double factor, FabSpread *spread, GError **error)
     return step;
 }
 
-static bool
-side_init(Side *side, const FabScenario *scenario, GError **error)
+FabTrainingStep *
+fab_step_side_run(const FabStepSide *side, double factor, GError **error)
 {
-    *side = (Side) { .scenario = scenario };
+    return step_with(side, factor, NULL, error);
+}
+
+bool
+fab_step_side_init(FabStepSide *side, const FabScenario *scenario, GError **error)
+{
+    *side = (FabStepSide) { .scenario = scenario };
     side->topology = fab_machine_load(scenario->topology, scenario->overrides, error);
     side->step = side->topology != NULL ? step_with(side, 1, &side->spread, error) : NULL;
     return side->step != NULL;
@@ -62,8 +57,8 @@ same_layout(const FabTraining *x, const FabTraining *y)
            x->sequence_parallel == y->sequence_parallel;
 }
 
-static bool
-is_pair(const Side *a, const Side *b)
+bool
+fab_step_sides_match(const FabStepSide *a, const FabStepSide *b)
 {
     const FabFootprint *x = a->step->footprint, *y = b->step->footprint;
 
@@ -79,7 +74,7 @@ is_pair(const Side *a, const Side *b)
  * step whose collectives take the quotient.
  */
 static bool
-seconds_with(const Side *side, double kernels, double exchange, double *seconds, GError **error)
+seconds_with(const FabStepSide *side, double kernels, double exchange, double *seconds, GError **error)
 {
     g_autoptr(FabTrainingStep) step = step_with(side, exchange / kernels, NULL, error);
 
@@ -90,7 +85,7 @@ seconds_with(const Side *side, double kernels, double exchange, double *seconds,
 
 /* All corners: the error of kernels is common, that of the exchange each one's own. */
 static bool
-try_corners(const Side *a, const Side *b, double work, FabRatio *ratio, GError **error)
+try_corners(const FabStepSide *a, const FabStepSide *b, double work, FabRatio *ratio, GError **error)
 {
     const double kernels[] = { a->step->low / a->step->seconds, a->step->high / a->step->seconds };
     const double from[] = { a->spread.low, a->spread.high }, to[] = { b->spread.low, b->spread.high };
@@ -110,7 +105,7 @@ try_corners(const Side *a, const Side *b, double work, FabRatio *ratio, GError *
 
 /* Owned by the caller. */
 static char *
-basis_of(const Side *a, const Side *b)
+basis_of(const FabStepSide *a, const FabStepSide *b)
 {
     const FabTrainingStep *step = a->step;
     const double ends[] = { step->low / step->seconds, step->high / step->seconds, a->spread.low, a->spread.high,
@@ -129,12 +124,13 @@ bool
 fab_pair_ratio(const FabScenario *a, const FabScenario *b, FabRatio *ratio, double *share, char **basis,
                GError **error)
 {
-    g_auto(Side) first = { .scenario = NULL }, second = { .scenario = NULL };
+    g_auto(FabStepSide) first = { .scenario = NULL }, second = { .scenario = NULL };
     double work;
 
     if (a->kind != FAB_SCENARIO_TRAINING || b->kind != FAB_SCENARIO_TRAINING || a->faults->len + b->faults->len > 0)
         return false;
-    if (!side_init(&first, a, error) || !side_init(&second, b, error) || !is_pair(&first, &second))
+    if (!fab_step_side_init(&first, a, error) || !fab_step_side_init(&second, b, error) ||
+        !fab_step_sides_match(&first, &second))
         return false;
     work = (double)second.step->footprint->training->global_batch / first.step->footprint->training->global_batch;
     *share = (double)first.step->footprint->training->gpus / second.step->footprint->training->gpus;

@@ -5,7 +5,28 @@
 #ifndef FAB_STUDY_PAIR_H
 #define FAB_STUDY_PAIR_H
 
+#include "predict/group-time.h"
+#include "predict/training-step.h"
 #include "study/outcome.h"
+
+/* A training step on its machine, which can be run again with collectives that take longer or shorter. */
+typedef struct {
+    const FabScenario *scenario;
+    FabTopology *topology;
+    FabTrainingStep *step;
+    FabSpread spread; /* of its collectives; 1 and 1 where nothing is known of them */
+} FabStepSide;
+
+/* The scenario must outlive it; it must be cleared in any case. */
+bool fab_step_side_init(FabStepSide *side, const FabScenario *scenario, GError **error);
+void fab_step_side_clear(FabStepSide *side);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FabStepSide, fab_step_side_clear)
+
+/* The step when every collective takes `factor` times as long. Owned by the caller. */
+FabTrainingStep *fab_step_side_run(const FabStepSide *side, double factor, GError **error);
+
+/* Whether the two steps differ only in what connects their GPUs, as fab_pair_ratio() wants it. */
+bool fab_step_sides_match(const FabStepSide *a, const FabStepSide *b);
 
 /*
  * True: both are steps inside one machine with the same GPUs, model, layout, batch of each GPU and software, and *ratio
