@@ -230,6 +230,25 @@ START_TEST(without_gpudirect_data_passes_host_memory)
 }
 END_TEST
 
+START_TEST(sockets_pass_a_thread_of_both_gpus)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=2|transport=tcp|thread_rate=4 GB/s");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *out = push(router, 3, 12, 0), *in = fab_router_pull(router, 3, 12, NULL);
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (uint32_t i = 0; i < out->count; i++) {
+        const FabResource *resource = &topology->resources[out->uses[i].resource];
+        if (resource->kind != FAB_RESOURCE_THREAD)
+            continue;
+        ck_assert_double_eq(resource->capacity, 4e9);
+        g_string_append_printf(names, "%s,", resource->name);
+    }
+    ck_assert_str_eq(names->str, "Node 0 GPU 3 socket thread,Node 1 GPU 4 socket thread,");
+    ck_assert_uint_gt(in->count, 0); /* out of host memory */
+}
+END_TEST
+
 START_TEST(what_is_down_is_gone_round)
 {
     g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=32|pxn=off|routing=spray|"
@@ -282,6 +301,7 @@ main(void)
     tcase_add_test(tests, a_gpu_alone_with_four_nics_stripes_over_them);
     tcase_add_test(tests, two_gpus_share_two_nics_one_each);
     tcase_add_test(tests, without_gpudirect_data_passes_host_memory);
+    tcase_add_test(tests, sockets_pass_a_thread_of_both_gpus);
     tcase_add_test(tests, what_is_down_is_gone_round);
     tcase_add_test(tests, a_nic_at_half_width_carries_half);
     tcase_add_test(tests, a_rail_that_nothing_joins_is_named);

@@ -24,6 +24,7 @@ typedef struct {
     bool amd;                 /* several nodes: CPUs of AMD */
     double message_us;        /* several nodes: software of a message beyond what InfiniBand takes */
     double message_bytes;     /* several nodes: what a NIC could send in a message's time beside its bytes */
+    double thread_bytes;      /* the same for a thread that moves data through sockets */
     uint32_t boxes;           /* chassis or trays that hold the GPUs */
     uint32_t compute_capability;
     FabTransport transport;   /* the slowest kind between ring neighbours */

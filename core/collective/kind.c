@@ -50,7 +50,7 @@ network_of(const FabTopology *topology, const FabPlan *plan)
     static const char *const own[] = { "fat-tree", "rail-optimised", "nvl-domain", NULL };
     bool reduces = g_str_has_prefix(plan->algorithm->name, "collnet") || strcmp(plan->algorithm->name, "nvls") == 0;
 
-    if (reduces || topology->plugin == NULL)
+    if (reduces || topology->plugin == NULL || topology->network.thread_rate > 0)
         return FAB_CONNECTION_OTHER_NETWORK;
     if (strcmp(topology->plugin, "dragonfly") == 0)
         return FAB_CONNECTION_SHARED_NETWORK;

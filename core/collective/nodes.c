@@ -277,6 +277,7 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
     fill_rings(facts, inside_of, heads, head_count);
     search_all(facts, offers);
     facts->message_bytes = topology->network.message_gap * nic * 1e9;
+    facts->thread_bytes = topology->network.thread_time * topology->network.thread_rate;
     facts->channels = MIN(2 * facts->graph_channels, 2 * fab_facts_most_channels(facts));
     if (facts->compute_capability >= 90 && facts->graph_speed > 45 && facts->channels < 16)
         facts->channels *= 2;

@@ -71,7 +71,8 @@ fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed
     execution->network_ps = fab_ps_from_seconds((message / speed + facts->message_us) * 1e-6);
     execution->post_ps = fab_ps_from_seconds((facts->amd ? POST_AMD_US : POST_US) / speed * 1e-6);
     execution->network_wire = wire[plan->protocol];
-    execution->network_bytes = facts->message_bytes * (plan->protocol == FAB_PROTOCOL_LL ? EAGER : 1);
+    execution->network_bytes = facts->message_bytes * (plan->protocol == FAB_PROTOCOL_LL ? EAGER : 1) +
+                               facts->thread_bytes;
     if (plan->protocol == FAB_PROTOCOL_LL128) {
         double copies = execution->copy_rate / execution->send_rate;
         execution->send_rate = ll128_rate(facts, speed, execution->send_rate);

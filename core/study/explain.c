@@ -44,6 +44,7 @@ static const Change common[] = {
       .resource = FAB_RESOURCE_PEER },
     { .kind = CHANGE_KIND, .name = "the GPUs' way to host memory", .resource = FAB_RESOURCE_HOST_PORT },
     { .kind = CHANGE_KIND, .name = "memory of NUMA nodes", .resource = FAB_RESOURCE_MEMORY },
+    { .kind = CHANGE_KIND, .name = "threads that move data through sockets", .resource = FAB_RESOURCE_THREAD },
     { .kind = CHANGE_LATENCY, .name = "latency of links" },
     { .kind = CHANGE_CONSTANTS, .name = "channel copy rate", .constants = rates },
     { .kind = CHANGE_CONSTANTS, .name = "time of a kernel's steps", .constants = steps, .slower = true },

@@ -176,6 +176,16 @@ add_host_ports(FabTopology *topology, GArray *resources)
     }
 }
 
+/* Without RDMA a thread of each GPU's process copies what goes to other nodes into sockets, and out of them. */
+static void
+add_threads(FabTopology *topology, GArray *resources)
+{
+    for (uint32_t i = 0; i < topology->gpu_count && topology->network.thread_rate > 0; i++)
+        add_resource(resources, FAB_RESOURCE_THREAD,
+                     g_strdup_printf("%s socket thread", topology->vertices[topology->gpus[i]].name),
+                     topology->network.thread_rate, UINT32_MAX, topology->gpus[i]);
+}
+
 /* GPUs are numbered node by node, so all of them must be part of one. */
 static bool
 check_nodes(const FabTopology *topology, GError **error)
@@ -256,6 +266,7 @@ fab_topology_finish(FabTopology *topology, GError **error)
     add_link_resources(topology, resources);
     add_vertex_resources(topology, resources);
     add_host_ports(topology, resources);
+    add_threads(topology, resources);
     add_shared_resources(topology, resources);
     topology->resource_count = resources->len;
     topology->resources = (FabResource *)g_array_free(resources, FALSE);

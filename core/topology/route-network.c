@@ -176,6 +176,8 @@ fab_router_network_route(FabRouter *router, uint32_t a, uint32_t b, uint32_t flo
         fab_router_use(router, topology->host_port[relay], 1);
         latency_ps += fab_router_use_hops(router, false);
     }
+    fab_router_use(router, router->thread_of[topology->gpus[relay]], 1);
+    fab_router_use(router, router->thread_of[topology->gpus[b]], 1);
     if (!use_cables(router, a, b, relay, flow, &latency_ps, error))
         return NULL;
     return fab_router_finish(router, latency_ps);

@@ -11,7 +11,7 @@ struct FabRouter {
     FabWalk *walk;
     FabNetworkWays *ways;          /* of a cluster; NULL: a single machine, or not asked for yet */
     GHashTable *flows;             /* "a, b, flow" to push routes between nodes */
-    uint32_t *peer_of, *memory_of; /* resource by vertex, UINT32_MAX: none */
+    uint32_t *peer_of, *memory_of, *thread_of; /* resource by vertex, UINT32_MAX: none */
     GHashTable *pairs;             /* set of Pair */
     GHashTable *known;             /* set of FabRoute, by content */
     GArray *hops;                  /* FabHop, scratch */

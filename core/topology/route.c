@@ -121,19 +121,22 @@ fab_router_new(const FabTopology *topology, const FabRouteRules *rules)
     router->walk = fab_walk_new(topology);
     router->peer_of = g_new(uint32_t, topology->vertex_count);
     router->memory_of = g_new(uint32_t, topology->vertex_count);
+    router->thread_of = g_new(uint32_t, topology->vertex_count);
     router->pairs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     router->flows = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     router->known = g_hash_table_new_full(route_hash, route_equal, g_free, NULL);
     router->hops = g_array_new(FALSE, FALSE, sizeof(FabHop));
     router->uses = g_array_new(FALSE, FALSE, sizeof(FabUse));
     for (uint32_t i = 0; i < topology->vertex_count; i++)
-        router->peer_of[i] = router->memory_of[i] = UINT32_MAX;
+        router->peer_of[i] = router->memory_of[i] = router->thread_of[i] = UINT32_MAX;
     for (uint32_t i = 0; i < topology->resource_count; i++) {
         const FabResource *resource = &topology->resources[i];
         if (resource->kind == FAB_RESOURCE_PEER)
             router->peer_of[resource->vertex] = i;
         else if (resource->kind == FAB_RESOURCE_MEMORY)
             router->memory_of[resource->vertex] = i;
+        else if (resource->kind == FAB_RESOURCE_THREAD)
+            router->thread_of[resource->vertex] = i;
     }
     return router;
 }
@@ -148,6 +151,7 @@ fab_router_free(FabRouter *router)
     g_hash_table_unref(router->flows);
     g_free(router->peer_of);
     g_free(router->memory_of);
+    g_free(router->thread_of);
     g_hash_table_unref(router->pairs);
     g_hash_table_unref(router->known);
     g_array_unref(router->hops);

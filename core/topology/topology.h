@@ -50,7 +50,8 @@ typedef enum {
     FAB_RESOURCE_PEER,      /* peer traffic through a host bridge or PCIe switch */
     FAB_RESOURCE_HOST_PORT, /* a GPU's traffic to and from host memory, both directions together */
     FAB_RESOURCE_MEMORY,    /* DMA of a NUMA node's memory; reads and writes of a device's memory */
-    FAB_RESOURCE_CACHE      /* reads and writes of a device's cache */
+    FAB_RESOURCE_CACHE,     /* reads and writes of a device's cache */
+    FAB_RESOURCE_THREAD     /* the CPU thread that moves a GPU's data through sockets, both directions together */
 } FabResourceKind;
 
 typedef struct {

@@ -151,6 +151,22 @@ add_nic(const FabMeasurement *measurement, bool left_out, GPtrArray *sets)
     return false;
 }
 
+static bool
+is_ip_over_infiniband(const FabMeasurement *measurement)
+{
+    const char *nic = fab_measurement_get(measurement, "system", "nic");
+
+    return nic != NULL && strstr(nic, "IP over InfiniBand") != NULL;
+}
+
+static bool
+uses_sockets(const FabMeasurement *measurement)
+{
+    const char *transport = fab_measurement_get(measurement, "overrides", "transport");
+
+    return transport != NULL ? g_ascii_strcasecmp(transport, "tcp") == 0 : is_ip_over_infiniband(measurement);
+}
+
 /* What NCCL was told of the network, as parameters of ours. */
 static void
 add_settings(const FabMeasurement *measurement, GPtrArray *sets, GPtrArray *notes)
@@ -160,7 +176,9 @@ add_settings(const FabMeasurement *measurement, GPtrArray *sets, GPtrArray *note
     const char *gdr = fab_measurement_get(measurement, "overrides", "gdr");
     const char *transport = fab_measurement_get(measurement, "overrides", "transport");
 
-    if (g_strcmp0(gdr, "off") == 0)
+    if (uses_sockets(measurement))
+        add(sets, "transport", "tcp");
+    else if (g_strcmp0(gdr, "off") == 0)
         add(sets, "gdr", "off");
     else if (g_strcmp0(gdr, "on") == 0 || g_strcmp0(level, "SYS") == 0)
         add(sets, "gdr", "sys");
@@ -172,7 +190,7 @@ add_settings(const FabMeasurement *measurement, GPtrArray *sets, GPtrArray *note
     }
     if (g_strcmp0(pxn, "1") == 0)
         add(sets, "pxn", "off");
-    if (transport != NULL)
+    if (transport != NULL && !uses_sockets(measurement))
         g_ptr_array_add(notes, g_strdup_printf("transport %s is not modelled", transport));
 }
 
@@ -186,8 +204,12 @@ fab_resolve_network(const FabMeasurement *measurement, bool left_out, GPtrArray 
 
     add(sets, "node", fab_measurement_get(measurement, "system", "topology"));
     add_number(sets, "nodes", nodes);
-    if (nics != NULL)
+    if (is_ip_over_infiniband(measurement)) {
+        add(sets, "node.nics_per_node", "1");
+        g_ptr_array_add(notes, g_strdup("IP over InfiniBand: one interface in each node is assumed"));
+    } else if (nics != NULL) {
         add(sets, "node.nics_per_node", nics);
+    }
     if (rate != NULL)
         add(sets, "node.nic_gbps", rate);
     add_fabric(measurement, sets, notes, nodes, nics != NULL ? fab_measurement_integer(measurement, "overrides",

@@ -27,6 +27,10 @@
     FAB_RATIO("down_rate", "0", 0, 0.99, "share of the rate that the NICs of `down` keep: a cable at reduced width"),  \
     FAB_SECONDS("message_time", "0 us", "software of a message beyond InfiniBand's: about 17 us for EFA"),             \
     FAB_SECONDS("message_gap", "0 us", "time of the NIC that a message takes beside its bytes: 7 us for Slingshot"),   \
+    FAB_CHOICE("transport", "rdma", "rdma;tcp",                                                                        \
+               "NICs move data by themselves; or a CPU thread of each GPU copies it through sockets, by host memory"), \
+    FAB_RATE("thread_rate", "3.3 GB/s", "transport=tcp: what such a thread moves, sent and received together"),        \
+    FAB_SECONDS("thread_time", "6 us", "transport=tcp: its work for a message beside the bytes, at each end"),         \
     FAB_CHOICE("routing", "static", "static;adaptive;spray",                                                           \
                "which of several equally short ways: by hash; the least taken; packet by packet over all"),            \
     FAB_CHOICE("flow_control", "ideal", "ideal;lossless",                                                              \
@@ -38,7 +42,8 @@
                " same PCIe switches, in the same NUMA node, anywhere"),                                                \
     FAB_BOOLEAN("sharp", "off", "switches reduce, as collnet-direct, collnet-chain and nvls over nodes need"),         \
     FAB_RATE("sharp_rate", "0 GB/s", "most that a switch reduces of one stream; 0: as fast as the cables"),            \
-    FAB_BOOLEAN("pxn", "on", "data for another rail goes over NVLink to the GPU beside that NIC first")
+    FAB_BOOLEAN("pxn", "on", "data for another rail goes over NVLink to the GPU beside that NIC first; transport=tcp:" \
+                " off unless given")
 
 #define FAB_CLUSTER_PARAMS                                                                                             \
     FAB_TEXT("node", NULL, "machine of the catalogue that every node is"), FAB_CLUSTER_NODE_PARAMS,                    \

@@ -179,6 +179,9 @@ typedef struct {
     double reduce_rate; /* B/s of one such stream; 0: as fast as its cables */
     double message_gap;  /* s of the NIC's time that a message takes beside its bytes */
     bool lossless;       /* a port that cannot send on stops the cables that feed it, with all that they carry */
+    double thread_rate;  /* B/s that a GPU's CPU thread moves through sockets, both directions together; 0: NICs move
+                            data by themselves (RDMA) */
+    double thread_time;  /* s of that thread that a message takes beside its bytes */
 } FabNetworkSpec;
 
 /* ------------------------------------------------------------------ the host */
