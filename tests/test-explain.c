@@ -179,6 +179,80 @@ START_TEST(the_network_binds_a_cluster_with_few_adapters)
 }
 END_TEST
 
+/* Phases are the step, and what binds in each is the phase. */
+static void
+check_phases(const FabExplanation *explanation)
+{
+    const FabOutcomeRow *row = explanation->outcome->rows->pdata[0];
+    const GPtrArray *phases = fab_explanation_phases(explanation, 0);
+    double all = 0;
+
+    for (guint i = 0; i < phases->len; i++) {
+        const FabPhase *one = phases->pdata[i];
+        double sum = 0;
+        for (guint k = 0; k < one->bindings->len; k++)
+            sum += ((const FabBinding *)one->bindings->pdata[k])->seconds;
+        ck_assert_double_eq_tol(sum / one->seconds, 1, 1e-9);
+        all += one->seconds;
+    }
+    ck_assert_double_eq_tol(all / row->seconds, 1, 1e-9);
+}
+
+#define GPT2 "model.preset=gpt-2", "training.micro_batch=8", "training.global_batch=8", "training.precision=fp16"
+
+/* There is nobody to talk to, and GPT-2 at a batch of eight is made of products. */
+START_TEST(products_bind_the_passes_of_a_gpu_that_is_alone)
+{
+    g_autoptr(FabExplanation) one = EXPLAIN("topology.name=ws2-x16", "training.gpus=1", "topology.gpu=rtx-3090", GPT2);
+
+    check_phases(one);
+    ck_assert_str_eq(binds(phase(one, 0, "forward"))->what, "products of matrices");
+    ck_assert_str_eq(binds(phase(one, 0, "backward"))->what, "products of matrices");
+    ck_assert_uint_eq(phase(one, 0, "forward")->bindings->len, 3); /* attention, memory */
+    ck_assert_str_eq(binds(phase(one, 0, "optimiser"))->what, "memory of GPUs");
+}
+END_TEST
+
+static const FabBinding *
+find_binding(const FabPhase *phase, const char *begin)
+{
+    for (guint i = 0; i < phase->bindings->len; i++) {
+        const FabBinding *binding = phase->bindings->pdata[i];
+        if (g_str_has_prefix(binding->what, begin))
+            return binding;
+    }
+    ck_abort_msg("no %s", begin);
+}
+
+START_TEST(tensors_wait_for_the_link_between_the_gpus)
+{
+    g_autoptr(FabExplanation) pcie = EXPLAIN("topology.name=wrx90-2sw-8", "training.gpus=2", "parallel.tp=2", GPT2);
+    g_autoptr(FabExplanation) bridge = EXPLAIN("topology.name=ws2-bridge-3090", "parallel.tp=2", GPT2);
+
+    check_phases(pcie);
+    check_phases(bridge);
+    ck_assert_str_eq(find_binding(phase(pcie, 0, "forward"), "tensor")->what, "tensor parallel over PCIe 5.0 x16");
+    ck_assert_str_eq(find_binding(phase(bridge, 0, "forward"), "tensor")->what, "tensor parallel over NVLink 3");
+    ck_assert_str_eq(find_binding(phase(bridge, 0, "backward"), "tensor")->where, "GPU 0 > GPU 1");
+}
+END_TEST
+
+START_TEST(stages_of_a_pipeline_wait_for_each_other)
+{
+    g_autoptr(FabExplanation) stages = EXPLAIN("topology.name=dgx-h100", "model.preset=llama-3-8b", "parallel.pp=4",
+                                               "parallel.tp=2", "training.global_batch=8", "training.micro_batch=1");
+    g_autoptr(FabExplanation) shards = EXPLAIN("topology.name=dgx-h100", "model.preset=llama-3-8b", "parallel.zero=1",
+                                               "training.nodes=4", "training.global_batch=64");
+
+    check_phases(stages);
+    check_phases(shards);
+    ck_assert_str_eq(binds(phase(stages, 0, "pipeline fills and drains"))->what, "waiting for other stages");
+    ck_assert_str_eq(binds(phase(shards, 0, "gathering parameters"))->what, "data parallel over network adapters");
+    ck_assert_double_gt(phase(shards, 0, "gradients among replicas")->start_s,
+                        phase(shards, 0, "gathering parameters")->seconds);
+}
+END_TEST
+
 START_TEST(what_does_not_run_is_not_explained)
 {
     static const char *const sets[] = { "topology.name=dgx-h10", "operation=all_reduce", NULL };
@@ -204,6 +278,9 @@ main(void)
     tcase_add_test(tests, the_uplink_of_a_switch_binds_what_goes_to_the_other_switch);
     tcase_add_test(tests, no_link_binds_a_tiny_message);
     tcase_add_test(tests, the_network_binds_a_cluster_with_few_adapters);
+    tcase_add_test(tests, products_bind_the_passes_of_a_gpu_that_is_alone);
+    tcase_add_test(tests, tensors_wait_for_the_link_between_the_gpus);
+    tcase_add_test(tests, stages_of_a_pipeline_wait_for_each_other);
     tcase_add_test(tests, what_does_not_run_is_not_explained);
     return run_tests(tests);
 }

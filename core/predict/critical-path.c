@@ -39,25 +39,6 @@ copying(const FabRun *run, const FabPlan *plan)
                                                                                         : "channel copy rate";
 }
 
-static const char *
-resource_label(const FabTopology *topology, uint32_t number)
-{
-    const FabResource *resource = &topology->resources[number];
-
-    switch (resource->kind) {
-    case FAB_RESOURCE_LINK:
-        return topology->links[resource->link].label;
-    case FAB_RESOURCE_PEER:
-        return "peer traffic through PCIe switches and host bridges";
-    case FAB_RESOURCE_HOST_PORT:
-        return "the GPUs' way to host memory";
-    case FAB_RESOURCE_MEMORY:
-        return "memory of NUMA nodes";
-    default:
-        return resource->name;
-    }
-}
-
 static void
 bind(const Walk *walk, FabPhase *phase, const FabStretch *stretch, int64_t length_ps)
 {
@@ -65,7 +46,7 @@ bind(const Walk *walk, FabPhase *phase, const FabStretch *stretch, int64_t lengt
     const char *what = names[stretch->kind], *where = NULL;
 
     if (stretch->kind == FAB_STRETCH_MOVING) {
-        what = resource_label(walk->topology, stretch->resource);
+        what = fab_phase_resource(walk->topology, stretch->resource);
         where = walk->topology->resources[stretch->resource].name;
     }
     fab_phase_bind(phase, what, where, (double)length_ps * 1e-12);

@@ -27,6 +27,12 @@ typedef struct {
     uint32_t used;  /* GPUs in use */
 } Key;
 
+/* What binds the longest collective of a group so far. */
+typedef struct {
+    double seconds;
+    char *by;
+} Bound;
+
 struct FabGroupTimes {
     const FabTopology *topology;
     double nic_rate;   /* of one, B/s; 0: none */
@@ -38,6 +44,7 @@ struct FabGroupTimes {
     double network;    /* share of its adapters that the worst machine has */
     FabSpread spread;
     GHashTable *staged; /* FabGroup as text: those that go through host memory */
+    GHashTable *bound;  /* FabGroup as text -> Bound */
     uint32_t used;
     FabCallBook *book;  /* of groups that are in each other's way; NULL: none was asked for yet */
     GPtrArray *met;     /* FabFault; NULL: none */
@@ -109,6 +116,15 @@ find_domain(const FabTopology *topology)
     return linked > 1 ? linked : boxed;
 }
 
+static void
+bound_free(gpointer pointer)
+{
+    Bound *bound = pointer;
+
+    g_free(bound->by);
+    g_free(bound);
+}
+
 FabGroupTimes *
 fab_group_times_new(const FabTopology *topology, double nic_rate)
 {
@@ -121,6 +137,7 @@ fab_group_times_new(const FabTopology *topology, double nic_rate)
     times->spread = (FabSpread) { 1, 1, false };
     times->known = g_hash_table_new_full(hash_key, same_key, g_free, g_free);
     times->staged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    times->bound = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, bound_free);
     for (uint32_t i = 0; i < topology->vertex_count; i++) {
         if (topology->vertices[i].kind != FAB_VERTEX_NIC)
             continue;
@@ -141,6 +158,7 @@ fab_group_times_free(FabGroupTimes *times)
         return;
     g_hash_table_unref(times->known);
     g_hash_table_unref(times->staged);
+    g_hash_table_unref(times->bound);
     fab_call_book_free(times->book);
     g_clear_pointer(&times->others, g_array_unref);
     g_clear_pointer(&times->met, g_ptr_array_unref);
@@ -200,6 +218,29 @@ fab_group_is_staged(const FabGroupTimes *times, FabGroup group)
     return g_hash_table_contains(times->staged, name);
 }
 
+static void
+note_bound(FabGroupTimes *times, FabGroup group, const char *by, double seconds)
+{
+    g_autofree char *name = group_name(group);
+    const Bound *known = g_hash_table_lookup(times->bound, name);
+    Bound *bound;
+
+    if (by == NULL || (known != NULL && known->seconds >= seconds))
+        return;
+    bound = g_new(Bound, 1);
+    *bound = (Bound) { seconds, g_strdup(by) };
+    g_hash_table_insert(times->bound, g_steal_pointer(&name), bound);
+}
+
+const char *
+fab_group_binding(const FabGroupTimes *times, FabGroup group)
+{
+    g_autofree char *name = group_name(group);
+    const Bound *bound = g_hash_table_lookup(times->bound, name);
+
+    return bound != NULL ? bound->by : NULL;
+}
+
 static double
 run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint32_t first, uint64_t bytes,
            GError **error)
@@ -231,6 +272,7 @@ run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint3
     }
     times->spread.guessed = times->spread.guessed || result->guessed;
     note_staged(times, group, row);
+    note_bound(times, group, row->binding, (double)row->time_ps * 1e-12);
     return (double)row->time_ps * 1e-12;
 }
 
@@ -355,8 +397,11 @@ seconds_between(FabGroupTimes *times, FabCollective collective, FabGroup group, 
                     times->topology->name);
         return -1;
     }
-    if (collective == FAB_SEND_RECV)
-        return NETWORK_LATENCY_S + bytes / (rate / inside);
+    if (collective == FAB_SEND_RECV) {
+        far = bytes / (rate / inside);
+        note_bound(times, group, far > NETWORK_LATENCY_S ? FAB_BOUND_BY_ADAPTERS : "latency", far);
+        return NETWORK_LATENCY_S + far;
+    }
     /* Each rank of an all-to-all sends through its own adapter what is not for its machine. */
     if (collective == FAB_ALL_TO_ALL)
         far = bytes * (group.size - inside) / group.size / (rate / inside);
@@ -364,6 +409,11 @@ seconds_between(FabGroupTimes *times, FabCollective collective, FabGroup group, 
         far = bytes * traffic(collective, group.size) / rate;
     if (inside > 1)
         near = seconds_inside(times, collective, local, bytes, error);
+    if (steps * NETWORK_LATENCY_S > fmax(far, near))
+        note_bound(times, group, "latency", steps * NETWORK_LATENCY_S);
+    else
+        note_bound(times, group, far >= near ? FAB_BOUND_BY_ADAPTERS : fab_group_binding(times, local),
+                   fmax(far, near));
     return near < 0 ? -1 : fmax(far, near) + steps * NETWORK_LATENCY_S;
 }
 

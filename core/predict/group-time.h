@@ -58,6 +58,10 @@ void fab_group_times_meet(FabGroupTimes *times, GPtrArray *faults);
 /* Every time that is asked for from now on is multiplied by `factor`: 1 unless this says otherwise. */
 void fab_group_times_scale(FabGroupTimes *times, double factor);
 
+/* What binds the longest collective of such a group that was asked for, as in FabResultRow; NULL: none was. */
+const char *fab_group_binding(const FabGroupTimes *times, FabGroup group);
+#define FAB_BOUND_BY_ADAPTERS "network adapters"
+
 /* B/s of one adapter; 0: none is known. */
 double fab_group_times_nic_rate(const FabGroupTimes *times);
 

@@ -102,3 +102,22 @@ fab_phases_close(GPtrArray *phases)
         sort(phase->bindings);
     }
 }
+
+const char *
+fab_phase_resource(const FabTopology *topology, uint32_t number)
+{
+    const FabResource *resource = &topology->resources[number];
+
+    switch (resource->kind) {
+    case FAB_RESOURCE_LINK:
+        return topology->links[resource->link].label;
+    case FAB_RESOURCE_PEER:
+        return "peer traffic through PCIe switches and host bridges";
+    case FAB_RESOURCE_HOST_PORT:
+        return "the GPUs' way to host memory";
+    case FAB_RESOURCE_MEMORY:
+        return "memory of NUMA nodes";
+    default:
+        return resource->name;
+    }
+}

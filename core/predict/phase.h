@@ -4,6 +4,8 @@
 
 #include <glib.h>
 
+#include "topology/topology.h"
+
 typedef struct {
     char *what;      /* "NVLink 4", "latency", "products of matrices" */
     char *where;     /* of links and the like, the busiest: "GPU 0 > NVSwitch"; NULL: there is no such place */
@@ -24,6 +26,9 @@ FabPhase *fab_phases_add(GPtrArray *phases, const char *name, double start_s);
 
 /* Adds time to what binds in a phase, and to the phase. `where` may be NULL. */
 void fab_phase_bind(FabPhase *phase, const char *what, const char *where, double seconds);
+
+/* What a resource is of: the links' label, or what limits of its kind are called. */
+const char *fab_phase_resource(const FabTopology *topology, uint32_t resource);
 
 /* Sorts what binds, and counts places, when all is added. */
 void fab_phases_close(GPtrArray *phases);

@@ -148,9 +148,11 @@ account_pipeline(FabTrainingStep *step, const FabPassParts *passes)
         }
     }
     for (uint32_t c = 0; c < training->chunks; c++) {
-        for (int i = 0; i < FAB_TIME_PARTS; i++)
-            step->parts[i] += micros * (passes[step->stage * training->chunks + c].forward[i] +
-                                              passes[step->stage * training->chunks + c].backward[i]);
+        const FabPassParts *pass = &passes[step->stage * training->chunks + c];
+        for (int i = 0; i < FAB_TIME_PARTS; i++) {
+            step->parts[i] += micros * (pass->forward[i] + pass->backward[i]);
+            step->forward[i] += micros * pass->forward[i];
+        }
     }
     step->parts[FAB_TIME_BUBBLE] = fmax(length - most, 0);
     step->bubble_share = length > 0 ? step->parts[FAB_TIME_BUBBLE] / length : 0;
@@ -220,8 +222,8 @@ account_replicas(FabTrainingStep *step, const FabGpuRates *rates, FabGroupTimes 
     if (reduce < 0 || gather < 0)
         return false;
     step->parts[FAB_TIME_DATA] = added(&replicas, reduce, bytes, backward);
-    if (training->zero > 0)
-        step->parts[FAB_TIME_DATA] += added(&replicas, gather, bytes, forward);
+    step->gather = training->zero > 0 ? added(&replicas, gather, bytes, forward) : 0;
+    step->parts[FAB_TIME_DATA] += step->gather;
     if (training->zero == 2)
         step->parts[FAB_TIME_DATA] +=
             (step->micros - 1) * (training->overlap ? fmax(replicas.slowdown * reduce, reduce - backward) : reduce);
@@ -318,15 +320,18 @@ check_size(const FabTraining *training, uint32_t micros, const char *where, GErr
 
 /* What one chunk of the stage did in one state, part by part. */
 static void
-add_done(const FabTrainingStep *step, const FabStepState *state, uint32_t cell, double parts[FAB_TIME_PARTS])
+add_done(const FabTrainingStep *step, const FabStepState *state, uint32_t cell, double parts[FAB_TIME_PARTS],
+         double forward[FAB_TIME_PARTS])
 {
     const FabTraining *training = step->footprint->training;
     const FabPassParts *pass = &state->passes[cell];
     const double *done = &state->done[(gsize)cell * FAB_PASS_WHOLE];
     double share = training->fold ? 1 : 1.0 / (training->tp * training->cp * training->dp);
 
-    for (int i = 0; i < FAB_TIME_PARTS; i++)
+    for (int i = 0; i < FAB_TIME_PARTS; i++) {
         parts[i] += share * (done[FAB_PASS_FORWARD] * pass->forward[i] + done[FAB_PASS_BACKWARD] * pass->backward[i]);
+        forward[i] += share * done[FAB_PASS_FORWARD] * pass->forward[i];
+    }
     if (is_split(training))
         parts[FAB_TIME_MATRIX] += share * (done[FAB_PASS_WEIGHT] - done[FAB_PASS_BACKWARD]) * pass->weights;
 }
@@ -340,16 +345,17 @@ account_states(FabTrainingStep *step, const FabStepTimeline *timeline)
     const FabStepState *states = fab_step_timeline_states(timeline, &count);
 
     for (uint32_t s = 0; s < training->pp; s++) {
-        double parts[FAB_TIME_PARTS] = { 0 };
+        double parts[FAB_TIME_PARTS] = { 0 }, forward[FAB_TIME_PARTS] = { 0 };
         for (uint32_t k = 0; k < count; k++) {
             for (uint32_t c = 0; c < training->chunks; c++)
-                add_done(step, &states[k], s * training->chunks + c, parts);
+                add_done(step, &states[k], s * training->chunks + c, parts, forward);
         }
         if (pass_sum(parts) <= most)
             continue;
         most = pass_sum(parts);
         step->stage = s;
         memcpy(step->parts, parts, sizeof parts);
+        memcpy(step->forward, forward, sizeof forward);
     }
     step->parts[FAB_TIME_BUBBLE] = fmax(length - most, 0);
     step->bubble_share = length > 0 ? step->parts[FAB_TIME_BUBBLE] / length : 0;

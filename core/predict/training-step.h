@@ -33,6 +33,8 @@ typedef struct {
     FabFootprint *footprint;
     double seconds, low, high; /* a step; where most measured ones of such stacks lie */
     double parts[FAB_TIME_PARTS];
+    double forward[FAB_TIME_PARTS]; /* what forward passes are of the parts; what is left of a pass is backward */
+    double gather;             /* what gathering parameters is of FAB_TIME_DATA */
     double tokens_per_s;       /* of all GPUs */
     double mfu, hfu;           /* shares of the peak, without and with what is recomputed */
     double flops_per_gpu;      /* without, FLOP/s */

@@ -6,6 +6,7 @@
 #include "predict/folded.h"
 #include "predict/group-time.h"
 #include "predict/inference.h"
+#include "predict/step-phase.h"
 #include "topology/machine.h"
 
 /* A change of the machine: of links with a label, of a kind of resource, of what kernels cost. */
@@ -190,22 +191,20 @@ group_times(const Bench *bench)
 
 /* Kernels that are k times as fast: the whole step is, when its collectives take k times as long. */
 static double
-step_seconds(const Bench *bench, FabTrainingStep **kept, GError **error)
+step_seconds(const Bench *bench, FabExplanation *kept, GError **error)
 {
     g_autoptr(FabGroupTimes) times = group_times(bench);
-    FabTrainingStep *step;
-    double seconds;
+    g_autoptr(FabTrainingStep) step = NULL;
 
     fab_group_times_scale(times, bench->kernels / bench->exchange);
     step = fab_training_step_new(bench->scenario, bench->topology, times, error);
     if (step == NULL)
         return -1;
-    seconds = step->seconds / bench->kernels;
-    if (kept != NULL)
-        *kept = step;
-    else
-        fab_training_step_free(step);
-    return seconds;
+    if (kept != NULL) {
+        kept->parts = g_memdup2(step->parts, sizeof step->parts);
+        kept->step = fab_step_phases(step, bench->topology, times);
+    }
+    return step->seconds / bench->kernels;
 }
 
 static bool
@@ -351,14 +350,12 @@ try_changes(FabExplanation *explanation, Bench *bench, const FabConstants *const
 static bool
 keep_parts(FabExplanation *explanation, const Bench *bench, GError **error)
 {
-    g_autoptr(FabTrainingStep) step = NULL;
-
-    if (bench->scenario->kind != FAB_SCENARIO_TRAINING)
-        return true;
-    if (step_seconds(bench, &step, error) < 0)
-        return false;
-    explanation->parts = g_memdup2(step->parts, sizeof step->parts);
-    return true;
+    if (bench->scenario->kind == FAB_SCENARIO_INFERENCE) {
+        g_autoptr(FabInference) inference = fab_inference_new(bench->scenario, bench->topology, error);
+        explanation->step = inference != NULL ? fab_token_phases(inference) : NULL;
+        return inference != NULL;
+    }
+    return bench->scenario->kind != FAB_SCENARIO_TRAINING || step_seconds(bench, explanation, error) >= 0;
 }
 
 static bool

@@ -18,7 +18,7 @@ typedef struct {
     GPtrArray *gains; /* FabGain, in the order they were tried; the last one is all of them together */
     FabCriticalPath *paths; /* of a collective, for each row; NULL: other scenarios */
     guint path_count;
-    GPtrArray *step;  /* FabPhase, of a training step; NULL: other scenarios */
+    GPtrArray *step;  /* FabPhase, of a training step or a further token; NULL: other scenarios */
     double *parts;    /* of a training step, seconds by FabTimePart; NULL: other scenarios */
 } FabExplanation;
 
