@@ -251,7 +251,9 @@ class Explain(Case):
         for line, (row, name, gain) in zip(rows, flat):
             self.assertEqual((int(line["size_bytes"]), line["resource"]), (row["size_bytes"], name))
             self.assertEqual(float(line["gain"]), gain)
+        self.assertIn("PCIe 5.0 x16", data["idle"])
         for row in data["rows"]:
+            self.assertEqual([row["gains"][name] for name in data["idle"]], [0] * len(data["idle"]))
             path = row["critical_path"]
             self.assertAlmostEqual(sum(path[part] for part in ("moving_s", "handing_s", "room_s", "around_s")),
                                    row["seconds"], 11)

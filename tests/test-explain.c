@@ -100,6 +100,46 @@ START_TEST(a_gain_is_that_of_the_machine_with_more)
 }
 END_TEST
 
+/* What is called idle was not simulated; here it is, all of it at once. */
+static void
+check_idle(const char *const *sets)
+{
+    g_autoptr(FabExplanation) explanation = explain(sets);
+    g_autoptr(FabScenario) scenario = test_scenario(sets);
+    g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, NULL);
+    g_autoptr(FabOutcome) before = fab_outcome_new(scenario, topology, NULL, NULL, NULL);
+    g_autoptr(FabOutcome) after = NULL;
+    guint touched = 0;
+
+    for (guint g = 0; g < explanation->gains->len; g++) {
+        const FabGain *one = explanation->gains->pdata[g];
+        for (uint32_t i = 0; i < topology->resource_count && one->idle; i++) {
+            FabResource *resource = &topology->resources[i];
+            bool link = resource->kind == FAB_RESOURCE_LINK;
+            if (!link || strcmp(topology->links[resource->link].label, one->resource) != 0)
+                continue;
+            resource->capacity *= FAB_EXPLAIN_MORE;
+            touched++;
+        }
+        for (guint row = 0; row < explanation->outcome->rows->len && one->idle; row++)
+            ck_assert_double_eq(one->gain[row], 0);
+    }
+    ck_assert_uint_gt(touched, 0);
+    after = fab_outcome_new(scenario, topology, NULL, NULL, NULL);
+    for (guint row = 0; row < before->rows->len; row++)
+        ck_assert_double_eq(((FabOutcomeRow *)before->rows->pdata[row])->seconds,
+                            ((FabOutcomeRow *)after->rows->pdata[row])->seconds);
+}
+
+START_TEST(what_holds_nothing_back_buys_nothing)
+{
+    check_idle((const char *const[]) { "topology.name=dgx-h100", "operation=all_reduce", "sizes=64K;16M", NULL });
+    check_idle((const char *const[]) { "topology.name=dgx-1v", "operation=alltoall", "sizes=1M", NULL });
+    check_idle((const char *const[]) { "topology.name=superpod-h100", "topology.nodes=2", "operation=all_gather",
+                                       "sizes=64M", NULL });
+}
+END_TEST
+
 START_TEST(the_parts_of_a_step_are_its_length)
 {
     g_autoptr(FabExplanation) step = EXPLAIN("topology.name=dgx-h100", "model.preset=llama-3-8b", "parallel.zero=3",
@@ -274,6 +314,7 @@ main(void)
     tcase_add_test(tests, a_tenth_more_of_everything_is_a_tenth_faster_on_a_cluster);
     tcase_add_test(tests, links_matter_to_large_messages_and_latency_to_small_ones);
     tcase_add_test(tests, a_gain_is_that_of_the_machine_with_more);
+    tcase_add_test(tests, what_holds_nothing_back_buys_nothing);
     tcase_add_test(tests, the_parts_of_a_step_are_its_length);
     tcase_add_test(tests, the_uplink_of_a_switch_binds_what_goes_to_the_other_switch);
     tcase_add_test(tests, no_link_binds_a_tiny_message);

@@ -45,6 +45,22 @@ fab_engine_set_deadlock(FabEngine *engine)
                 engine->running > listed ? "; ..." : "");
 }
 
+/* Where ranks are folded, what the first resource of a class did all of them do. */
+static void
+fill_bound(const FabEngine *engine, FabEngineReport *report)
+{
+    uint32_t resources = engine->spec->topology->resource_count;
+    g_autofree double *bound = g_new0(double, MAX(resources, 1));
+
+    report->bound = g_new0(bool, MAX(resources, 1));
+    for (uint32_t i = 0; i < resources; i++)
+        bound[i] = fab_flow_has_bound(engine->flows, i) ? 1 : 0;
+    if (engine->spec->fold != NULL)
+        fab_fold_spread(engine->spec->fold, bound);
+    for (uint32_t i = 0; i < resources; i++)
+        report->bound[i] = bound[i] > 0;
+}
+
 void
 fab_engine_fill_report(FabEngine *engine)
 {
@@ -58,6 +74,7 @@ fab_engine_fill_report(FabEngine *engine)
     report->time_ps = engine->finish + engine->execution->launch_ps;
     report->interval_ps = longest + engine->execution->launch_ps;
     report->carried = g_memdup2(fab_flow_carried(engine->flows), resources * sizeof(double));
+    fill_bound(engine, report);
     report->flows = fab_flow_started(engine->flows);
     report->copy_share = stream_ps > 0 ? (engine->copy_ps + fab_flow_limited_ps(engine->flows)) / stream_ps : 0;
     report->idle_share = stream_ps > 0 ? engine->wait_ps / stream_ps : 0;

@@ -517,4 +517,5 @@ void
 fab_engine_report_clear(FabEngineReport *report)
 {
     g_clear_pointer(&report->carried, g_free);
+    g_clear_pointer(&report->bound, g_free);
 }

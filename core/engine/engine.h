@@ -91,6 +91,7 @@ typedef struct {
     int64_t interval_ps; /* from call to call when they follow each other: the longest that one rank's kernel stays,
                             from its first inbound transfer or own step to its end, and the launch; at most time_ps */
     double *carried; /* bytes by resource of the topology, protocol included; g_free() */
+    bool *bound;     /* by resource: it held a transfer back at some time; g_free() */
     double copy_share; /* share of stream time spent at the CTA's own send or copy rate, 0..1 */
     double idle_share; /* share of stream time spent waiting for slices and slots, 0..1 */
     uint64_t steps, slices, events, flows; /* of all ranks */

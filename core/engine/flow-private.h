@@ -22,6 +22,7 @@ typedef struct {
     FlowMember *members;
     uint32_t count, room;
     uint32_t held;     /* flows whose bottleneck this is */
+    bool bound;        /* held a flow back at some time */
     bool dirty;        /* lost a flow since the last solve */
     bool in_part;      /* touched by the part being solved */
     bool paused;       /* of a lossless network: something waits behind it, while being solved */

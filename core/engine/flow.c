@@ -277,6 +277,12 @@ fab_flow_bottleneck(const FabFlowSet *set, uint32_t number)
     return set->flows[number].bottleneck;
 }
 
+bool
+fab_flow_has_bound(const FabFlowSet *set, uint32_t resource)
+{
+    return set->resources[resource].bound;
+}
+
 void
 fab_flow_set_capacity(FabFlowSet *set, uint32_t resource, double capacity)
 {
@@ -376,8 +382,10 @@ fab_flow_set_rate(FabFlowSet *set, int64_t now, uint32_t number, double rate, ui
     }
     if (flow->bottleneck < set->resource_count)
         set->resources[flow->bottleneck].held--;
-    if (bottleneck < set->resource_count)
+    if (bottleneck < set->resource_count) {
         set->resources[bottleneck].held++;
+        set->resources[bottleneck].bound = true;
+    }
     flow->bottleneck = bottleneck;
     flow->rate = rate;
     flow->finish = now;

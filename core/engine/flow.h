@@ -73,6 +73,12 @@ bool fab_flow_take_tag(FabFlowSet *flows, uint32_t *tag);
 uint32_t fab_flow_bottleneck(const FabFlowSet *flows, uint32_t flow);
 
 /*
+ * Whether the resource was a flow's bottleneck at any time. One that never was might have more capacity and all rates
+ * would be the same: every flow has its bottleneck still, and such an allocation is unique.
+ */
+bool fab_flow_has_bound(const FabFlowSet *flows, uint32_t resource);
+
+/*
  * Asks for the memory that fab_flow_complete() will touch: the flow, then its route, then the resources of that and
  * what fab_flow_first_tag(), the tag that comes first then, is read from. A flow that has ended may be asked for.
  */

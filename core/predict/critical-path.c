@@ -20,6 +20,7 @@ void
 fab_critical_path_clear(FabCriticalPath *path)
 {
     g_clear_pointer(&path->phases, g_ptr_array_unref);
+    g_clear_pointer(&path->bound, g_free);
 }
 
 /* ------------------------------------------------------------------ what binds */
@@ -124,6 +125,7 @@ follow_size(FabRun *run, uint64_t size, FabCriticalPath *path, GError **error)
     if (!fab_run_simulate(run, &plan, program, &report, error))
         return false;
     clock_ps = fab_run_clock_ps(run, &plan, &report, &launch_bound);
+    path->bound = g_steal_pointer(&report.bound);
     fab_engine_report_clear(&report);
     if (!fab_trail_follow(trail, &found) || found.stretches->len == 0)
         return true;

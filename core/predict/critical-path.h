@@ -17,6 +17,7 @@ typedef struct {
     int64_t room_ps;     /* a sender has not yet seen that there is room again */
     int64_t around_ps;   /* before the first slice and after the last one: launching, late channels, the host */
     GPtrArray *phases;   /* FabPhase: what binds on it; NULL: not followed */
+    bool *bound;         /* by resource: it held a transfer back at some time, on the path or off it */
 } FabCriticalPath;
 
 /*

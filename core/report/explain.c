@@ -65,6 +65,33 @@ print_gains(const FabExplanation *explanation, guint row, FILE *out)
     fprintf(out, "    %6s %%  %s\n", fab_stream_fixed(100 * all->gain[row], 2, text), all->resource);
 }
 
+/* What has no simulation of its own, and why it needs none. */
+static void
+print_idle(const FabExplanation *explanation, FILE *out)
+{
+    enum { WIDTH = 80 };
+    size_t column = 0;
+
+    for (guint i = 0; i < explanation->gains->len; i++) {
+        const FabGain *gain = explanation->gains->pdata[i];
+        size_t length = strlen(gain->resource);
+        if (!gain->idle)
+            continue;
+        if (column == 0)
+            fputs("# nothing, since they hold no transfer back at any time, which is proof enough:", out);
+        else
+            fputc(',', out);
+        if (column == 0 || column + length + 3 > WIDTH) {
+            fputs("\n#  ", out);
+            column = 3;
+        }
+        fprintf(out, " %s", gain->resource);
+        column += length + 2;
+    }
+    if (column > 0)
+        fputc('\n', out);
+}
+
 static const char *
 share_text(int64_t part_ps, double seconds, Number text)
 {
@@ -188,6 +215,7 @@ fab_report_explanation(const FabExplanation *explanation, FILE *out)
         print_parts(explanation, out);
     for (guint i = 0; i < outcome->rows->len; i++)
         print_row(explanation, i, out);
+    print_idle(explanation, out);
 }
 
 /* ------------------------------------------------------------------ for programs */
@@ -295,6 +323,22 @@ json_row(const FabExplanation *explanation, guint i, FILE *out)
     fputs("}", out);
 }
 
+/* Resources whose gains are 0 without a simulation of their own. */
+static void
+json_idle(const FabExplanation *explanation, FILE *out)
+{
+    const char *separator = "";
+
+    for (guint i = 0; i < explanation->gains->len; i++) {
+        const FabGain *gain = explanation->gains->pdata[i];
+        if (!gain->idle)
+            continue;
+        fputs(separator, out);
+        fab_stream_json_text(out, gain->resource);
+        separator = ", ";
+    }
+}
+
 void
 fab_report_explanation_json(const FabExplanation *explanation, FILE *out)
 {
@@ -309,7 +353,9 @@ fab_report_explanation_json(const FabExplanation *explanation, FILE *out)
     for (int i = 0; i < FAB_TIME_PARTS && explanation->parts != NULL; i++)
         fprintf(out, "%s\"%s\": %s", i == 0 ? "{" : ", ", fab_time_part_names[i],
                 fab_stream_number(explanation->parts[i], text));
-    fputs(explanation->parts != NULL ? "},\n  \"rows\": [\n" : "null,\n  \"rows\": [\n", out);
+    fputs(explanation->parts != NULL ? "},\n  \"idle\": [" : "null,\n  \"idle\": [", out);
+    json_idle(explanation, out);
+    fputs("],\n  \"rows\": [\n", out);
     for (guint i = 0; i < outcome->rows->len; i++) {
         json_row(explanation, i, out);
         fputs(i + 1 < outcome->rows->len ? ",\n" : "\n", out);

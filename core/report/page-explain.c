@@ -197,7 +197,7 @@ show_explanations(FabPage *page, GPtrArray *items)
 {
     fab_page_section(page, "more", "What more of each would buy");
     fputs("<p>Each figure is a simulation of its own, on a machine that has a tenth more of that resource and nothing "
-          "else.</p>\n", page->out);
+          "else; what holds no transfer back at any time is left out.</p>\n", page->out);
     for (guint i = 0; i < items->len; i++) {
         JsonObject *item = items->pdata[i];
         g_autoptr(GList) resources = resources_of(item);

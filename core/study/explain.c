@@ -5,9 +5,13 @@
 #include "collective/overlay.h"
 #include "predict/folded.h"
 #include "predict/group-time.h"
+#include "predict/headroom.h"
 #include "predict/inference.h"
 #include "predict/step-phase.h"
 #include "topology/machine.h"
+
+/* Share of the work that is done when the paths are found, where there are any. */
+#define PATHS_DONE 0.2
 
 /* A change of the machine: of links with a label, of a kind of resource, of what kernels cost. */
 typedef enum { CHANGE_LINKS, CHANGE_KIND, CHANGE_LATENCY, CHANGE_CONSTANTS, CHANGE_MEMORY, CHANGE_NETWORK,
@@ -140,19 +144,28 @@ is_way(FabMedium medium)
     return medium == FAB_MEDIUM_INFINIBAND || medium == FAB_MEDIUM_ETHERNET || medium == FAB_MEDIUM_PCIE;
 }
 
+/* Whether a change gives the resource more capacity. */
+static bool
+touches(const FabTopology *topology, uint32_t number, const Change *change)
+{
+    const FabResource *resource = &topology->resources[number];
+    const FabTopologyLink *link = resource->kind == FAB_RESOURCE_LINK ? &topology->links[resource->link] : NULL;
+
+    if (change->kind == CHANGE_KIND)
+        return resource->kind == change->resource;
+    if (change->kind == CHANGE_LINKS)
+        return link != NULL && strcmp(link->label, change->label) == 0;
+    return change->kind == CHANGE_WAYS && link != NULL && is_way(link->medium);
+}
+
 static void
 apply(Bench *bench, const Change *change)
 {
     FabTopology *topology = bench->topology;
 
     for (uint32_t i = 0; i < topology->resource_count; i++) {
-        FabResource *resource = &topology->resources[i];
-        bool link = change->kind == CHANGE_LINKS && resource->kind == FAB_RESOURCE_LINK &&
-                    strcmp(topology->links[resource->link].label, change->label) == 0;
-        bool way = change->kind == CHANGE_WAYS && resource->kind == FAB_RESOURCE_LINK &&
-                   is_way(topology->links[resource->link].medium);
-        if (link || way || (change->kind == CHANGE_KIND && resource->kind == change->resource))
-            resource->capacity *= FAB_EXPLAIN_MORE;
+        if (touches(topology, i, change))
+            topology->resources[i].capacity *= FAB_EXPLAIN_MORE;
     }
     for (uint32_t i = 0; i < topology->link_count && change->kind == CHANGE_LATENCY; i++)
         topology->links[i].latency_ps = (int64_t)((double)topology->links[i].latency_ps / FAB_EXPLAIN_MORE);
@@ -302,49 +315,148 @@ list_changes(const FabScenario *scenario, const FabTopology *topology, GPtrArray
 
 /* ------------------------------------------------------------------ the whole */
 
-static bool
-add_gain(FabExplanation *explanation, const Bench *bench, const char *name, GError **error)
-{
-    FabGain *gain = g_new0(FabGain, 1);
-    bool good;
+/* A simulation of its own: what one change buys, or the path of a row. Each thread builds its own machine. */
+typedef struct {
+    const FabExplanation *explanation;
+    const FabScenario *scenario;
+    const FabConstants *constants;
+    const GArray *changes; /* Change; NULL: the path below */
+    guint first, count;    /* of these */
+    FabGain *gain;
+    uint64_t size;
+    FabCriticalPath *path;
+    GError *error;
+} Job;
 
-    gain->resource = g_strdup(name);
-    gain->gain = g_new0(double, bench->rows);
-    g_ptr_array_add(explanation->gains, gain);
-    good = run(bench, gain->gain, error);
-    for (guint i = 0; i < bench->rows && good; i++) {
-        const FabOutcomeRow *row = explanation->outcome->rows->pdata[i];
-        gain->gain[i] = row->seconds / gain->gain[i] - 1;
+/* Of all changes together some hold others: kernels and collectives all of a step, links what is network and PCIe. */
+static bool
+is_held(const Job *job, const Change *change)
+{
+    if (job->count == 1)
+        return false;
+    if (job->scenario->kind != FAB_SCENARIO_TRAINING)
+        return change->kind == CHANGE_WAYS;
+    return change->kind != CHANGE_KERNELS && change->kind != CHANGE_EXCHANGE;
+}
+
+static bool
+find_gain(Job *job, Bench *bench)
+{
+    double *gain = job->gain->gain;
+
+    for (guint i = job->first; i < job->first + job->count; i++) {
+        const Change *change = &g_array_index(job->changes, Change, i);
+        if (!is_held(job, change))
+            apply(bench, change);
+    }
+    bench->rows = job->explanation->outcome->rows->len;
+    if (!run(bench, gain, &job->error))
+        return false;
+    for (guint i = 0; i < bench->rows; i++) {
+        const FabOutcomeRow *row = job->explanation->outcome->rows->pdata[i];
+        gain[i] = row->seconds / gain[i] - 1;
+    }
+    return true;
+}
+
+static void
+do_job(gpointer data, gpointer user)
+{
+    Job *job = data;
+    g_auto(Bench) bench = { .scenario = job->scenario };
+
+    if (bench_reset(&bench, job->constants, &job->error)) {
+        if (job->changes != NULL)
+            find_gain(job, &bench);
+        else
+            fab_critical_path(job->scenario, bench.topology, job->size, job->path, &job->error);
+    }
+    g_async_queue_push(user, job);
+}
+
+/* All jobs, each core one at a time. The first error in their order. */
+static bool
+do_jobs(GArray *jobs, double from, double to, FabProgress progress, void *user, GError **error)
+{
+    g_autoptr(GAsyncQueue) ready = g_async_queue_new();
+    GThreadPool *pool = g_thread_pool_new(do_job, ready, (gint)g_get_num_processors(), FALSE, NULL);
+    bool good = true;
+
+    for (guint i = 0; i < jobs->len; i++)
+        g_thread_pool_push(pool, &g_array_index(jobs, Job, i), NULL);
+    for (guint i = 0; i < jobs->len; i++) {
+        const Job *job = g_async_queue_pop(ready);
+        if (progress != NULL)
+            progress(from + (to - from) * (i + 1) / jobs->len, job->gain != NULL ? job->gain->resource : "its path",
+                     user);
+    }
+    g_thread_pool_free(pool, FALSE, TRUE);
+    for (guint i = 0; i < jobs->len; i++) {
+        Job *job = &g_array_index(jobs, Job, i);
+        if (job->error != NULL && good)
+            g_propagate_error(error, g_steal_pointer(&job->error));
+        else
+            g_clear_error(&job->error);
+        good = good && (error == NULL || *error == NULL);
     }
     return good;
 }
 
+/* Whether a change leaves every transfer as it is: nothing that it makes faster held one back, and rings stay. */
+static bool
+is_idle(const FabExplanation *explanation, const Bench *bench, const FabConstants *constants, const Change *change)
+{
+    g_auto(Bench) other = { .scenario = bench->scenario };
+
+    if (!fab_headroom_is_known(bench->scenario, bench->topology))
+        return false;
+    if (change->kind != CHANGE_LINKS && change->kind != CHANGE_KIND && change->kind != CHANGE_WAYS)
+        return false;
+    for (uint32_t i = 0; i < bench->topology->resource_count; i++) {
+        for (guint k = 0; k < explanation->path_count && touches(bench->topology, i, change); k++) {
+            if (explanation->paths[k].bound[i])
+                return false;
+        }
+    }
+    if (!bench_reset(&other, constants, NULL))
+        return false;
+    apply(&other, change);
+    return fab_headroom_same_rings(bench->scenario, bench->topology, other.topology);
+}
+
+static FabGain *
+gain_new(FabExplanation *explanation, const char *name)
+{
+    FabGain *gain = g_new0(FabGain, 1);
+
+    gain->resource = g_strdup(name);
+    gain->gain = g_new0(double, explanation->outcome->rows->len);
+    g_ptr_array_add(explanation->gains, gain);
+    return gain;
+}
+
 /* Each change alone, then all together. */
 static bool
-try_changes(FabExplanation *explanation, Bench *bench, const FabConstants *constants, GArray *changes,
+try_changes(FabExplanation *explanation, const Bench *bench, const FabConstants *constants, GArray *changes,
             FabProgress progress, void *user, GError **error)
 {
+    g_autoptr(GArray) jobs = g_array_new(FALSE, TRUE, sizeof(Job));
+    Job job = { .explanation = explanation, .scenario = bench->scenario, .constants = constants, .changes = changes,
+                .count = 1 };
+
     for (guint i = 0; i < changes->len; i++) {
         const Change *change = &g_array_index(changes, Change, i);
-        if (progress != NULL)
-            progress((double)i / (changes->len + 1), change->name, user);
-        if (!bench_reset(bench, constants, error))
-            return false;
-        apply(bench, change);
-        if (!add_gain(explanation, bench, change->name, error))
-            return false;
+        job.first = i;
+        job.gain = gain_new(explanation, change->name);
+        job.gain->idle = is_idle(explanation, bench, constants, change);
+        if (!job.gain->idle)
+            g_array_append_val(jobs, job);
     }
-    if (!bench_reset(bench, constants, error))
-        return false;
-    for (guint i = 0; i < changes->len; i++) {
-        const Change *change = &g_array_index(changes, Change, i);
-        /* All kernels and collectives of a step hold everything else, as the links do what is network and PCIe. */
-        if (bench->scenario->kind != FAB_SCENARIO_TRAINING ? change->kind != CHANGE_WAYS
-                                                           : change->kind == CHANGE_KERNELS ||
-                                                                 change->kind == CHANGE_EXCHANGE)
-            apply(bench, change);
-    }
-    return add_gain(explanation, bench, "all of them", error);
+    job.first = 0;
+    job.count = changes->len;
+    job.gain = gain_new(explanation, "all of them");
+    g_array_append_val(jobs, job);
+    return do_jobs(jobs, explanation->path_count > 0 ? PATHS_DONE : 0, 1, progress, user, error);
 }
 
 static bool
@@ -359,20 +471,23 @@ keep_parts(FabExplanation *explanation, const Bench *bench, GError **error)
 }
 
 static bool
-keep_paths(FabExplanation *explanation, const Bench *bench, GError **error)
+keep_paths(FabExplanation *explanation, const Bench *bench, const FabConstants *constants, FabProgress progress,
+           void *user, GError **error)
 {
     GPtrArray *rows = explanation->outcome->rows;
+    g_autoptr(GArray) jobs = g_array_new(FALSE, TRUE, sizeof(Job));
+    Job job = { .explanation = explanation, .scenario = bench->scenario, .constants = constants };
 
     if (bench->scenario->kind != FAB_SCENARIO_COLLECTIVE)
         return true;
     explanation->paths = g_new0(FabCriticalPath, rows->len);
     explanation->path_count = rows->len;
     for (guint i = 0; i < rows->len; i++) {
-        const FabOutcomeRow *row = rows->pdata[i];
-        if (!fab_critical_path(bench->scenario, bench->topology, row->size_bytes, &explanation->paths[i], error))
-            return false;
+        job.size = ((const FabOutcomeRow *)rows->pdata[i])->size_bytes;
+        job.path = &explanation->paths[i];
+        g_array_append_val(jobs, job);
     }
-    return true;
+    return do_jobs(jobs, 0, PATHS_DONE, progress, user, error);
 }
 
 FabExplanation *
@@ -401,9 +516,8 @@ fab_explain(const FabScenario *given, FabProgress progress, void *user, GError *
         return NULL;
     explanation->outcome = fab_outcome_new(scenario, bench.topology, NULL, NULL, error);
     if (explanation->outcome == NULL || !keep_parts(explanation, &bench, error) ||
-        !keep_paths(explanation, &bench, error))
+        !keep_paths(explanation, &bench, constants, progress, user, error))
         return NULL;
-    bench.rows = explanation->outcome->rows->len;
     labels = link_labels(bench.topology);
     changes = list_changes(scenario, bench.topology, labels);
     if (!try_changes(explanation, &bench, constants, changes, progress, user, error))

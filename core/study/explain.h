@@ -11,6 +11,7 @@
 typedef struct {
     char *resource;  /* "NVLink 4", "channel copy rate", "latency of links" */
     double *gain;    /* for each row: how much faster, as a share: 0.05 is 5 % */
+    bool idle;       /* it holds no transfer back at any size: 0 without a simulation */
 } FabGain;
 
 typedef struct {
