@@ -58,16 +58,20 @@ def means(cases):
 
 
 class Validation:
-    def __init__(self, root, program):
-        self.root = root
-        text = subprocess.run([program, "validate", "--json", "--quiet"], capture_output=True, check=True).stdout
+    """What "validate" says of the measurements in a folder; "" for the open set."""
+
+    def __init__(self, root, program, folder=""):
+        self.folder = os.path.join(root, folder or "tests/measurements")
+        files = [os.path.join(self.folder, name) for name in sorted(os.listdir(self.folder)) if name.endswith(".ini")]
+        text = subprocess.run([program, "validate", "--json", "--quiet", *(files if folder else [])],
+                              capture_output=True, check=True).stdout
         self.data = json.loads(text)
         self.cases = [self.one(case) for case in self.data["cases"] if case["scored"]]
 
     def one(self, case):
         file = configparser.ConfigParser(interpolation=None, strict=False)
         file.optionxform = str
-        file.read(os.path.join(self.root, "tests/measurements", case["id"] + ".ini"), encoding="utf-8")
+        file.read(os.path.join(self.folder, case["id"] + ".ini"), encoding="utf-8")
         case["source"] = file["source"].get("url") or file["source"].get("where", "not recorded")
         case["run"] = dict(file["run"])
         case["mean"], case["bias"] = {}, {}
@@ -81,6 +85,21 @@ class Validation:
         case["inside"] = f"{sum(inside)}/{len(inside)}"
         case["excess"] = max(100 * error / AIMS[band] for band, error in case["mean"].items())
         return case
+
+    def held(self):
+        """By size, with the share of rows inside their interval."""
+        rows = []
+        for band in BANDS:
+            one = next(e for e in self.data["errors"]["all"] if e["band"] == band)
+            ours, nccl, line = one["fabricast"], one["nccl_model"], one["line_fit"]
+            inside = [row["low_us"] <= row["measured_us"] <= row["high_us"] for case in self.cases
+                      for row in case["rows"] if row["low_us"] and band_of(row["size_bytes"]) == band]
+            rows.append([band, ours["cases"], ours["rows"], f"**{percent(ours['mean'])}**", signed(ours["bias"]),
+                         percent(ours["median"]), percent(ours["p90"]), percent(ours["worst"]),
+                         percent(statistics.fmean(inside)), f"{percent(nccl['mean'])}, {percent(nccl['median'])}",
+                         f"{percent(line['mean'])}, {percent(line['median'])}"])
+        return table(["size", "tables", "rows", "mean", "bias", "median", "90th percentile", "worst",
+                      "inside the interval", "NCCL: mean, median", "line: mean, median"], rows)
 
     def sizes(self):
         rows = []
@@ -324,7 +343,9 @@ def main():
 
 def tables_of(root, program):
     validation, constants = Validation(root, program), Constants(program)
+    blind = Validation(root, program, "tests/measurements-blind")
     return {
+        "blind": blind.held, "blind-full": blind.full,
         "peaks": validation.peak_groups, "short": validation.short, "sizes": validation.sizes,
         "systems": validation.systems, "collectives": validation.collectives,
         "launches": validation.launches, "plateaus": validation.plateaus, "worst": validation.worst,
