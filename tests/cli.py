@@ -600,7 +600,27 @@ class Training(Cli):
             events = [event for event in json.load(file)["traceEvents"] if event["ph"] == "X"]
         self.assertEqual(len(events), 2 * 2 * 2 * 32)
         self.assertEqual({event["cat"] for event in events}, {"forward", "backward"})
-        self.refuses(INPUT, "--trace is for one training step", "run", self.scenario(), "--trace", trace)
+        copies = ("--topology", "dgx-h100", "--set", "transfer.flows=0>1", "--set", "sizes=1M")
+        self.refuses(INPUT, "--trace is for one training step or one coll", "run", *copies, "--trace", trace)
+        self.refuses(INPUT, "--trace is for one training step or one coll", "run", path, path, "--trace", trace)
+
+    def test_the_timeline_of_a_collective_has_an_event_for_every_slice(self):
+        trace = os.path.join(self.folder, "trace.json")
+        words = ("run", "--topology", "dgx-h100", "--collective", "all_reduce", "--set", "algorithm=ring")
+        row = json.loads(self.prints(*words, "--sizes", "4M", "--json", "--trace", trace))["results"][0]["rows"][0]
+        with open(trace, encoding="utf-8") as file:
+            data = json.load(file)
+        events = [event for event in data["traceEvents"] if event["ph"] == "X"]
+        self.assertEqual(len(events), row["slices"])
+        self.assertEqual({event["pid"] for event in events}, set(range(8)))
+        self.assertEqual(len({event["tid"] for event in events}), row["channels"])
+        self.assertLessEqual(max(event["ts"] + event["dur"] for event in events), row["time_us"])
+        self.assertEqual(data["otherData"]["kept"], "all ranks and channels")
+        run = fabricast(*words, "--sizes", "1K;4G", "--trace", trace)
+        self.assertEqual(run.returncode, DONE, run.stderr)
+        self.assertRegex(run.stderr, rb"trace\.json has 4 GiB of all_reduce")
+        with open(trace, encoding="utf-8") as file:
+            self.assertLess(sum(1 for line in file), 310000)
 
     def test_the_picture_of_a_pipeline_has_a_box_for_every_pass(self):
         path = self.write("step.ini", self.STEP + "[parallel]\ntp=2\npp=2\nchunks=2\nzero=1\n")

@@ -74,6 +74,29 @@ START_TEST(the_end_is_that_of_the_run)
 }
 END_TEST
 
+START_TEST(a_whole_timeline_keeps_what_there_is_room_for)
+{
+    const char *const sets[] = { "topology.name=dgx-h100", "operation=all_reduce", "algorithm=ring", "sizes=1M;16M",
+                                 NULL };
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, NULL);
+    g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, NULL);
+    g_autoptr(FabRunTimeline) all = fab_run_timeline_whole(scenario, topology, 1000000, NULL);
+    g_autoptr(FabRunTimeline) some = fab_run_timeline_whole(scenario, topology, all->streams->slices->len / 3, NULL);
+    g_autoptr(FabRunTimeline) least = fab_run_timeline_whole(scenario, topology, 1, NULL);
+    g_autofree char *rest = fab_report_timeline_rest(some);
+
+    ck_assert_uint_eq(all->size, 16u << 20);
+    ck_assert_uint_eq(all->streams->ranks, 8);
+    ck_assert_uint_eq(all->streams->channels, all->channels);
+    ck_assert_ptr_null(fab_report_timeline_rest(all));
+    ck_assert_uint_lt(some->streams->ranks, 8);
+    ck_assert_uint_eq(some->streams->channels, all->channels);
+    ck_assert_ptr_nonnull(strstr(rest, " of 8 ranks"));
+    ck_assert_uint_eq(least->streams->ranks, 1);
+    ck_assert_uint_eq(least->streams->channels, 1);
+}
+END_TEST
+
 START_TEST(the_largest_size_that_can_be_seen_is_taken)
 {
     g_autoptr(FabRunTimeline) few = good_timeline("dgx-a100", "sizes=1M;16M;8G", "algorithm=ring", 24, 160);
@@ -252,6 +275,7 @@ main(void)
 
     tcase_add_test(tests, slices_of_a_stream_follow_each_other_and_move_all_its_bytes);
     tcase_add_test(tests, the_end_is_that_of_the_run);
+    tcase_add_test(tests, a_whole_timeline_keeps_what_there_is_room_for);
     tcase_add_test(tests, the_largest_size_that_can_be_seen_is_taken);
     tcase_add_test(tests, a_picture_says_what_is_left_out_and_what_each_box_is);
     tcase_add_test(tests, slices_that_are_too_narrow_are_drawn_together);

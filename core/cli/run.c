@@ -4,15 +4,18 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/units.h"
 #include "cli/output.h"
 #include "cli/report-options.h"
 #include "cli/scenario-options.h"
 #include "report/inference.h"
 #include "report/report.h"
+#include "report/timeline.h"
 #include "report/training.h"
 #include "predict/fault.h"
 #include "predict/run.h"
 #include "predict/step-trace.h"
+#include "predict/timeline.h"
 #include "topology/machine.h"
 
 typedef struct {
@@ -38,7 +41,8 @@ static void
 list_entries(GOptionEntry entries[FAB_SCENARIO_ENTRIES + OTHER_OPTIONS], Options *options)
 {
     const GOptionEntry others[OTHER_OPTIONS] = {
-        { "trace", 0, 0, G_OPTION_ARG_FILENAME, &options->trace, "Timeline of a training step, for Perfetto", "FILE" },
+        { "trace", 0, 0, G_OPTION_ARG_FILENAME, &options->trace,
+          "Timeline of a training step or a collective, for Perfetto", "FILE" },
         { "gantt", 0, 0, G_OPTION_ARG_FILENAME, &options->gantt, "Pipeline of a training step as SVG", "FILE" },
         { "diagram", 0, 0, G_OPTION_ARG_FILENAME, &options->diagram,
           "Use of the machine's links over a training step: x.svg, x.png, x.pdf or x.dot", "FILE" },
@@ -183,8 +187,49 @@ run_inference(const Options *options, GPtrArray *scenarios, FabOutput *output, G
     return true;
 }
 
+/* ------------------------------------------------------------------ collectives */
+
+/* Of one size: what the file holds of the call is said where it is not all. */
+static void
+remark_rest(const FabScenario *scenario, const FabRunTimeline *timeline, const char *path)
+{
+    g_autofree char *rest = fab_report_timeline_rest(timeline), *size = fab_format_bytes(timeline->size);
+
+    if (rest == NULL && scenario->size_count == 1)
+        return;
+    fprintf(stderr, "fabricast: %s has %s of %s%s\n", path, size, timeline->collective,
+            rest == NULL ? ", all ranks and channels" : "");
+    if (rest != NULL)
+        fprintf(stderr, "fabricast: %s has %s: a file of all would be too large to be shown\n", path, rest);
+}
+
+static bool
+write_collective(const FabScenario *scenario, const Options *options, GError **error)
+{
+    enum { MOST_EVENTS = 300000 }; /* some 40 MB, which viewers still show well */
+    g_autoptr(FabTopology) topology = fab_machine_load(scenario->topology, scenario->overrides, error);
+    g_autoptr(FabRunTimeline) timeline =
+        topology != NULL ? fab_run_timeline_whole(scenario, topology, MOST_EVENTS, error) : NULL;
+    g_autoptr(FabOutput) output = timeline != NULL ? fab_output_new(options->trace, error) : NULL;
+
+    if (output == NULL)
+        return false;
+    fab_report_timeline_trace(timeline, fab_output_stream(output));
+    if (!fab_output_finish(output, error))
+        return false;
+    if (!options->report.quiet)
+        remark_rest(scenario, timeline, options->trace);
+    return true;
+}
+
 /* Runs what has figures of its own; one call prints one kind of them. */
 typedef bool (*RunKind)(const Options *options, GPtrArray *scenarios, FabOutput *output, GError **error);
+
+static bool
+has_timeline(const FabScenario *scenario)
+{
+    return scenario->kind == FAB_SCENARIO_TRAINING || scenario->kind == FAB_SCENARIO_COLLECTIVE;
+}
 
 /* NULL in *kind: collectives, transfers and pipelines. False with an error for several kinds. */
 static bool
@@ -202,12 +247,12 @@ find_kind(const Options *options, GPtrArray *scenarios, RunKind *kind, GError **
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "command line: %s and other scenarios have different figures, run them apart",
                     steps > 0 ? "training steps" : "inference");
-    else if ((options->trace != NULL || options->gantt != NULL || options->diagram != NULL) &&
-             (steps != 1 || scenarios->len != 1))
+    else if ((options->gantt != NULL || options->diagram != NULL) && (steps != 1 || scenarios->len != 1))
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s is for one training step",
-                    options->trace != NULL   ? "--trace"
-                    : options->gantt != NULL ? "--gantt"
-                                             : "--diagram");
+                    options->gantt != NULL ? "--gantt" : "--diagram");
+    else if (options->trace != NULL && (scenarios->len != 1 || !has_timeline(scenarios->pdata[0])))
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "command line: --trace is for one training step or one collective");
     else
         return true;
     return false;
@@ -245,6 +290,8 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
         return FAB_EXIT_SYSTEM;
     if (options.report.csv && !fab_report_csv(results, fab_output_stream(output), error))
         return FAB_EXIT_SYSTEM;
+    if (options.trace != NULL && !write_collective(scenarios->pdata[0], &options, error))
+        return FAB_EXIT_INPUT;
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
 

@@ -40,54 +40,64 @@ fab_run_slices(const FabProgram *program, uint64_t most)
     return busiest;
 }
 
-/* The program of the largest size that can be drawn, else of the smallest. */
+/* What is wanted: a picture of so many rows, each of so many slices; or so many slices of all, 0: a picture. */
+typedef struct {
+    uint32_t rows, slices;
+    uint32_t most;
+} Wish;
+
+/* The program of the largest size that can be drawn, else of the smallest; *busiest: slices of a stream. */
 static FabProgram *
-choose_size(const FabRun *run, uint32_t most_slices, FabPlan *plan, uint64_t *size, GError **error)
+choose_size(const FabRun *run, const Wish *wish, FabPlan *plan, uint64_t *size, uint64_t *busiest, GError **error)
 {
     const FabScenario *scenario = run->scenario;
-    uint64_t slices;
+    uint32_t most = wish->most > 0 ? MOST_WORK : wish->slices;
 
     for (uint32_t i = scenario->size_count; i > 0; i--) {
         FabProgram *program = fab_run_program(run, scenario->sizes[i - 1], plan, error);
         if (program == NULL)
             return NULL;
         *size = scenario->sizes[i - 1];
-        slices = fab_run_slices(program, i > 1 ? most_slices : MOST_WORK);
-        if (slices > most_slices && i > 1) {
-            fab_program_free(program);
-            continue;
-        }
-        if ((double)slices * program->ranks * program->channels * program->roles <= MOST_WORK)
+        *busiest = fab_run_slices(program, i > 1 ? most : MOST_WORK);
+        bool work = (double)*busiest * program->ranks * program->channels * program->roles <= MOST_WORK;
+        if (work && (*busiest <= most || i == 1))
             return program;
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: %u ranks of %u channels have too many slices for a picture",
-                    scenario->path, program->ranks, program->channels);
+        if (i == 1)
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                        "%s: %u ranks of %u channels have too many slices to be simulated one by one for a timeline; "
+                        "take a smaller size", scenario->path, program->ranks, program->channels);
         fab_program_free(program);
-        return NULL;
     }
     return NULL;
 }
 
 /* The channels of a rank beside each other are worth more than many ranks: two at least. */
 static FabTimeline *
-streams_of(const FabProgram *program, uint32_t most_rows)
+streams_of(const FabProgram *program, const Wish *wish, uint64_t busiest)
 {
-    uint32_t rows = MAX(1, most_rows / program->roles), channels = MIN(2, program->channels);
-    uint32_t ranks = MAX(1, MIN(MIN(MOST_RANKS, program->ranks), rows / channels));
+    uint32_t rows = MAX(1, wish->rows / program->roles), channels = MIN(2, program->channels), ranks;
 
+    if (wish->most > 0) {
+        rows = (uint32_t)MAX(1, wish->most / MAX(busiest, 1) / program->roles);
+        channels = MIN(rows, program->channels);
+        return fab_timeline_new(program, rows / channels, channels);
+    }
+    ranks = MAX(1, MIN(MIN(MOST_RANKS, program->ranks), rows / channels));
     return fab_timeline_new(program, ranks, MAX(1, rows / ranks));
 }
 
 static FabRunTimeline *
-simulate(FabRun *run, uint32_t most_rows, uint32_t most_slices, GError **error)
+simulate(FabRun *run, const Wish *wish, GError **error)
 {
     g_autoptr(FabRunTimeline) timeline = g_new0(FabRunTimeline, 1);
     FabPlan plan;
-    g_autoptr(FabProgram) program = choose_size(run, most_slices, &plan, &timeline->size, error);
+    uint64_t busiest;
+    g_autoptr(FabProgram) program = choose_size(run, wish, &plan, &timeline->size, &busiest, error);
     FabEngineReport report;
 
     if (program == NULL)
         return NULL;
-    run->timeline = timeline->streams = streams_of(program, most_rows);
+    run->timeline = timeline->streams = streams_of(program, wish, busiest);
     if (!fab_run_simulate(run, &plan, program, &report, error))
         return NULL;
     timeline->collective = g_strdup(fab_collective_names[run->collective]);
@@ -100,9 +110,8 @@ simulate(FabRun *run, uint32_t most_rows, uint32_t most_slices, GError **error)
     return g_steal_pointer(&timeline);
 }
 
-FabRunTimeline *
-fab_run_timeline(const FabScenario *scenario, const FabTopology *topology, uint32_t most_rows, uint32_t most_slices,
-                 GError **error)
+static FabRunTimeline *
+timeline_of(const FabScenario *scenario, const FabTopology *topology, const Wish *wish, GError **error)
 {
     g_autoptr(FabOverlay) overlay = NULL;
     FabRunTimeline *timeline = NULL;
@@ -116,7 +125,20 @@ fab_run_timeline(const FabScenario *scenario, const FabTopology *topology, uint3
     if (scenario->calibration != NULL && overlay == NULL)
         return NULL;
     if (fab_run_init(&run, scenario, topology, overlay != NULL ? &overlay->constants : NULL, error))
-        timeline = simulate(&run, most_rows, most_slices, error);
+        timeline = simulate(&run, wish, error);
     fab_run_clear(&run);
     return timeline;
+}
+
+FabRunTimeline *
+fab_run_timeline(const FabScenario *scenario, const FabTopology *topology, uint32_t most_rows, uint32_t most_slices,
+                 GError **error)
+{
+    return timeline_of(scenario, topology, &(Wish) { most_rows, most_slices, 0 }, error);
+}
+
+FabRunTimeline *
+fab_run_timeline_whole(const FabScenario *scenario, const FabTopology *topology, uint32_t most, GError **error)
+{
+    return timeline_of(scenario, topology, &(Wish) { .most = MAX(most, 1) }, error);
 }

@@ -21,6 +21,12 @@ typedef struct {
  */
 FabRunTimeline *fab_run_timeline(const FabScenario *scenario, const FabTopology *topology, uint32_t most_rows,
                                  uint32_t most_slices, GError **error);
+/*
+ * The same of as many ranks, with all their channels, as have `most` slices together, for programs that show timelines:
+ * the largest size that can be simulated slice by slice. At least one channel of one rank.
+ */
+FabRunTimeline *fab_run_timeline_whole(const FabScenario *scenario, const FabTopology *topology, uint32_t most,
+                                       GError **error);
 void fab_run_timeline_free(FabRunTimeline *timeline);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabRunTimeline, fab_run_timeline_free)
 

@@ -9,4 +9,10 @@
 /* SVG. What is left out of it, ranks and channels, is said in it. */
 void fab_report_timeline(const FabRunTimeline *timeline, FILE *out);
 
+/* The same in the Trace Event Format: a process for each rank, a thread for each stream, an event for each slice. */
+void fab_report_timeline_trace(const FabRunTimeline *timeline, FILE *out);
+
+/* "the first 2 of 8 ranks, ...", what a timeline leaves out; NULL: nothing. Owned by the caller. */
+char *fab_report_timeline_rest(const FabRunTimeline *timeline);
+
 #endif
