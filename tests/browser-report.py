@@ -17,7 +17,9 @@ import unittest
 import urllib.error
 import urllib.request
 
-PROGRAM, SCENARIOS, OUT = (os.path.abspath(path) for path in sys.argv[1:4])
+from program import PROGRAM, fabricast
+
+SCENARIOS, OUT = (os.path.abspath(path) for path in sys.argv[2:4])
 SKIPPED = 77
 # Nothing of the browser's own may go to a network.
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
@@ -142,11 +144,6 @@ class Browser:
             self.process.terminate()
             self.process.wait(30)
             self.process.stdout.close()
-
-
-def fabricast(*words):
-    return subprocess.run([PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=300, check=False)
 
 
 class Reports(unittest.TestCase):

@@ -8,53 +8,18 @@ import configparser
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import unittest
 
-PROGRAM, MEASUREMENTS = (os.path.abspath(path) for path in sys.argv[1:3])
-DONE, NO, INPUT = 0, 1, 2
-CASE = "stas00-a100x8-allreduce"
-FIT = ("--parameters", "ampere.thread_kernel_us,ampere.link_share", CASE)
+from program import Case, environment
+
+MEASUREMENTS = os.path.abspath(sys.argv[2])
+ID = "stas00-a100x8-allreduce"
+FIT = ("--parameters", "ampere.thread_kernel_us,ampere.link_share", ID)
 RUN = ("run", "--topology", "dgx-a100", "--collective", "all_reduce", "--sizes", "4K")
 
 
-def fabricast(*words, **settings):
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", **settings}
-    for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
-    return subprocess.run([PROGRAM, *words], env=environment, stdin=subprocess.DEVNULL, timeout=300,
-                          capture_output=True, text=True)
-
-
-class Calibrate(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def write(self, name, text):
-        with open(self.path(name), "w") as file:
-            file.write(text)
-        return self.path(name)
-
-    def prints(self, *words, status=DONE, **settings):
-        ran = fabricast(*words, **settings)
-        self.assertEqual(ran.returncode, status, ran.stderr)
-        return ran.stdout
-
-    def refuses(self, pattern, *words, silent=True):
-        ran = fabricast(*words)
-        self.assertEqual(ran.returncode, INPUT, ran.stderr)
-        self.assertEqual(ran.stderr.count("\n"), 1)
-        self.assertRegex(ran.stderr, pattern)
-        if silent:
-            self.assertEqual(ran.stdout, "")
-
+class Calibrate(Case):
     def overlay(self, value="20 us", name="mine.ini"):
         return self.write(name, f"[calibration]\nformat=1\ntitle=slow host\n[ampere]\nlaunch_us={value}\n")
 
@@ -62,19 +27,19 @@ class Calibrate(unittest.TestCase):
 
     def test_a_fit_is_printed_and_becomes_an_overlay_that_other_commands_take(self):
         path = self.path("a100.ini")
-        table = self.prints("calibrate", *FIT, "-o", path, "--title", "one box", SOURCE_DATE_EPOCH="1760000000")
+        table = self.prints("calibrate", *FIT, "-o", path, "--title", "one box", env=environment(SOURCE_DATE_EPOCH="1760000000"))
         self.assertIn("thread_kernel_us", table)
         self.assertIn("95 % interval", table)
-        self.assertIn(CASE, table)
+        self.assertIn(ID, table)
         file = configparser.ConfigParser(interpolation=None)
         file.read(path)
         self.assertEqual([file["calibration"][key] for key in ("format", "title", "date")], ["1", "one box", "2025-10-09"])
-        self.assertEqual(file["calibration"]["measurements"], CASE)
+        self.assertEqual(file["calibration"]["measurements"], ID)
         self.assertRegex(file["ampere"]["thread_kernel_us"], r"^[0-9.]+ us$")
         self.assertRegex(file["ampere"]["thread_kernel_us_interval"], r"^[0-9.]+ us;[0-9.]+ us$")
         self.assertIn("a100.ini: one box", self.prints(*RUN, "--calibration", path))
-        self.assertIn(f"# constants: {path}", self.prints("validate", CASE, "--calibration", path))
-        before, after = (json.loads(self.prints("validate", CASE, "--json", *words))["errors"]["all"]
+        self.assertIn(f"# constants: {path}", self.prints("validate", ID, "--calibration", path))
+        before, after = (json.loads(self.prints("validate", ID, "--json", *words))["errors"]["all"]
                          for words in ((), ("--calibration", path)))
         mean = [sum(band["fabricast"]["mean"] for band in bands) for bands in (before, after)]
         self.assertLess(mean[1], mean[0] * 1.02)
@@ -91,11 +56,11 @@ class Calibrate(unittest.TestCase):
             else:
                 self.assertTrue(parameter["why_not"])
                 self.assertEqual(parameter["value"], parameter["start"])
-        self.assertEqual([case["id"] for case in fit["cases"]], [CASE])
+        self.assertEqual([case["id"] for case in fit["cases"]], [ID])
         self.assertEqual(sum(band["rows"] for band in fit["after"]), fit["rows"])
 
     def test_without_names_all_that_can_matter_is_fitted_the_same_on_any_number_of_processors(self):
-        words = ("calibrate", CASE, "--json", "--force")
+        words = ("calibrate", ID, "--json", "--force")
         fits = [self.prints(*words), self.prints(*words)]
         mask = os.sched_getaffinity(0)
         try:
@@ -126,7 +91,7 @@ class Calibrate(unittest.TestCase):
 
     def test_measurements_of_ones_own_are_fitted(self):
         for suffix in (".ini", ".csv"):
-            shutil.copy(os.path.join(MEASUREMENTS, CASE + suffix), self.path("own" + suffix))
+            shutil.copy(os.path.join(MEASUREMENTS, ID + suffix), self.path("own" + suffix))
         fit = json.loads(self.prints("calibrate", "--json", *FIT[:2], self.folder))
         self.assertEqual([case["id"] for case in fit["cases"]], ["own"])
 
@@ -137,8 +102,8 @@ class Calibrate(unittest.TestCase):
         self.assertEqual(starts["launch_us"], 20)
 
     def test_values_at_their_bound_are_refused_unless_forced(self):
-        shutil.copy(os.path.join(MEASUREMENTS, CASE + ".ini"), self.path("slow.ini"))
-        with open(os.path.join(MEASUREMENTS, CASE + ".csv")) as file:
+        shutil.copy(os.path.join(MEASUREMENTS, ID + ".ini"), self.path("slow.ini"))
+        with open(os.path.join(MEASUREMENTS, ID + ".csv")) as file:
             header, *lines = file.read().splitlines()
         self.assertEqual(header.split(",")[1], "time_us")
         rows = [line.split(",") for line in lines]
@@ -147,7 +112,7 @@ class Calibrate(unittest.TestCase):
             row[2] = row[3] = ""
         self.write("slow.csv", "\n".join([header, *(",".join(row) for row in rows)]) + "\n")
         words = ("calibrate", self.path("slow.ini"), "--parameters", "ampere.link_share", "-o", self.path("o.ini"))
-        self.refuses(r"end of the plausible range: ampere\.link_share", *words, silent=False)
+        self.refuses(r"end of the plausible range: ampere\.link_share", *words, prints=".")
         self.assertFalse(os.path.exists(self.path("o.ini")))
         self.assertIn("AT ITS BOUND", self.prints(*words, "--force"))
         with open(self.path("o.ini")) as file:
@@ -157,15 +122,15 @@ class Calibrate(unittest.TestCase):
     def test_bad_input_is_refused_and_leaves_no_file(self):
         path = self.path("o.ini")
         self.refuses("calibrate needs a measurement", "calibrate", "-o", path)
-        self.refuses("neither a file, a folder nor an id.*did you mean " + CASE, "calibrate", CASE[:-1], "-o", path)
-        self.refuses("names no constant.*did you mean launch_us", "calibrate", CASE, "--parameters", "ampere.lanch_us",
+        self.refuses("neither a file, a folder nor an id.*did you mean " + ID, "calibrate", ID[:-1], "-o", path)
+        self.refuses("names no constant.*did you mean launch_us", "calibrate", ID, "--parameters", "ampere.lanch_us",
                      "-o", path)
-        self.refuses("--group.*did you mean ampere", "calibrate", CASE, "--group", "amper", "-o", path)
+        self.refuses("--group.*did you mean ampere", "calibrate", ID, "--group", "amper", "-o", path)
         self.refuses("none of 1 measurements can be fitted", "calibrate", "megatron-2020-tp-scaling-dgx2-dgxa100",
                      "-o", path)
-        self.refuses("tell none of the", "calibrate", CASE, "--parameters", "pascal.launch_us", "-o", path,
-                     silent=False)
-        self.refuses("nothing beside --list|too many", "calibrate", "--list", CASE)
+        self.refuses("tell none of the", "calibrate", ID, "--parameters", "pascal.launch_us", "-o", path,
+                     prints=".")
+        self.refuses("nothing beside --list|too many", "calibrate", "--list", ID)
         self.assertEqual(os.listdir(self.folder), [])
 
     # ---------------------------------------------------------------- the table
@@ -201,7 +166,7 @@ class Calibrate(unittest.TestCase):
         for value, pattern in (("20", r"mine\.ini: \[ampere\] launch_us: "), ("nan us", r"\[ampere\] launch_us: "),
                                ("999 us", "not plausible, must be between 3 us and 30 us")):
             path = self.overlay(value)
-            for words in (RUN, ("validate", CASE), ("calibrate", *FIT)):
+            for words in (RUN, ("validate", ID), ("calibrate", *FIT)):
                 self.refuses(pattern, *words, "--calibration", path)
         self.refuses("no such file", *RUN, "--calibration", self.path("none.ini"))
         self.refuses("unknown key", *RUN, "--set", "calibration.fil=x")

@@ -6,17 +6,16 @@ cli-mpi.py PROGRAM MPIRUN
 
 import contextlib
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
-PROGRAM, MPIRUN = (os.path.abspath(path) for path in sys.argv[1:3])
-DONE, INPUT = 0, 2
+from program import DONE, INPUT, PROGRAM, Case
+
+MPIRUN = os.path.abspath(sys.argv[2])
 RANKS = 4
 POINTS = 1500
 SWEEP = f"""[topology]
@@ -35,16 +34,11 @@ def launcher():
     return [MPIRUN, *more, "-n", str(RANKS), PROGRAM, "sweep"]
 
 
-class Mpi(unittest.TestCase):
+class Mpi(Case):
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="fab-mpi-")
-        self.store = os.path.join(self.folder, "points.db")
-        self.path = os.path.join(self.folder, "sweep.ini")
-        with open(self.path, "w", encoding="utf-8") as file:
-            file.write(SWEEP)
-
-    def tearDown(self):
-        shutil.rmtree(self.folder)
+        super().setUp()
+        self.store = self.path("points.db")
+        self.sweep = self.write("sweep.ini", SWEEP)
 
     def points(self):
         with contextlib.closing(sqlite3.connect(self.store)) as base:
@@ -55,19 +49,18 @@ class Mpi(unittest.TestCase):
                               stderr=subprocess.PIPE, text=True, timeout=300, check=False)
 
     def alone(self, *words):
-        return subprocess.run([PROGRAM, "sweep", *words], stdout=subprocess.PIPE, text=True, timeout=300,
-                              check=True).stdout
+        return self.prints("sweep", self.sweep, *words)
 
     def test_four_ranks_print_and_keep_what_one_process_does(self):
-        done = self.run_ranks(self.path, "--store", self.store, "--csv")
+        done = self.run_ranks(self.sweep, "--store", self.store, "--csv")
         self.assertEqual((done.returncode, done.stderr), (DONE, ""))
-        self.assertEqual(done.stdout, self.alone(self.path, "--csv"))
+        self.assertEqual(done.stdout, self.alone("--csv"))
         self.assertEqual(sorted(self.points()), list(range(POINTS)))
         # What the ranks found is a store as any other.
-        self.assertEqual(self.alone(self.path, "--store", self.store, "--csv"), done.stdout)
+        self.assertEqual(self.alone("--store", self.store, "--csv"), done.stdout)
 
     def test_what_was_killed_goes_on(self):
-        running = subprocess.Popen([*launcher(), self.path, "--store", self.store, "--csv"], start_new_session=True,
+        running = subprocess.Popen([*launcher(), self.sweep, "--store", self.store, "--csv"], start_new_session=True,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         log, size = self.store + "-wal", -1
         while running.poll() is None and size < 300000:
@@ -77,12 +70,12 @@ class Mpi(unittest.TestCase):
         self.assertEqual(running.wait(), -signal.SIGKILL, "finished before it could be killed")
         done = None
         for _ in range(100):  # the ranks notice within moments that nobody is there any more
-            done = self.run_ranks(self.path, "--store", self.store, "--csv")
+            done = self.run_ranks(self.sweep, "--store", self.store, "--csv")
             if done.returncode == DONE:
                 break
             self.assertIn("another sweep is writing into it", done.stderr)
             time.sleep(0.1)
-        self.assertEqual(done.stdout, self.alone(self.path, "--csv"))
+        self.assertEqual(done.stdout, self.alone("--csv"))
         self.assertEqual(sorted(self.points()), list(range(POINTS)))
 
     def says_once(self, words, *given):
@@ -93,11 +86,11 @@ class Mpi(unittest.TestCase):
         self.assertEqual(done.stdout.count("point,"), 0)
 
     def test_errors_are_said_once(self):
-        self.says_once("no such file", os.path.join(self.folder, "none.ini"))
-        self.says_once("is a folder, a store is a file", self.path, "--store", self.folder)
-        self.says_once("--part is not for processes that share the points already", self.path, "--part", "1/2")
-        self.says_once("--merge is work for one process", self.path, "--merge", self.store)
-        self.says_once("none.ini", self.path, "--set", "calibration.file=none.ini")
+        self.says_once("no such file", self.path("none.ini"))
+        self.says_once("is a folder, a store is a file", self.sweep, "--store", self.folder)
+        self.says_once("--part is not for processes that share the points already", self.sweep, "--part", "1/2")
+        self.says_once("--merge is work for one process", self.sweep, "--merge", self.store)
+        self.says_once("none.ini", self.sweep, "--set", "calibration.file=none.ini")
 
 
 if __name__ == "__main__":

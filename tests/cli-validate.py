@@ -8,40 +8,25 @@ import csv
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
 
-PROGRAM, MEASUREMENTS = (os.path.abspath(path) for path in sys.argv[1:3])
-DONE, NO, INPUT = 0, 1, 2
-CASE = "stas00-a100x8-allreduce"
+from program import NO, Case
+
+MEASUREMENTS = os.path.abspath(sys.argv[2])
+ID = "stas00-a100x8-allreduce"
 COLUMNS = ("id,gpu_id,ranks,collective,size_bytes,measured_us,predicted_us,low_us,high_us,algorithm,protocol,channels,"
            "nccl_model_us,line_fit_us").split(",")
 
 
-def validate(*words):
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-    for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
-    return subprocess.run([PROGRAM, "validate", *words], env=environment, stdin=subprocess.DEVNULL, timeout=300,
-                          capture_output=True, text=True)
-
-
-class Validate(unittest.TestCase):
-    def prints(self, *words, status=DONE):
-        ran = validate(*words)
-        self.assertEqual(ran.returncode, status, ran.stderr)
-        return ran.stdout
+class Validate(Case):
+    def prints(self, *words, **more):
+        return super().prints("validate", *words, **more)
 
     def refuses(self, pattern, *words):
-        ran = validate(*words)
-        self.assertEqual(ran.returncode, INPUT, ran.stderr)
-        self.assertEqual(ran.stdout, "")
-        self.assertEqual(ran.stderr.count("\n"), 1)
-        self.assertRegex(ran.stderr, pattern)
+        super().refuses(pattern, "validate", *words)
 
     def test_the_open_set_is_the_default_and_nothing_of_it_is_left_out(self):
         result = json.loads(self.prints("--json"))
@@ -69,7 +54,7 @@ class Validate(unittest.TestCase):
         self.assertRegex(text, r"Megatron, table 5 of arXiv 2205.05198 +8 ")
         self.assertIn("megatron-seqpar-a100-table5", text)
         self.prints(case, "--max-error", "50")
-        self.prints(case, "--max-error", "0.001", status=NO)
+        self.prints(case, "--max-error", "0.001", status=NO, says=r"above --max-error 0\.001\n\Z")
         self.refuses("are for collectives", case, "--interval-table")
         result = json.loads(self.prints(case, "--json"))
         self.assertEqual((result["schema"], result["cases"][0]["id"]), ("fabricast-training-validation", case))
@@ -94,9 +79,9 @@ class Validate(unittest.TestCase):
         self.assertIn("the model's shape is not known", text)
 
     def test_json_and_csv_and_table_say_the_same(self):
-        case = json.loads(self.prints(CASE, "--json"))["cases"][0]
-        lines = list(csv.DictReader(io.StringIO(self.prints(CASE, "--csv"))))
-        table = self.prints(CASE)
+        case = json.loads(self.prints(ID, "--json"))["cases"][0]
+        lines = list(csv.DictReader(io.StringIO(self.prints(ID, "--csv"))))
+        table = self.prints(ID)
         self.assertEqual(list(lines[0])[:len(COLUMNS)], COLUMNS)
         self.assertEqual(len(lines), len(case["rows"]))
         for line, row in zip(lines, case["rows"]):
@@ -107,47 +92,45 @@ class Validate(unittest.TestCase):
             self.assertIn(f"{row['predicted_us']:.2f} ", table)
 
     def test_files_folders_and_ids_name_measurements(self):
-        path = os.path.join(MEASUREMENTS, CASE + ".ini")
-        self.assertEqual(self.prints(CASE), self.prints(path))
-        self.assertEqual(self.prints(CASE, path), self.prints(path))
+        path = os.path.join(MEASUREMENTS, ID + ".ini")
+        self.assertEqual(self.prints(ID), self.prints(path))
+        self.assertEqual(self.prints(ID, path), self.prints(path))
         with tempfile.TemporaryDirectory() as folder:
             for suffix in (".ini", ".csv"):
-                with open(os.path.join(MEASUREMENTS, CASE + suffix)) as source, \
+                with open(os.path.join(MEASUREMENTS, ID + suffix)) as source, \
                         open(os.path.join(folder, "mine" + suffix), "w") as copy:
                     copy.write(source.read())
-            self.assertEqual(self.prints(folder), self.prints(path).replace(CASE, "mine"))
+            self.assertEqual(self.prints(folder), self.prints(path).replace(ID, "mine"))
 
     def test_the_same_run_prints_the_same(self):
-        self.assertEqual(self.prints(CASE, "--json"), self.prints(CASE, "--json"))
+        self.assertEqual(self.prints(ID, "--json"), self.prints(ID, "--json"))
 
     def test_a_bound_decides_the_exit_status(self):
-        self.prints(CASE, "--max-error", "1000")
-        self.prints(CASE, "--max-error", "1000,1000,1000")
-        ran = validate(CASE, "--max-error", "1000,0,1000")
-        self.assertEqual(ran.returncode, NO)
-        self.assertRegex(ran.stderr, r"the mean error 64 KiB to 8 MiB is [\d.]+ %, above --max-error 0\n$")
-        self.assertIn(CASE, ran.stdout)
+        self.prints(ID, "--max-error", "1000")
+        self.prints(ID, "--max-error", "1000,1000,1000")
+        text = self.prints(ID, "--max-error", "1000,0,1000", status=NO,
+                           says=r"the mean error 64 KiB to 8 MiB is [\d.]+ %, above --max-error 0\n\Z")
+        self.assertIn(ID, text)
 
     def test_a_bound_is_not_kept_where_nothing_is_scored(self):
         link = next(name[:-4] for name in sorted(os.listdir(MEASUREMENTS)) if name.startswith("p2p-"))
         self.assertRegex(self.prints(link), r"not predicted: not a collective; link\n$")
-        ran = validate(link, "--max-error", "1000")
-        self.assertEqual(ran.returncode, NO)
-        self.assertRegex(ran.stderr, r"no measurement is scored, so --max-error cannot be judged\n$")
+        self.prints(link, "--max-error", "1000", status=NO,
+                    says=r"no measurement is scored, so --max-error cannot be judged\n\Z")
 
     def test_bad_input_is_refused_with_one_sentence(self):
         self.refuses(r"\"stas00-a100x8-alreduce\" is neither .*; did you mean stas00-a100x8-allreduce\?",
                      "stas00-a100x8-alreduce")
         self.refuses(r"nowhere\.ini: no such file", "nowhere.ini")
-        self.refuses(r"--max-error is \"much\", must be a number of percent", CASE, "--max-error", "much")
-        self.refuses(r"--max-error is \"1,2\"", CASE, "--max-error", "1,2")
-        self.refuses(r"--max-error is \"-1\"", CASE, "--max-error", "-1")
-        self.refuses(r"--max-error is \"nan\"", CASE, "--max-error", "nan")
+        self.refuses(r"--max-error is \"much\", must be a number of percent", ID, "--max-error", "much")
+        self.refuses(r"--max-error is \"1,2\"", ID, "--max-error", "1,2")
+        self.refuses(r"--max-error is \"-1\"", ID, "--max-error", "-1")
+        self.refuses(r"--max-error is \"nan\"", ID, "--max-error", "nan")
         link = next(name[:-4] for name in sorted(os.listdir(MEASUREMENTS)) if name.startswith("p2p-"))
         self.refuses(r"leave-one-out: none of 1 measurements can be fitted", link, "--leave-one-out")
-        self.refuses(r"leave-one-out: all measurements .* come from one machine", CASE, "--leave-one-out")
-        self.refuses(r"--csv and --interval-table exclude each other", CASE, "--csv", "--interval-table")
-        self.refuses(r"--json and --csv exclude each other", CASE, "--json", "--csv")
+        self.refuses(r"leave-one-out: all measurements .* come from one machine", ID, "--leave-one-out")
+        self.refuses(r"--csv and --interval-table exclude each other", ID, "--csv", "--interval-table")
+        self.refuses(r"--json and --csv exclude each other", ID, "--json", "--csv")
         with tempfile.TemporaryDirectory() as folder:
             self.refuses(r"holds no measurement", folder)
             with open(os.path.join(folder, "bad.ini"), "w") as file:
@@ -157,7 +140,7 @@ class Validate(unittest.TestCase):
     def test_tables_of_several_nodes_are_predicted_when_asked_for(self):
         several = "nccl1801-gb200-3xnvl4-allreduce-tree"
         self.assertRegex(self.prints(several), r"not scored: +1  several NVLink domains")
-        self.assertRegex(self.prints(several, CASE, "--clusters"), r"validation: 1 measurements, 1 of them scored")
+        self.assertRegex(self.prints(several, ID, "--clusters"), r"validation: 1 measurements, 1 of them scored")
         result = json.loads(self.prints(several, "--clusters", "--json"))
         self.assertEqual([row["algorithm"] for row in result["cases"][0]["rows"]], ["tree", "tree"])
         self.refuses(r"name one cluster over several nodes, two clusters", several, "--clusters", "--leave-one-out")
@@ -200,39 +183,39 @@ class Validate(unittest.TestCase):
         self.assertEqual(list(lines[0])[-5:], ["nodes", "network", "shared", "forced", "best_us"])
         for line in lines:
             self.assertLessEqual(float(line["best_us"]), float(line["measured_us"]))
-        self.assertNotIn("best_us", self.prints(CASE, "--csv"))
+        self.assertNotIn("best_us", self.prints(ID, "--csv"))
         few = self.prints(*ids, "--clusters", "--max-ranks", "8")
         self.assertRegex(few, r"#   deepops-dgxa100-4n-allreduce-hdr, 32 ranks\n")
         self.refuses(r"--max-ranks is -3, must be 0 \(no bound\)", *ids, "--clusters", "--max-ranks=-3")
-        self.refuses(r"--max-ranks is for --clusters, which is not given", CASE, "--max-ranks", "8")
+        self.refuses(r"--max-ranks is for --clusters, which is not given", ID, "--max-ranks", "8")
 
     def test_the_table_of_intervals_is_source(self):
-        source = self.prints(CASE, "--interval-table")
+        source = self.prints(ID, "--interval-table")
         self.assertRegex(source, r"static const FabIntervals shipped = \{\n    \.known\[FAB_CONNECTION_SWITCH\]")
         self.assertEqual(source.count(".machines["), 5)
 
     def test_of_two_machines_each_is_predicted_without_the_other(self):
         other = "superbench-a100x8-all-reduce"
-        result = json.loads(self.prints(CASE, other, "--leave-one-out", "--json"))
-        plain = json.loads(self.prints(CASE, other, "--json"))
+        result = json.loads(self.prints(ID, other, "--leave-one-out", "--json"))
+        plain = json.loads(self.prints(ID, other, "--json"))
         self.assertEqual((result["left_out"], plain["left_out"], plain["in_sample"]), (True, False, []))
-        self.assertEqual([case["id"] for case in result["cases"]], [CASE, other])
+        self.assertEqual([case["id"] for case in result["cases"]], [ID, other])
         self.assertNotEqual(result["errors"]["all"], plain["errors"]["all"])
-        self.assertRegex(self.prints(CASE, other, "--leave-one-out"), r"(?s)Left out: each machine.*in sample.*inside the 90")
+        self.assertRegex(self.prints(ID, other, "--leave-one-out"), r"(?s)Left out: each machine.*in sample.*inside the 90")
 
     def test_plots_are_pictures_one_for_each_case(self):
         with tempfile.TemporaryDirectory() as folder:
-            self.prints(CASE, "--plots", os.path.join(folder, "new", "plots"))
+            self.prints(ID, "--plots", os.path.join(folder, "new", "plots"))
             names = os.listdir(os.path.join(folder, "new", "plots"))
-            self.assertEqual(names, [CASE + ".svg"])
+            self.assertEqual(names, [ID + ".svg"])
             picture = xml.etree.ElementTree.parse(os.path.join(folder, "new", "plots", names[0])).getroot()
             text = " ".join(picture.itertext())
             self.assertTrue(picture.tag.endswith("svg"))
-            for word in (CASE, "measured", "predicted", "NCCL", "line"):
+            for word in (ID, "measured", "predicted", "NCCL", "line"):
                 self.assertIn(word, text)
             self.assertIn("90 % interval", text)
             self.assertEqual(len(picture.findall(".//{*}polygon[@class='interval']")), 1)
-            rows = len(json.loads(self.prints(CASE, "--json"))["cases"][0]["rows"])
+            rows = len(json.loads(self.prints(ID, "--json"))["cases"][0]["rows"])
             self.assertEqual(len(picture.findall(".//{*}circle[@class='measured']")), rows)
 
 

@@ -9,20 +9,16 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 
-PROGRAM, FOLDER = (os.path.abspath(path) for path in sys.argv[1:3])
+from program import PROGRAM, Case, fabricast
 
-
-def run(*words, **more):
-    return subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=60, check=False, **more)
+FOLDER = os.path.abspath(sys.argv[2])
 
 
 def commands(*words):
     """Yields (words of a command, its help) for everything that `help` lists, level by level."""
-    text = run(PROGRAM, *words, "--help").stdout
+    text = fabricast(*words, "--help").stdout
     listed = re.search(r"^Commands:\n((?:  .*\n)+)", text, re.M)
     if listed is None:
         yield words, text
@@ -40,7 +36,7 @@ def options(text):
 
 def offered(*words):
     """What the program tells a shell, without descriptions."""
-    done = run(PROGRAM, "complete", *words)
+    done = fabricast("complete", *words)
     return [line.split("\t")[0] for line in done.stdout.splitlines()] if done.returncode == 0 else None
 
 
@@ -86,23 +82,21 @@ class Program(unittest.TestCase):
         self.assertIn("show", offered("help", "topology", ""))
 
 
-class Shell(unittest.TestCase):
+class Shell(Case):
     """Each shell loads its file and is asked, with the program in its path."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        os.symlink(PROGRAM, os.path.join(folder.name, "fabricast"))
-        with open(os.path.join(folder.name, "a result.json"), "w", encoding="utf-8"):
-            pass
-        self.folder = folder.name
-        self.environment = dict(os.environ, PATH=folder.name + os.pathsep + os.environ["PATH"], HOME=folder.name,
+        super().setUp()
+        os.symlink(PROGRAM, self.path("fabricast"))
+        self.write("a result.json", "")
+        self.environment = dict(os.environ, PATH=self.folder + os.pathsep + os.environ["PATH"], HOME=self.folder,
                                 LC_ALL="C.UTF-8")
 
     def ask(self, shell, script):
         if shutil.which(shell) is None:
             self.skipTest("there is no " + shell)
-        done = run(shell, "-c", script, cwd=self.folder, env=self.environment)
+        done = subprocess.run([shell, "-c", script], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.stderr, "")
         return done.stdout.splitlines()
 

@@ -8,12 +8,11 @@ The intervals that ship are made of these very residuals. When this fails after 
 """
 
 import json
-import os
-import subprocess
 import sys
 import unittest
 
-PROGRAM = os.path.abspath(sys.argv[1])
+from program import fabricast
+
 MOST = {"below 64 KiB": 0.35, "64 KiB to 8 MiB": 0.35, "from 8 MiB": 0.18}  # mean error of machines left out
 HONEST = 0.85, 0.95  # share of rows inside the 90 % interval of machines left out, all sizes
 HONEST_BAND = 0.80, 0.97  # in one band
@@ -21,10 +20,7 @@ AGREE = 0.85, 0.99  # share of rows, mostly in sample, inside the intervals that
 
 
 def validate(*words):
-    environment = {name: os.environ[name] for name in ("PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS",
-                                                       "LD_LIBRARY_PATH") if name in os.environ}
-    ran = subprocess.run([PROGRAM, "validate", "--quiet", *words], env=environment, stdin=subprocess.DEVNULL,
-                         timeout=1500, capture_output=True, text=True, check=False)
+    ran = fabricast("validate", "--quiet", *words, timeout=1500)
     if ran.returncode != 0:
         raise AssertionError(ran.stderr)
     return json.loads(ran.stdout)

@@ -9,14 +9,13 @@ place of the stack, another locale, time zone, folder and order of what it is to
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 
-PROGRAM, SCENARIOS, MEASUREMENTS = (os.path.abspath(path) for path in sys.argv[1:4])
-SANITIZERS = ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS")
+from program import PROGRAM, Case, environment, for_drawing
+
+SCENARIOS, MEASUREMENTS = (os.path.abspath(path) for path in sys.argv[2:4])
 FIXED_ADDRESSES = ["setarch", os.uname().machine, "--addr-no-randomize"]
 
 # What differs between runs: environment and, in the last one, no address space randomisation.
@@ -42,23 +41,12 @@ def addresses_can_be_fixed():
         return False
 
 
-def environment_of(run):
-    environment = {"PATH": os.environ["PATH"], **run}
-    environment.update({name: os.environ[name] for name in SANITIZERS if name in os.environ})
-    return environment
-
-
-class Determinism(unittest.TestCase):
+class Determinism(Case):
     maxDiff = 2000
 
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="fab-same-")
-
-    def tearDown(self):
-        shutil.rmtree(self.folder)
-
     def run_once(self, words, run, before=(), cwd=None):
-        done = subprocess.run([*before, PROGRAM, *words], env=environment_of(run), cwd=cwd, stdin=subprocess.DEVNULL,
+        env = for_drawing(environment(**run), words)
+        done = subprocess.run([*before, PROGRAM, *words], env=env, cwd=cwd, stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=120, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, b""), words)
         return done.stdout
@@ -69,7 +57,7 @@ class Determinism(unittest.TestCase):
         if FIXED:
             ways.append((RUNS[1], FIXED_ADDRESSES))
         for number, (run, before) in enumerate(ways):
-            cwd = os.path.join(self.folder, f"run {number}")
+            cwd = self.path(f"run {number}")
             os.makedirs(cwd, exist_ok=True)
             text = self.run_once(words, run, before, cwd)
             if file is not None:
