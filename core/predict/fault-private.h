@@ -16,7 +16,9 @@ typedef struct {
     double *nic;      /* of each vertex: what is left of a NIC; NULL: NICs without cables are refused */
 } FabPlacing;
 
-/* fault.c: marks what the fault does. An error for a place that the machine does not have. */
+/* fault.c: shares and paces before any fault: 1 each. Owned by the caller. */
+double *fab_fault_untouched(uint32_t count);
+/* Marks what the fault does. An error for a place that the machine does not have. */
 bool fab_fault_place(const FabPlacing *placing, GError **error);
 /* An error that names the fault where `left` has no way between two of the GPUs. */
 bool fab_fault_check_joined(const FabPlacing *placing, const FabTopology *left, const uint32_t *gpus, uint32_t count,

@@ -32,16 +32,6 @@ clear_timed(void *pointer)
     g_free(timed->placing.late_ps);
 }
 
-static double *
-ones(uint32_t count)
-{
-    double *list = g_new(double, count + 1);
-
-    for (uint32_t i = 0; i < count; i++)
-        list[i] = 1;
-    return list;
-}
-
 static int64_t
 ps_of(double seconds)
 {
@@ -58,8 +48,8 @@ collect(Timeline *timeline, const FabScenario *scenario, GError **error)
         Timed timed = { .placing = { .scenario = scenario, .topology = topology, .fault = fault } };
         if (!fault->timed)
             continue;
-        timed.placing.share = ones(topology->link_count);
-        timed.placing.pace = ones(topology->gpu_count);
+        timed.placing.share = fab_fault_untouched(topology->link_count);
+        timed.placing.pace = fab_fault_untouched(topology->gpu_count);
         timed.placing.late_ps = g_new0(int64_t, topology->gpu_count);
         timed.start = ps_of(fault->start_s);
         timed.end = ps_of(fault->end_s);
@@ -118,8 +108,9 @@ static bool
 take_instant(Timeline *timeline, int64_t now, const uint32_t *gpus, uint32_t count, GError **error)
 {
     const FabTopology *topology = timeline->topology;
-    g_autofree double *share = ones(topology->link_count), *gone = ones(topology->link_count);
-    g_autofree double *pace = ones(topology->gpu_count);
+    g_autofree double *share = fab_fault_untouched(topology->link_count);
+    g_autofree double *gone = fab_fault_untouched(topology->link_count);
+    g_autofree double *pace = fab_fault_untouched(topology->gpu_count);
     const Timed *found = NULL;
 
     for (guint i = 0; i < timeline->timed->len; i++) {
@@ -190,8 +181,9 @@ fab_fault_plan_times(FabFaultPlan *plan, const FabScenario *scenario, const FabT
                      const uint32_t *gpus, uint32_t count, GError **error)
 {
     g_autoptr(GArray) timed = g_array_new(FALSE, FALSE, sizeof(Timed));
-    g_autofree double *share = ones(topology->link_count), *gone = ones(topology->link_count);
-    g_autofree double *pace = ones(topology->gpu_count);
+    g_autofree double *share = fab_fault_untouched(topology->link_count);
+    g_autofree double *gone = fab_fault_untouched(topology->link_count);
+    g_autofree double *pace = fab_fault_untouched(topology->gpu_count);
     Timeline timeline = { .plan = plan, .topology = topology, .timed = timed, .share = share, .pace = pace,
                           .gone = gone };
 

@@ -251,6 +251,16 @@ place_on_links(const FabPlacing *placing, GError **error)
     return true;
 }
 
+double *
+fab_fault_untouched(uint32_t count)
+{
+    double *list = g_new(double, count + 1);
+
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = 1;
+    return list;
+}
+
 bool
 fab_fault_place(const FabPlacing *placing, GError **error)
 {

@@ -125,25 +125,20 @@ typedef struct {
     FabPlacing placing;
 } Marks;
 
-static double *
-ones(uint32_t count)
-{
-    double *list = g_new(double, count + 1);
-
-    for (uint32_t i = 0; i < count; i++)
-        list[i] = 1;
-    return list;
-}
+/* What there is at one time: now, that NCCL knew when it began, that nothing goes round. */
+typedef struct {
+    Marks now, lasting, stuck;
+} State;
 
 static void
 marks_init(Marks *marks, const FabScenario *scenario, const FabTopology *topology, uint32_t gpus)
 {
-    *marks = (Marks) { ones(topology->link_count), ones(topology->vertex_count), ones(gpus), g_new0(int64_t, gpus),
-                       { .scenario = scenario, .topology = topology, .gpus = gpus } };
-    marks->placing.share = marks->share;
-    marks->placing.nic = marks->nic;
-    marks->placing.pace = marks->pace;
-    marks->placing.late_ps = marks->late_ps;
+    *marks = (Marks) { .share = fab_fault_untouched(topology->link_count),
+                       .nic = fab_fault_untouched(topology->vertex_count),
+                       .pace = fab_fault_untouched(gpus),
+                       .late_ps = g_new0(int64_t, gpus) };
+    marks->placing = (FabPlacing) { .scenario = scenario, .topology = topology, .gpus = gpus, .share = marks->share,
+                                    .nic = marks->nic, .pace = marks->pace, .late_ps = marks->late_ps };
 }
 
 static void
@@ -162,19 +157,18 @@ mark(Marks *marks, const FabFault *fault, GError **error)
     return fab_fault_place(&marks->placing, error);
 }
 
-/* All faults of that time in `now`; in `lasting` those that NCCL knew, in `stuck` those that nothing goes round. */
+/* Adds to `met` the faults that a step runs into. */
 static bool
-mark_all(const FabScenario *scenario, double at_s, Marks *now, Marks *lasting, Marks *stuck, GPtrArray *met,
-         GError **error)
+mark_all(State *state, const FabScenario *scenario, double at_s, GPtrArray *met, GError **error)
 {
     for (guint i = 0; i < scenario->faults->len; i++) {
         const FabFault *fault = scenario->faults->pdata[i];
         bool inside = fault->kind != FAB_FAULT_SLOW_GPU && fault->kind != FAB_FAULT_JITTER &&
-                      (fault->kind != FAB_FAULT_NIC_DOWN || now->placing.topology->node_count > 0);
+                      (fault->kind != FAB_FAULT_NIC_DOWN || state->now.placing.topology->node_count > 0);
         if (!is_there(fault, at_s))
             continue;
-        if (!mark(now, fault, error) || (!fault->timed && !mark(lasting, fault, error)) ||
-            (!is_gone_round(fault, at_s) && !mark(stuck, fault, error)))
+        if (!mark(&state->now, fault, error) || (!fault->timed && !mark(&state->lasting, fault, error)) ||
+            (!is_gone_round(fault, at_s) && !mark(&state->stuck, fault, error)))
             return false;
         if (fault->timed && inside)
             g_ptr_array_add(met, fault_met(fault, at_s));
@@ -203,19 +197,22 @@ fill_stages(FabStepFaults *faults, const FabTraining *training, const GArray *hi
 
 /* The share of its adapters that the worst machine has: none while it waits for one that is stuck. */
 static double
-left_for_now(const FabTopology *topology, const Marks *now, const Marks *stuck)
+left_for_now(const State *state)
 {
+    const FabTopology *topology = state->now.placing.topology;
+    const Marks *stuck = &state->stuck;
+
     for (FabVertex v = 0; v < topology->vertex_count; v++) {
         if (topology->vertices[v].kind == FAB_VERTEX_NIC && left_of_nic(topology, v, stuck->share, stuck->nic[v]) <= 0)
             return 0;
     }
-    return left_of_network(topology, now->share, now->nic);
+    return left_of_network(topology, state->now.share, state->now.nic);
 }
 
 static bool
-begin(FabStepFaults *faults, const FabTraining *training, const Marks *now, const Marks *lasting, const Marks *stuck,
-      GError **error)
+begin(FabStepFaults *faults, const FabTraining *training, const State *state, GError **error)
 {
+    const Marks *now = &state->now;
     const FabTopology *topology = now->placing.topology;
     uint32_t count = MIN(topology->gpu_count, training->gpus);
     g_autofree uint32_t *gpus = g_new(uint32_t, topology->gpu_count);
@@ -224,13 +221,12 @@ begin(FabStepFaults *faults, const FabTraining *training, const Marks *now, cons
 
     for (uint32_t i = 0; i < topology->gpu_count; i++)
         gpus[i] = i;
-    faults->plan = fab_fault_plan_of_marks(&lasting->placing, gpus, count, error);
+    faults->plan = fab_fault_plan_of_marks(&state->lasting.placing, gpus, count, error);
     if (faults->plan == NULL)
         return false;
     hit = find_hit(topology, now->share, now->nic, &all);
     faults->times = fab_group_times_new(faults->plan->topology, training->nic_rate);
-    fab_group_times_look_at(faults->times, (const uint32_t *)(void *)hit->data, hit->len,
-                            left_for_now(topology, now, stuck));
+    fab_group_times_look_at(faults->times, (const uint32_t *)(void *)hit->data, hit->len, left_for_now(state));
     if (faults->met->len > 0)
         fab_group_times_meet(faults->times, faults->met);
     fill_stages(faults, training, hit, all, now->pace);
@@ -243,18 +239,17 @@ fab_step_faults_new(const FabScenario *scenario, const FabTraining *training, co
 {
     g_autoptr(FabStepFaults) faults = g_new0(FabStepFaults, 1);
     uint32_t count = MAX(topology->gpu_count, training->gpus);
-    Marks now, lasting, stuck;
+    State state;
     bool good;
 
     faults->met = g_ptr_array_new_with_free_func(g_free);
-    marks_init(&now, scenario, topology, count);
-    marks_init(&lasting, scenario, topology, count);
-    marks_init(&stuck, scenario, topology, count);
-    good = mark_all(scenario, at_s, &now, &lasting, &stuck, faults->met, error) &&
-           begin(faults, training, &now, &lasting, &stuck, error);
-    marks_clear(&now);
-    marks_clear(&lasting);
-    marks_clear(&stuck);
+    marks_init(&state.now, scenario, topology, count);
+    marks_init(&state.lasting, scenario, topology, count);
+    marks_init(&state.stuck, scenario, topology, count);
+    good = mark_all(&state, scenario, at_s, faults->met, error) && begin(faults, training, &state, error);
+    marks_clear(&state.now);
+    marks_clear(&state.lasting);
+    marks_clear(&state.stuck);
     return good ? g_steal_pointer(&faults) : NULL;
 }
 

@@ -45,17 +45,6 @@ free_parameter(gpointer data)
     g_free(parameter);
 }
 
-static void
-free_shown(gpointer data)
-{
-    FabFitCase *shown = data;
-
-    g_free(shown->id);
-    g_free(shown->machine);
-    g_free(shown->detail);
-    g_free(shown);
-}
-
 static FabFit *
 fit_new(const FabConstants *start)
 {
@@ -63,7 +52,7 @@ fit_new(const FabConstants *start)
 
     fit->constants = start != NULL ? *start : *fab_constants_shipped();
     fit->parameters = g_ptr_array_new_with_free_func(free_parameter);
-    fit->cases = g_ptr_array_new_with_free_func(free_shown);
+    fit->cases = fab_fit_cases_new();
     return fit;
 }
 
@@ -495,8 +484,10 @@ fab_calibrate(GPtrArray *measurements, const FabConstants *start, const char *co
     if (!check_names(parameters, error))
         return NULL;
     fit.data = fab_fit_data_new(measurements, fit.fit->cases, error);
-    if (fit.data == NULL)
+    if (fit.data == NULL) {
+        g_prefix_error(error, "calibrate: ");
         return NULL;
+    }
     fit.working = fit.fit->constants;
     fit.logs = g_new(double, fab_fit_data_rows(fit.data));
     fit.active = g_ptr_array_new();

@@ -220,6 +220,23 @@ add_case(FabFitData *data, FabFitCase *shown, const FabMeasurement *measurement)
     g_ptr_array_add(data->cases, one);
 }
 
+static void
+free_fit_case(gpointer data)
+{
+    FabFitCase *one = data;
+
+    g_free(one->id);
+    g_free(one->machine);
+    g_free(one->detail);
+    g_free(one);
+}
+
+GPtrArray *
+fab_fit_cases_new(void)
+{
+    return g_ptr_array_new_with_free_func(free_fit_case);
+}
+
 FabFitData *
 fab_fit_data_new(GPtrArray *measurements, GPtrArray *cases, GError **error)
 {
@@ -233,7 +250,7 @@ fab_fit_data_new(GPtrArray *measurements, GPtrArray *cases, GError **error)
     }
     if (data->cases->len == 0) {
         const FabFitCase *first = cases->len > 0 ? cases->pdata[0] : NULL;
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "calibrate: none of %u measurements can be fitted%s%s%s%s%s%s",
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "none of %u measurements can be fitted%s%s%s%s%s%s",
                     measurements->len, first != NULL ? ", " : "", first != NULL ? first->id : "",
                     first != NULL ? " for one: " : "", first != NULL ? first->reason : "",
                     first != NULL && first->detail != NULL ? ": " : "",

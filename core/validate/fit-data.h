@@ -6,7 +6,10 @@
 
 typedef struct FabFitData FabFitData;
 
-/* Adds a FabFitCase to `cases` for each measurement, used or not. */
+/* An empty list of FabFitCase, which it owns. */
+GPtrArray *fab_fit_cases_new(void);
+
+/* Adds a FabFitCase to `cases` for each measurement, used or not. An error does not say what the fit is for. */
 FabFitData *fab_fit_data_new(GPtrArray *measurements, GPtrArray *cases, GError **error);
 void fab_fit_data_free(FabFitData *data);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabFitData, fab_fit_data_free)

@@ -48,17 +48,6 @@ typedef struct {
 /* ------------------------------------------------------------------ life */
 
 static void
-free_shown(gpointer data)
-{
-    FabFitCase *shown = data;
-
-    g_free(shown->id);
-    g_free(shown->machine);
-    g_free(shown->detail);
-    g_free(shown);
-}
-
-static void
 free_parameter(gpointer data)
 {
     Parameter *parameter = data;
@@ -291,30 +280,19 @@ constants_without(const LeaveOut *out, const char *machine, bool borrow, FabCons
 
 /* ------------------------------------------------------------------ all machines */
 
-/* The fit speaks of calibrating, which nobody asked for. Returns false. */
-static bool
-blame_leave_out(GError **error)
-{
-    char *message = g_str_has_prefix((*error)->message, "calibrate: ")
-                        ? g_strconcat("leave-one-out: ", (*error)->message + strlen("calibrate: "), NULL)
-                        : g_strdup((*error)->message);
-
-    g_free((*error)->message);
-    (*error)->message = message;
-    return false;
-}
-
 static bool
 prepare(LeaveOut *out, GPtrArray *measurements, GError **error)
 {
     g_autoptr(GHashTable) machines = g_hash_table_new(g_str_hash, g_str_equal);
     guint row = 0;
 
-    out->shown = g_ptr_array_new_with_free_func(free_shown);
+    out->shown = fab_fit_cases_new();
     out->parameters = g_ptr_array_new_with_free_func(free_parameter);
     out->data = fab_fit_data_new(measurements, out->shown, error);
-    if (out->data == NULL)
-        return blame_leave_out(error);
+    if (out->data == NULL) {
+        g_prefix_error(error, "leave-one-out: ");
+        return false;
+    }
     out->rows = fab_fit_data_rows(out->data);
     out->machine = g_new(const char *, out->rows);
     out->residuals = g_new(double, out->rows);
