@@ -101,16 +101,25 @@ locate(const Halving *halving, const Lane *lane, uint64_t first, uint32_t blocks
     return fab_emit_clip(*offset, fab_emit_clip(start, halving->chunk, lane->bytes), halving->size);
 }
 
-/* Sends chunk `item` of a round. */
-static void
-send_step(const Halving *halving, const Lane *lane, const Round *round, const Pairing *pairing, bool first,
-          uint64_t item, FabStep *step)
-{
-    uint64_t from = round->gathers ? pairing->mine : pairing->theirs, offset;
+/* A chunk that a rank exchanges with its partner of a round. */
+typedef struct {
+    const Lane *lane;
+    const Round *round;
+    Pairing pairing;
+    bool first; /* nobody has added to it */
+    uint64_t item;
+} Exchange;
 
-    fab_step_begin(step, locate(halving, lane, from, round->distance, item, &offset));
+static void
+send_step(const Halving *halving, const Exchange *exchange, FabStep *step)
+{
+    const Lane *lane = exchange->lane;
+    const Pairing *pairing = &exchange->pairing;
+    uint64_t from = exchange->round->gathers ? pairing->mine : pairing->theirs, offset;
+
+    fab_step_begin(step, locate(halving, lane, from, exchange->round->distance, exchange->item, &offset));
     step->src_offset = offset;
-    if (!first) {
+    if (!exchange->first) {
         step->src = halving->collective == FAB_REDUCE_SCATTER ? FAB_BUFFER_SCRATCH : FAB_BUFFER_OUTPUT;
         return;
     }
@@ -122,20 +131,21 @@ send_step(const Halving *halving, const Lane *lane, const Round *round, const Pa
     }
 }
 
-/* Receives chunk `item` of a round. */
 static void
-receive_step(const Halving *halving, const Lane *lane, const Round *round, const Pairing *pairing, bool first,
-             uint64_t item, FabStep *step)
+receive_step(const Halving *halving, const Exchange *exchange, FabStep *step)
 {
+    const Lane *lane = exchange->lane;
+    const Round *round = exchange->round;
+    const Pairing *pairing = &exchange->pairing;
     uint64_t from = round->gathers ? pairing->theirs : pairing->mine, offset;
     uint8_t sums = halving->collective == FAB_REDUCE_SCATTER ? FAB_BUFFER_SCRATCH : FAB_BUFFER_OUTPUT;
 
-    fab_step_begin(step, locate(halving, lane, from, round->distance, item, &offset));
+    fab_step_begin(step, locate(halving, lane, from, round->distance, exchange->item, &offset));
     step->dst = sums;
     step->dst_offset = offset;
     if (round->gathers)
         return;
-    step->src = first ? FAB_BUFFER_INPUT : sums;
+    step->src = exchange->first ? FAB_BUFFER_INPUT : sums;
     step->src_offset = offset;
     if (halving->collective == FAB_REDUCE_SCATTER && round->distance == 1) {
         step->dst = FAB_BUFFER_OUTPUT;
@@ -153,25 +163,25 @@ connection_id(const Halving *halving, uint32_t channel, uint32_t sender, uint32_
 static void
 core_step(const Halving *halving, const FabStream *stream, uint64_t index, FabStep *step)
 {
-    const Lane *lane = &halving->lanes[stream->channel];
     const Round *rounds = &halving->rounds[(size_t)stream->channel * halving->round_count];
     bool folded = stream->rank < 2 * halving->extras;
-    uint32_t k = 0;
-    Pairing pairing;
+    Exchange exchange;
+    uint32_t k = 0, partner;
 
     while (index >= rounds[k].end)
         k++;
     if (k > 0)
         index -= rounds[k - 1].end;
-    pairing = pairing_find(halving, stream->rank, rounds[k].distance);
+    exchange = (Exchange) { .lane = &halving->lanes[stream->channel], .round = &rounds[k],
+                            .pairing = pairing_find(halving, stream->rank, rounds[k].distance),
+                            .first = k == 0 && !folded, .item = index / 2 };
+    partner = exchange.pairing.partner;
     if (index % 2 == 0) {
-        send_step(halving, lane, &rounds[k], &pairing, k == 0 && !folded, index / 2, step);
-        fab_step_send(step, connection_id(halving, stream->channel, stream->rank, rounds[k].dimension),
-                      pairing.partner);
+        send_step(halving, &exchange, step);
+        fab_step_send(step, connection_id(halving, stream->channel, stream->rank, rounds[k].dimension), partner);
     } else {
-        receive_step(halving, lane, &rounds[k], &pairing, k == 0 && !folded, index / 2, step);
-        fab_step_recv(step, connection_id(halving, stream->channel, pairing.partner, rounds[k].dimension),
-                      pairing.partner);
+        receive_step(halving, &exchange, step);
+        fab_step_recv(step, connection_id(halving, stream->channel, partner, rounds[k].dimension), partner);
     }
 }
 

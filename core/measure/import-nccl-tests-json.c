@@ -103,8 +103,8 @@ read_devices(Reader *reader, JsonArray *devices, GError **error)
             return false;
         }
         pid = g_strdup_printf("%u", get_count(device, "pid"));
-        if (!fab_nccl_run_add_device(reader->run, (uint32_t)rank, get_text(device, "hostname"), pid,
-                                     get_text(device, "device_info"), i + 1, error)) {
+        if (!fab_nccl_run_add_device(reader->run, &(FabNcclDevice) { .rank = (uint32_t)rank, .line = i + 1,
+                .host = get_text(device, "hostname"), .pid = pid, .gpu = get_text(device, "device_info") }, error)) {
             g_prefix_error(error, "config.devices (counted as lines): ");
             return false;
         }

@@ -136,7 +136,8 @@ read_device(Reader *reader, char *text, uint64_t line, GError **error)
         return false;
     if (reader->run->line == 0)
         reader->run->line = line;
-    return fab_nccl_run_add_device(reader->run, (uint32_t)rank, words[pid + 3], words[pid + 1], gpu, line, error);
+    return fab_nccl_run_add_device(reader->run, &(FabNcclDevice) { .rank = (uint32_t)rank, .line = line,
+        .host = words[pid + 3], .pid = words[pid + 1], .gpu = gpu }, error);
 }
 
 /* "#  size  count  type  redop  root  time  algbw  busbw  #wrong  time ...": which columns the rows have. */

@@ -57,14 +57,14 @@ fab_nccl_add_name(GPtrArray *names, const char *name)
 }
 
 bool
-fab_nccl_run_add_device(FabNcclRun *run, uint32_t rank, const char *host, const char *pid, const char *gpu,
-                        uint64_t line, GError **error)
+fab_nccl_run_add_device(FabNcclRun *run, const FabNcclDevice *device, GError **error)
 {
-    g_autofree char *process = g_strdup_printf("%s %s", host, pid);
+    g_autofree char *process = g_strdup_printf("%s %s", device->host, device->pid);
+    uint32_t rank = device->rank;
 
     if (rank >= MAX_RANKS) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYNTAX, "%s: line %" G_GUINT64_FORMAT ": rank %u is above %d",
-                    run->path, line, rank, MAX_RANKS - 1);
+                    run->path, device->line, rank, MAX_RANKS - 1);
         return false;
     }
     if (rank >= run->lines_of_rank->len)
@@ -74,14 +74,14 @@ fab_nccl_run_add_device(FabNcclRun *run, uint32_t rank, const char *host, const 
                     "%s: line %" G_GUINT64_FORMAT ": rank %u appears again (first in line %" G_GUINT64_FORMAT "), so "
                     "several processes measured apart, each as a whole run: nccl-tests was built without MPI and "
                     "started by mpirun or srun; build it with MPI=1 and measure again",
-                    run->path, line, rank, g_array_index(run->lines_of_rank, uint64_t, rank));
+                    run->path, device->line, rank, g_array_index(run->lines_of_rank, uint64_t, rank));
         return false;
     }
-    g_array_index(run->lines_of_rank, uint64_t, rank) = line;
+    g_array_index(run->lines_of_rank, uint64_t, rank) = device->line;
     run->devices++;
-    fab_nccl_add_name(run->hosts, host);
+    fab_nccl_add_name(run->hosts, device->host);
     fab_nccl_add_name(run->processes, process);
-    fab_nccl_add_name(run->gpus, gpu);
+    fab_nccl_add_name(run->gpus, device->gpu);
     return true;
 }
 

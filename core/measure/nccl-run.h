@@ -42,9 +42,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabNcclRun, fab_nccl_run_free)
 /* Adds to one of the lists of names, once. */
 void fab_nccl_add_name(GPtrArray *names, const char *name);
 
-/* Names a device. Fails when the rank was named already: the processes ran apart. */
-bool fab_nccl_run_add_device(FabNcclRun *run, uint32_t rank, const char *host, const char *pid, const char *gpu,
-                             uint64_t line, GError **error);
+/* What a log says of a rank, and where. Borrowed. */
+typedef struct {
+    uint32_t rank;
+    uint64_t line;
+    const char *host, *pid, *gpu;
+} FabNcclDevice;
+
+/* Fails when the rank was named already: the processes ran apart. */
+bool fab_nccl_run_add_device(FabNcclRun *run, const FabNcclDevice *device, GError **error);
 
 /* 22807 -> "2.28.7". */
 void fab_nccl_run_set_version_code(FabNcclRun *run, int64_t code);

@@ -401,14 +401,23 @@ account_tail(Tail *tail, FabStepTimeline *timeline, GError **error)
     return end >= 0;
 }
 
-static bool
-run_timed(FabTrainingStep *step, const FabScenario *scenario, const FabTopology *topology, const FabPassSpec *spec,
-          const FabPassParts *passes, double hop_s, GError **error)
-{
-    g_autoptr(FabStepTimeline) timeline = fab_step_timeline_new(scenario, topology, spec, passes, hop_s);
-    Tail tail = { step, spec->times, spec->rates };
+/* What a step's passes take while the machine is whole, and where they run. */
+typedef struct {
+    const FabScenario *scenario;
+    const FabTopology *topology;
+    FabPassSpec spec;
+    FabPassParts *passes;
+    double hop_s;
+} Work;
 
-    if (!run_pipeline(step, passes, hop_s, timeline, error))
+static bool
+run_timed(FabTrainingStep *step, const Work *work, GError **error)
+{
+    g_autoptr(FabStepTimeline) timeline =
+        fab_step_timeline_new(work->scenario, work->topology, &work->spec, work->passes, work->hop_s);
+    Tail tail = { step, work->spec.times, work->spec.rates };
+
+    if (!run_pipeline(step, work->passes, work->hop_s, timeline, error))
         return false;
     account_states(step, timeline);
     return account_tail(&tail, timeline, error);
@@ -418,22 +427,23 @@ run_timed(FabTrainingStep *step, const FabScenario *scenario, const FabTopology 
 
 /* A machine that stays as it is: whole, or with faults of the whole run. */
 static bool
-run_steady(FabTrainingStep *step, const FabScenario *scenario, const FabTopology *topology, const FabPassSpec *spec,
-           FabPassParts *passes, double hop_s, GError **error)
+run_steady(FabTrainingStep *step, const Work *work, GError **error)
 {
     const FabTraining *training = step->footprint->training;
+    const FabPassSpec *spec = &work->spec;
     g_autofree double *hops = g_new(double, training->pp);
     g_autoptr(FabStepFaults) faults = NULL;
+    double hop_s = work->hop_s;
 
-    if (scenario->faults->len > 0) {
-        faults = fab_step_faults_new(scenario, training, topology, 0, error);
-        if (faults == NULL || !fab_step_faults_hit(faults, spec, passes, &hop_s, hops, error))
+    if (work->scenario->faults->len > 0) {
+        faults = fab_step_faults_new(work->scenario, training, work->topology, 0, error);
+        if (faults == NULL || !fab_step_faults_hit(faults, spec, work->passes, &hop_s, hops, error))
             return false;
     }
-    if (!run_pipeline(step, passes, hop_s, NULL, error))
+    if (!run_pipeline(step, work->passes, hop_s, NULL, error))
         return false;
-    account_pipeline(step, passes);
-    if (!account_replicas(step, spec->rates, faults != NULL && faults->any ? faults->times : spec->times, passes,
+    account_pipeline(step, work->passes);
+    if (!account_replicas(step, spec->rates, faults != NULL && faults->any ? faults->times : spec->times, work->passes,
                           error))
         return false;
     account_optimiser(step, spec->rates);
@@ -449,20 +459,19 @@ predict(FabTrainingStep *step, const FabScenario *scenario, const FabTopology *t
     const FabTraining *training = step->footprint->training;
     FabGpuRates rates;
     g_autofree FabPassParts *passes = g_new0(FabPassParts, training->pp * training->chunks);
-    FabPassSpec spec = { .training = training, .model = step->footprint->model, .rates = &rates, .times = times };
-    double hop_s;
+    Work work = { .scenario = scenario, .topology = topology, .passes = passes,
+                  .spec = { .training = training, .model = step->footprint->model, .rates = &rates, .times = times } };
 
     step->micros = fab_training_micros(training);
     fab_group_times_use(times, training->gpus);
     if (!check_size(training, step->micros, scenario->path, error) ||
         !fab_training_rates(training, topology, scenario->path, &rates, error) ||
-        !fab_pass_times(&spec, passes, &hop_s, error))
+        !fab_pass_times(&work.spec, passes, &work.hop_s, error))
         return false;
     step->stack = rates.stack;
     step->fitted = fab_stack_is_fitted(rates.stack,
                                        topology->vertices[topology->gpus[0]].gpu->compute_capability);
-    if (!(fab_step_is_timed(scenario) ? run_timed(step, scenario, topology, &spec, passes, hop_s, error)
-                                      : run_steady(step, scenario, topology, &spec, passes, hop_s, error)))
+    if (!(fab_step_is_timed(scenario) ? run_timed(step, &work, error) : run_steady(step, &work, error)))
         return false;
     summarise(step, &rates);
     set_interval(step, scenario->faults->len > 0);

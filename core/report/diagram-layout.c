@@ -286,17 +286,16 @@ place_bare(FabDiagram *diagram, const GArray *roots, uint32_t bare)
     put(fab_diagram_item(diagram, bare), left, right - left, (left + right) / 2);
 }
 
+/* A frame round what lies between `area.left` and `area.right`: of a NUMA node when it is an inner one. */
 static void
-add_frame(FabDiagram *diagram, uint32_t unit, const char *word, int32_t number, bool inner, double left,
-          double right)
+add_frame(FabDiagram *diagram, FabDiagramFrame frame, int32_t number)
 {
-    FabDiagramFrame frame = { .unit = unit, .inner = inner };
-    double pad = inner ? FRAME_PAD / 2.0 : FRAME_PAD;
+    double pad = frame.inner ? FRAME_PAD / 2.0 : FRAME_PAD;
 
-    frame.label = g_strdup_printf("%s %d", word, number);
-    frame.id = g_strdup_printf("cluster_unit%u_%s%d", unit, inner ? "numa" : "socket", number);
-    frame.area.left = left - pad;
-    frame.area.right = right + pad;
+    frame.label = g_strdup_printf("%s %d", frame.inner ? "NUMA node" : "Socket", number);
+    frame.id = g_strdup_printf("cluster_unit%u_%s%d", frame.unit, frame.inner ? "numa" : "socket", number);
+    frame.area.left -= pad;
+    frame.area.right += pad;
     g_array_append_val(diagram->frames, frame);
 }
 
@@ -319,14 +318,16 @@ frame_sockets(FabDiagram *diagram, uint32_t unit, const GArray *roots)
             end++;
         for (uint32_t k = i; k < end; k++)
             right = MAX(right, fab_diagram_item(diagram, g_array_index(roots, uint32_t, k))->area.right);
-        add_frame(diagram, unit, "Socket", vertex->socket, false, fab_diagram_item(diagram, first)->area.left, right);
+        add_frame(diagram, (FabDiagramFrame) { .unit = unit, .area.left = fab_diagram_item(diagram, first)->area.left,
+                                               .area.right = right }, vertex->socket);
         for (uint32_t k = i; end - i > 1 && k < end; k++) {
             uint32_t root = g_array_index(roots, uint32_t, k);
             const FabDiagramItem *item = fab_diagram_item(diagram, root);
 
             if (fab_diagram_vertex(diagram, root)->numa >= 0 && !is_bare(diagram, roots, root))
-                add_frame(diagram, unit, "NUMA node", fab_diagram_vertex(diagram, root)->numa, true,
-                          item->area.left, item->area.right);
+                add_frame(diagram, (FabDiagramFrame) { .unit = unit, .inner = true, .area.left = item->area.left,
+                                                       .area.right = item->area.right },
+                          fab_diagram_vertex(diagram, root)->numa);
         }
         i = end;
     }

@@ -98,6 +98,12 @@ clear_line(gpointer data)
 
 /* ------------------------------------------------------------------ printing */
 
+/* What is written, and how wide it may be. */
+typedef struct {
+    GString *text;
+    glong columns;
+} Page;
+
 static void
 append_blanks(GString *out, glong count)
 {
@@ -110,10 +116,12 @@ append_blanks(GString *out, glong count)
  * fit goes on below, behind `hang` blanks.
  */
 static void
-append_wrapped(GString *out, const Line *line, glong from, glong to, glong column, glong hang, glong columns)
+append_wrapped(Page *page, const Line *line, glong from, glong to, glong column, glong hang)
 {
+    GString *out = page->text;
+
     while (from < to) {
-        glong end = MIN(to, from + columns - column), word = next_letter(line, from), next;
+        glong end = MIN(to, from + page->columns - column), word = next_letter(line, from), next;
         while (end < to && end > word && !is_blank(line, end))
             end--;
         if (end <= word) { /* one long word */
@@ -138,17 +146,17 @@ append_wrapped(GString *out, const Line *line, glong from, glong to, glong colum
 
 /* Goes on below its words; behind a short label, "# bound by  ", below what is said of it. */
 static void
-append_sentence(GString *out, const Line *line, glong columns)
+append_sentence(Page *page, const Line *line)
 {
     glong first = next_letter(line, is_hash(line) ? 1 : 0), hang = first + 2;
 
-    for (glong i = first + 1; i + 2 < MIN(line->width, columns / 3); i++) {
+    for (glong i = first + 1; i + 2 < MIN(line->width, page->columns / 3); i++) {
         if (is_blank(line, i) && is_blank(line, i + 1)) {
-            hang = MIN(next_letter(line, i), columns / 3);
+            hang = MIN(next_letter(line, i), page->columns / 3);
             break;
         }
     }
-    append_wrapped(out, line, 0, line->width, 0, hang, columns);
+    append_wrapped(page, line, 0, line->width, 0, hang);
 }
 
 static void
@@ -233,20 +241,20 @@ part_end(const Table *table, glong from, glong room)
 }
 
 static void
-append_part(GString *out, const Line *line, glong from, glong to, glong indent, glong columns)
+append_part(Page *page, const Line *line, glong from, glong to, glong indent)
 {
     glong first = next_letter(line, from), last = MIN(to, line->width);
 
     if (first >= last)
         return;
     if (from == 0) {
-        append_wrapped(out, line, 0, last, 0, indent, columns);
+        append_wrapped(page, line, 0, last, 0, indent);
         return;
     }
-    append_blanks(out, indent + first - from);
+    append_blanks(page->text, indent + first - from);
     if (is_hash(line))
-        out->str[(glong)out->len - indent - first + from] = '#';
-    append_wrapped(out, line, first, last, indent + first - from, indent + 2, columns);
+        page->text->str[(glong)page->text->len - indent - first + from] = '#';
+    append_wrapped(page, line, first, last, indent + first - from, indent + 2);
 }
 
 /* Columns that are printed side by side. */
@@ -273,7 +281,7 @@ cut(const Table *table, glong columns, glong indent)
 
 /* Heads part by part, as they name what is below one another; rows one after the other. */
 static void
-append_parts(GString *out, const Table *table, glong columns)
+append_parts(Page *page, const Table *table)
 {
     g_autoptr(GArray) parts = NULL;
     glong indent = 2 * FURTHER;
@@ -281,38 +289,38 @@ append_parts(GString *out, const Table *table, glong columns)
     for (guint i = table->heads; i < table->count; i++)
         indent = MIN(indent, next_letter(&table->lines[i], is_hash(&table->lines[i]) ? 1 : 0));
     indent += FURTHER;
-    parts = cut(table, columns, indent);
+    parts = cut(table, page->columns, indent);
     for (guint p = 0; p < parts->len; p++) {
         const Part *part = &g_array_index(parts, Part, p);
         for (guint i = 0; i < table->heads; i++)
-            append_part(out, &table->lines[i], part->from, part->end, indent, columns);
+            append_part(page, &table->lines[i], part->from, part->end, indent);
     }
     for (guint i = table->heads; i < table->count; i++) {
         for (guint p = 0; p < parts->len; p++) {
             const Part *part = &g_array_index(parts, Part, p);
-            append_part(out, &table->lines[i], part->from, part->end, indent, columns);
+            append_part(page, &table->lines[i], part->from, part->end, indent);
         }
     }
 }
 
 static void
-append_table(GString *out, Table *table, glong columns)
+append_table(Page *page, Table *table)
 {
     glong text;
 
     table_fill(table);
-    if (table->width <= columns) {
+    if (table->width <= page->columns) {
         for (guint i = 0; i < table->count; i++)
-            append_as_written(out, &table->lines[i]);
+            append_as_written(page->text, &table->lines[i]);
         g_free(table->filled);
         return;
     }
     table_squeeze(table);
-    text = text_column(table, columns);
-    if (table->width > columns && text == table->width)
-        append_parts(out, table, columns);
-    for (guint i = 0; i < table->count && (table->width <= columns || text < table->width); i++)
-        append_wrapped(out, &table->lines[i], 0, table->lines[i].width, 0, text, columns);
+    text = text_column(table, page->columns);
+    if (table->width > page->columns && text == table->width)
+        append_parts(page, table);
+    for (guint i = 0; i < table->count && (table->width <= page->columns || text < table->width); i++)
+        append_wrapped(page, &table->lines[i], 0, table->lines[i].width, 0, text);
     g_free(table->filled);
 }
 
@@ -346,13 +354,12 @@ char *
 fab_narrow(const char *text, gsize length, guint columns)
 {
     g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(Line));
-    GString *out = g_string_new(NULL);
+    Page page = { g_string_new(NULL), (glong)MAX(columns, LEAST_COLUMNS) };
     const char *end = text + length;
 
     if (!g_utf8_validate_len(text, length, NULL))
-        return g_string_free(g_string_append_len(out, text, (gssize)length), FALSE);
+        return g_string_free(g_string_append_len(page.text, text, (gssize)length), FALSE);
     g_array_set_clear_func(lines, clear_line);
-    columns = MAX(columns, LEAST_COLUMNS);
     for (const char *at = text; at < end;) {
         const char *stop = memchr(at, '\n', (gsize)(end - at));
         append_line(lines, at, (gsize)((stop != NULL ? stop : end) - at));
@@ -363,14 +370,14 @@ fab_narrow(const char *text, gsize length, guint columns)
         Table table = { .lines = line };
         guint count = table.count = line->kind != SENTENCE ? table_lines(lines, i, &table.heads) : 0;
         if (count > 0)
-            append_table(out, &table, (glong)columns);
-        else if (line->width > (glong)columns)
-            append_sentence(out, line, (glong)columns);
+            append_table(&page, &table);
+        else if (line->width > page.columns)
+            append_sentence(&page, line);
         else
-            append_as_written(out, line);
+            append_as_written(page.text, line);
         i += MAX(count, 1);
     }
     if (length > 0 && end[-1] != '\n')
-        g_string_truncate(out, out->len - 1);
-    return g_string_free(out, FALSE);
+        g_string_truncate(page.text, page.text->len - 1);
+    return g_string_free(page.text, FALSE);
 }

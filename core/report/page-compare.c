@@ -218,17 +218,23 @@ answer_comparison(FabPage *page, JsonObject *item, FabPageAnswer *answer)
 
 /* ------------------------------------------------------------------ the curves */
 
+/* Members of a row: a figure and its interval, NULL where it has none; `factor` makes them the chart's unit. */
+typedef struct {
+    const char *value, *low, *high;
+    double factor;
+} Figure;
+
 static void
-add_curve(FabChart *chart, FabPage *page, JsonObject *scenario, const char *value, const char *low, const char *high,
-          double factor)
+add_curve(FabChart *chart, FabPage *page, JsonObject *scenario, Figure figure)
 {
     FabChartSeries *series = fab_chart_add(chart, fab_page_title(page, scenario), true);
 
     for (guint i = 0; i < fab_json_length(scenario, "rows"); i++) {
         JsonObject *row = fab_json_at(scenario, "rows", i);
-        fab_chart_point(series, fab_json_figure(row, "size_bytes"), fab_json_figure(row, value) * factor,
-                        low != NULL ? fab_json_figure(row, low) * factor : NAN,
-                        high != NULL ? fab_json_figure(row, high) * factor : NAN, fab_json_text(row, "binding"));
+        fab_chart_point(series, fab_json_figure(row, "size_bytes"), fab_json_figure(row, figure.value) * figure.factor,
+                        figure.low != NULL ? fab_json_figure(row, figure.low) * figure.factor : NAN,
+                        figure.high != NULL ? fab_json_figure(row, figure.high) * figure.factor : NAN,
+                        fab_json_text(row, "binding"));
     }
 }
 
@@ -249,10 +255,10 @@ show_curves(FabPage *page, JsonObject *item)
         JsonObject *scenario = scenario_at(item, i);
         banded += fab_json_figure(last_row(scenario), "low_s") > 0;
         guessed += fab_json_truth(scenario, "interval_guessed");
-        add_curve(time, page, scenario, "seconds", "low_s", "high_s", 1);
-        add_curve(rate, page, scenario, "algbw_GBps", NULL, NULL, 1e9);
+        add_curve(time, page, scenario, (Figure) { "seconds", "low_s", "high_s", 1 });
+        add_curve(rate, page, scenario, (Figure) { "algbw_GBps", NULL, NULL, 1e9 });
         if (i > 0)
-            add_curve(ratio, page, scenario, "ratio", "ratio_low", "ratio_high", 1);
+            add_curve(ratio, page, scenario, (Figure) { "ratio", "ratio_low", "ratio_high", 1 });
     }
     time->about = fab_page_about_bands(banded, guessed);
     ratio->about = banded < count ? g_strdup("There is a verdict only where both have an interval.")
