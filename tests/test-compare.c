@@ -71,6 +71,25 @@ START_TEST(a_verdict_is_no_stronger_than_the_intervals)
 }
 END_TEST
 
+START_TEST(one_run_at_two_prices_leaves_no_doubt_which_is_cheaper)
+{
+    g_autoptr(FabComparison) comparison =
+        good(SCENARIO("topology.name=dgx-h100", SMALL, PRICED),
+             SCENARIO("topology.name=dgx-h100", SMALL, "price.gpu_hour=3.20 USD/h", "price.date=2025-11-01",
+                      "price.source=another quote", "scenario.title=elsewhere"));
+    g_autoptr(FabComparison) fewer =
+        good(SCENARIO("topology.name=dgx-h100", SMALL, PRICED),
+             SCENARIO("topology.name=dgx-h100", SMALL, PRICED, "ranks=4"));
+    FabRatio ratio = fab_comparison_ratio(comparison, 1, 1 << 20), other = fab_comparison_ratio(fewer, 1, 1 << 20);
+
+    ck_assert(ratio.known && ratio.low == 1 && ratio.high == 1);
+    ck_assert_int_eq(fab_speed_verdict(&ratio), FAB_VERDICT_SAME);
+    ck_assert_ptr_nonnull(comparison->bases->pdata[1]);
+    ck_assert_ptr_null(fewer->bases->pdata[1]);
+    ck_assert(other.low < other.value);
+}
+END_TEST
+
 START_TEST(more_work_in_the_same_time_is_faster)
 {
     FabOutcomeRow small = { .seconds = 2, .low_s = 2, .high_s = 2, .work = 10 };
@@ -80,10 +99,13 @@ START_TEST(more_work_in_the_same_time_is_faster)
 }
 END_TEST
 
-START_TEST(a_machine_against_itself_cannot_be_told)
+START_TEST(a_machine_against_itself_is_the_same)
 {
     g_autoptr(FabComparison) comparison = good(SCENARIO("topology.name=dgx-h100", SMALL),
-                                               SCENARIO("topology.name=dgx-h100", SMALL));
+                                               SCENARIO(SMALL, "topology.name=dgx-h100"));
+    FabRatio whole = fab_comparison_ratio(comparison, 1, 1 << 20);
+
+    ck_assert_int_eq(fab_speed_verdict(&whole), FAB_VERDICT_SAME);
 
     ck_assert_uint_eq(comparison->sizes->len, 2);
     for (guint i = 0; i < comparison->sizes->len; i++) {
@@ -272,8 +294,9 @@ main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_ratio_takes_the_worst_of_one_with_the_best_of_the_other);
     tcase_add_test(tests, a_verdict_is_no_stronger_than_the_intervals);
+    tcase_add_test(tests, one_run_at_two_prices_leaves_no_doubt_which_is_cheaper);
     tcase_add_test(tests, more_work_in_the_same_time_is_faster);
-    tcase_add_test(tests, a_machine_against_itself_cannot_be_told);
+    tcase_add_test(tests, a_machine_against_itself_is_the_same);
     tcase_add_test(tests, only_sizes_that_all_have_are_compared);
     tcase_add_test(tests, what_has_nothing_in_common_is_refused);
     tcase_add_test(tests, rent_is_paid_for_the_gpus_that_work_and_purchases_for_the_machine);

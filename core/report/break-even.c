@@ -19,7 +19,7 @@ letter(guint i)
 static const char *
 verdict_of(const FabRatio *ratio, bool thrift)
 {
-    static const char *const thrifty[] = { "cheaper", "dearer", "cannot be told" };
+    static const char *const thrifty[] = { "cheaper", "dearer", "cannot be told", "the same" };
 
     return thrift ? thrifty[fab_speed_verdict(ratio)] : fab_speed_verdict_names[fab_speed_verdict(ratio)];
 }

@@ -83,7 +83,7 @@ print_pair_row(const FabOutcomeRow *first, const FabOutcomeRow *other, FabRatio 
             fab_stream_fixed(rate_a, step ? 0 : 2, text_a), fab_stream_fixed(rate_b, step ? 0 : 2, text_b),
             fab_stream_fixed(ratio.value, 2, value), fab_ratio_range(&ratio, range),
             fab_speed_verdict_names[verdict],
-            guessed && verdict != FAB_VERDICT_UNTOLD ? ", by a guess" : "");
+            guessed && verdict < FAB_VERDICT_UNTOLD ? ", by a guess" : "");
 }
 
 static void

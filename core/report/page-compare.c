@@ -7,6 +7,7 @@
 enum { MOST_SCENARIOS = 64 };
 
 #define UNTOLD "cannot be told"
+#define SAME "the same"
 #define SURE_OF_RATIO "Where the whole band lies above 1, the verdict is faster, as sure as the intervals are."
 #define GUESS_OF_RATIO "An interval under it is a guess, so that a verdict is one too."
 
@@ -80,7 +81,7 @@ static char *
 verdict_text(JsonObject *item, guint number, JsonObject *row)
 {
     const char *verdict = fab_json_text(row, "verdict");
-    bool told = verdict != NULL && strcmp(verdict, UNTOLD) != 0;
+    bool told = verdict != NULL && strcmp(verdict, UNTOLD) != 0 && strcmp(verdict, SAME) != 0;
 
     return g_strconcat(verdict != NULL ? verdict : UNTOLD, told && is_guessed(item, number) ? ", by a guess" : "",
                        NULL);
@@ -285,6 +286,10 @@ price_text(JsonObject *item, guint number)
 
     if (!isfinite(fab_json_figure(row, "cost")) || !isfinite(fab_json_figure(first, "cost")))
         return g_strdup("");
+    if (g_strcmp0(fab_json_text(row, "verdict"), SAME) == 0) {
+        double cost = fab_json_figure(row, "cost"), first_cost = fab_json_figure(first, "cost");
+        return g_strdup(cost > first_cost ? "dearer" : cost < first_cost ? "cheaper" : SAME);
+    }
     return low > first_high   ? g_strconcat("dearer", guess, NULL)
            : high < first_low ? g_strconcat("cheaper", guess, NULL)
                               : g_strdup("which is dearer " UNTOLD);

@@ -89,13 +89,14 @@ note_basis(Bench *bench, const FabComparison *comparison)
 {
     const FabOutcome *a = comparison->outcomes->pdata[0], *b = comparison->outcomes->pdata[1];
     const char *common = comparison->bases->pdata[1];
+    FabRatio ratio = g_array_index(comparison->pairs, FabRatio, 1);
 
     if (bench->pair->basis != NULL)
         return;
     if (bench->even->first == NULL)
         bench->even->first = g_strdup(a->name);
     bench->pair->name = g_strdup(b->name);
-    bench->pair->guessed = a->guessed || b->guessed;
+    bench->pair->guessed = (a->guessed || b->guessed) && fab_speed_verdict(&ratio) != FAB_VERDICT_SAME;
     bench->pair->basis = common != NULL                           ? g_strdup(common)
                          : strcmp(a->interval, b->interval) == 0 ? g_strdup(a->interval)
                                                                   : g_strdup_printf("%s; %s", a->interval, b->interval);

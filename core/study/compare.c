@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "study/pair.h"
 
-const char *const fab_speed_verdict_names[] = { "faster", "slower", "cannot be told", NULL };
+const char *const fab_speed_verdict_names[] = { "faster", "slower", "cannot be told", "the same", NULL };
 
 void
 fab_comparison_free(FabComparison *comparison)
@@ -27,6 +27,8 @@ fab_speed_verdict(const FabRatio *ratio)
         return FAB_VERDICT_UNTOLD;
     if (ratio->low > 1)
         return FAB_VERDICT_FASTER;
+    if (ratio->low == 1 && ratio->high == 1)
+        return FAB_VERDICT_SAME;
     return ratio->high < 1 ? FAB_VERDICT_SLOWER : FAB_VERDICT_UNTOLD;
 }
 
@@ -153,7 +155,45 @@ find_sizes(FabComparison *comparison, GPtrArray *scenarios, GError **error)
     return false;
 }
 
-/* The ratio of scenario `number` to the first where both are steps that differ only in what connects the GPUs. */
+/*
+ * The text of a scenario without what says nothing about the run: title, prices and power, the time between failures.
+ * Owned by the caller; NULL: it cannot be read again.
+ */
+static char *
+text_of_run(const FabScenario *scenario)
+{
+    static const char *const beside[] = { "scenario", "price", "power", "goodput", "sweep", NULL };
+    g_autoptr(FabKeyfile) file = fab_keyfile_parse(scenario->path, scenario->text, NULL);
+    g_auto(GStrv) groups = file != NULL ? fab_keyfile_groups(file) : NULL;
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+    GString *text = g_string_new(scenario->topology);
+
+    for (char **group = groups; group != NULL && *group != NULL; group++) {
+        g_auto(GStrv) keys = fab_keyfile_keys(file, *group);
+        for (char **key = keys; *key != NULL && !g_strv_contains(beside, *group); key++) {
+            const char *value = fab_keyfile_get(file, *group, *key);
+            /* A file beside the scenario has the name that it has there. */
+            bool is_file = strchr(value, '/') != NULL || g_str_has_suffix(value, ".ini");
+            g_autofree char *folder = is_file ? g_path_get_dirname(scenario->path) : g_strdup("");
+            g_ptr_array_add(lines, g_strdup_printf("[%s] %s=%s %s", *group, *key, value, folder));
+        }
+    }
+    g_ptr_array_sort(lines, fab_compare_strings);
+    for (guint i = 0; i < lines->len; i++)
+        g_string_append_printf(text, "\n%s", (const char *)lines->pdata[i]);
+    return file != NULL ? g_string_free(text, FALSE) : g_string_free(text, TRUE);
+}
+
+/* Whether two scenarios differ in prices at most: an error of the one prediction is that of the other. */
+static bool
+is_same_run(const FabScenario *a, const FabScenario *b)
+{
+    g_autofree char *first = text_of_run(a), *second = text_of_run(b);
+
+    return first != NULL && g_strcmp0(first, second) == 0;
+}
+
+/* The ratio of scenario `number` to the first where both are one run, or differ only in what connects the GPUs. */
 static bool
 add_pair(FabComparison *comparison, GPtrArray *scenarios, guint number, GError **error)
 {
@@ -162,7 +202,10 @@ add_pair(FabComparison *comparison, GPtrArray *scenarios, guint number, GError *
     char *basis = NULL;
     double share;
 
-    if (number > 0)
+    if (number > 0 && is_same_run(scenarios->pdata[0], scenarios->pdata[number])) {
+        ratio = (FabRatio) { .value = 1, .low = 1, .high = 1, .known = true };
+        basis = g_strdup("both are the same run, so that an error of the one is that of the other");
+    } else if (number > 0)
         fab_pair_ratio(scenarios->pdata[0], scenarios->pdata[number], &ratio, &share, &basis, &wrong);
     g_array_append_val(comparison->pairs, ratio);
     g_ptr_array_add(comparison->bases, basis);

@@ -5,16 +5,17 @@
 #include "study/outcome.h"
 
 /* No stronger than the intervals allow: faster and slower only where they leave no doubt. */
-typedef enum { FAB_VERDICT_FASTER, FAB_VERDICT_SLOWER, FAB_VERDICT_UNTOLD } FabSpeedVerdict;
+typedef enum { FAB_VERDICT_FASTER, FAB_VERDICT_SLOWER, FAB_VERDICT_UNTOLD, FAB_VERDICT_SAME } FabSpeedVerdict;
 
-/* "faster", "slower", "cannot be told". */
+/* "faster", "slower", "cannot be told", "the same". */
 extern const char *const fab_speed_verdict_names[];
 
 typedef struct {
     GPtrArray *outcomes; /* FabOutcome; the first is what the others are compared with */
     GArray *sizes;       /* uint64_t: those that all have, ascending; one 0 for training steps */
     char *currency;      /* of all that have a price; NULL: none has */
-    GArray *pairs;       /* FabRatio of each to the first as pair.h has it; known false: they are no such pair */
+    GArray *pairs;       /* FabRatio of each to the first as pair.h has it, or 1 of the same run at another price;
+                          * known false: they are no such pair */
     GPtrArray *bases;    /* char *: what that ratio's interval rests on; NULL: no such pair */
 } FabComparison;
 
