@@ -173,6 +173,53 @@ START_TEST(queue_pairs_even_out_what_hashing_loads_unevenly)
 }
 END_TEST
 
+/* What the cable from switch 0 to switch 1 carries when each of eight GPUs sends to one behind the other switch. */
+static double
+direct_load(const char *routing)
+{
+    g_autofree char *settings = g_strdup_printf("node=dgx-a100|nodes=6|groups=1|switches=6|switch_nics=8|%s", routing);
+    g_autoptr(FabTopology) topology = build("dragonfly", settings);
+    g_autoptr(FabRouter) router = router_of(topology);
+    double direct = 0, all = 0, arrived = 0;
+
+    for (uint32_t gpu = 0; gpu < 8; gpu++) {
+        const FabRoute *route = push(router, gpu, 8 + gpu, 0);
+        g_autofree char *end = g_strdup_printf("Group 0 switch 1 > Node 1 NIC %u", gpu);
+        direct += share_through(topology, route, "Group 0 switch 0 > Group 0 switch 1");
+        all += share_through(topology, route, "Group 0 switch 0 > Group 0 switch");
+        arrived += share_through(topology, route, end);
+    }
+    ck_assert_double_eq(all, 8);
+    ck_assert_double_eq(arrived, 8);
+    return direct;
+}
+
+START_TEST(detours_go_over_a_third_switch_where_the_direct_cable_is_full)
+{
+    g_autoptr(FabTopology) topology =
+        build("dragonfly", "node=dgx-a100|nodes=6|groups=1|switches=6|switch_nics=8|routing=detours");
+    g_autoptr(FabRouter) router = router_of(topology);
+
+    ck_assert_double_eq(direct_load("routing=adaptive"), 8);
+    ck_assert_double_eq(direct_load("routing=spray"), 8); /* over the shortest ways only, and there is one */
+    ck_assert_double_eq(direct_load("routing=detours"), 4); /* a detour counts twice: 4, and 1 over each other switch */
+    ck_assert(!fab_router_is_only_way(router, 0, 8));
+}
+END_TEST
+
+START_TEST(a_detour_is_not_taken_where_nothing_is_in_the_way)
+{
+    g_autoptr(FabTopology) topology =
+        build("dragonfly", "node=dgx-a100|nodes=6|groups=2|switches=3|switch_nics=8|routing=detours");
+    g_autoptr(FabRouter) router = router_of(topology);
+    const FabRoute *route = push(router, 0, 8, 0);
+
+    ck_assert_double_eq(share_through(topology, route, "Group 0 switch 0 > Group 0 switch 1"), 1);
+    ck_assert_uint_gt(push(router, 0, 40, 0)->count, 0); /* into the other group */
+    ck_assert(fab_router_is_only_way(router, 0, 1));
+}
+END_TEST
+
 START_TEST(the_same_seed_draws_the_same_ways)
 {
     const char *settings = "node=dgx-h100|nodes=32|pxn=off|seed=3";
@@ -297,6 +344,8 @@ main(void)
     tcase_add_test(tests, spraying_uses_all_spines_evenly);
     tcase_add_test(tests, hashed_flows_collide_and_placed_ones_do_not);
     tcase_add_test(tests, queue_pairs_even_out_what_hashing_loads_unevenly);
+    tcase_add_test(tests, detours_go_over_a_third_switch_where_the_direct_cable_is_full);
+    tcase_add_test(tests, a_detour_is_not_taken_where_nothing_is_in_the_way);
     tcase_add_test(tests, the_same_seed_draws_the_same_ways);
     tcase_add_test(tests, a_gpu_alone_with_four_nics_stripes_over_them);
     tcase_add_test(tests, two_gpus_share_two_nics_one_each);

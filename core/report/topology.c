@@ -383,7 +383,8 @@ write_text(const GString *text, FILE *out, GError **error)
 static void
 append_nodes(const FabTopology *topology, GString *out)
 {
-    static const char *const routings[] = { "", "static by hash", "adaptive", "sprayed over all ways" };
+    static const char *const routings[] = { "", "static by hash", "adaptive", "sprayed over all ways",
+                                            "adaptive, with detours" };
     static const char *const reaches[] = { "off", "below the same PCIe switches", "in the same NUMA node", "anywhere" };
     const FabNetworkSpec *network = &topology->network;
 

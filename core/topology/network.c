@@ -1,5 +1,6 @@
 #include "topology/network.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mix.h"
@@ -251,8 +252,71 @@ choose_cable(const FabNetworkWays *ways, FabVertex vertex, uint64_t label)
     return best;
 }
 
+/* Flows on a cable once another one is placed there, by its rate. */
+static double
+load_with_one_more(const FabNetworkWays *ways, uint32_t cable, FabVertex from)
+{
+    const FabTopologyLink *link = &ways->topology->links[cable];
+
+    return (ways->taken[2 * cable + direction_of(link, from)] + 1) / fab_link_rate(link);
+}
+
+/* What is before a flow at a switch on its shortest way: cables to the last switch, and the fullest of them. */
+typedef struct {
+    uint32_t cables;
+    double fullest;
+} Outlook;
+
+static Outlook
+look_ahead(const FabNetworkWays *ways, FabVertex vertex)
+{
+    Outlook outlook = { 0, 0 };
+
+    while (fab_cables_distance(ways->cables, vertex) > 1) {
+        uint32_t cable = choose_cable(ways, vertex, 0);
+        outlook.fullest = fmax(outlook.fullest, load_with_one_more(ways, cable, vertex));
+        outlook.cables++;
+        vertex = fab_link_other_end(&ways->topology->links[cable], vertex);
+    }
+    return outlook;
+}
+
+/*
+ * The cable to a switch that is no nearer, from which a longer way goes on that is worth it: such networks take a detour
+ * where the queue of the shortest way times its length is longer. UINT32_MAX: none is.
+ */
+static uint32_t
+choose_detour(const FabNetworkWays *ways, FabVertex vertex)
+{
+    Outlook direct = look_ahead(ways, vertex);
+    uint32_t count, best = UINT32_MAX, distance = fab_cables_distance(ways->cables, vertex);
+    const uint32_t *links = fab_topology_links_at(ways->topology, vertex, &count);
+    double least = direct.fullest * direct.cables;
+
+    for (uint32_t i = 0; i < count && direct.cables > 0; i++) {
+        const FabTopologyLink *link = &ways->topology->links[links[i]];
+        FabVertex next = fab_link_other_end(link, vertex);
+        double first;
+        Outlook rest;
+        if (!fab_is_cable(link) || ways->topology->vertices[next].kind == FAB_VERTEX_NIC ||
+            fab_cables_distance(ways->cables, next) != distance)
+            continue;
+        first = load_with_one_more(ways, links[i], vertex);
+        if (first * (direct.cables + 1) >= least)
+            continue;
+        rest = look_ahead(ways, next);
+        if (fmax(first, rest.fullest) * (rest.cables + 1) < least) {
+            best = links[i];
+            least = fmax(first, rest.fullest) * (rest.cables + 1);
+        }
+    }
+    return best;
+}
+
+/* With `around` the first switch may send it over another one that is no nearer. */
 static int64_t
-take_one_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops)
+take_one_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, bool around,
+             GArray *hops)
 {
     uint64_t seed = fab_mix((uint64_t)flow << 32 | ways->topology->network.seed);
     uint64_t label = fab_mix(((uint64_t)from << 32 | to) ^ seed);
@@ -260,7 +324,8 @@ take_one_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, 
     int64_t latency_ps = 0;
 
     while (from != to) {
-        uint32_t cable = choose_cable(ways, from, label);
+        uint32_t aside = around && stage == 1 ? choose_detour(ways, from) : UINT32_MAX;
+        uint32_t cable = aside != UINT32_MAX ? aside : choose_cable(ways, from, label);
         const FabTopologyLink *link = &ways->topology->links[cable];
         FabHop hop = { .link = cable, .direction = direction_of(link, from), .share = share, .stage = ++stage };
         g_array_append_val(hops, hop);
@@ -314,11 +379,14 @@ take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, 
 int64_t
 fab_network_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops)
 {
+    FabRouting routing = ways->topology->network.routing;
+
     fab_cables_aim(ways->cables, to);
     if (fab_cables_distance(ways->cables, from) == UINT32_MAX)
         return -1;
-    return ways->topology->network.routing == FAB_ROUTING_SPRAY ? take_all_ways(ways, from, to, share, hops)
-                                                                : take_one_way(ways, from, to, flow, share, hops);
+    return routing == FAB_ROUTING_SPRAY
+               ? take_all_ways(ways, from, to, share, hops)
+               : take_one_way(ways, from, to, flow, share, routing == FAB_ROUTING_DETOURS, hops);
 }
 
 bool
@@ -327,6 +395,8 @@ fab_network_is_only_way(FabNetworkWays *ways, FabVertex from, FabVertex to)
     uint32_t count = 1;
 
     fab_cables_aim(ways->cables, to);
+    if (ways->topology->network.routing == FAB_ROUTING_DETOURS && fab_cables_distance(ways->cables, from) > 2)
+        return false;
     while (from != to && count == 1) {
         const uint32_t *cables = fab_cables_nearer(ways->cables, from, &count);
         if (count == 1)
@@ -356,7 +426,7 @@ find_root(FabNetworkWays *ways, const FabVertex *nics, uint32_t count, uint32_t 
     }
     if (most == 0)
         return FAB_VERTEX_NONE;
-    take_one_way(ways, nics[farthest], nics[0], flow, 1, hops);
+    take_one_way(ways, nics[farthest], nics[0], flow, 1, false, hops);
     return fab_hop_to(ways->topology, &g_array_index(hops, FabHop, hops->len / 2 - 1));
 }
 

@@ -25,7 +25,7 @@ bool fab_network_is_direct(const FabNetworkWays *ways, uint32_t gpu);
  */
 int64_t fab_network_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, double share, GArray *hops);
 
-/* Whether at most one shortest way leads from one NIC to another. */
+/* Whether at most one way that the routing may take leads from one NIC to another. */
 bool fab_network_is_only_way(FabNetworkWays *ways, FabVertex from, FabVertex to);
 
 /*

@@ -155,7 +155,7 @@ fab_builder_set_network(FabBuilder *builder, const FabNetworkSpec *spec)
     if (spec == NULL || spec->size < offsetof(FabNetworkSpec, pxn) + sizeof(bool))
         fab_builder_fail(builder, "plugin %s passes no FabNetworkSpec or a short one; set its .size",
                          builder->plugin->name);
-    else if (spec->routing < FAB_ROUTING_STATIC || spec->routing > FAB_ROUTING_SPRAY)
+    else if (spec->routing < FAB_ROUTING_STATIC || spec->routing > FAB_ROUTING_DETOURS)
         fab_builder_fail(builder, "plugin %s sets the routing %d, must be one of FabRouting", builder->plugin->name,
                          (int)spec->routing);
     else if (spec->gdr < FAB_GDR_OFF || spec->gdr > FAB_GDR_SYS)

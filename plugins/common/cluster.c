@@ -153,8 +153,9 @@ set_network(const FabCluster *cluster)
     host->set_network(cluster->builder, &(FabNetworkSpec){
         .size = sizeof(FabNetworkSpec),
         .routing = strcmp(routing, "adaptive") == 0 ? FAB_ROUTING_ADAPTIVE
-                   : strcmp(routing, "spray") == 0  ? FAB_ROUTING_SPRAY
-                                                    : FAB_ROUTING_STATIC,
+                   : strcmp(routing, "spray") == 0 ? FAB_ROUTING_SPRAY
+                   : strcmp(routing, "detours") == 0 ? FAB_ROUTING_DETOURS
+                                                     : FAB_ROUTING_STATIC,
         .seed = (uint32_t)host->integer(cluster->builder, "seed"),
         .gdr = tcp || strcmp(gdr, "off") == 0 ? FAB_GDR_OFF
                : strcmp(gdr, "phb") == 0      ? FAB_GDR_PHB

@@ -31,8 +31,9 @@
                "NICs move data by themselves; or a CPU thread of each GPU copies it through sockets, by host memory"), \
     FAB_RATE("thread_rate", "3.3 GB/s", "transport=tcp: what such a thread moves, sent and received together"),        \
     FAB_SECONDS("thread_time", "6 us", "transport=tcp: its work for a message beside the bytes, at each end"),         \
-    FAB_CHOICE("routing", "static", "static;adaptive;spray",                                                           \
-               "which of several equally short ways: by hash; the least taken; packet by packet over all"),            \
+    FAB_CHOICE("routing", "static", "static;adaptive;spray;detours",                                                   \
+               "which of several equally short ways: by hash; the least taken; packet by packet over all; or the least"\
+               " taken, and longer ones where these are full"),                                                        \
     FAB_CHOICE("flow_control", "ideal", "ideal;lossless",                                                              \
                "full ports hold back what passes them and nothing else; or, as credits and PFC do, the cables before"  \
                " them with all that those carry"),                                                                     \

@@ -157,7 +157,8 @@ typedef struct {
 typedef enum {
     FAB_ROUTING_STATIC = 1, /* a hash of both ends and the connection, as ECMP: flows collide by chance */
     FAB_ROUTING_ADAPTIVE,   /* each connection takes the way that the fewest others have taken */
-    FAB_ROUTING_SPRAY       /* packet by packet over all of them, evenly */
+    FAB_ROUTING_SPRAY,      /* packet by packet over all of them, evenly */
+    FAB_ROUTING_DETOURS     /* as adaptive, and over one switch more where the shortest ways are fuller */
 } FabRouting;
 
 /* The farthest a NIC may be from a GPU whose memory it reads and writes (GPUDirect RDMA); others go by host memory. */
