@@ -282,8 +282,8 @@ look_ahead(const FabNetworkWays *ways, FabVertex vertex)
 }
 
 /*
- * The cable to a switch that is no nearer, from which a longer way goes on that is worth it: such networks take a detour
- * where the queue of the shortest way times its length is longer. UINT32_MAX: none is.
+ * The cable to a switch that is no nearer, from which a longer way goes on that is worth it: such networks take a
+ * detour where the queue of the shortest way times its length is longer. UINT32_MAX: none is.
  */
 static uint32_t
 choose_detour(const FabNetworkWays *ways, FabVertex vertex)
