@@ -175,6 +175,28 @@ END_TEST
 
 /* ------------------------------------------------------------------ choice */
 
+static uint32_t
+channels_to_a_peer(const char *settings, uint32_t nccl)
+{
+    g_autoptr(GError) error = NULL;
+    FabMachineFacts facts;
+
+    ck_assert_msg(try_facts(settings, NULL, 0, nccl, &facts, &error), "%s", error != NULL ? error->message : "");
+    fab_machine_facts_clear(&facts);
+    return facts.p2p_per_peer;
+}
+
+START_TEST(channels_to_a_peer_of_another_node_follow_the_release_and_the_nics)
+{
+    ck_assert_uint_eq(channels_to_a_peer("node=dgx-h100|nodes=2", 2018), 2);
+    ck_assert_uint_eq(channels_to_a_peer("node=dgx-h100|nodes=2", 2021), 2);
+    ck_assert_uint_eq(channels_to_a_peer("node=dgx-h100|nodes=8", 2021), 1); /* 64 ranks, 16 channels of four each */
+    ck_assert_uint_eq(channels_to_a_peer("node=dgx-h100|nodes=2", 2029), 4); /* 50 GB/s in parts of 14 */
+    ck_assert_uint_eq(channels_to_a_peer("node=dgx-a100|nodes=2", 2029), 2); /* 25 GB/s */
+    ck_assert_uint_eq(channels_to_a_peer("node=dgx-h100|nodes=2|node.nics_per_node=32|node.nic_gbps=100", 2021), 4);
+}
+END_TEST
+
 static FabPlan
 plan_of(const char *settings, FabCollective collective, uint64_t size, const char *algorithm)
 {
@@ -199,6 +221,14 @@ START_TEST(small_calls_take_trees_and_large_ones_what_the_node_has)
     ck_assert_str_eq(plan_of("node=dgx-h100|nodes=2", FAB_ALL_GATHER, 1 << 30, NULL).algorithm->name, "ring");
     ck_assert_str_eq(plan_of("node=dgx-h100|nodes=2", FAB_ALL_TO_ALL, 1 << 30, NULL).algorithm->name, "pairwise");
     ck_assert_str_eq(plan_of("node=dgx-h100|nodes=2", FAB_ALL_REDUCE, 1 << 20, "tree").algorithm->name, "tree");
+}
+END_TEST
+
+START_TEST(a_part_of_a_message_to_another_node_is_a_chunk_at_most)
+{
+    ck_assert_uint_eq(plan_of("node=dgx-a100|nodes=2", FAB_SEND_RECV, 64 << 10, NULL).channels, 1);
+    ck_assert_uint_eq(plan_of("node=dgx-a100|nodes=2", FAB_SEND_RECV, 1 << 20, NULL).channels, 2);
+    ck_assert_uint_eq(plan_of("node=dgx-h100|nodes=2", FAB_SEND_RECV, 1 << 20, NULL).channels, 4);
 }
 END_TEST
 
@@ -492,6 +522,8 @@ main(void)
     tcase_add_test(tests, ranks_that_are_not_node_by_node_are_refused);
     tcase_add_test(tests, a_node_out_of_reach_is_told_before_anything_runs);
     tcase_add_test(tests, small_calls_take_trees_and_large_ones_what_the_node_has);
+    tcase_add_test(tests, channels_to_a_peer_of_another_node_follow_the_release_and_the_nics);
+    tcase_add_test(tests, a_part_of_a_message_to_another_node_is_a_chunk_at_most);
     tcase_add_test(tests, rings_of_ll128_hand_on_whole_chunks_over_nodes_and_trees_pieces);
     tcase_add_test(tests, two_chunks_of_a_simple_ring_are_on_their_way_however_short);
     tcase_add_test(tests, what_cannot_run_over_nodes_is_refused);

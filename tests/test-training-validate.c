@@ -1,6 +1,7 @@
 #include "validate/training-validate.h"
 
 #include <check.h>
+#include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
 
@@ -137,6 +138,34 @@ START_TEST(what_a_row_leaves_open_becomes_several_readings)
 }
 END_TEST
 
+/* 126 layers on 16 stages: embedding and logits count as a layer each, and the 8 of a stage may be cut. */
+START_TEST(interleaving_is_open_where_the_ends_count_as_layers)
+{
+    g_autofree char *folder = g_dir_make_tmp("fabricast-XXXXXX", NULL);
+    g_autofree char *ini = g_build_filename(folder, "row.ini", NULL), *csv = g_build_filename(folder, "row.csv", NULL);
+    g_autoptr(FabMeasurement) measurement = NULL;
+    g_auto(FabTrainingRow) row = { .scenarios = NULL };
+
+    static const char key[] = "[source]\nkind=training\nwhere=a test\ndate=2024\nmachine=m\n[system]\n"
+                              "gpu_id=h100-sxm\n[run]\ntool=NeMo\n[quality]\ngrade=A\nreason=a test\n";
+    static const char table[] =
+        "model,params,layers,hidden,heads,seq_len,gpu,gpus,tp,pp,dp,ep,cp,micro_batch,global_batch,precision,"
+        "recompute,schedule,metric,value,unit\n"
+        "Llama 3.1 405B,,,,,8192,h100-sxm,8192,8,16,64,,1,1,2048,bf16,none,1f1b-interleaved,step_time,1,s\n";
+
+    ck_assert(g_file_set_contents(ini, key, -1, NULL));
+    ck_assert(g_file_set_contents(csv, table, -1, NULL));
+    measurement = fab_measurement_load(ini, NULL);
+    ck_assert_ptr_nonnull(measurement);
+    fab_training_row_read(measurement, 0, &row);
+    ck_assert_str_eq(row.unknown, "interleaving");
+    ck_assert_uint_eq(row.scenarios->len, 3); /* 2, 4 and 8 pieces */
+    g_unlink(ini);
+    g_unlink(csv);
+    g_rmdir(folder);
+}
+END_TEST
+
 START_TEST(names_of_tables_mean_what_they_say)
 {
     ck_assert_str_eq(fab_training_preset("Llama 3.1 405b 24.09"), "llama-3-405b");
@@ -147,6 +176,9 @@ START_TEST(names_of_tables_mean_what_they_say)
     ck_assert_str_eq(fab_training_family("GPT-175B"), "megatron-7.5b");
     ck_assert_ptr_null(fab_training_family("BERT"));
     ck_assert_str_eq(fab_training_stack("NeMo / Megatron Bridge"), "nemo");
+    ck_assert_str_eq(fab_training_stack("torchtitan (FSDP2)"), "fsdp-flash2");
+    ck_assert_str_eq(fab_training_stack("Composer FSDP"), "fsdp");
+    ck_assert_str_eq(fab_training_family("BLOOM-14336x72"), "bloom-176b");
     ck_assert_ptr_null(fab_training_stack("HAI-LLM"));
     ck_assert_ptr_null(fab_training_stack(NULL));
     ck_assert_ptr_null(fab_training_machine("abacus"));
@@ -167,6 +199,7 @@ main(void)
     tcase_add_test(tests, layouts_are_put_in_their_order);
     tcase_add_test(tests, one_figure_of_a_run_is_scored_and_the_others_say_why_not);
     tcase_add_test(tests, what_a_row_leaves_open_becomes_several_readings);
+    tcase_add_test(tests, interleaving_is_open_where_the_ends_count_as_layers);
     tcase_add_test(tests, names_of_tables_mean_what_they_say);
     return run_tests(tests);
 }

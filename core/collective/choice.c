@@ -102,20 +102,25 @@ send_chunk(const FabMachineFacts *facts, const FabWishes *wishes)
 
 /*
  * Channels for each peer: halved while those of all peers do not fit, doubled while a part is above 32 chunks, halved
- * again while it is below an eighth of a chunk (NCCL's src/enqueue.cc).
+ * again while it is below an eighth of a chunk. Over several nodes a part is a chunk at most, and half of one at least
+ * from 2.20 on; releases before that begin with all channels (NCCL's src/enqueue.cc, tags v2.18.3-1 to v2.30.3-1).
  */
 static uint32_t
 channels_per_peer(const FabMachineFacts *facts, const FabWishes *wishes, uint64_t part)
 {
     uint32_t all = power_of_two_up(most_channels(facts, wishes));
     uint32_t most = MIN(power_of_two_up(facts->p2p_per_peer), all), channels = most;
-    uint64_t chunk = send_chunk(facts, wishes);
+    uint64_t chunk = send_chunk(facts, wishes), large = chunk * 32, small = chunk / 8;
 
-    while (channels > 1 && channels * facts->ranks > all)
+    if (facts->nodes > 1) {
+        large = chunk;
+        small = facts->nccl < 2020 ? small : chunk / 2;
+    }
+    while (channels > 1 && channels * facts->ranks > all && (facts->nodes <= 1 || facts->nccl >= 2020))
         channels /= 2;
-    while (channels < most && part / channels > chunk * 32)
+    while (channels < most && part / channels > large)
         channels *= 2;
-    while (channels > 1 && part / channels < chunk / 8)
+    while (channels > 1 && part / channels < small)
         channels /= 2;
     return channels;
 }

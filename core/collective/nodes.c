@@ -224,6 +224,29 @@ set_nvls(FabMachineFacts *facts, uint32_t heads, double nic)
         facts->nvls_channels = facts->nodes > 2 && facts->local <= 8 ? 24 : 32;
 }
 
+/*
+ * Channels to a peer of another node. Up to 2.19 two; then as many as a GPU has NICs, and two while all ranks leave
+ * room for them; from 2.29 one for each 14 GB/s of its NICs, fewer while eight peers in each channel are not enough for
+ * all (NCCL's src/graph/paths.cc, tags v2.18.3-1 to v2.30.3-1).
+ */
+static uint32_t
+channels_to_node(const FabMachineFacts *facts, uint32_t nics, double nic)
+{
+    uint32_t channels = 2;
+
+    if (facts->nccl < 2020)
+        return channels;
+    if (facts->nccl < 2029) {
+        while (channels > 1 && channels * facts->ranks > facts->channels * 4)
+            channels /= 2;
+        return MAX(nics, channels);
+    }
+    channels = MAX(nics, (uint32_t)ceil(floor(nic) / 14));
+    while (channels > 1 && channels * ((facts->ranks + 7) / 8) > facts->channels)
+        channels /= 2;
+    return channels;
+}
+
 /* Whether two GPUs are in the same place of two nodes of one machine: what follows them is wired alike. */
 static bool
 are_alike(const FabTopology *topology, uint32_t a, uint32_t b)
@@ -243,7 +266,7 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
     g_autofree uint32_t *theirs = g_new(uint32_t, facts->local);
     g_autofree Offer *offers = g_new0(Offer, facts->nodes);
     double inside = INFINITY, nic = INFINITY;
-    uint32_t head_count = 0;
+    uint32_t head_count = 0, nics = 1;
 
     for (uint32_t n = 0; n < facts->nodes; n++) {
         uint32_t first = n * facts->local, alike = 0, others;
@@ -284,7 +307,8 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
     set_trees(facts, inside);
     if (facts->in_switch)
         set_nvls(facts, head_count, nic);
-    facts->p2p_per_peer = 2;
+    fab_router_nics(router, gpus[heads[0]], &nics);
+    facts->p2p_per_peer = channels_to_node(facts, nics, nic);
     return true;
 }
 

@@ -31,9 +31,13 @@ static const Pattern presets[] = {
     { "^gpt-2b$", "megatron-2b" },
     { "^gpt-4b$", "megatron-4b" },
     { "^gpt-8b$", "megatron-8b" },
+    { "^internlm-7b$", "internlm-7b" },
+    { "^llama 1b of nanotron$", "nanotron-1b" },
+    { "^tinyllama", "tinyllama-1.1b" },
 };
 
 static const Pattern families[] = {
+    { "^bloom", "bloom-176b" },
     { "^mpt-", "mpt-7b" },
     { "^gpt", "megatron-7.5b" },
 };
@@ -42,7 +46,8 @@ static const Pattern stacks[] = {
     { "megatron-deepspeed", "megatron-deepspeed" },
     { "megatron-core|nemo|megatron bridge|dgx cloud", "nemo" },
     { "megatron-lm", "megatron" },
-    { "^pytorch fsdp$", "fsdp-flash2" }, /* IBM's fms-fsdp: FlashAttention-2 */
+    /* IBM's fms-fsdp, FSDP2, and what says so: FlashAttention-2 */
+    { "^pytorch fsdp$|torchtitan|flashattention-2", "fsdp-flash2" },
     { "fsdp", "fsdp" },
 };
 

@@ -353,17 +353,19 @@ choose_micro(Reader *reader, Choice *choice)
 static void
 choose_chunks(Reader *reader, Choice *choice)
 {
-    uint32_t stated = schedule_count(reader, "vp"), each;
+    uint32_t stated = schedule_count(reader, "vp"), each, ends;
 
     choice_init(choice, "parallel.chunks", "interleaving");
     if (reader->pp == 1 || (stated == 0 && !schedule_has(reader, "interleaved") &&
                             cell(reader, FAB_TRAINING_SCHEDULE)[0] != '\0'))
         stated = 1;
-    if (stated > 0 || reader->layers % reader->pp != 0) {
+    /* Where stages cannot share the layers, embedding and logits may count as one each: needs_ends(). */
+    ends = reader->layers % reader->pp != 0 && schedule_has(reader, "interleaved") ? 2 : 0;
+    if (stated > 0 || (reader->layers + ends) % reader->pp != 0) {
         choose_count(choice, MAX(stated, 1));
         return;
     }
-    each = reader->layers / reader->pp;
+    each = (reader->layers + ends) / reader->pp;
     if (each % 3 == 0)
         choose_count(choice, 3);
     for (uint32_t v = 2; v <= MIN(each, 255); v++) {
