@@ -101,6 +101,7 @@ typedef struct {
     uint32_t stream_count, running;
     bool far; /* too many streams for a cache: memory is asked for beforehand */
     int64_t now, finish;
+    uint64_t instants; /* simulated; counted where invariants are checked */
     double copy_ps, wait_ps;
     FabRepeat *repeat; /* NULL: every slice is simulated */
     FabEngineReport *report;
