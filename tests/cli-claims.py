@@ -13,7 +13,7 @@ import sys
 import tempfile
 import unittest
 
-from program import DONE, NO, Case, fabricast
+from program import DONE, NO, Case, fabricast, takes_minutes
 
 SCENARIOS = os.path.abspath(sys.argv[2])
 PRICE = ("--set", "price.gpu_hour=2 USD/h", "--set", "price.date=2025-11", "--set", "price.source=a quote")
@@ -184,6 +184,7 @@ class Claims(Case):
         self.assertEqual(done.stderr, "")
         return done.returncode, done.stdout
 
+    @takes_minutes
     def test_the_claims_that_ship_are_judged_by_their_intervals(self):
         status, text = self.judge(*self.files(), "--json")
         claims = json.loads(text)["claims"]

@@ -9,6 +9,7 @@ import unittest
 
 PROGRAM = os.path.abspath(sys.argv[1])
 DONE, NO, INPUT, SYSTEM = 0, 1, 2, 3
+takes_minutes = unittest.skipIf("FAB_SANITIZED" in os.environ, "takes minutes with sanitizers; other builds run it")
 SANITIZERS = "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"
 DRAWING = "diagram", "--diagram", "report"
 UNWIND = "fast_unwind_on_malloc=0"
