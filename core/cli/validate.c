@@ -293,6 +293,22 @@ run_device(GPtrArray *measurements, const Options *options, FabOutput *output, G
     return fab_output_finish(output, error) ? FAB_EXIT_DONE : FAB_EXIT_SYSTEM;
 }
 
+static bool
+check_apart(const Options *options, GError **error)
+{
+    if (options->json + options->csv + options->table > 1) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s and %s exclude each other",
+                    options->json ? "--json" : "--csv", options->table ? "--interval-table" : "--csv");
+        return false;
+    }
+    if (options->leave_out && options->calibration != NULL) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --leave-one-out and --calibration exclude each "
+                    "other: the first fits constants of its own");
+        return false;
+    }
+    return true;
+}
+
 static int
 run(const FabCommand *command, int argc, char **argv, GError **error)
 {
@@ -329,19 +345,7 @@ run(const FabCommand *command, int argc, char **argv, GError **error)
 
     if (!fab_cli_parse(command, entries, &argc, &argv, error))
         return FAB_EXIT_DONE;
-    if (!check_most_ranks(&options, error))
-        return FAB_EXIT_INPUT;
-    if (options.json + options.csv + options.table > 1) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: %s and %s exclude each other",
-                    options.json ? "--json" : "--csv", options.table ? "--interval-table" : "--csv");
-        return FAB_EXIT_INPUT;
-    }
-    if (options.leave_out && options.calibration != NULL) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "command line: --leave-one-out and --calibration exclude each "
-                    "other: the first fits constants of its own");
-        return FAB_EXIT_INPUT;
-    }
-    if (!parse_bound(&options, error))
+    if (!check_most_ranks(&options, error) || !check_apart(&options, error) || !parse_bound(&options, error))
         return FAB_EXIT_INPUT;
     output = options.json || options.csv || options.table ? fab_output_new(options.path, error)
                                                           : fab_output_new_for_eyes(options.path, error);

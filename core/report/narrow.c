@@ -102,7 +102,7 @@ clear_line(gpointer data)
 typedef struct {
     GString *text;
     glong columns;
-} Page;
+} Writer;
 
 static void
 append_blanks(GString *out, glong count)
@@ -116,12 +116,12 @@ append_blanks(GString *out, glong count)
  * fit goes on below, behind `hang` blanks.
  */
 static void
-append_wrapped(Page *page, const Line *line, glong from, glong to, glong column, glong hang)
+append_wrapped(Writer *writer, const Line *line, glong from, glong to, glong column, glong hang)
 {
-    GString *out = page->text;
+    GString *out = writer->text;
 
     while (from < to) {
-        glong end = MIN(to, from + page->columns - column), word = next_letter(line, from), next;
+        glong end = MIN(to, from + writer->columns - column), word = next_letter(line, from), next;
         while (end < to && end > word && !is_blank(line, end))
             end--;
         if (end <= word) { /* one long word */
@@ -146,17 +146,17 @@ append_wrapped(Page *page, const Line *line, glong from, glong to, glong column,
 
 /* Goes on below its words; behind a short label, "# bound by  ", below what is said of it. */
 static void
-append_sentence(Page *page, const Line *line)
+append_sentence(Writer *writer, const Line *line)
 {
     glong first = next_letter(line, is_hash(line) ? 1 : 0), hang = first + 2;
 
-    for (glong i = first + 1; i + 2 < MIN(line->width, page->columns / 3); i++) {
+    for (glong i = first + 1; i + 2 < MIN(line->width, writer->columns / 3); i++) {
         if (is_blank(line, i) && is_blank(line, i + 1)) {
-            hang = MIN(next_letter(line, i), page->columns / 3);
+            hang = MIN(next_letter(line, i), writer->columns / 3);
             break;
         }
     }
-    append_wrapped(page, line, 0, line->width, 0, hang);
+    append_wrapped(writer, line, 0, line->width, 0, hang);
 }
 
 static void
@@ -241,20 +241,20 @@ part_end(const Table *table, glong from, glong room)
 }
 
 static void
-append_part(Page *page, const Line *line, glong from, glong to, glong indent)
+append_part(Writer *writer, const Line *line, glong from, glong to, glong indent)
 {
     glong first = next_letter(line, from), last = MIN(to, line->width);
 
     if (first >= last)
         return;
     if (from == 0) {
-        append_wrapped(page, line, 0, last, 0, indent);
+        append_wrapped(writer, line, 0, last, 0, indent);
         return;
     }
-    append_blanks(page->text, indent + first - from);
+    append_blanks(writer->text, indent + first - from);
     if (is_hash(line))
-        page->text->str[(glong)page->text->len - indent - first + from] = '#';
-    append_wrapped(page, line, first, last, indent + first - from, indent + 2);
+        writer->text->str[(glong)writer->text->len - indent - first + from] = '#';
+    append_wrapped(writer, line, first, last, indent + first - from, indent + 2);
 }
 
 /* Columns that are printed side by side. */
@@ -281,7 +281,7 @@ cut(const Table *table, glong columns, glong indent)
 
 /* Heads part by part, as they name what is below one another; rows one after the other. */
 static void
-append_parts(Page *page, const Table *table)
+append_parts(Writer *writer, const Table *table)
 {
     g_autoptr(GArray) parts = NULL;
     glong indent = 2 * FURTHER;
@@ -289,38 +289,38 @@ append_parts(Page *page, const Table *table)
     for (guint i = table->heads; i < table->count; i++)
         indent = MIN(indent, next_letter(&table->lines[i], is_hash(&table->lines[i]) ? 1 : 0));
     indent += FURTHER;
-    parts = cut(table, page->columns, indent);
+    parts = cut(table, writer->columns, indent);
     for (guint p = 0; p < parts->len; p++) {
         const Part *part = &g_array_index(parts, Part, p);
         for (guint i = 0; i < table->heads; i++)
-            append_part(page, &table->lines[i], part->from, part->end, indent);
+            append_part(writer, &table->lines[i], part->from, part->end, indent);
     }
     for (guint i = table->heads; i < table->count; i++) {
         for (guint p = 0; p < parts->len; p++) {
             const Part *part = &g_array_index(parts, Part, p);
-            append_part(page, &table->lines[i], part->from, part->end, indent);
+            append_part(writer, &table->lines[i], part->from, part->end, indent);
         }
     }
 }
 
 static void
-append_table(Page *page, Table *table)
+append_table(Writer *writer, Table *table)
 {
     glong text;
 
     table_fill(table);
-    if (table->width <= page->columns) {
+    if (table->width <= writer->columns) {
         for (guint i = 0; i < table->count; i++)
-            append_as_written(page->text, &table->lines[i]);
+            append_as_written(writer->text, &table->lines[i]);
         g_free(table->filled);
         return;
     }
     table_squeeze(table);
-    text = text_column(table, page->columns);
-    if (table->width > page->columns && text == table->width)
-        append_parts(page, table);
-    for (guint i = 0; i < table->count && (table->width <= page->columns || text < table->width); i++)
-        append_wrapped(page, &table->lines[i], 0, table->lines[i].width, 0, text);
+    text = text_column(table, writer->columns);
+    if (table->width > writer->columns && text == table->width)
+        append_parts(writer, table);
+    for (guint i = 0; i < table->count && (table->width <= writer->columns || text < table->width); i++)
+        append_wrapped(writer, &table->lines[i], 0, table->lines[i].width, 0, text);
     g_free(table->filled);
 }
 
@@ -354,11 +354,11 @@ char *
 fab_narrow(const char *text, gsize length, guint columns)
 {
     g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(Line));
-    Page page = { g_string_new(NULL), (glong)MAX(columns, LEAST_COLUMNS) };
+    Writer writer = { g_string_new(NULL), (glong)MAX(columns, LEAST_COLUMNS) };
     const char *end = text + length;
 
     if (!g_utf8_validate_len(text, length, NULL))
-        return g_string_free(g_string_append_len(page.text, text, (gssize)length), FALSE);
+        return g_string_free(g_string_append_len(writer.text, text, (gssize)length), FALSE);
     g_array_set_clear_func(lines, clear_line);
     for (const char *at = text; at < end;) {
         const char *stop = memchr(at, '\n', (gsize)(end - at));
@@ -370,14 +370,14 @@ fab_narrow(const char *text, gsize length, guint columns)
         Table table = { .lines = line };
         guint count = table.count = line->kind != SENTENCE ? table_lines(lines, i, &table.heads) : 0;
         if (count > 0)
-            append_table(&page, &table);
-        else if (line->width > page.columns)
-            append_sentence(&page, line);
+            append_table(&writer, &table);
+        else if (line->width > writer.columns)
+            append_sentence(&writer, line);
         else
-            append_as_written(page.text, line);
+            append_as_written(writer.text, line);
         i += MAX(count, 1);
     }
     if (length > 0 && end[-1] != '\n')
-        g_string_truncate(page.text, page.text->len - 1);
-    return g_string_free(page.text, FALSE);
+        g_string_truncate(writer.text, writer.text->len - 1);
+    return g_string_free(writer.text, FALSE);
 }
