@@ -155,7 +155,8 @@ END_TEST
 START_TEST(bounds_and_sizes_are_read)
 {
     FabNcclSettings settings = settings_of("NCCL_MIN_NCHANNELS=4 NCCL_MAX_NCHANNELS=8 NCCL_MIN_CTAS=2 NCCL_MAX_CTAS=16 "
-                                           "NCCL_NTHREADS=256 NCCL_BUFFSIZE=1M NCCL_SHM_DISABLE=1 NCCL_PAT_ENABLE=1");
+                                           "NCCL_NTHREADS=256 NCCL_BUFFSIZE=1M NCCL_SHM_DISABLE=1 NCCL_PAT_ENABLE=1 "
+                                           "NCCL_NVLS_CHUNKSIZE=524288 NCCL_NVLSTREE_MAX_CHUNKSIZE=256K");
 
     ck_assert_uint_eq(settings.min_channels, 4);
     ck_assert_uint_eq(settings.max_channels, 8);
@@ -163,6 +164,8 @@ START_TEST(bounds_and_sizes_are_read)
     ck_assert_uint_eq(settings.max_ctas, 16);
     ck_assert_uint_eq(settings.threads, 256);
     ck_assert_uint_eq(settings.buffer_bytes, 1 << 20);
+    ck_assert_uint_eq(settings.nvls_bytes, 512 << 10);
+    ck_assert_uint_eq(settings.nvls_tree_bytes, 256 << 10);
     ck_assert(settings.no_shm && settings.pat);
 }
 END_TEST
@@ -188,6 +191,9 @@ static const struct {
     { "NCCL_NTHREADS=1024", "[collective] NCCL_NTHREADS" },
     { "NCCL_BUFFSIZE=1", "NCCL_BUFFSIZE: \"1\" is no size of a buffer, must be from 32 KiB" },
     { "NCCL_BUFFSIZE=much", "[collective] NCCL_BUFFSIZE" },
+    { "NCCL_NVLS_CHUNKSIZE=100", "NCCL_NVLS_CHUNKSIZE: \"100\" is no size of a buffer, must be from 1 KiB to 16 MiB" },
+    { "NCCL_NVLSTREE_MAX_CHUNKSIZE=1G", "[collective] NCCL_NVLSTREE_MAX_CHUNKSIZE" },
+    { "NCCL_NVLS_CHUNKSIZE=64K chunk=64K", "NCCL_NVLS_CHUNKSIZE: 64K is given beside chunk=64K" },
     { "NCCL_ALGOS=Ring", "did you mean NCCL_ALGO?" },
     { "NCCL_ALGO=Ring algorithm=ring", "NCCL_ALGO: Ring is given beside algorithm=ring" },
     { "NCCL_PROTO=LL protocol=ll", "NCCL_PROTO: LL is given beside protocol=ll" },
@@ -378,6 +384,17 @@ START_TEST(small_buffers_and_few_threads_cost_time)
 }
 END_TEST
 
+/* 64 loops of 24 channels and 8 ranks: 1.5 GiB in chunks of 128 KiB, 6 GiB in chunks of 512 KiB. */
+START_TEST(a_longer_chunk_of_nvls_keeps_short_ones_up_to_larger_calls)
+{
+    const char *longer[] = { "sizes=1G NCCL_NVLS_CHUNKSIZE=512K", "sizes=4G NCCL_NVLS_CHUNKSIZE=512K" };
+
+    ck_assert_double_eq(time_of("dgx-b200", longer[0]), time_of("dgx-b200", "sizes=1G"));
+    ck_assert_double_gt(time_of("dgx-b200", longer[1]), 1.02 * time_of("dgx-b200", "sizes=4G"));
+    ck_assert_double_eq(time_of("dgx-b200", longer[1]), time_of("dgx-b200", "sizes=4G NCCL_NVLS_CHUNKSIZE=64K"));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -395,5 +412,6 @@ main(void)
     tcase_add_test(tests, a_graph_file_that_does_not_fit_is_refused);
     tcase_add_test(tests, staging_is_slower_than_a_bridge_and_shared_memory_can_be_missing);
     tcase_add_test(tests, small_buffers_and_few_threads_cost_time);
+    tcase_add_test(tests, a_longer_chunk_of_nvls_keeps_short_ones_up_to_larger_calls);
     return run_tests(tests);
 }

@@ -246,12 +246,23 @@ choose_channels(const FabMachineFacts *facts, FabCollective collective, uint64_t
 
 /* ------------------------------------------------------------------ chunks and slices */
 
-/* NVLS halves its chunk while the call fills too few loops (NCCL's src/enqueue.cc). */
 static uint64_t
-nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
+longest_nvls(const FabWishes *wishes)
+{
+    return wishes->nvls_bytes > 0 ? wishes->nvls_bytes : 128 * KIB;
+}
+
+/*
+ * NVLS shortens its chunk while the call fills too few loops (NCCL's src/enqueue.cc). A longer chunk that was asked for
+ * thus keeps chunks of 64 KiB up to larger calls: until they fill 64 loops of it. Above, it is taken for no faster than
+ * 128 KiB: 8 GiB on B200 with 512 KiB run at 480 GB/s (stas00-p6b200x8-allreduce), on B300 with 128 KiB at 478
+ * (ebpf-b300x8-allreduce-default).
+ */
+static uint64_t
+nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels, const FabWishes *wishes)
 {
     uint64_t loop = (uint64_t)channels * MIN(facts->ranks, 32);
-    uint64_t chunk = 128 * KIB;
+    uint64_t chunk = longest_nvls(wishes);
 
     if (size < 64 * loop * chunk && chunk > 64 * KIB)
         chunk = 64 * KIB;
@@ -259,7 +270,7 @@ nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
         chunk = 32 * KIB;
     if (size < 2 * loop * chunk && chunk > 16 * KIB)
         chunk = 16 * KIB;
-    return chunk;
+    return MIN(chunk, 128 * KIB);
 }
 
 /*
@@ -267,15 +278,18 @@ nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
  * src/enqueue.cc).
  */
 static uint64_t
-nvls_tree_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels)
+nvls_tree_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels, const FabWishes *wishes)
 {
+    static const uint64_t loops[] = { 32, 16, 4, 1 }, shorter[] = { 256 * KIB, 128 * KIB, 64 * KIB, 32 * KIB };
     uint64_t loop = (uint64_t)channels * MIN(facts->local, 32);
-    uint64_t chunk = facts->nodes >= 4 ? 64 * KIB : 128 * KIB;
+    uint64_t chunk = facts->nodes >= 4 ? 64 * KIB : longest_nvls(wishes);
 
-    if (size < 4 * loop * chunk && chunk > 64 * KIB)
-        chunk = 64 * KIB;
-    if (size < loop * chunk && chunk > 32 * KIB)
-        chunk = 32 * KIB;
+    if (wishes->nvls_tree_bytes > 0)
+        chunk = MIN(wishes->nvls_tree_bytes, longest_nvls(wishes));
+    for (size_t i = 0; i < G_N_ELEMENTS(loops); i++) {
+        if (size < loops[i] * loop * chunk && chunk > shorter[i])
+            chunk = shorter[i];
+    }
     return chunk;
 }
 
@@ -367,7 +381,8 @@ choose_chunks(const FabMachineFacts *facts, FabCollective collective, uint64_t s
 {
     if (plan->algorithm->in_switch) {
         plan->chunk_bytes = plan->slice_bytes =
-            facts->nodes > 1 ? nvls_tree_chunk(facts, size, plan->channels) : nvls_chunk(facts, size, plan->channels);
+            facts->nodes > 1 ? nvls_tree_chunk(facts, size, plan->channels, wishes)
+                             : nvls_chunk(facts, size, plan->channels, wishes);
         plan->slots = FIFO_SLOTS;
     } else if (plan->protocol == FAB_PROTOCOL_LL) {
         plan->chunk_bytes = LL_STEP;

@@ -92,6 +92,7 @@ typedef struct {
     uint32_t min_ctas, max_ctas;         /* bounds of NCCL_*_CTAS: NVLS too */
     uint32_t threads;                    /* of a CTA, where nothing makes them fewer */
     uint64_t buffer_bytes;               /* of a Simple FIFO of 8 slots */
+    uint64_t nvls_bytes, nvls_tree_bytes; /* longest chunks of NVLS and NVLSTree */
 } FabWishes;
 
 /* Algorithms of NCCL's cost table by our names, in its order; NULL-terminated. Its tree is our chain in one node. */

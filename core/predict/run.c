@@ -137,6 +137,8 @@ resolve_wishes(FabRun *run, GError **error)
         .max_ctas = scenario->settings.max_ctas,
         .threads = scenario->settings.threads,
         .buffer_bytes = scenario->settings.buffer_bytes,
+        .nvls_bytes = scenario->settings.nvls_bytes,
+        .nvls_tree_bytes = scenario->settings.nvls_tree_bytes,
     };
     return is_auto(scenario->protocol) ||
            index_of(scenario, "protocol", scenario->protocol, fab_protocol_names, &run->wishes.protocol, error);

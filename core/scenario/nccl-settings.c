@@ -9,7 +9,7 @@ const char *const fab_nccl_setting_keys[] = {
     "NCCL_ALGO",         "NCCL_PROTO",         "NCCL_MIN_NCHANNELS", "NCCL_MAX_NCHANNELS", "NCCL_MIN_CTAS",
     "NCCL_MAX_CTAS",     "NCCL_P2P_DISABLE",   "NCCL_P2P_LEVEL",     "NCCL_SHM_DISABLE",   "NCCL_NVLS_ENABLE",
     "NCCL_PAT_ENABLE",   "NCCL_COLLNET_ENABLE", "NCCL_NTHREADS",      "NCCL_BUFFSIZE",      "NCCL_GRAPH_FILE",
-    "NCCL_IB_QPS_PER_CONNECTION", NULL,
+    "NCCL_IB_QPS_PER_CONNECTION", "NCCL_NVLS_CHUNKSIZE", "NCCL_NVLSTREE_MAX_CHUNKSIZE", NULL,
 };
 
 const char *const fab_nccl_algorithm_names[] = { "Tree",     "Ring", "CollNetDirect", "CollNetChain", "NVLS",
@@ -31,6 +31,8 @@ enum {
 };
 #define BIT(i) (1u << (i))
 #define MOST_BUFFER (UINT64_C(1) << 32)
+#define LEAST_CHUNK (UINT64_C(1) << 10)
+#define MOST_CHUNK (UINT64_C(1) << 24)
 
 /* One list, such as NCCL_ALGO, while it is read. */
 typedef struct {
@@ -259,28 +261,42 @@ read_switches(FabKeyfile *file, const char *group, FabNcclSettings *settings, GE
     return true;
 }
 
+/* A size such as 512K; 0 stays where nothing is given. */
+static bool
+read_bytes(FabKeyfile *file, const char *group, const char *key, uint64_t least, uint64_t most, uint64_t *bytes,
+           GError **error)
+{
+    const char *text = value_of(file, group, key);
+
+    if (text == NULL)
+        return true;
+    if (!fab_parse_bytes(text, bytes, error)) {
+        fab_keyfile_prefix_error(file, group, key, error);
+        return false;
+    }
+    if (*bytes < least || *bytes > most) {
+        g_autofree char *from = fab_format_bytes(least), *to = fab_format_bytes(most);
+        return refuse(file, group, key,
+                      g_strdup_printf("\"%.60s\" is no size of a buffer, must be from %s to %s", text, from, to),
+                      error);
+    }
+    return true;
+}
+
 /* NCCL takes whole warps from 64 threads on; more than 512 are 512. */
 static bool
 read_kernel(FabKeyfile *file, const char *group, FabNcclSettings *settings, GError **error)
 {
-    const char *key = "NCCL_BUFFSIZE", *text = value_of(file, group, key);
-
     if (!read_number(file, group, "NCCL_NTHREADS", 2 * WARP, MOST_THREADS, &settings->threads, error))
         return false;
     if (settings->threads % WARP != 0)
         return refuse(file, group, "NCCL_NTHREADS",
                       g_strdup_printf("%u threads are no whole warps, must be a multiple of %d", settings->threads,
                                       WARP), error);
-    if (text == NULL)
-        return true;
-    if (!fab_parse_bytes(text, &settings->buffer_bytes, error)) {
-        fab_keyfile_prefix_error(file, group, key, error);
-        return false;
-    }
-    if (settings->buffer_bytes < 32768 || settings->buffer_bytes > MOST_BUFFER)
-        return refuse(file, group, key,
-                      g_strdup_printf("\"%.60s\" is no size of a buffer, must be from 32 KiB to 4 GiB", text), error);
-    return true;
+    return read_bytes(file, group, "NCCL_BUFFSIZE", 32768, MOST_BUFFER, &settings->buffer_bytes, error) &&
+           read_bytes(file, group, "NCCL_NVLS_CHUNKSIZE", LEAST_CHUNK, MOST_CHUNK, &settings->nvls_bytes, error) &&
+           read_bytes(file, group, "NCCL_NVLSTREE_MAX_CHUNKSIZE", LEAST_CHUNK, MOST_CHUNK, &settings->nvls_tree_bytes,
+                      error);
 }
 
 /* A file may lie beside the scenario that names it. */
@@ -311,7 +327,8 @@ check_conflicts(FabKeyfile *file, const char *group, GError **error)
         { "NCCL_MIN_CTAS", "channels", "" },      { "NCCL_MAX_CTAS", "channels", "" },
         { "NCCL_P2P_LEVEL", "peer", "auto" },     { "NCCL_P2P_DISABLE", "peer", "auto" },
         { "NCCL_P2P_LEVEL", "nvlink", "on" },     { "NCCL_P2P_DISABLE", "nvlink", "on" },
-        { "NCCL_BUFFSIZE", "chunk", "" },
+        { "NCCL_BUFFSIZE", "chunk", "" },         { "NCCL_NVLS_CHUNKSIZE", "chunk", "" },
+        { "NCCL_NVLSTREE_MAX_CHUNKSIZE", "chunk", "" },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {

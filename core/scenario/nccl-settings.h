@@ -28,6 +28,8 @@ typedef struct {
     uint32_t queue_pairs;       /* of a connection between nodes, NCCL_IB_QPS_PER_CONNECTION; 0: not given, one */
     uint32_t threads;           /* 0: the protocol's */
     uint64_t buffer_bytes;      /* of a Simple FIFO; 0: 4 MiB */
+    uint64_t nvls_bytes;        /* longest chunk of NVLS; 0: 128 KiB */
+    uint64_t nvls_tree_bytes;   /* longest chunk of NVLSTree; 0: that of NVLS, 64 KiB from four nodes on */
     char *graph_file;           /* XML of NCCL_GRAPH_DUMP_FILE, found beside the scenario; owned; NULL: not given */
     const char *peer;           /* a value of [collective] peer, static; NULL: not given */
     bool no_nvlink;             /* with `peer`: NVLink is beyond that level too */
