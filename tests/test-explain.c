@@ -293,6 +293,29 @@ START_TEST(stages_of_a_pipeline_wait_for_each_other)
 }
 END_TEST
 
+/* One sequence of GPT-2 is little to compute, and every layer is added up through host memory. */
+START_TEST(a_step_that_an_exchange_binds_names_what_binds_that)
+{
+    g_autoptr(FabScenario) shared = test_scenario((const char *const[]) {
+        "topology.name=epyc4-4090", "parallel.tp=4", "model.preset=gpt-2",
+        "training.micro_batch=1", "training.global_batch=1", "training.precision=fp16", NULL });
+    g_autoptr(FabScenario) slow = test_scenario((const char *const[]) {
+        "topology.name=dgx-h100", "parallel.tp=2", "model.preset=llama-3-8b", "training.global_batch=16",
+        "fault slow.kind=slow-gpu", "fault slow.at=GPU 3", "fault slow.factor=1.3", NULL });
+    g_autoptr(FabOutcome) outcome = fab_outcome_new(shared, NULL, NULL, NULL, NULL);
+    g_autoptr(FabOutcome) faulty = fab_outcome_new(slow, NULL, NULL, NULL, NULL);
+    g_autoptr(FabTrainingStep) step = fab_training_step_new(slow, NULL, NULL, NULL);
+    const FabOutcomeRow *row = outcome->rows->pdata[0], *products = faulty->rows->pdata[0];
+
+    ck_assert_str_eq(row->binding, "tensor_parallel");
+    ck_assert_str_eq(row->over, "the GPUs' way to host memory");
+    ck_assert_str_eq(products->binding, "matrix");
+    ck_assert_ptr_null(products->over);
+    ck_assert_ptr_null(strchr(faulty->interval, ':')); /* it is part of sentences that have one */
+    ck_assert_double_eq(step->bubble_share, 0);
+}
+END_TEST
+
 START_TEST(what_does_not_run_is_not_explained)
 {
     static const char *const sets[] = { "topology.name=dgx-h10", "operation=all_reduce", NULL };
@@ -322,6 +345,7 @@ main(void)
     tcase_add_test(tests, products_bind_the_passes_of_a_gpu_that_is_alone);
     tcase_add_test(tests, tensors_wait_for_the_link_between_the_gpus);
     tcase_add_test(tests, stages_of_a_pipeline_wait_for_each_other);
+    tcase_add_test(tests, a_step_that_an_exchange_binds_names_what_binds_that);
     tcase_add_test(tests, what_does_not_run_is_not_explained);
     return run_tests(tests);
 }

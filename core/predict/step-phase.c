@@ -86,6 +86,18 @@ bind_collective(const Builder *builder, FabPhase *phase, FabTimePart part, doubl
     fab_phase_bind(phase, what, label != NULL ? by : NULL, seconds);
 }
 
+const char *
+fab_step_part_link(const FabTrainingStep *step, const FabTopology *topology, const FabGroupTimes *times,
+                   FabTimePart part)
+{
+    const Builder builder = { .step = step, .topology = topology, .times = times };
+    const char *by = collectives[part] != NULL ? binding_of(&builder, part) : NULL;
+
+    if (by == NULL || strcmp(by, FAB_BOUND_BY_ADAPTERS) == 0)
+        return by;
+    return label_of(topology, by);
+}
+
 static void
 bind_part(const Builder *builder, FabPhase *phase, FabTimePart part, double seconds)
 {

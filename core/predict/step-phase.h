@@ -13,6 +13,13 @@
  */
 GPtrArray *fab_step_phases(const FabTrainingStep *step, const FabTopology *topology, const FabGroupTimes *times);
 
+/*
+ * What binds the exchange that a part is: a link, limit or "network adapters". NULL: the part is none, or what binds it
+ * has no place, as latency. Borrowed from topology and times.
+ */
+const char *fab_step_part_link(const FabTrainingStep *step, const FabTopology *topology, const FabGroupTimes *times,
+                               FabTimePart part);
+
 /* The same of a further token of an answer, which is one phase. */
 GPtrArray *fab_token_phases(const FabInference *inference);
 

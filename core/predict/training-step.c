@@ -80,6 +80,13 @@ run_pipeline(FabTrainingStep *step, const FabPassParts *passes, double hop_s, Fa
     return step->pipeline != NULL;
 }
 
+/* Passes are rounded to picoseconds, which leaves a stage that never waits something that is no wait. */
+static double
+wait_of(double length, double busy)
+{
+    return length - busy > 1e-9 * length ? length - busy : 0;
+}
+
 /* Parts of the stage that is busiest, and what it waits. */
 static void
 account_pipeline(FabTrainingStep *step, const FabPassParts *passes)
@@ -106,7 +113,7 @@ account_pipeline(FabTrainingStep *step, const FabPassParts *passes)
             step->forward[i] += micros * pass->forward[i];
         }
     }
-    step->parts[FAB_TIME_BUBBLE] = fmax(length - most, 0);
+    step->parts[FAB_TIME_BUBBLE] = wait_of(length, most);
     step->bubble_share = length > 0 ? step->parts[FAB_TIME_BUBBLE] / length : 0;
 }
 
@@ -250,7 +257,7 @@ set_interval(FabTrainingStep *step, bool faults)
         rule++;
     step->low = step->seconds / (1 + rules[rule].share);
     step->high = step->seconds * (1 + rules[rule].share);
-    step->reason = faults ? "the range of whole machines: no step with such a fault was ever measured"
+    step->reason = faults ? "the range of whole machines, as no step with such a fault was ever measured"
                           : rules[rule].reason;
 }
 
@@ -309,7 +316,7 @@ account_states(FabTrainingStep *step, const FabStepTimeline *timeline)
         memcpy(step->parts, parts, sizeof parts);
         memcpy(step->forward, forward, sizeof forward);
     }
-    step->parts[FAB_TIME_BUBBLE] = fmax(length - most, 0);
+    step->parts[FAB_TIME_BUBBLE] = wait_of(length, most);
     step->bubble_share = length > 0 ? step->parts[FAB_TIME_BUBBLE] / length : 0;
 }
 
@@ -485,10 +492,8 @@ fab_training_step_new(const FabScenario *scenario, const FabTopology *topology, 
         own = fab_group_times_new(topology, scenario->training->nic_rate);
         times = own;
     }
-    return predict(step, scenario, topology, times, error) &&
-                   add_goodput(step, scenario, topology, error)
-               ? g_steal_pointer(&step)
-               : NULL;
+    return predict(step, scenario, topology, times, error) && add_goodput(step, scenario, topology, error)
+               ? g_steal_pointer(&step) : NULL;
 }
 
 /* ------------------------------------------------------------------ what faults cost */

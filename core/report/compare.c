@@ -127,7 +127,8 @@ print_bindings(const FabComparison *comparison, guint number, FILE *out)
             end = next;
         }
         g_autofree char *from = fab_format_bytes(row->size_bytes), *to = fab_format_bytes(end->size_bytes);
-        fprintf(out, "# %s bound by %s, %s %% of the time", label(number, name), end->binding,
+        fprintf(out, "# %s bound by %s%s%s, %s %% of the time", label(number, name), end->binding,
+                end->over != NULL ? " over " : "", end->over != NULL ? end->over : "",
                 fab_stream_fixed(100 * end->binding_share, 0, share));
         if (!fab_outcome_counts_tokens(outcome->kind) && outcome->kind != FAB_SCENARIO_TRACE)
             fprintf(out, i == last ? ", %s" : ", %s to %s", from, to);
@@ -304,6 +305,7 @@ json_row(const FabComparison *comparison, guint number, uint64_t size, FILE *out
     list_figures(comparison, number, size, figures);
     fputs("        {", out);
     fab_stream_json_member(out, "binding", row->binding, ", ");
+    fab_stream_json_member(out, "binding_over", row->over, ", ");
     fab_stream_json_member(out, "kind", row->kind, ", ");
     fab_stream_json_member(out, "verdict", verdict_of(comparison, number, size), ", ");
     for (int i = 0; i < FIGURES; i++)

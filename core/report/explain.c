@@ -178,8 +178,9 @@ print_row(const FabExplanation *explanation, guint i, FILE *out)
                             : g_strdup(explanation->outcome->kind == FAB_SCENARIO_TRACE ? "trace" : "step");
     Number share;
 
-    fprintf(out, "%s: %s, bound by %s, %s %% of the time\n", size, time,
-            row->binding != NULL ? row->binding : "nothing", fab_stream_fixed(100 * row->binding_share, 0, share));
+    fprintf(out, "%s: %s, bound by %s%s%s, %s %% of the time\n", size, time,
+            row->binding != NULL ? row->binding : "nothing", row->over != NULL ? " over " : "",
+            row->over != NULL ? row->over : "", fab_stream_fixed(100 * row->binding_share, 0, share));
     if (explanation->paths != NULL)
         print_path(&explanation->paths[i], row->seconds, out);
     if (phases != NULL)

@@ -1,6 +1,7 @@
 #include "study/outcome.h"
 
 #include "predict/inference.h"
+#include "predict/step-phase.h"
 #include "topology/machine.h"
 
 static FabOutcomeRow *
@@ -18,6 +19,7 @@ row_free(void *pointer)
     FabOutcomeRow *row = pointer;
 
     g_free(row->binding);
+    g_free(row->over);
     g_free(row->kind);
     g_free(row);
 }
@@ -141,7 +143,7 @@ take_result(FabOutcome *outcome, const FabResult *result, const FabTopology *top
 }
 
 static void
-take_step(FabOutcome *outcome, const FabTrainingStep *step)
+take_step(FabOutcome *outcome, const FabTrainingStep *step, const FabTopology *topology, const FabGroupTimes *times)
 {
     const FabFootprint *footprint = step->footprint;
     const FabMemory *memory = footprint->memory;
@@ -153,7 +155,7 @@ take_step(FabOutcome *outcome, const FabTrainingStep *step)
                                                                                      : "a model");
     outcome->gpus = training->gpus;
     outcome->machines = training->nodes;
-    outcome->interval = g_strdup_printf("rule of thumb of training steps: %s", step->reason);
+    outcome->interval = g_strdup_printf("a rule of thumb for training steps (%s)", step->reason);
     outcome->guessed = !step->fitted;
     outcome->goodput = step->goodput != NULL ? step->goodput->spent[FAB_SPENT_WORK] : 0;
     outcome->memory_bytes = (double)memory->stages[memory->fullest].total;
@@ -166,6 +168,7 @@ take_step(FabOutcome *outcome, const FabTrainingStep *step)
     row->high_s = step->high;
     row->work = (double)training->global_batch * training->sequence;
     row->binding = g_strdup(fab_time_part_names[longest]);
+    row->over = g_strdup(fab_step_part_link(step, topology, times, longest));
     row->binding_share = step->parts[longest] / step->seconds;
 }
 
@@ -208,9 +211,10 @@ execute(FabOutcome *outcome, const FabScenario *scenario, const FabTopology *top
         GError **error)
 {
     if (scenario->kind == FAB_SCENARIO_TRAINING) {
-        g_autoptr(FabTrainingStep) step = fab_training_step_new(scenario, topology, NULL, error);
+        g_autoptr(FabGroupTimes) times = fab_group_times_new(topology, scenario->training->nic_rate);
+        g_autoptr(FabTrainingStep) step = fab_training_step_new(scenario, topology, times, error);
         if (step != NULL)
-            take_step(outcome, step);
+            take_step(outcome, step, topology, times);
         return step != NULL;
     }
     if (scenario->kind == FAB_SCENARIO_INFERENCE) {

@@ -16,6 +16,7 @@ typedef struct {
     double work;               /* done in that time: bytes, or tokens of a training step */
     double algbw, busbw;       /* B/s; 0: a training step, or not defined */
     char *binding;             /* what limits: a resource, "latency"; of a step the part that is longest */
+    char *over;                /* of a step that an exchange binds: what binds that, a link; else NULL */
     double binding_share;      /* of the time that it is busy, 0..1 */
     char *kind;                /* as in FabResultRow; or NULL */
 } FabOutcomeRow;
