@@ -83,6 +83,21 @@ tree_step(const FabProgram *program, const FabStream *stream, uint64_t index, Fa
     return true;
 }
 
+/* Each rank but the root has the two edges to its parent. */
+static bool
+tree_joins(const FabProgram *program, uint32_t connection, uint32_t *from, uint32_t *to)
+{
+    const Tree *tree = program->data;
+    uint32_t child = connection / DIRECTIONS % tree->ranks, channel = connection / DIRECTIONS / tree->ranks;
+    int32_t parent = tree->nodes[(size_t)(channel % tree->trees) * tree->ranks + child].parent;
+
+    if (parent == FAB_TREE_NONE)
+        return false;
+    *from = connection % DIRECTIONS == UP ? child : (uint32_t)parent;
+    *to = connection % DIRECTIONS == UP ? (uint32_t)parent : child;
+    return true;
+}
+
 FabProgram *
 fab_tree_program(const FabCollectiveSpec *spec, const char *algorithm, FabTreeNode *nodes, uint32_t trees,
                  GError **error)
@@ -102,6 +117,7 @@ fab_tree_program(const FabCollectiveSpec *spec, const char *algorithm, FabTreeNo
     tree->shares = fab_emit_shares(spec, spec->size, 1, tree->chunk);
     program = fab_emit_program(spec, algorithm, DIRECTIONS * spec->channels * spec->ranks, tree, tree_free);
     program->step = tree_step;
+    program->joins = tree_joins;
     program->roles = DIRECTIONS;
     /* NCCL gives half of the threads to each direction with its Simple protocol. */
     program->role_share[UP] = program->role_share[DOWN] = 0.5;

@@ -92,7 +92,8 @@ run_alone(const FabCallBook *book, const FabCall *call, const char *ranks, GErro
     g_autofree char *list = g_strconcat("collective.ranks=", ranks, NULL);
     g_autofree char *size = g_strdup_printf("collective.sizes=%" G_GUINT64_FORMAT, bytes);
     char *way = (char *)(call->collective == FAB_SEND_RECV ? "collective.one_way=yes" : NULL);
-    char *sets[] = { name, operation, list, size, way, NULL };
+    char exact[] = "collective.fold=exact";
+    char *sets[] = { name, operation, list, size, exact, way, NULL };
     g_autoptr(FabScenario) scenario = fab_scenario_from_sets(sets, error);
     g_autoptr(FabProgram) program = NULL;
     FabAlone *alone = NULL;

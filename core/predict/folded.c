@@ -40,7 +40,7 @@ fab_run_fold(const FabRun *run, const FabProgram *program, FabFold **fold, GErro
     g_autofree char *why = NULL;
 
     *fold = NULL;
-    if (wishes(run, "off") || (wishes(run, "auto") && run->ranks < LEAST_RANKS))
+    if (wishes(run, "off") || (!wishes(run, "on") && run->ranks < LEAST_RANKS && !run->part))
         return true;
     *fold = try_fold(run, program, &why);
     if (*fold != NULL || !wishes(run, "on"))

@@ -250,7 +250,8 @@ run_inside(FabGroupTimes *times, FabCollective collective, FabGroup group, uint3
     g_autofree char *operation = g_strconcat("collective.operation=", fab_collective_names[collective], NULL);
     g_autofree char *list = g_strconcat("collective.ranks=", ranks, NULL);
     g_autofree char *size = g_strdup_printf("collective.sizes=%" G_GUINT64_FORMAT, bytes);
-    char *sets[] = { name, operation, list, size, NULL };
+    char exact[] = "collective.fold=exact";
+    char *sets[] = { name, operation, list, size, exact, NULL };
     g_autoptr(FabScenario) scenario = fab_scenario_from_sets(sets, error);
     g_autoptr(FabResult) result = NULL;
     const FabResultRow *row;

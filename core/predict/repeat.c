@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "predict/cost.h"
+#include "predict/depth.h"
 #include "predict/run-private.h"
 
 /* What one size took with one set of costs. */
@@ -63,16 +64,18 @@ repeat_size(const FabRepeat *repeat, uint32_t index, int64_t *time_ps, GError **
     GArray *known = repeat->known[index];
     FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
     const FabEngineReport *report;
+    uint64_t size = run->scenario->sizes[index];
     FabPlan plan;
 
-    if (!fab_choose(&run->facts, run->collective, run->scenario->sizes[index], &run->wishes, &plan, error))
+    if (!fab_choose(&run->facts, run->collective, size, &run->wishes, &plan, error))
         return false;
     Known fresh = { .execution = fab_cost_execution(&cost, &plan) };
     /* What a shared device costs is not among these costs, so it is always run. */
     report = run->topology->shared == FAB_VERTEX_NONE ? recall(known, &fresh.execution) : NULL;
     if (report == NULL) {
-        g_autoptr(FabProgram) program = fab_run_program(run, run->scenario->sizes[index], &plan, error);
-        if (program == NULL || !fab_run_simulate(run, &plan, program, &fresh.report, error))
+        FabDepth depth;
+        g_autoptr(FabProgram) program = fab_run_program(run, size, &plan, error);
+        if (program == NULL || !fab_depth_simulate(run, size, &plan, program, &depth, &fresh.report, error))
             return false;
         fab_engine_report_clear(&fresh.report);
         if (known->len >= MOST_KNOWN)

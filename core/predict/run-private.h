@@ -7,6 +7,9 @@
 #include "predict/fault.h"
 #include "predict/run.h"
 
+/* depth.c: what is known of the network's part in an algorithm. */
+typedef struct FabDepthLooks FabDepthLooks;
+
 typedef struct {
     const FabScenario *scenario;
     const FabTopology *topology;
@@ -24,6 +27,9 @@ typedef struct {
     uint32_t change_count;
     FabTrail *trail;       /* that a run fills; NULL: none */
     FabTimeline *timeline; /* that a run fills; NULL: none. With one no rank is simulated for another */
+    FabDepthLooks *looks;
+    double most_whole; /* slices of a tree that is simulated whole; 0: what takes seconds; others are for tests */
+    bool part;  /* of a larger run: folded whatever its ranks */
     bool every; /* no steps are taken at once; for tests */
 } FabRun;
 
@@ -40,6 +46,9 @@ uint64_t fab_run_slices(const FabProgram *program, uint64_t most);
 
 /* What a size would run: the plan, and its program. Owned by the caller; NULL with an error. */
 FabProgram *fab_run_program(const FabRun *run, uint64_t size, FabPlan *plan, GError **error);
+
+/* The program of a plan. Owned by the caller; NULL with an error. */
+FabProgram *fab_run_emit(const FabRun *run, uint64_t size, const FabPlan *plan, GError **error);
 
 /* The engine's part, and the constants' around it. `report` is cleared by the caller on success. */
 bool fab_run_simulate(const FabRun *run, const FabPlan *plan, const FabProgram *program, FabEngineReport *report,

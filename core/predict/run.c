@@ -8,6 +8,7 @@
 #include "collective/kind.h"
 #include "collective/overlay.h"
 #include "predict/cost.h"
+#include "predict/depth.h"
 #include "predict/given-graph.h"
 #include "predict/folded.h"
 #include "predict/interval.h"
@@ -29,6 +30,7 @@ fab_run_clear(FabRun *run)
     fab_machine_facts_clear(&run->facts);
     fab_router_free(run->router);
     fab_fault_plan_free(run->faults);
+    fab_depth_looks_free(run->looks);
     g_free(run->pace);
     g_free(run->late_ps);
     g_free(run->gpus);
@@ -180,6 +182,7 @@ fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topolo
         return false;
     topology = run->topology;
     run->collective = (FabCollective)collective;
+    run->looks = fab_depth_looks_new();
     run->router = fab_router_new(topology, &rules);
     if (run->faults != NULL) {
         run->change_count = run->ranks;
@@ -275,26 +278,24 @@ row_of(const FabRun *run, uint64_t size, const FabPlan *plan, const FabEngineRep
 }
 
 FabProgram *
+fab_run_emit(const FabRun *run, uint64_t size, const FabPlan *plan, GError **error)
+{
+    g_autofree uint32_t *order = channel_orders(run, plan->channels);
+    FabCollectiveSpec spec = {
+        .collective = run->collective, .size = size, .ranks = run->ranks, .root = run->scenario->root,
+        .ranks_per_node = run->facts.nodes > 1 ? run->facts.local : 0, .one_way = run->scenario->one_way,
+        .channels = plan->channels, .chunk_bytes = plan->chunk_bytes, .slice_bytes = plan->slice_bytes,
+        .slots = plan->slots, .order = order,
+    };
+
+    return fab_collective_emit(plan->algorithm, &spec, error);
+}
+
+FabProgram *
 fab_run_program(const FabRun *run, uint64_t size, FabPlan *plan, GError **error)
 {
-    g_autofree uint32_t *order = NULL;
-
-    if (!fab_choose(&run->facts, run->collective, size, &run->wishes, plan, error))
-        return NULL;
-    order = channel_orders(run, plan->channels);
-    return fab_collective_emit(plan->algorithm,
-                               &(FabCollectiveSpec) { .collective = run->collective,
-                                                      .size = size,
-                                                      .ranks = run->ranks,
-                                                      .root = run->scenario->root,
-                                                      .ranks_per_node = run->facts.nodes > 1 ? run->facts.local : 0,
-                                                      .one_way = run->scenario->one_way,
-                                                      .channels = plan->channels,
-                                                      .chunk_bytes = plan->chunk_bytes,
-                                                      .slice_bytes = plan->slice_bytes,
-                                                      .slots = plan->slots,
-                                                      .order = order },
-                               error);
+    return fab_choose(&run->facts, run->collective, size, &run->wishes, plan, error)
+               ? fab_run_emit(run, size, plan, error) : NULL;
 }
 
 bool
@@ -347,16 +348,19 @@ static FabResultRow *
 run_size(const FabRun *run, uint64_t size, FabResult *result, GError **error)
 {
     FabPlan plan;
+    FabDepth depth;
     FabEngineReport report;
     g_autoptr(FabProgram) program = fab_run_program(run, size, &plan, error);
     FabResultRow *row;
     bool launch_bound;
 
-    if (program == NULL || !fab_run_simulate(run, &plan, program, &report, error))
+    if (program == NULL || !fab_depth_simulate(run, size, &plan, program, &depth, &report, error))
         return NULL;
     report.time_ps = fab_run_clock_ps(run, &plan, &report, &launch_bound);
     row = row_of(run, size, &plan, &report);
-    fab_run_note_fold(run, &report, result);
+    if (depth.doublings == 0)
+        fab_run_note_fold(run, &report, result);
+    fab_depth_note(run, &depth, row, result);
     if (launch_bound) {
         g_free(row->binding);
         row->binding = g_strdup("host launch");
@@ -413,9 +417,8 @@ fab_run_check_work(const FabRun *run, GError **error)
         FabPlan plan;
         g_autoptr(FabProgram) program = fab_run_program(run, scenario->sizes[i], &plan, error);
         double relief;
-        if (program == NULL)
+        if (program == NULL || !fab_depth_check(run, scenario->sizes[i], &plan, program, &relief, error))
             return false;
-        relief = fab_run_relief(run, program);
         largest = MAX(largest, fab_work_least(program) / relief);
         sweep += fab_work_least(program) / relief;
         memory = MAX(memory, fab_run_memory(run, program) / relief);
@@ -558,6 +561,8 @@ run_draw(const FabScenario *scenario, const FabTopology *topology, const FabCons
     }
     if (result != NULL && !copies && fab_fault_any(scenario))
         drop_intervals(scenario, result);
+    if (result != NULL)
+        fab_depth_widen(result);
     return result;
 }
 

@@ -84,7 +84,7 @@ struct FabProgram {
     uint64_t (*alike)(const FabProgram *program, const FabStream *stream, uint64_t index);
     /*
      * Turning: when every rank takes the place of the one `turn` further on, the last ones those of the first, the
-     * program is the same; so it is for multiples that divide the ranks. 0: it is not, and the two functions are NULL.
+     * program is the same; so it is for multiples that divide the ranks. 0: it is not, and `folded` is NULL.
      * With `places`, ranks of a node, it turns inside every node instead: `turn` counts places, and a node's ranks
      * reduce and multicast through its switch.
      */

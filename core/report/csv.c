@@ -13,6 +13,14 @@ static const char header[] = "scenario,topology,plugin,collective,datatype,redop
 /* Where any result has several draws of a network's hash. */
 static const char draws_header[] = ",draws,draw_fastest_us,draw_p5_us,draw_p95_us,draw_slowest_us";
 
+/* Where any time was not simulated, but gone on to from that of fewer nodes. */
+static const char growth_header[] = ",extrapolated_nodes,simulated_nodes,each_doubling_us";
+
+/* Columns that only some results need. */
+typedef struct {
+    bool draws, growth;
+} Further;
+
 static void
 write_text(FILE *out, const char *text)
 {
@@ -72,7 +80,18 @@ write_draws(FILE *out, const FabResult *result, const FabResultRow *row)
 }
 
 static void
-write_row(FILE *out, const FabResult *result, const FabResultRow *row, bool draws)
+write_growth(FILE *out, const FabResultGrowth *growth)
+{
+    g_autofree char *each = growth != NULL ? fab_stream_microseconds(growth->each_ps) : NULL;
+
+    if (growth != NULL)
+        fprintf(out, ",%u,%u %u,%s", growth->nodes, growth->simulated[0], growth->simulated[1], each);
+    else
+        fputs(",,,", out);
+}
+
+static void
+write_row(FILE *out, const FabResult *result, const FabResultRow *row, Further further)
 {
     g_autofree char *time_us = fab_stream_microseconds(row->time_ps);
 
@@ -89,23 +108,29 @@ write_row(FILE *out, const FabResult *result, const FabResultRow *row, bool draw
     write_text(out, row->binding);
     write_number(out, row->binding_utilisation);
     fprintf(out, "%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT, row->steps, row->slices);
-    if (draws)
+    if (further.draws)
         write_draws(out, result, row);
+    if (further.growth)
+        write_growth(out, row->growth);
     fputs("\r\n", out);
 }
 
 bool
 fab_report_csv(GPtrArray *results, FILE *out, GError **error)
 {
-    bool draws = false;
+    Further further = { false, false };
 
-    for (guint i = 0; i < results->len; i++)
-        draws = draws || ((const FabResult *)results->pdata[i])->draws > 0;
-    fprintf(out, "%s%s\r\n", header, draws ? draws_header : "");
+    for (guint i = 0; i < results->len; i++) {
+        const FabResult *result = results->pdata[i];
+        further.draws = further.draws || result->draws > 0;
+        for (guint j = 0; j < result->rows->len; j++)
+            further.growth = further.growth || ((const FabResultRow *)result->rows->pdata[j])->growth != NULL;
+    }
+    fprintf(out, "%s%s%s\r\n", header, further.draws ? draws_header : "", further.growth ? growth_header : "");
     for (guint i = 0; i < results->len; i++) {
         const FabResult *result = results->pdata[i];
         for (guint j = 0; j < result->rows->len; j++)
-            write_row(out, result, result->rows->pdata[j], draws);
+            write_row(out, result, result->rows->pdata[j], further);
     }
     return fab_stream_finish(out, error);
 }

@@ -39,6 +39,17 @@ write_draws(FILE *out, const FabResultDraws *draws)
             p95, most);
 }
 
+/* Only where the time was not simulated, but gone on to from that of fewer nodes. */
+static void
+write_growth(FILE *out, const FabResultGrowth *growth)
+{
+    g_autofree char *each = fab_stream_microseconds(growth->each_ps);
+
+    fprintf(out, ",\n         \"extrapolated\": {\"nodes\": %u, \"simulated_nodes\": [%u, %u], \"doublings\": %u, "
+                 "\"each_doubling_us\": %s}", growth->nodes, growth->simulated[0], growth->simulated[1],
+            growth->doublings, each);
+}
+
 static void
 write_row(FILE *out, const FabResultRow *row)
 {
@@ -64,6 +75,8 @@ write_row(FILE *out, const FabResultRow *row)
     fputs("]", out);
     if (row->draws != NULL)
         write_draws(out, row->draws);
+    if (row->growth != NULL)
+        write_growth(out, row->growth);
     fputs("}", out);
 }
 

@@ -29,6 +29,7 @@ fab_result_row_free(FabResultRow *row)
     g_free(row->binding);
     g_free(row->kind);
     g_free(row->draws);
+    g_free(row->growth);
     g_free(row);
 }
 

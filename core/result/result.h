@@ -20,6 +20,13 @@ typedef struct {
     int64_t least_ps, p5_ps, p95_ps, most_ps;
 } FabResultDraws;
 
+/* Of a tree over `nodes` nodes two smaller ones were simulated, and each doubling of the larger adds a time. */
+typedef struct {
+    uint32_t nodes, simulated[2]; /* ascending */
+    uint32_t doublings;
+    int64_t each_ps;
+} FabResultGrowth;
+
 typedef struct {
     uint64_t size_bytes;
     int64_t time_ps; /* of several draws the median */
@@ -33,6 +40,7 @@ typedef struct {
     GArray *uses;        /* FabResultUse, busiest first; only resources that carried bytes */
     uint64_t steps, slices; /* primitives and slices simulated */
     FabResultDraws *draws;  /* NULL: one draw alone, or nothing is drawn */
+    FabResultGrowth *growth; /* NULL: simulated whole */
 } FabResultRow;
 
 /* Something that is wrong with the machine, and what it would cost alone. */

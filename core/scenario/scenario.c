@@ -36,7 +36,7 @@ static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink",
 
 static const char *const protocols[] = { "auto", "simple", "ll", "ll128", NULL };
 static const char *const timings[] = { "back-to-back", "single", "kernel", NULL };
-static const char *const folds[] = { "auto", "on", "off", NULL };
+static const char *const folds[] = { "auto", "on", "off", "exact", NULL };
 static const char *const reductions[] = { "sum", "prod", "max", "min", "avg", NULL };
 static const char *const peers[] = { "auto", "nvlink", "pix", "pxb", "phb", "node", "sys", NULL };
 

@@ -60,7 +60,7 @@ typedef struct {
     /* "back-to-back": calls follow each other, as in nccl-tests; "single": each alone; "kernel": of the kernel alone */
     char *timing;
     uint32_t seeds;        /* draws of a network's hash; 0: the machine's own alone; also of [transfer] */
-    char *fold;            /* "auto", "on", "off": whether one rank is simulated for all that do the same */
+    char *fold;            /* "auto", "on", "off", "exact": whether one rank is simulated for all alike */
     bool registered;       /* user buffers are registered with NCCL, as CUDA graphs do it: sendrecv copies once */
     bool one_way;          /* sendrecv: the last rank does not send to the first */
     /* [transfer] */
