@@ -1,4 +1,4 @@
-/* Trees over many nodes from smaller ones: near what simulating all says, said to be so, and refused where it is not. */
+/* Trees over many nodes from smaller ones: near what simulating all says, said so, and refused where not. */
 #include <check.h>
 #include <math.h>
 #include <string.h>
@@ -87,8 +87,8 @@ START_TEST(larger_trees_take_what_smaller_ones_tell)
 
     ck_assert_msg(depth.doublings > 1, "%s: %u doublings", settings, depth.doublings);
     ck_assert_uint_eq(none.doublings, 0);
-    ck_assert_msg(fabs(error) < 0.006 * depth.doublings, "%s: %.2f %% from %u and %u nodes, %u doublings more", settings,
-                  100 * error, depth.nodes[1], depth.nodes[0], depth.doublings);
+    ck_assert_msg(fabs(error) < 0.006 * depth.doublings, "%s: %.2f %% from %u and %u nodes, %u doublings more",
+                  settings, 100 * error, depth.nodes[1], depth.nodes[0], depth.doublings);
 }
 END_TEST
 
@@ -108,7 +108,8 @@ written(FabResult *result, bool (*write)(GPtrArray *results, FILE *out, GError *
 
 START_TEST(it_is_said_wherever_the_time_is)
 {
-    const char *base = PODS "collective.algorithm=tree|collective.protocol=ll128|collective.sizes=6M,1K|topology.nodes=";
+    const char *base = PODS
+        "collective.algorithm=tree|collective.protocol=ll128|collective.sizes=6M,1K|topology.nodes=";
     g_autofree char *many = g_strconcat(base, "128", NULL), *few = g_strconcat(base, "16", NULL);
     g_autoptr(GError) error = NULL;
     g_autoptr(FabResult) grown = run(many, "auto", &error), whole = NULL;

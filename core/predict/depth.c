@@ -23,7 +23,7 @@
 #define ERROR_OF_DOUBLING 0.006
 
 /* More slices are not begun unless fold=off says so; a slice takes 2 to 9 us where flows meet. */
-#define MOST_PATIENT 3e7
+#define MOST_PATIENT 5e7
 #define SLICE_US 5
 
 enum { LEAST_NODES = 8, LEAST_QUARTER = 4, LEVELS = 32 };
@@ -296,7 +296,7 @@ fab_depth_check(const FabRun *run, uint64_t size, const FabPlan *plan, const Fab
 {
     g_autofree char *why = NULL, *text = NULL;
     FabDepth depth = fab_depth_of(run, size, plan, program, &why);
-    double slices = why != NULL ? slices_of(run, program) : 0;
+    double slices = why != NULL ? fab_work_slices(program) : 0; /* what is in the way is in that of folding, too */
 
     *relief = 1;
     if (depth.doublings > 0)
@@ -307,9 +307,10 @@ fab_depth_check(const FabRun *run, uint64_t size, const FabPlan *plan, const Fab
         return true;
     text = fab_format_bytes(size);
     g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                "%s: [collective] %s of %s over %u nodes would take about %.0f minutes (%.1g slices), and smaller trees "
-                "do not tell it, because %s; take smaller sizes, or fold=off to wait for it", run->scenario->path, text,
-                plan->algorithm->name, run->facts.nodes, slices * SLICE_US / 60e6, slices, why);
+                "%s: [collective] %s of %s over %u nodes would take about %.0f minutes (%.1g slices), and smaller "
+                "trees do not tell it, because %s; take smaller sizes, or fold=off to wait for it",
+                run->scenario->path, text, plan->algorithm->name, run->facts.nodes, slices * SLICE_US / 60e6, slices,
+                why);
     return false;
 }
 

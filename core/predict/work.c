@@ -97,11 +97,12 @@ least_slices(const FabProgram *program, const FabStream *stream)
 static FabStream
 sample(const FabProgram *program, uint64_t i, uint64_t samples)
 {
-    uint64_t number = i * streams_of(program) / samples, channel = number / program->roles;
+    uint64_t streams = streams_of(program), number = i * streams / samples, channel = number / program->roles;
+    uint64_t role = number + (streams > samples ? i : 0); /* strides that are multiples of the roles meet all, too */
 
     return (FabStream) { .rank = (uint32_t)(channel / program->channels),
                          .channel = (uint32_t)(channel % program->channels),
-                         .role = (uint32_t)(number % program->roles) };
+                         .role = (uint32_t)(role % program->roles) };
 }
 
 static double

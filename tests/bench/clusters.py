@@ -24,7 +24,7 @@ TREE = ("--topology", "cluster", "--set", "topology.node=dgx-h100", "--set", "to
 RAILS = ("--topology", "superpod-h100")
 MIB_MOST = 2048
 # (CPU seconds, MiB) at most for the largest machine.
-BOUNDS = {"ring, 1 GiB, folded": (1, MIB_MOST), "ring, 1 GiB, every rank": (60, MIB_MOST),
+BOUNDS = {"NCCL's choice, 1 GiB, by levels": (10, MIB_MOST), "ring, 1 GiB, folded": (1, MIB_MOST), "ring, 1 GiB, every rank": (60, MIB_MOST),
           "tree, 1 GiB, every rank": (60, MIB_MOST)}
 
 
@@ -36,12 +36,14 @@ def wide(gpus):
 # Leaves of 32 nodes below spines, over which all ways are used alike: what repeats itself is 256 steps long.
 SPRAYED = ("--set", "topology.routing=spray", "--set", "topology.radix=1024")
 ROWS = (
-    ("tree, 1 MiB, every rank", lambda gpus: (*TREE, "--algorithm", "tree", "--sizes", "1M")),
+    ("tree, 1 MiB, every rank", lambda gpus: (*TREE, "--algorithm", "tree", "--sizes", "1M",
+                                              "--set", "collective.fold=off")),
     ("ring, 1 GiB, folded", lambda gpus: (*RAILS, *wide(gpus), "--algorithm", "ring", "--sizes", "1G",
                                          "--set", "collective.fold=on")),
     ("ring, 1 GiB, every rank", lambda gpus: (*RAILS, *wide(gpus), "--algorithm", "ring", "--sizes", "1G",
                                              "--set", "collective.fold=off")),
     ("ring, 1 GiB, leaves, folded", lambda gpus: (*RAILS, *SPRAYED, "--algorithm", "ring", "--sizes", "1G")),
+    ("NCCL's choice, 1 GiB, by levels", lambda gpus: (*TREE, "--set", "topology.routing=spray", "--sizes", "1G")),
     ("nvls-tree, 1 MiB, every rank", lambda gpus: (*RAILS, *wide(gpus), "--algorithm", "nvls-tree", "--sizes", "1M",
                                                    "--set", "collective.fold=off")),
     ("nvls-tree, 1 MiB, folded", lambda gpus: (*RAILS, *wide(gpus), "--algorithm", "nvls-tree", "--sizes", "1M",
@@ -64,8 +66,10 @@ def run(gpus, words):
         print(f"{' '.join(command)}: status {child.returncode}: {text.strip()}")
         sys.exit(1)
     time = re.search(r"^ +\d+ +\d+ +float +sum +-1 +([0-9.]+)", text, re.M)
-    folded = re.search(r"folded: (\d+) of", text)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, time.group(1), folded.group(1) if folded else "all"
+    text = re.sub(r"\n# +", " ", text)
+    folded = re.search(r"folded: (\d+) of|is simulated on (\d+ and \d+ of) ", text)
+    ranks = folded.group(1) or folded.group(2)[:-3] if folded else "all"
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, time.group(1), ranks
 
 
 def slope(points):
@@ -76,7 +80,7 @@ def slope(points):
 
 def line(name, gpus, found, note=""):
     seconds, mib, time, ranks = found
-    print(f"{name:30} {gpus:>6} {ranks:>9} {seconds:8.2f} {mib:7.0f} {time:>12}  {note}".rstrip(), flush=True)
+    print(f"{name:31} {gpus:>6} {ranks:>15} {seconds:8.2f} {mib:7.0f} {time:>12}  {note}".rstrip(), flush=True)
 
 
 def verdict(name, gpus, found):
@@ -87,7 +91,7 @@ def verdict(name, gpus, found):
 
 
 def main():
-    print(f"{'all-reduce':30} {'GPUs':>6} {'simulated':>9} {'CPU s':>8} {'MiB':>7} {'predicted us':>12}")
+    print(f"{'all-reduce':31} {'GPUs':>6} {'simulated':>15} {'CPU s':>8} {'MiB':>7} {'predicted us':>12}")
     for name, words in ROWS:
         seconds, memory = [], []
         for gpus in GPUS:
@@ -96,7 +100,7 @@ def main():
             if gpus >= 256:
                 seconds.append((gpus, found[0]))
                 memory.append((gpus, found[1]))
-        print(f"{'':30} time grows with GPUs to the power of {slope(seconds):.2f}, memory of {slope(memory):.2f}")
+        print(f"{'':31} time grows with GPUs to the power of {slope(seconds):.2f}, memory of {slope(memory):.2f}")
     if EVERY:
         found = run(GPUS[-1], LARGEST[1])
         line(LARGEST[0], GPUS[-1], found, verdict(LARGEST[0], GPUS[-1], found))
