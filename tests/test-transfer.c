@@ -228,6 +228,53 @@ START_TEST(an_unknown_peer_level_is_refused_with_the_nearest)
 }
 END_TEST
 
+static double
+rate_of(const char *machine, const char *flows)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabResult) result = transfer(machine, flows, NULL, &error);
+
+    ck_assert_msg(result != NULL, "%s", error != NULL ? error->message : "");
+    return only_row(result)->algbw / 1e9;
+}
+
+/* Measured on a GH200: 375 GB/s from the memory of its Grace CPU, 297 to it (https://arxiv.org/html/2408.11556v1). */
+START_TEST(copies_to_the_memory_of_grace_are_slower_than_from_it)
+{
+    ck_assert_double_eq_tol(rate_of("gh200-4", "h>0"), 375, 4);
+    ck_assert_double_eq_tol(rate_of("gh200-4", "0>h"), 297, 3);
+    ck_assert_double_eq_tol(rate_of("gh200-4", "h>0 h>1"), 2 * rate_of("gh200-4", "h>0"), 1);
+}
+END_TEST
+
+START_TEST(copies_from_host_memory_take_the_pcie_link)
+{
+    double one = rate_of("dgx-h100", "h>0");
+
+    ck_assert_double_gt(one, 45);
+    ck_assert_double_lt(one, 63);
+    ck_assert_double_eq_tol(rate_of("dgx-h100", "0>h"), one, 0.1 * one);
+}
+END_TEST
+
+START_TEST(host_memory_is_one_end_only_of_a_gpu_that_exists)
+{
+    static const struct {
+        const char *machine, *flows, *message;
+    } bad[] = {
+        { "gh200-4", "h>h", "ends where it starts" },
+        { "gh200-4", "h>4", "GPU 4 is none of gh200-4" },
+        { "loopback-h200", "h>0", "no CPU is joined to GPU 0" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+        ck_assert_ptr_null(transfer(bad[i].machine, bad[i].flows, NULL, &error));
+        ck_assert_msg(strstr(error->message, bad[i].message) != NULL, "%s", error->message);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -243,5 +290,8 @@ main(void)
     tcase_add_test(tests, pairs_that_do_not_exist_are_refused);
     tcase_add_test(tests, a_flow_to_its_own_gpu_is_refused);
     tcase_add_test(tests, an_unknown_peer_level_is_refused_with_the_nearest);
+    tcase_add_test(tests, copies_to_the_memory_of_grace_are_slower_than_from_it);
+    tcase_add_test(tests, copies_from_host_memory_take_the_pcie_link);
+    tcase_add_test(tests, host_memory_is_one_end_only_of_a_gpu_that_exists);
     return run_tests(tests);
 }

@@ -286,6 +286,15 @@ add_pipeline(GPtrArray *words, const FabCopyPipeline *pipeline)
     add_number(words, "--back", pipeline->back);
 }
 
+static void
+add_end(GString *text, uint32_t end, bool virtual)
+{
+    if (end == FAB_FLOW_HOST)
+        g_string_append_c(text, 'h');
+    else
+        g_string_append_printf(text, "%u", virtual ? 0 : end);
+}
+
 /* Virtual GPUs are parts of GPU 0: each copies inside it, by a kernel that has its share of the CTAs. */
 static void
 add_pairs(GPtrArray *words, const FabScenario *scenario, const FabTopology *topology)
@@ -293,9 +302,12 @@ add_pairs(GPtrArray *words, const FabScenario *scenario, const FabTopology *topo
     bool virtual = topology->shared != FAB_VERTEX_NONE;
     GString *text = g_string_new(NULL);
 
-    for (uint32_t i = 0; i < scenario->pair_count; i++)
-        g_string_append_printf(text, "%s%u>%u", i > 0 ? "," : "", virtual ? 0 : scenario->pairs[i].from,
-                               virtual ? 0 : scenario->pairs[i].to);
+    for (uint32_t i = 0; i < scenario->pair_count; i++) {
+        g_string_append(text, i > 0 ? "," : "");
+        add_end(text, scenario->pairs[i].from, virtual);
+        g_string_append_c(text, '>');
+        add_end(text, scenario->pairs[i].to, virtual);
+    }
     add_word(words, "--pairs");
     g_ptr_array_add(words, g_string_free(text, FALSE));
     add_word(words, "--engine");

@@ -30,6 +30,32 @@ typedef struct {
     uint32_t change_count;
 } Transfer;
 
+/*
+ * Copies to the memory of a Grace CPU reach 297 of its C2C link's 450 GB/s, those from it 375, which is the rate of the
+ * link (GH200, https://arxiv.org/html/2408.11556v1 and its press coverage).
+ */
+#define C2C_TO_HOST 0.66
+
+static bool
+is_host_copy(const FabTransferPair *pair)
+{
+    return pair->from == FAB_FLOW_HOST || pair->to == FAB_FLOW_HOST;
+}
+
+/* By the copy engine of the GPU. */
+static const FabRoute *
+host_route(const Transfer *transfer, const FabTransferPair *pair, GError **error)
+{
+    bool in = pair->from == FAB_FLOW_HOST;
+    uint32_t gpu = in ? pair->to : pair->from, gpus = transfer->topology->gpu_count;
+
+    if (gpu < gpus)
+        return fab_router_host(transfer->router, gpu, in, error);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [transfer] flows: GPU %u is none of %s, which has GPU 0 to %u",
+                transfer->scenario->path, gpu, transfer->topology->name, gpus - 1);
+    return NULL;
+}
+
 static bool
 resolve(Transfer *transfer, GError **error)
 {
@@ -40,6 +66,12 @@ resolve(Transfer *transfer, GError **error)
         const FabTransferPair *pair = &scenario->pairs[i];
         uint32_t gpus = transfer->topology->gpu_count;
         const FabRoute *both[2];
+        if (is_host_copy(pair)) {
+            transfer->routes[i] = host_route(transfer, pair, error);
+            if (transfer->routes[i] == NULL)
+                return false;
+            continue;
+        }
         if (pair->from >= gpus || pair->to >= gpus || pair->from == pair->to) {
             g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                         "%s: [transfer] flows: %u>%u is not a pair of different GPUs of %s, which has GPU 0 to %u",
@@ -93,7 +125,8 @@ uplink_of(const FabTopology *topology, FabVertex from)
 static bool
 over_pcie(const Transfer *transfer, const FabTransferPair *pair)
 {
-    return fab_router_transport(transfer->router, pair->from, pair->to) == FAB_TRANSPORT_PEER;
+    return !is_host_copy(pair) &&
+           fab_router_transport(transfer->router, pair->from, pair->to) == FAB_TRANSPORT_PEER;
 }
 
 /* Ports with several destinations. */
@@ -137,8 +170,11 @@ collapse_writes(Transfer *transfer)
         uplink = uplink_of(topology, vertex);
         for (uint32_t i = 0; i < scenario->pair_count; i++) {
             const FabTransferPair *pair = &scenario->pairs[i];
-            FabVertex there = switch_above(topology, topology->gpus[pair->to], &unused);
+            FabVertex there;
             bool crosses = false;
+            if (is_host_copy(pair))
+                continue;
+            there = switch_above(topology, topology->gpus[pair->to], &unused);
             for (uint32_t k = 0; k < transfer->routes[i]->count; k++)
                 crosses |= transfer->routes[i]->uses[k].resource == uplink;
             if (switch_above(topology, topology->gpus[pair->from], &unused) != vertex || !crosses)
@@ -148,6 +184,26 @@ collapse_writes(Transfer *transfer)
         }
         if (uplink != UINT32_MAX && g_hash_table_size(writers) >= 2 && g_hash_table_size(targets) >= 2)
             transfer->capacity[uplink] = MIN(transfer->capacity[uplink], COLLAPSE_RATE);
+    }
+}
+
+/* C2C links that carry copies to host memory. */
+static void
+derate_c2c(Transfer *transfer)
+{
+    const FabTopology *topology = transfer->topology;
+
+    for (uint32_t i = 0; i < transfer->scenario->pair_count; i++) {
+        const FabTransferPair *pair = &transfer->scenario->pairs[i];
+        FabVertex gpu = pair->to == FAB_FLOW_HOST ? topology->gpus[pair->from] : FAB_VERTEX_NONE;
+        uint32_t count = 0;
+        const uint32_t *links = gpu != FAB_VERTEX_NONE ? fab_topology_links_at(topology, gpu, &count) : NULL;
+        for (uint32_t k = 0; k < count; k++) {
+            const FabTopologyLink *link = &topology->links[links[k]];
+            uint32_t out = link->resource[link->a == gpu ? 0 : 1];
+            if (link->medium == FAB_MEDIUM_C2C)
+                transfer->capacity[out] = MIN(transfer->capacity[out], C2C_TO_HOST * link->bandwidth);
+        }
     }
 }
 
@@ -256,9 +312,12 @@ fab_transfer_run(const FabScenario *scenario, const FabTopology *topology, const
     if (good) {
         derate_ports(&transfer);
         collapse_writes(&transfer);
+        derate_c2c(&transfer);
     }
-    for (uint32_t i = 0; i < scenario->pair_count && good && result->notes->len == 0; i++)
-        fab_seeds_note(scenario, transfer.router, scenario->pairs[i].from, scenario->pairs[i].to, result);
+    for (uint32_t i = 0; i < scenario->pair_count && good && result->notes->len == 0; i++) {
+        if (!is_host_copy(&scenario->pairs[i]))
+            fab_seeds_note(scenario, transfer.router, scenario->pairs[i].from, scenario->pairs[i].to, result);
+    }
     result->interval = g_strdup("there is no interval: copies were not compared with measurements yet");
     result->collective = g_strdup("transfer");
     result->ranks = 2 * scenario->pair_count;

@@ -35,7 +35,14 @@ add_pair(GArray *pairs, uint32_t from, uint32_t to, GError **error)
     return true;
 }
 
-/* "0>1", or "0<>1" for both directions at once. */
+static bool
+parse_end(const char *text, uint32_t *end, GError **error)
+{
+    *end = FAB_FLOW_HOST;
+    return strcmp(text, "h") == 0 || fab_parse_gpu(text, end, error);
+}
+
+/* "0>1", or "0<>1" for both directions at once; "h>0" from host memory. */
 static bool
 parse_flow(const char *text, GArray *pairs, GError **error)
 {
@@ -47,10 +54,10 @@ parse_flow(const char *text, GArray *pairs, GError **error)
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" is not a flow such as 0>1 or, both ways, 0<>1", text);
         return false;
     }
-    if (!fab_parse_gpu(ends[0], &from, error) || !fab_parse_gpu(ends[1], &to, error))
+    if (!parse_end(ends[0], &from, error) || !parse_end(ends[1], &to, error))
         return false;
     if (from == to) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" ends where it starts, a flow joins two GPUs", text);
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" ends where it starts, a flow joins two GPUs, or host memory (h) and one", text);
         return false;
     }
     return add_pair(pairs, from, to, error) && (!both || add_pair(pairs, to, from, error));

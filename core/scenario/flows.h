@@ -10,7 +10,7 @@ enum { FAB_MOST_GPUS = 1 << 20 };
 /* One GPU index of a list. The message has no place in it, as that of the next. */
 bool fab_parse_gpu(const char *text, uint32_t *gpu, GError **error);
 
-/* "0>1 2<>3": sets the pairs of the scenario. */
+/* "0>1 2<>3 h>0": sets the pairs of the scenario; h is host memory. */
 bool fab_parse_flows(const char *text, FabScenario *scenario, GError **error);
 
 #endif

@@ -24,10 +24,12 @@
 typedef enum { FAB_SCENARIO_COLLECTIVE, FAB_SCENARIO_TRANSFER, FAB_SCENARIO_TRAINING,
                FAB_SCENARIO_PIPELINE, FAB_SCENARIO_INFERENCE, FAB_SCENARIO_TRACE } FabScenarioKind;
 
-/* [transfer]: simultaneous copies between GPUs. */
+/* [transfer]: simultaneous copies between GPUs, or between one and the memory of its CPU. */
 typedef struct {
-    uint32_t from, to;
+    uint32_t from, to; /* FAB_FLOW_HOST: memory of the CPU that the other one hangs on */
 } FabTransferPair;
+
+#define FAB_FLOW_HOST UINT32_MAX
 
 typedef struct {
     char *path;      /* file, or "command line" */
