@@ -57,7 +57,8 @@ parse_flow(const char *text, GArray *pairs, GError **error)
     if (!parse_end(ends[0], &from, error) || !parse_end(ends[1], &to, error))
         return false;
     if (from == to) {
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" ends where it starts, a flow joins two GPUs, or host memory (h) and one", text);
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" ends where it starts, a flow joins two GPUs, or host "
+                    "memory (h) and one", text);
         return false;
     }
     return add_pair(pairs, from, to, error) && (!both || add_pair(pairs, to, from, error));
