@@ -153,6 +153,8 @@ class Report(Case):
             self.assertFalse("whole runs with faults" in text)
         text, page = self.page(self.keep("none.json", "compare", whole, whole))
         self.holds(text, "the same from 1 MiB to 64 MiB")
+        text, _ = self.page(broken, "--quick")
+        self.holds(text, "There is no interval: no machine with such a fault was ever measured.")
         self.assertNotIn("Faults and failures", page.headings)
         text, page = self.page(self.keep("g.json", "compare", "goodput-175b", "goodput-175b"))
         self.assertIn("Faults and failures", page.headings)

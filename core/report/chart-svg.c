@@ -140,8 +140,9 @@ draw_grid(const Plot *plot)
         fputs("<line", out);
         attribute(out, "x1", x);
         attribute(out, "x2", x);
-        fprintf(out, " y1=\"%d\" y2=\"%d\"/><text text-anchor=\"middle\"", TOP, BOTTOM);
-        attribute(out, "x", x);
+        /* In the middle below its line, if it does not reach beyond the picture there. */
+        fprintf(out, " y1=\"%d\" y2=\"%d\"/><text text-anchor=\"%s\"", TOP, BOTTOM, x > RIGHT - 12 ? "end" : "middle");
+        attribute(out, "x", x > RIGHT - 12 ? WIDTH - 2 : x);
         fprintf(out, " y=\"%d\">%s</text>", BOTTOM + 20, label);
     }
     for (guint i = 0; i < ys->len; i++) {

@@ -53,12 +53,11 @@ answer_result(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     g_autofree char *size = fab_quantity_format(FAB_QUANTITY_BYTES, fab_json_figure(row, "size_bytes"));
     g_autofree char *binding = fab_page_words(fab_json_text(row, "binding"));
     g_autofree char *share = fab_quantity_format(FAB_QUANTITY_SHARE, fab_json_figure(row, "binding_utilisation"));
-    const char *interval = fab_json_text(item, "interval");
+    g_autofree char *interval = fab_page_interval(fab_json_text(item, "interval"));
 
     answer->question = g_strdup_printf("How long does %s take: “%s”?", work, fab_page_title(page, item));
-    answer->sentence = g_strdup_printf("It takes %s for %s, %s. What limits it is %s, busy %s of the time.%s%s%s", time,
-                                       size, rate, binding, share, interval != NULL ? " The interval: " : "",
-                                       interval != NULL ? interval : "", interval != NULL ? "." : "");
+    answer->sentence = g_strdup_printf("It takes %s for %s, %s. What limits it is %s, busy %s of the time.%s", time,
+                                       size, rate, binding, share, interval);
     fab_page_tile(answer, "time", g_steal_pointer(&time));
     fab_page_tile(answer, "size over time", g_steal_pointer(&rate));
     if (fab_json_figure(row, "busbw_GBps") > 0)

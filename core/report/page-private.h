@@ -111,6 +111,8 @@ void fab_page_show_files(FabPage *page);
 
 /* "memory_bound" as "memory bound". Owned by the caller. */
 char *fab_page_words(const char *text);
+/* " The interval: ..." or " There is no interval: ..." of what a result says of it, NULL: "". Owned by the caller. */
+char *fab_page_interval(const char *interval);
 /* "all_reduce" as "all-reduce". Owned by the caller. */
 char *fab_page_work(const char *text);
 

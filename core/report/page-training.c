@@ -68,13 +68,12 @@ answer_step(FabPage *page, JsonObject *item, FabPageAnswer *answer)
     g_autofree char *rate = fab_quantity_format(FAB_QUANTITY_TOKENS, fab_json_figure(item, "tokens_per_s"));
     g_autofree char *gpus = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(item, "gpus"));
     g_autofree char *fit = fit_of(item);
-    const char *interval = fab_json_text(item, "interval"), *model = fab_json_text(item, "model");
+    g_autofree char *interval = fab_page_interval(fab_json_text(item, "interval"));
+    const char *model = fab_json_text(item, "model");
 
     answer->question = g_strdup_printf("How long is a step: “%s”?", fab_page_title(page, item));
-    answer->sentence = g_strdup_printf("A step%s%s takes %s on %s GPUs, %s. %s.%s%s%s", model != NULL ? " of " : "",
-                                       model != NULL ? model : "", time, gpus, rate, fit,
-                                       interval != NULL ? " The interval: " : "", interval != NULL ? interval : "",
-                                       interval != NULL ? "." : "");
+    answer->sentence = g_strdup_printf("A step%s%s takes %s on %s GPUs, %s. %s.%s", model != NULL ? " of " : "",
+                                       model != NULL ? model : "", time, gpus, rate, fit, interval);
     if (g_strcmp0(fab_json_text(item, "fit"), "short") == 0) {
         answer->verdict = g_strdup("does not fit");
         answer->tone = FAB_TONE_BAD;

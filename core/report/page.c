@@ -37,6 +37,15 @@ fab_page_words(const char *text)
 }
 
 char *
+fab_page_interval(const char *interval)
+{
+    if (interval == NULL)
+        return g_strdup("");
+    return g_str_has_prefix(interval, "there is no interval") ? g_strdup_printf(" T%s.", interval + 1)
+                                                              : g_strdup_printf(" The interval: %s.", interval);
+}
+
+char *
 fab_page_work(const char *text)
 {
     return g_strdelimit(g_strdup(text != NULL ? text : ""), "_", '-');

@@ -204,7 +204,9 @@
     this.axes.selectAll("*").remove();
     xs.forEach((value) => {
       this.axes.append("line").attr("x1", x(value)).attr("x2", x(value)).attr("y1", TOP).attr("y2", BOTTOM);
-      this.axes.append("text").attr("x", x(value)).attr("y", BOTTOM + 20).attr("text-anchor", "middle")
+      const last = x(value) > this.right - 12;
+      this.axes.append("text").attr("x", last ? this.right + 14 : x(value)).attr("y", BOTTOM + 20)
+        .attr("text-anchor", last ? "end" : "middle")
         .text(formatX(value));
     });
     ys.forEach((value) => {
