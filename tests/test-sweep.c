@@ -39,7 +39,7 @@ END_TEST
 START_TEST(bad_values_are_refused)
 {
     static const char *const texts[] = { "", "|", "a||b", "4..1", "1..8*1", "1..8*0.5", "1..8+0", "0..8*2",
-                                         "0..1+0.000001" };
+                                         "0..1+0.000001", "1M..64M+1M", "1 GB/s..4 GB/s" };
 
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autoptr(GError) error = NULL;

@@ -93,6 +93,7 @@ static const Bad bad[] = {
     { "5 min", "s", "is not a time" },
     { "64 Q", "B", "is not a size such as 8, 64 MiB or 8G" },
     { "64 MM", "B", "is not a size" },
+    { "10", "W", "is not a power such as 700 W or 10.2 kW" },
     { "5 %", "", "is not a number" },
 };
 

@@ -28,6 +28,8 @@ examples_of(const char *unit)
         return "a time such as 500 ns or 1.5 us";
     if (strcmp(unit, "B") == 0)
         return "a size such as 8, 64 MiB or 8G";
+    if (strcmp(unit, "W") == 0)
+        return "a power such as 700 W or 10.2 kW";
     if (unit[0] == '\0')
         return "a number";
     return unit;

@@ -100,6 +100,11 @@ fab_parse_values(const char *text, GError **error)
                         text);
             return NULL;
         }
+        if (g_regex_match_simple("^[0-9.]+ ?[A-Za-z][A-Za-z/]*\\.\\.[0-9]", part, 0, 0)) {
+            g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "\"%.60s\" is not a range: its unit stands once, at the "
+                        "end, such as 1..64*2 M or 100..400+50 Gb/s", part);
+            return NULL;
+        }
         if (parse_range(part, &range))
             good = expand_range(&range, part, values, error);
         else
