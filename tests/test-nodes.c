@@ -145,7 +145,7 @@ START_TEST(ranks_that_are_not_node_by_node_are_refused)
         const char *message;
     } bad[] = {
         { mixed, 4, "give the ranks of a node one after the other" },
-        { uneven, 3, "every node must have equally many" },
+        { uneven, 3, "node 0 has 2 ranks and node 1 1; every node must have equally many, as with 2 ranks" },
         { again, 3, "give the ranks of a node one after the other" },
     };
 

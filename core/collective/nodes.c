@@ -44,12 +44,19 @@ ranks_of_node(const FabTopology *topology, const uint32_t *gpus, uint32_t count,
     for (uint32_t i = 0; i < count; i++) {
         bool begins = i % local == 0;
         bool other = i == 0 || node_at(topology, gpus, i) != node_at(topology, gpus, i - 1);
-        if (begins == other && count % local == 0)
+        if (begins == other)
             continue;
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s: ranks: node %u has the first %u ranks, but rank %u is on node %u; every node must have "
                     "equally many, one node after the other", topology->name, node_at(topology, gpus, 0), local, i,
                     node_at(topology, gpus, i));
+        return 0;
+    }
+    if (count % local != 0) {
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: ranks: node %u has %u ranks and node %u %u; every node must have equally many, as with %u "
+                    "ranks", topology->name, node_at(topology, gpus, 0), local, node_at(topology, gpus, count - 1),
+                    count % local, count - count % local);
         return 0;
     }
     for (uint32_t a = 0; a < count; a += local) {
