@@ -175,6 +175,8 @@ static const struct {
 } refused[] = {
     { "NCCL_ALGO=Rings", "[collective] NCCL_ALGO: \"Rings\" is not known; did you mean Ring?" },
     { "NCCL_ALGO=fastest", "[collective] NCCL_ALGO: \"fastest\" is not known; accepted: Tree, Ring, CollNetDirect" },
+    { "NCCL_PXN_DISABLE=1", "NCCL_PXN_DISABLE: is a key of a cluster's network here: topology.pxn=off" },
+    { "NCCL_NET_GDR_LEVEL=PHB", "here: topology.gdr=phb" },
     { "NCCL_ALGO=^", "NCCL_ALGO: \"^\" names nothing" },
     { "NCCL_ALGO=,", "NCCL_ALGO: \",\" names nothing" },
     { "NCCL_ALGO=alreduce:ring", "NCCL_ALGO: \"alreduce\" is no collective of a list; did you mean AllReduce?" },

@@ -343,6 +343,23 @@ check_conflicts(FabKeyfile *file, const char *group, GError **error)
 }
 
 bool
+fab_nccl_settings_check_places(FabKeyfile *file, const char *group, GError **error)
+{
+    static const char *const places[][2] = {
+        { "NCCL_PXN_DISABLE", "topology.pxn=off" },
+        { "NCCL_NET_GDR_LEVEL", "topology.gdr=phb, or off, pxb, sys" },
+        { "NCCL_IB_DISABLE", "topology.transport=tcp" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        if (fab_keyfile_get(file, group, places[i][0]) != NULL)
+            return refuse(file, group, places[i][0],
+                          g_strdup_printf("is a key of a cluster's network here: %s", places[i][1]), error);
+    }
+    return true;
+}
+
+bool
 fab_nccl_settings_read(FabKeyfile *file, const char *group, const char *operation, uint32_t nccl,
                        FabNcclSettings *settings, GError **error)
 {

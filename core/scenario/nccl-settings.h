@@ -35,6 +35,9 @@ typedef struct {
     bool no_nvlink;             /* with `peer`: NVLink is beyond that level too */
 } FabNcclSettings;
 
+/* Refuses variables that this program has as keys of the machine's network, and says which: before unknown keys are. */
+bool fab_nccl_settings_check_places(FabKeyfile *file, const char *group, GError **error);
+
 /* Reads those of the keys that `file` has, for a collective ("all_reduce") and a release (2030 is 2.30). */
 bool fab_nccl_settings_read(FabKeyfile *file, const char *group, const char *operation, uint32_t nccl,
                             FabNcclSettings *settings, GError **error);

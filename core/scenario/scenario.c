@@ -361,7 +361,7 @@ check_words(FabKeyfile *file, GError **error)
     fab_keyfile_accept_group(file, "sweep"); /* sweep.c reads it */
     accept_all(file, "price", fab_price_keys);
     accept_all(file, "power", fab_power_keys);
-    return fab_keyfile_finish(file, error);
+    return fab_nccl_settings_check_places(file, GROUP_COLLECTIVE, error) && fab_keyfile_finish(file, error);
 }
 
 static bool
