@@ -171,7 +171,7 @@ choose_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t siz
         uint64_t part = part_of(facts, collective, size);
         if (part <= (uint64_t)P2P_LL_BYTES * channels_per_peer(facts, wishes, part))
             *protocol = FAB_PROTOCOL_LL;
-    } else if (size <= 64 * KIB && strcmp(*algorithm, "nvls") != 0) {
+    } else if (size <= 64 * KIB && strcmp(*algorithm, "nvls") != 0 && !facts->simple_only) {
         *protocol = FAB_PROTOCOL_LL; /* not in NCCL's table: small calls take the protocol of low latency */
     }
     return true;

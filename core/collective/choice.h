@@ -22,6 +22,7 @@ typedef struct {
     double tree_intra;        /* several nodes: speed of the tree graph inside them, GB/s */
     bool collnet;             /* several nodes: the network reduces, and NCCL_COLLNET_ENABLE=1 lets NCCL use it */
     bool amd;                 /* several nodes: CPUs of AMD */
+    bool simple_only;         /* several nodes: NICs that LL and LL128 cannot use, and nobody asked for those */
     double message_us;        /* several nodes: software of a message beyond what InfiniBand takes */
     double message_bytes;     /* several nodes: what a NIC could send in a message's time beside its bytes */
     double thread_bytes;      /* the same for a thread that moves data through sockets */

@@ -338,6 +338,7 @@ fab_nodes_facts(FabRouter *router, const FabTopology *topology, const uint32_t *
     for (uint32_t n = 0; n < nodes; n++)
         fab_machine_facts_clear(&node[n]);
     facts->amd = fab_facts_is_amd(topology);
+    facts->simple_only = topology->network.unordered;
     facts->message_us = topology->network.message_time * 1e6;
     /* Every edge of every ring is tried once, so that a node out of reach is told before anything runs. */
     for (uint32_t n = 0; good && n < nodes; n++)

@@ -61,6 +61,8 @@ fab_tuner_allows(const FabMachineFacts *facts, FabProtocol protocol)
     uint32_t sm = facts->compute_capability;
     bool released = sm == 70 || sm == 80 || sm == 90 || (facts->nccl >= 2025 && (sm == 100 || sm == 120));
 
+    if (facts->simple_only && protocol != FAB_PROTOCOL_SIMPLE)
+        return false;
     if (protocol != FAB_PROTOCOL_LL128 || facts->any_ll128)
         return true;
     return (facts->nccl >= 2027 || released) && facts->path <= FAB_PATH_NVB && sm >= 70;

@@ -201,6 +201,8 @@ fab_run_init(FabRun *run, const FabScenario *scenario, const FabTopology *topolo
     }
     run->facts.collnet = scenario->settings.collnet && run->facts.nodes > 1;
     run->facts.any_ll128 = scenario->settings.any_ll128;
+    if (run->wishes.protocol >= 0 || run->wishes.without_protocols != 0)
+        run->facts.simple_only = false;
     run->facts.pat = scenario->settings.pat;
     if (topology->shared != FAB_VERTEX_NONE)
         fab_shared_facts(topology, &run->facts, &run->wishes);

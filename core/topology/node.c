@@ -173,7 +173,7 @@ fab_builder_set_network(FabBuilder *builder, const FabNetworkSpec *spec)
              !(spec->message_gap >= 0 && spec->message_gap <= 1e-3))
         fab_builder_fail(builder, "plugin %s sets gaps of %g s between messages, must be between 0 and 0.001 s",
                          builder->plugin->name, spec->message_gap);
-    else if (spec->size >= sizeof(FabNetworkSpec) &&
+    else if (spec->size >= offsetof(FabNetworkSpec, thread_time) + sizeof(double) &&
              !(spec->thread_rate >= 0 && spec->thread_rate <= 1e18 && spec->thread_time >= 0 &&
                spec->thread_time <= 1e-3))
         fab_builder_fail(builder, "plugin %s sets threads of %g B/s and %g s a message, must be between 0 and 1e18, "

@@ -167,6 +167,17 @@ uses_sockets(const FabMeasurement *measurement)
     return transport != NULL ? g_ascii_strcasecmp(transport, "tcp") == 0 : is_ip_over_infiniband(measurement);
 }
 
+/* EFA of instances with A100 and older GPUs: AWS's plugin for NCCL then sets NCCL_PROTO=simple (its issue 715). */
+static bool
+is_first_efa(const FabMeasurement *measurement)
+{
+    const char *nic = fab_measurement_get(measurement, "system", "nic");
+    const char *gpu = fab_measurement_get(measurement, "system", "gpu_id");
+
+    return nic != NULL && strstr(nic, "EFA") != NULL && gpu != NULL &&
+           (g_str_has_prefix(gpu, "a100") || g_str_has_prefix(gpu, "v100"));
+}
+
 /* What NCCL was told of the network, as parameters of ours. */
 static void
 add_settings(const FabMeasurement *measurement, GPtrArray *sets, GPtrArray *notes)
@@ -188,6 +199,8 @@ add_settings(const FabMeasurement *measurement, GPtrArray *sets, GPtrArray *note
         add(sets, "gdr", "phb");
         g_ptr_array_add(notes, g_strdup("GPUDirect within a NUMA node is assumed, as makers of such machines advise"));
     }
+    if (is_first_efa(measurement))
+        add(sets, "in_order", "off");
     if (g_strcmp0(pxn, "1") == 0)
         add(sets, "pxn", "off");
     if (transport != NULL && !uses_sockets(measurement))

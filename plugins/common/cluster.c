@@ -169,7 +169,8 @@ set_network(const FabCluster *cluster)
         .message_gap = host->number(cluster->builder, "message_gap"),
         .lossless = strcmp(host->text(cluster->builder, "flow_control"), "lossless") == 0,
         .thread_rate = tcp ? host->number(cluster->builder, "thread_rate") : 0,
-        .thread_time = tcp ? host->number(cluster->builder, "thread_time") : 0 });
+        .thread_time = tcp ? host->number(cluster->builder, "thread_time") : 0,
+        .unordered = !host->boolean(cluster->builder, "in_order") });
 }
 
 /* Parameters of one transport that the other has no use for would be ignored silently. */

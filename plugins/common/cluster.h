@@ -31,6 +31,8 @@
                "NICs move data by themselves; or a CPU thread of each GPU copies it through sockets, by host memory"), \
     FAB_RATE("thread_rate", "3.3 GB/s", "transport=tcp: what such a thread moves, sent and received together"),        \
     FAB_SECONDS("thread_time", "6 us", "transport=tcp: its work for a message beside the bytes, at each end"),         \
+    FAB_BOOLEAN("in_order", "on", "NICs write a message's bytes in order, as LL and LL128 need; off: EFA of A100"      \
+                " instances, where NCCL keeps to Simple"),                                                             \
     FAB_CHOICE("routing", "static", "static;adaptive;spray;detours",                                                   \
                "which of several equally short ways: by hash; the least taken; packet by packet over all; or the least"\
                " taken, and longer ones where these are full"),                                                        \
