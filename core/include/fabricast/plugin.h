@@ -183,7 +183,7 @@ typedef struct {
     double thread_rate;  /* B/s that a GPU's CPU thread moves through sockets, both directions together; 0: NICs move
                             data by themselves (RDMA) */
     double thread_time;  /* s of that thread that a message takes beside its bytes */
-    bool unordered;      /* NICs may write 128 bytes of a message in any order: LL and LL128 would read them too early */
+    bool unordered;      /* NICs may write a message in any order: LL and LL128 would read it too early */
 } FabNetworkSpec;
 
 /* ------------------------------------------------------------------ the host */
