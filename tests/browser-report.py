@@ -359,7 +359,7 @@ class Reports(unittest.TestCase):
                                                       paperHeight=11.69)["data"])
             pages = len(re.findall(rb"/Type\s*/Page\b", data))
             self.assertTrue(data.startswith(b"%PDF"))
-            self.assertTrue(2 <= pages <= 20, pages)
+            self.assertTrue(2 <= pages <= 25, pages)
             with open(os.path.join(OUT, name + ".pdf"), "wb") as file:
                 file.write(data)
 
