@@ -232,6 +232,20 @@ mention_training(const Options *options, GPtrArray *measurements, FILE *out)
                 count);
 }
 
+/* The same as within_bounds() for steps, which have one bound. */
+static bool
+steps_are_within(const FabStepErrors *errors, double most)
+{
+    if (errors->rows == 0 && isfinite(most))
+        fprintf(stderr, "fabricast: no step is scored, so --max-error cannot be judged\n");
+    else if (errors->mean > most)
+        fprintf(stderr, "fabricast: the mean error of steps is %.1f %%, above --max-error %g\n", 100 * errors->mean,
+                100 * most);
+    else
+        return true;
+    return false;
+}
+
 static int
 run_training(GPtrArray *measurements, const Options *options, FabOutput *output, GError **error)
 {
@@ -266,8 +280,7 @@ run_training(GPtrArray *measurements, const Options *options, FabOutput *output,
     if (!fab_output_finish(output, error))
         return FAB_EXIT_SYSTEM;
     errors = fab_step_errors(validation, NULL);
-    return errors.mean > options->most[0] || (errors.rows == 0 && isfinite(options->most[0])) ? FAB_EXIT_NO
-                                                                                             : FAB_EXIT_DONE;
+    return steps_are_within(&errors, options->most[0]) ? FAB_EXIT_DONE : FAB_EXIT_NO;
 }
 
 /* Tables of kind device: links, pipelines, kernels, products. */
