@@ -3,6 +3,7 @@
 #include <check.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -152,4 +153,52 @@ test_row(const FabResult *result, guint i)
 {
     ck_assert_uint_lt(i, result->rows->len);
     return g_ptr_array_index(result->rows, i);
+}
+
+char *
+test_written(FabResult *result, bool (*write)(GPtrArray *results, FILE *out, GError **error))
+{
+    g_autoptr(GPtrArray) results = g_ptr_array_new();
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    g_ptr_array_add(results, result);
+    ck_assert(write(results, out, NULL));
+    fclose(out);
+    return text;
+}
+
+GPtrArray *
+test_judge(const char *text, GError **error)
+{
+    char path[] = "/tmp/fab-claim-XXXXXX";
+    int file = g_mkstemp(path);
+    GPtrArray *claims;
+
+    ck_assert_int_ge(file, 0);
+    ck_assert(g_file_set_contents(path, text, -1, NULL));
+    claims = fab_claims_judge(path, NULL, NULL, error);
+    g_unlink(path);
+    close(file);
+    return claims;
+}
+
+GPtrArray *
+test_claims(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    GPtrArray *claims = test_judge(text, &error);
+
+    ck_assert_msg(claims != NULL, "%s", error != NULL ? error->message : "no error");
+    return claims;
+}
+
+void
+test_no_claims(const char *pattern, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_msg(test_judge(text, &error) == NULL, "accepted: %s", text);
+    test_refusal(&error, pattern);
 }

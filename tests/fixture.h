@@ -2,7 +2,10 @@
 #ifndef FAB_TESTS_FIXTURE_H
 #define FAB_TESTS_FIXTURE_H
 
+#include <stdio.h>
+
 #include "predict/run.h"
+#include "study/claim.h"
 
 /* A folder that is there while a test runs, for tcase_add_checked_fixture(); its files go with it. */
 extern char *test_folder;
@@ -38,5 +41,13 @@ FabResult *test_run_text(const char *text);
 
 /* Fails where there is no such row. */
 const FabResultRow *test_row(const FabResult *result, guint i);
+
+/* What `write` makes of one result. Owned by the caller, free(). */
+char *test_written(FabResult *result, bool (*write)(GPtrArray *results, FILE *out, GError **error));
+
+/* The claims of a text, in a file that is gone afterwards; a test fails where there must be some, or must be none. */
+GPtrArray *test_judge(const char *text, GError **error);
+GPtrArray *test_claims(const char *text);
+void test_no_claims(const char *pattern, const char *text);
 
 #endif

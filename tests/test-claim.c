@@ -2,9 +2,7 @@
 #include "study/claim.h"
 
 #include <check.h>
-#include <glib/gstdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "fixture.h"
 #include "study/pair.h"
@@ -12,41 +10,6 @@
 
 #define HEAD "[claim one]\ntext=a text\nsource=somebody\n"
 #define STEP "topology.name=ws2-bridge-3090\nmodel.preset=gpt-2\ntraining.global_batch=2\ntraining.precision=fp16\n"
-
-/* The claims of a text, in a file that is gone afterwards. */
-static GPtrArray *
-judge(const char *text, GError **error)
-{
-    char path[] = "/tmp/fab-claim-XXXXXX";
-    int file = g_mkstemp(path);
-    GPtrArray *claims;
-
-    ck_assert_int_ge(file, 0);
-    ck_assert(g_file_set_contents(path, text, -1, NULL));
-    claims = fab_claims_judge(path, NULL, NULL, error);
-    g_unlink(path);
-    close(file);
-    return claims;
-}
-
-static GPtrArray *
-good(const char *text)
-{
-    g_autoptr(GError) error = NULL;
-    GPtrArray *claims = judge(text, &error);
-
-    ck_assert_msg(claims != NULL, "%s", error != NULL ? error->message : "no error");
-    return claims;
-}
-
-static void
-refuse(const char *pattern, const char *text)
-{
-    g_autoptr(GError) error = NULL;
-
-    ck_assert_msg(judge(text, &error) == NULL, "accepted: %s", text);
-    test_refusal(&error, pattern);
-}
 
 static const FabClaimPoint *
 point(const FabClaim *claim, guint i)
@@ -80,8 +43,8 @@ END_TEST
 
 START_TEST(facts_come_from_the_catalogue_with_their_source)
 {
-    g_autoptr(GPtrArray) claims = good(HEAD "metric=fact\nfact=nvlink_links\noperator==\nthreshold=0\nvary=gpu\n"
-                                            "values=rtx-4090 | rtx-3090\n");
+    g_autoptr(GPtrArray) claims = test_claims(HEAD "metric=fact\nfact=nvlink_links\noperator==\nthreshold=0\nvary=gpu\n"
+                                                   "values=rtx-4090 | rtx-3090\n");
     const FabClaim *claim = claims->pdata[0];
 
     ck_assert_str_eq(claim->id, "one");
@@ -96,13 +59,13 @@ END_TEST
 
 START_TEST(an_interval_that_holds_the_threshold_leaves_it_open)
 {
-    g_autoptr(GPtrArray) claims = good(HEAD "metric=time\noperator=<=\nthreshold=1 s\ntopology.name=dgx-h100\n"
-                                            "collective.operation=all_reduce\ncollective.sizes=1M\n");
+    g_autoptr(GPtrArray) claims = test_claims(HEAD "metric=time\noperator=<=\nthreshold=1 s\ntopology.name=dgx-h100\n"
+                                                   "collective.operation=all_reduce\ncollective.sizes=1M\n");
     const FabClaim *easy = claims->pdata[0];
     g_autofree char *at = g_strdup_printf(HEAD "metric=time\noperator=<=\nthreshold=%.0f ns\ntopology.name=dgx-h100\n"
                                                "collective.operation=all_reduce\ncollective.sizes=1M\n",
                                           1e9 * point(easy, 0)->value);
-    g_autoptr(GPtrArray) tight = good(at);
+    g_autoptr(GPtrArray) tight = test_claims(at);
 
     ck_assert_int_eq(easy->verdict, FAB_CLAIM_SUPPORTED);
     ck_assert_double_lt(point(easy, 0)->low, point(easy, 0)->value);
@@ -112,8 +75,9 @@ END_TEST
 
 START_TEST(copies_without_intervals_prove_nothing)
 {
-    g_autoptr(GPtrArray) claims = good(HEAD "metric=algbw\noperator=>=\nthreshold=1 B/s\ntopology.name=dgx-h100\n"
-                                            "transfer.flows=0>1\ntransfer.sizes=1M\n");
+    g_autoptr(GPtrArray) claims = test_claims(HEAD "metric=algbw\noperator=>=\nthreshold=1 B/s\n"
+                                                   "topology.name=dgx-h100\n"
+                                                   "transfer.flows=0>1\ntransfer.sizes=1M\n");
     const FabClaim *claim = claims->pdata[0];
 
     ck_assert(!point(claim, 0)->known);
@@ -127,10 +91,12 @@ END_TEST
 
 START_TEST(a_price_turns_what_is_faster_into_what_is_cheaper)
 {
-    g_autoptr(GPtrArray) ratio = good(HEAD "metric=ratio\noperator=>=\nthreshold=1\ncollective.operation=all_reduce\n"
-                                      "collective.sizes=1G\na.topology.name=dgx-a100\nb.topology.name=dgx-h100\n");
-    g_autoptr(GPtrArray) priced = good(PRICED "price.date=2025-11\nprice.source=x\na.price.gpu_hour=1 USD/h\n"
-                                       "vary=b.price.gpu_hour\nvalues=1 USD/h | 4 USD/h\n");
+    g_autoptr(GPtrArray) ratio = test_claims(HEAD "metric=ratio\noperator=>=\nthreshold=1\n"
+                                                  "collective.operation=all_reduce\n"
+                                                  "collective.sizes=1G\na.topology.name=dgx-a100\n"
+                                                  "b.topology.name=dgx-h100\n");
+    g_autoptr(GPtrArray) priced = test_claims(PRICED "price.date=2025-11\nprice.source=x\na.price.gpu_hour=1 USD/h\n"
+                                              "vary=b.price.gpu_hour\nvalues=1 USD/h | 4 USD/h\n");
     const FabClaim *faster = ratio->pdata[0], *cheaper = priced->pdata[0];
 
     ck_assert_double_eq_tol(point(cheaper, 0)->value, point(faster, 0)->value, 1e-9);
@@ -149,8 +115,8 @@ START_TEST(costs_of_steps_are_costs_of_their_times)
     g_autofree char *priced = g_strconcat(HEAD "metric=cheaper\noperator=>=\nthreshold=1\nprice.date=2025-11\n"
                                           "price.source=x\na.price.gpu_hour=1 USD/h\nb.price.gpu_hour=2 USD/h\n", step,
                                           NULL);
-    g_autoptr(GPtrArray) ratio = good(plain);
-    g_autoptr(GPtrArray) cheaper = good(priced);
+    g_autoptr(GPtrArray) ratio = test_claims(plain);
+    g_autoptr(GPtrArray) cheaper = test_claims(priced);
 
     ck_assert_double_eq_tol(point(cheaper->pdata[0], 0)->value, point(ratio->pdata[0], 0)->value / 2, 1e-9);
     ck_assert_double_eq_tol(point(cheaper->pdata[0], 0)->high, point(ratio->pdata[0], 0)->high / 2, 1e-9);
@@ -164,16 +130,16 @@ fits(int micro)
     g_autofree char *text = g_strdup_printf(HEAD "metric=memory\noperator=<=\nthreshold=1\n" STEP
                                                  "training.gpus=1\ntraining.micro_batch=1\ntraining.sequence=%d\n",
                                             micro);
-    g_autoptr(GPtrArray) claims = good(text);
+    g_autoptr(GPtrArray) claims = test_claims(text);
 
     return ((FabClaim *)claims->pdata[0])->verdict == FAB_CLAIM_SUPPORTED;
 }
 
 START_TEST(the_value_at_which_it_turns_is_found)
 {
-    g_autoptr(GPtrArray) claims = good(HEAD "metric=memory\noperator=<=\nthreshold=1\n" STEP
-                                            "training.gpus=1\ntraining.micro_batch=1\nvary=training.sequence\n"
-                                            "values=1024 | 1048576\n");
+    g_autoptr(GPtrArray) claims = test_claims(HEAD "metric=memory\noperator=<=\nthreshold=1\n" STEP
+                                                   "training.gpus=1\ntraining.micro_batch=1\nvary=training.sequence\n"
+                                                   "values=1024 | 1048576\n");
     const FabClaim *claim = claims->pdata[0];
     int below = 0, above = 0;
 
@@ -193,7 +159,7 @@ START_TEST(efficiency_is_of_each_gpu)
                                "b.training.gpus=2\nb.training.global_batch=16\ntraining.micro_batch=8\n";
     g_autofree char *text = g_strconcat(HEAD "metric=ratio\n", both, "[claim two]\ntext=t\nsource=s\n",
                                         "metric=efficiency\n", both, NULL);
-    g_autoptr(GPtrArray) claims = good(text);
+    g_autoptr(GPtrArray) claims = test_claims(text);
     const FabClaimPoint *ratio = point(claims->pdata[0], 0), *each = point(claims->pdata[1], 0);
 
     ck_assert_double_eq_tol(each->value, ratio->value / 2, 1e-12);
@@ -250,32 +216,33 @@ END_TEST
 
 START_TEST(bad_claims_are_refused)
 {
-    refuse("needs text", "[claim x]\nsource=s\n");
-    refuse("needs threshold, from which on", HEAD "metric=busbw\noperator=>=\n");
-    refuse("b has no price: give b.price.gpu_hour", PRICED "a.price.date=2025-11\na.price.source=x\n"
-           "a.price.gpu_hour=1 USD/h\n");
-    refuse("a has prices in USD and b in EUR", PRICED "price.date=2025-11\nprice.source=x\na.price.gpu_hour=1 USD/h\n"
-           "b.price.gpu_hour=1 EUR/h\n");
-    refuse("compares two scenarios", HEAD "metric=cheaper\noperator=>=\nthreshold=1\ntopology.name=dgx-h100\n");
-    refuse("is not a rate", HEAD "metric=busbw\noperator=>=\nthreshold=450\n");
-    refuse("did you mean busbw", HEAD "metric=busbws\noperator=>=\nthreshold=450 GB/s\n");
-    refuse("operator", HEAD "metric=busbw\noperator=>\nthreshold=450 GB/s\n");
-    refuse("two ends such as 6..8", HEAD "metric=ratio\noperator=within\nthreshold=8..6\n");
-    refuse("two ends such as 6..8", HEAD "metric=ratio\noperator=within\nthreshold=8\n");
-    refuse("did you mean threshold", HEAD "metric=ratio\noperator=>=\nthreshhold=8\n");
-    refuse("is no fact of a GPU", HEAD "metric=fact\nfact=nvlink\noperator==\nthreshold=0\n");
-    refuse("a fact is one of a GPU", HEAD "metric=fact\nfact=memory\noperator==\nthreshold=1 GB\n");
-    refuse("vary and no values", RATIO "vary=collective.ranks\n");
-    refuse("compares two scenarios", RATIO "topology.name=dgx-h100\n");
-    refuse("keys of two scenarios, but its metric", HEAD "metric=busbw\noperator=>=\n"
+    test_no_claims("needs text", "[claim x]\nsource=s\n");
+    test_no_claims("needs threshold, from which on", HEAD "metric=busbw\noperator=>=\n");
+    test_no_claims("b has no price: give b.price.gpu_hour", PRICED "a.price.date=2025-11\na.price.source=x\n"
+                   "a.price.gpu_hour=1 USD/h\n");
+    test_no_claims("a has prices in USD and b in EUR",
+                   PRICED "price.date=2025-11\nprice.source=x\na.price.gpu_hour=1 USD/h\n"
+                   "b.price.gpu_hour=1 EUR/h\n");
+    test_no_claims("compares two scenarios", HEAD "metric=cheaper\noperator=>=\nthreshold=1\ntopology.name=dgx-h100\n");
+    test_no_claims("is not a rate", HEAD "metric=busbw\noperator=>=\nthreshold=450\n");
+    test_no_claims("did you mean busbw", HEAD "metric=busbws\noperator=>=\nthreshold=450 GB/s\n");
+    test_no_claims("operator", HEAD "metric=busbw\noperator=>\nthreshold=450 GB/s\n");
+    test_no_claims("two ends such as 6..8", HEAD "metric=ratio\noperator=within\nthreshold=8..6\n");
+    test_no_claims("two ends such as 6..8", HEAD "metric=ratio\noperator=within\nthreshold=8\n");
+    test_no_claims("did you mean threshold", HEAD "metric=ratio\noperator=>=\nthreshhold=8\n");
+    test_no_claims("is no fact of a GPU", HEAD "metric=fact\nfact=nvlink\noperator==\nthreshold=0\n");
+    test_no_claims("a fact is one of a GPU", HEAD "metric=fact\nfact=memory\noperator==\nthreshold=1 GB\n");
+    test_no_claims("vary and no values", RATIO "vary=collective.ranks\n");
+    test_no_claims("compares two scenarios", RATIO "topology.name=dgx-h100\n");
+    test_no_claims("keys of two scenarios, but its metric", HEAD "metric=busbw\noperator=>=\n"
                                                        "threshold=2 GB/s\na.topology.name=x\n");
-    refuse("no machine|unknown machine", RATIO "a.topology.name=dgx-h10\nb.topology.name=dgx-h100\n");
-    refuse("31 sizes, a claim is judged at one", HEAD "metric=busbw\noperator=>=\nthreshold=2 GB/s\n"
+    test_no_claims("no machine|unknown machine", RATIO "a.topology.name=dgx-h10\nb.topology.name=dgx-h100\n");
+    test_no_claims("31 sizes, a claim is judged at one", HEAD "metric=busbw\noperator=>=\nthreshold=2 GB/s\n"
                                                      "topology.name=dgx-h100\ncollective.operation=all_reduce\n");
-    refuse("has no tokens_per_s", HEAD "metric=tokens_per_s\noperator=>=\nthreshold=2\ntopology.name=dgx-h100\n"
+    test_no_claims("has no tokens_per_s", HEAD "metric=tokens_per_s\noperator=>=\nthreshold=2\ntopology.name=dgx-h100\n"
                                        "collective.operation=all_reduce\ncollective.sizes=1M\n");
-    refuse("is no claim", "[scenario]\nname=x\n");
-    refuse("has no .claim NAME.", "# nothing\n");
+    test_no_claims("is no claim", "[scenario]\nname=x\n");
+    test_no_claims("has no .claim NAME.", "# nothing\n");
 }
 END_TEST
 

@@ -92,20 +92,6 @@ START_TEST(larger_trees_take_what_smaller_ones_tell)
 }
 END_TEST
 
-static char *
-written(FabResult *result, bool (*write)(GPtrArray *results, FILE *out, GError **error))
-{
-    g_autoptr(GPtrArray) results = g_ptr_array_new();
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    g_ptr_array_add(results, result);
-    ck_assert(write(results, out, NULL));
-    fclose(out);
-    return text;
-}
-
 START_TEST(it_is_said_wherever_the_time_is)
 {
     const char *base = PODS
@@ -130,11 +116,11 @@ START_TEST(it_is_said_wherever_the_time_is)
               (double)other->low_ps / (double)other->time_ps);
     ck_assert((double)row->high_ps / (double)row->time_ps >
               (double)other->high_ps / (double)other->time_ps);
-    json = written(grown, fab_report_json);
+    json = test_written(grown, fab_report_json);
     test_says(json, "\"extrapolated\": {\"nodes\": 128, \"simulated_nodes\": [");
-    csv = written(grown, fab_report_csv);
+    csv = test_written(grown, fab_report_csv);
     test_says(csv, "extrapolated_nodes,simulated_nodes,each_doubling_us");
-    plain = written(whole, fab_report_csv);
+    plain = test_written(whole, fab_report_csv);
     ck_assert_ptr_null(strstr(plain, "extrapolated"));
 }
 END_TEST

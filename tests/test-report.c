@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "suite.h"
 
 static FabResultRow *
@@ -55,20 +56,6 @@ table_of(const FabResult *result)
     FILE *out = open_memstream(&text, &length);
 
     ck_assert(fab_report_table(result, out, NULL));
-    fclose(out);
-    return text;
-}
-
-static char *
-print_list(bool (*write)(GPtrArray *, FILE *, GError **), FabResult *result)
-{
-    g_autoptr(GPtrArray) results = g_ptr_array_new();
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-
-    g_ptr_array_add(results, result);
-    ck_assert(write(results, out, NULL));
     fclose(out);
     return text;
 }
@@ -176,7 +163,7 @@ START_TEST(json_reads_back_with_numbers_as_numbers)
 
     g_array_append_vals(row->uses, uses, 2);
     g_ptr_array_add(result->notes, g_strdup("tab\there"));
-    text = print_list(fab_report_json, result);
+    text = test_written(result, fab_report_json);
     ck_assert(json_parser_load_from_data(parser, text, -1, NULL));
     root = json_node_get_object(json_parser_get_root(parser));
     ck_assert_str_eq(json_object_get_string_member(root, "schema"), "fabricast-result");
@@ -204,7 +191,7 @@ START_TEST(csv_quotes_what_needs_quotes)
     row = add_row(result, 8, 1500000, "ring", 2, "link \"a\", b", NAN);
     row->algbw = 2e9;
     row->busbw = 3.5e9;
-    text = print_list(fab_report_csv, result);
+    text = test_written(result, fab_report_csv);
     ck_assert(g_str_has_prefix(text, "scenario,topology,plugin,collective,"));
     ck_assert(g_str_has_suffix(text, "\r\nall-reduce,dgx-h100,nvswitch,all_reduce,float,sum,-1,8,8,chunk,8,1.5,,,,"
                                      "2,3.5,ring,simple,2,"
