@@ -143,6 +143,35 @@ START_TEST(seeds_where_nothing_is_drawn_are_refused)
 }
 END_TEST
 
+/* Two nodes on the leaves of their rails: rings have one way each, only sends to other rails pass spines. */
+START_TEST(seeds_where_every_way_is_the_only_one_are_refused)
+{
+    static const struct {
+        const char *set;
+        bool drawn;
+    } cases[] = {
+        { "collective.operation=all_reduce", false }, { "collective.operation=alltoall", false },
+        { "topology.pxn=off", true },                 { "collective.ranks=8,9,10,11", false },
+        { "transfer.flows=0>8,0>1", false },          { "background.flows=1", true },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        bool copy = g_str_has_prefix(cases[i].set, "transfer");
+        const char *const sets[] = { "topology.name=superpod-h100", "topology.nodes=2",
+                                     copy ? "transfer.sizes=1M" : "collective.sizes=1M",
+                                     copy ? "transfer.seeds=2" : "collective.seeds=2",
+                                     copy ? cases[i].set : "collective.operation=alltoall", cases[i].set,
+                                     i == 5 ? "background.rate=1 GB/s" : NULL, NULL };
+        g_autoptr(GError) error = NULL;
+        g_autoptr(FabResult) result = run_sets(sets, &error);
+        ck_assert_msg((result != NULL) == cases[i].drawn, "%s", cases[i].set);
+        ck_assert_msg(result != NULL || strstr(error->message, "has one way only through the network of superpod-h100, "
+                                                               "so that all draws are the same; leave seeds out") != NULL,
+                      "%s", error->message);
+    }
+}
+END_TEST
+
 START_TEST(CSV_and_JSON_have_the_draws_and_only_where_there_are_any)
 {
     g_autoptr(GPtrArray) results = g_ptr_array_new_with_free_func((GDestroyNotify)fab_result_free);
@@ -177,6 +206,7 @@ main(void)
     tcase_add_test(cases, one_draw_says_that_it_is_one);
     tcase_add_test(cases, copies_are_drawn_too);
     tcase_add_test(cases, seeds_where_nothing_is_drawn_are_refused);
+    tcase_add_test(cases, seeds_where_every_way_is_the_only_one_are_refused);
     tcase_add_test(cases, CSV_and_JSON_have_the_draws_and_only_where_there_are_any);
     return run_tests(cases);
 }

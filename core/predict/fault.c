@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "predict/seeds.h"
 #include "topology/degrade.h"
 
 void
@@ -409,6 +410,8 @@ times_with(const FabScenario *scenario, const FabTopology *topology, FabFault *f
         g_ptr_array_add(faults, fault);
     other.faults = faults;
     other.background = background;
+    if (!fab_seeds_are_drawn(&other, topology))
+        other.seeds = 0;
     result = fab_run_on(&other, topology, NULL, NULL, NULL, error);
     if (result == NULL)
         return NULL;

@@ -1,6 +1,8 @@
 #include "predict/seeds.h"
 
 #include "base/error.h"
+#include "predict/run-private.h"
+#include "predict/run-result.h"
 
 /* Draws that have been and are to be made. */
 typedef struct {
@@ -109,15 +111,89 @@ is_drawn(const FabTopology *topology)
     return topology->node_count > 1 && topology->network.routing == FAB_ROUTING_STATIC;
 }
 
+/* Of programs that do not say whom they join: whether any two ranks have a choice. */
+static bool
+any_two_have_a_choice(const FabRun *run)
+{
+    for (uint32_t to = 0; to < run->ranks; to++)
+        for (uint32_t from = 0; from < run->ranks; from++)
+            if (!fab_router_is_only_way(run->router, run->gpus[from], run->gpus[to]))
+                return true;
+    return false;
+}
+
+static bool
+program_has_a_choice(const FabRun *run, const FabProgram *program)
+{
+    uint32_t from, to;
+
+    if (program->joins == NULL)
+        return any_two_have_a_choice(run);
+    for (uint32_t i = 0; i < program->connections; i++)
+        if (program->joins(program, i, &from, &to) &&
+            !fab_router_is_only_way(run->router, run->gpus[from], run->gpus[to]))
+            return true;
+    return false;
+}
+
+static bool
+collective_has_a_choice(const FabScenario *scenario, const FabTopology *topology)
+{
+    FabRun run;
+    bool choice = !fab_run_init(&run, scenario, topology, NULL, NULL);
+
+    for (uint32_t i = 0; i < scenario->size_count && !choice; i++) {
+        FabPlan plan;
+        g_autoptr(FabProgram) program = fab_run_program(&run, scenario->sizes[i], &plan, NULL);
+        choice = program == NULL || program_has_a_choice(&run, program);
+    }
+    fab_run_clear(&run);
+    return choice;
+}
+
+static bool
+copies_have_a_choice(const FabScenario *scenario, const FabTopology *topology)
+{
+    g_autoptr(FabRouter) router = NULL;
+    FabRouteRules rules;
+
+    if (!fab_run_rules(scenario, topology, 2, &rules, NULL))
+        return true;
+    router = fab_router_new(topology, &rules);
+    for (uint32_t i = 0; i < scenario->pair_count; i++) {
+        const FabTransferPair *pair = &scenario->pairs[i];
+        if (pair->from != FAB_FLOW_HOST && pair->to != FAB_FLOW_HOST &&
+            (MAX(pair->from, pair->to) >= topology->gpu_count || !fab_router_is_only_way(router, pair->from, pair->to)))
+            return true;
+    }
+    return false;
+}
+
+bool
+fab_seeds_are_drawn(const FabScenario *scenario, const FabTopology *topology)
+{
+    if (!is_drawn(topology))
+        return false;
+    if (scenario->background != NULL && scenario->background->flows > 0)
+        return true;
+    return scenario->kind == FAB_SCENARIO_TRANSFER ? copies_have_a_choice(scenario, topology)
+                                                   : collective_has_a_choice(scenario, topology);
+}
+
 static bool
 check_drawn(const FabScenario *scenario, const FabTopology *topology, GError **error)
 {
-    if (is_drawn(topology))
+    if (fab_seeds_are_drawn(scenario, topology))
         return true;
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: seeds is %u, but no hash draws the ways of %s%s",
-                scenario->path, scenario->seeds, topology->name,
-                topology->node_count > 1 ? "; set topology.routing=static, or leave seeds out"
-                                         : ", which is a single machine; leave seeds out");
+    if (is_drawn(topology))
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                    "%s: seeds is %u, but what this sends has one way only through the network of %s, so that all "
+                    "draws are the same; leave seeds out", scenario->path, scenario->seeds, topology->name);
+    else
+        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: seeds is %u, but no hash draws the ways of %s%s",
+                    scenario->path, scenario->seeds, topology->name,
+                    topology->node_count > 1 ? "; set topology.routing=static, or leave seeds out"
+                                             : ", which is a single machine; leave seeds out");
     return false;
 }
 
