@@ -165,6 +165,26 @@ START_TEST(without_its_variable_nccl_does_not_use_it)
 }
 END_TEST
 
+START_TEST(a_network_that_could_reduce_and_does_not_says_why)
+{
+    const char *base = "topology.name=superpod-h100|topology.nodes=2|topology.sharp=on|collective.sizes=1M|"
+                       "collective.operation=";
+    g_autofree char *untold = g_strconcat(base, "all_reduce", NULL);
+    g_autofree char *gather = g_strconcat(base, "all_gather|collective.NCCL_COLLNET_ENABLE=1", NULL);
+    g_autofree char *told = g_strconcat(base, "all_reduce|collective.NCCL_COLLNET_ENABLE=1", NULL);
+    g_autofree char *inside = g_strconcat(base, "all_reduce|collective.ranks=0,1", NULL);
+    g_autoptr(FabResult) used = test_run_text(told), alone = test_run_text(inside);
+    g_autoptr(FabResult) result = test_run_text(untold), other = test_run_text(gather);
+
+    ck_assert_uint_eq(result->notes->len, 1);
+    test_says(result->notes->pdata[0], "NCCL lets the network reduce with NCCL_COLLNET_ENABLE=1 only");
+    ck_assert_uint_eq(other->notes->len, 1);
+    test_says(other->notes->pdata[0], "the network adds up for all_reduce only");
+    ck_assert_uint_eq(used->notes->len, 0);
+    ck_assert_uint_eq(alone->notes->len, 0);
+}
+END_TEST
+
 START_TEST(machines_without_nvswitch_have_the_chain_alone)
 {
     const char *base = "topology.name=cluster|topology.node=l40s-8-dual-root-2sw|topology.nodes=4|topology.sharp=on|"
@@ -214,6 +234,7 @@ main(void)
     tcase_add_test(tests, a_switch_that_reduces_slowly_is_what_all_wait_for);
     tcase_add_test(tests, faults_of_the_network_hold_sums_back_too);
     tcase_add_test(tests, without_its_variable_nccl_does_not_use_it);
+    tcase_add_test(tests, a_network_that_could_reduce_and_does_not_says_why);
     tcase_add_test(tests, machines_without_nvswitch_have_the_chain_alone);
     tcase_add_loop_test(tests, what_cannot_be_is_refused_in_one_sentence, 0, G_N_ELEMENTS(refused));
     return run_tests(tests);

@@ -359,7 +359,7 @@ emit(const FabCollectiveSpec *spec, bool by_network, GError **error)
     program->step = nvls_tree_step;
     program->places = local;
     program->turn = !by_network && pieces_are_even(nvls) ? 1 : 0;
-    program->joins = nvls_tree_joins;
+    program->joins = by_network ? NULL : nvls_tree_joins; /* the network's sums are no connections of two */
     program->folded = nvls_tree_folded;
     program->scratch_bytes = (uint64_t)DIRECTIONS * spec->channels * nvls->chunk;
     program->roles = ROLES;

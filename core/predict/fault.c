@@ -410,7 +410,7 @@ times_with(const FabScenario *scenario, const FabTopology *topology, FabFault *f
         g_ptr_array_add(faults, fault);
     other.faults = faults;
     other.background = background;
-    if (!fab_seeds_are_drawn(&other, topology))
+    if (other.seeds > 0 && !fab_seeds_are_drawn(&other, topology))
         other.seeds = 0;
     result = fab_run_on(&other, topology, NULL, NULL, NULL, error);
     if (result == NULL)

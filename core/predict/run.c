@@ -384,6 +384,11 @@ add_notes(const FabRun *run, FabResult *result)
     if (run->facts.transport == FAB_TRANSPORT_PEER)
         g_ptr_array_add(result->notes, g_strdup_printf("some neighbours talk directly over PCIe (path %s)",
                                                        fab_path_class_name(run->facts.path)));
+    if (run->facts.nodes > 1 && run->topology->network.reduces &&
+        (run->collective != FAB_ALL_REDUCE || !run->facts.collnet))
+        g_ptr_array_add(result->notes, g_strdup(run->collective != FAB_ALL_REDUCE
+            ? "sharp=on changes nothing: the network adds up for all_reduce only"
+            : "sharp=on changes nothing: NCCL lets the network reduce with NCCL_COLLNET_ENABLE=1 only"));
     if (run->facts.nodes > 1) /* a ring goes on from the last node to the first */
         fab_seeds_note(run->scenario, run->router, run->gpus[run->ranks - run->facts.local], run->gpus[0], result);
 }

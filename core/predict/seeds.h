@@ -11,8 +11,8 @@ typedef FabResult *(*FabSeedsRun)(const FabScenario *scenario, const FabTopology
 
 /*
  * Runs scenario->seeds draws, from the machine's own seed on, one on each core. Each row is that of the draw whose time
- * is the median of its size, with the draws beside it; the result does not depend on the number of cores. An error where no
- * hash draws anything.
+ * is the median of its size, with the draws beside it; the result does not depend on the number of cores. An error
+ * where no hash draws anything.
  */
 FabResult *fab_seeds_run(const FabScenario *scenario, const FabTopology *topology, const FabConstants *constants,
                          FabSeedsRun run, FabProgress progress, void *user, GError **error);
