@@ -343,14 +343,26 @@ END_TEST
 
 START_TEST(flows_of_other_jobs_are_drawn_by_their_seed)
 {
-    const char *flows = HASHED "|background.flows=32|background.rate=5 GB/s|background.seed=";
+    const char *others = HASHED "|topology.radix=32|" /* nodes 0 and 2, on whose leaves hang nodes 1 and 3 */
+                         "collective.ranks=0,1,2,3,4,5,6,7,16,17,18,19,20,21,22,23";
+    g_autofree char *flows = g_strconcat(others, "|background.flows=32|background.rate=5 GB/s|background.seed=", NULL);
     g_autofree char *one = g_strconcat(flows, "1", NULL), *two = g_strconcat(flows, "2", NULL);
-    g_autofree char *few = g_strconcat(HASHED, "|background.flows=1|background.rate=1 B/s", NULL);
+    g_autofree char *few = g_strconcat(others, "|background.flows=1|background.rate=1 B/s", NULL);
 
-    ck_assert_int_gt(time_of(one), time_of(HASHED));
+    ck_assert_int_gt(time_of(one), time_of(others));
     ck_assert_int_eq(time_of(one), time_of(one));
     ck_assert_int_ne(time_of(one), time_of(two));
-    ck_assert_int_le(llabs(time_of(few) - time_of(HASHED)), 1000);
+    ck_assert_int_le(llabs(time_of(few) - time_of(others)), 1000);
+}
+END_TEST
+
+START_TEST(other_jobs_have_nodes_of_their_own)
+{
+    const char *rails = "topology.name=superpod-h100|topology.nodes=3|transfer.flows=0>8|transfer.sizes=1G";
+    g_autofree char *flows = g_strconcat(rails, "|background.flows=64|background.rate=50 GB/s", NULL);
+    g_autoptr(FabResult) result = test_run_text(flows);
+
+    ck_assert_int_eq(first_row(result), result->healthy_ps[0]); /* their flows stay among the NICs of node 2 */
 }
 END_TEST
 
@@ -504,6 +516,8 @@ static const struct {
     { TWO_NODES "|background.seed=1", "\\[background\\] needs load" },
     { TWO_NODES "|background.flows=3", "needs rate, that of each of its flows" },
     { TWO_NODES "|background.rate=3 GB/s", "needs flows, how many" },
+    { TWO_NODES "|background.flows=3|background.rate=1 GB/s",
+      "\\[background\\] flows: other jobs have nodes of their own, but this one leaves them none of the 2 of" },
     { TWO_NODES "|background.lod=0.5", "unknown key lod; did you mean load" },
     { ONE_NODE "|background.load=0.5", "dgx-h100 is a single machine and has no network" },
     { STEP "|background.load=0.5", "\\[background\\] belongs to a scenario with \\[collective\\] or" },
@@ -558,6 +572,7 @@ main(void)
     tcase_add_test(tests, other_jobs_take_their_share_of_cables_between_switches);
     tcase_add_test(tests, a_fault_leaves_its_share_of_what_other_jobs_leave);
     tcase_add_test(tests, flows_of_other_jobs_are_drawn_by_their_seed);
+    tcase_add_test(tests, other_jobs_have_nodes_of_their_own);
     tcase_add_test(tests, a_slow_gpu_slows_the_kernels_of_its_stage);
     tcase_add_test(tests, a_slow_gpu_of_a_pipeline_holds_its_stage_back);
     tcase_add_test(tests, jitter_reaches_the_gpus_of_all_machines_of_a_step);

@@ -144,7 +144,7 @@ START_TEST(seeds_where_nothing_is_drawn_are_refused)
 }
 END_TEST
 
-/* Two nodes on the leaves of their rails: rings have one way each, only sends to other rails pass spines. */
+/* Nodes on the leaves of their rails: rings have one way each, only sends to other rails pass spines. */
 START_TEST(seeds_where_every_way_is_the_only_one_are_refused)
 {
     static const struct {
@@ -162,8 +162,9 @@ START_TEST(seeds_where_every_way_is_the_only_one_are_refused)
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         bool copy = g_str_has_prefix(cases[i].set, "transfer");
-        const char *const sets[] = { "topology.name=superpod-h100", "topology.nodes=2",
+        const char *const sets[] = { "topology.name=superpod-h100", "topology.nodes=4",
                                      copy ? "transfer.sizes=1M" : "collective.sizes=1M",
+                                     copy ? "transfer.sizes=1M" : "collective.ranks=16",
                                      copy ? "transfer.seeds=2" : "collective.seeds=2",
                                      copy ? cases[i].set : "collective.operation=all_reduce", cases[i].set,
                                      cases[i].more, NULL };
@@ -171,8 +172,8 @@ START_TEST(seeds_where_every_way_is_the_only_one_are_refused)
         g_autoptr(FabResult) result = run_sets(sets, &error);
         ck_assert_msg((result != NULL) == cases[i].drawn, "%s", cases[i].set);
         if (result == NULL)
-            test_says(error->message, "has one way only through the network of superpod-h100, so that all draws are the "
-                                      "same; leave seeds out");
+            test_says(error->message, "has one way only through the network of superpod-h100, so that all draws are "
+                                      "the same; leave seeds out");
     }
 }
 END_TEST

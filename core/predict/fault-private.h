@@ -27,8 +27,12 @@ bool fab_fault_check_joined(const FabPlacing *placing, const FabTopology *left, 
 /* A plan of what was marked, for faults that none of them begins or ends during the run. */
 FabFaultPlan *fab_fault_plan_of_marks(const FabPlacing *placing, const uint32_t *gpus, uint32_t count, GError **error);
 
-/* background.c: what other jobs take is gone from the first instant on. After fab_fault_plan_times(). */
-bool fab_fault_plan_background(FabFaultPlan *plan, const FabScenario *scenario, GError **error);
+/*
+ * background.c: what other jobs, on nodes without these GPUs and those of copies, take is gone from the first instant
+ * on. After fab_fault_plan_times().
+ */
+bool fab_fault_plan_background(FabFaultPlan *plan, const FabScenario *scenario, const uint32_t *gpus, uint32_t count,
+                               GError **error);
 
 /* fault-time.c: fills changes and stages of a plan whose topology is ready. */
 bool fab_fault_plan_times(FabFaultPlan *plan, const FabScenario *scenario, const FabTopology *topology,

@@ -362,7 +362,7 @@ fab_fault_plan_new(const FabScenario *scenario, const FabTopology *topology, con
         pace[i] = 1;
     if (!place_lasting(plan, &placing, gpus, count, error) ||
         !fab_fault_plan_times(plan, scenario, topology, gpus, count, error) ||
-        !fab_fault_plan_background(plan, scenario, error))
+        !fab_fault_plan_background(plan, scenario, gpus, count, error))
         return NULL;
     return g_steal_pointer(&plan);
 }
