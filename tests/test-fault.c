@@ -280,6 +280,31 @@ START_TEST(costs_are_told_for_each_fault_alone_and_for_all)
 }
 END_TEST
 
+/* docs/faults.md, "On which node". */
+START_TEST(a_slow_cable_of_a_tree_costs_by_what_the_node_has_to_carry)
+{
+    static const struct {
+        const char *algorithm, *cable;
+        double least, most;
+    } cases[] = {
+        { "nvls-tree", "Node 0 NIC 5 - Leaf 5", 1, 1.1 }, { "nvls-tree", "Node 1 NIC 5 - Leaf 5", 1.4, 2.01 },
+        { "nvls-tree", "Node 2 NIC 5 - Leaf 5", 1.4, 2.01 }, { "nvls-tree", "Node 3 NIC 5 - Leaf 5", 1, 1.1 },
+        { "ring", "Node 0 NIC 5 - Leaf 5", 1.4, 2.01 }, { "ring", "Node 2 NIC 5 - Leaf 5", 1.4, 2.01 },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strdup_printf("topology.name=superpod-h100|topology.nodes=4|collective.operation="
+                                                "all_reduce|collective.sizes=128M|collective.algorithm=%s|"
+                                                "fault.kind=link-rate|fault.rate=0.5|fault.at=%s", cases[i].algorithm,
+                                                cases[i].cable);
+        g_autoptr(FabResult) result = test_run_text(text);
+        double times = (double)first_row(result) / (double)result->healthy_ps[0];
+        ck_assert_msg(times >= cases[i].least && times <= cases[i].most, "%s, %s: %g times", cases[i].algorithm,
+                      cases[i].cable, times);
+    }
+}
+END_TEST
+
 /* Intervals are of machines that were whole. */
 START_TEST(a_result_with_a_fault_has_no_interval_and_says_why)
 {
@@ -567,6 +592,7 @@ main(void)
     tcase_add_test(tests, a_collective_waits_for_a_link_and_goes_on);
     tcase_add_test(tests, faults_may_overlap);
     tcase_add_test(tests, costs_are_told_for_each_fault_alone_and_for_all);
+    tcase_add_test(tests, a_slow_cable_of_a_tree_costs_by_what_the_node_has_to_carry);
     tcase_add_test(tests, a_result_with_a_fault_has_no_interval_and_says_why);
     tcase_add_test(tests, copies_have_faults_too);
     tcase_add_test(tests, other_jobs_take_their_share_of_cables_between_switches);
