@@ -70,6 +70,20 @@ class Sweep(Case):
                          (other["seconds"], other["cost"]) != (row["seconds"], row["cost"]) for other in rows)
             self.assertEqual(row["front"], not beaten, row)
 
+    def test_points_that_are_gone_on_to_from_smaller_machines_say_so(self):
+        text = ("[topology]\nname=cluster\nnode=dgx-h100\nplugin=fat-tree\nlevels=3\nrouting=spray\n[collective]\n"
+                "operation=all_reduce\nsizes=256M\n[sweep]\ntopology.nodes=512 | 2\n")
+        path = self.write(text)
+        rows = json.loads(self.prints("sweep", path, "--json", "--store", self.store))["rows"]
+        self.assertEqual([row["extrapolated"] for row in rows], [True, False])
+        table = self.prints("sweep", path, "--all", "--store", self.store)
+        self.assertRegex(table, r"topology.nodes=512 .*, extrapolated\n")
+        self.assertRegex(table, r"\n# extrapolated: from smaller trees.* collective.fold=off simulates every rank\n")
+        self.assertIn("extrapolated", self.prints("sweep", path, "--csv", "--store", self.store).split("\n")[0].split(","))
+        one = self.write(text.split("[sweep]")[0])
+        compared = self.prints("compare", one, one, "--set", "topology.nodes=512")
+        self.assertRegex(compared, r"\n# A extrapolated from smaller trees.*: 256 MiB; fold=off")
+
     def test_prices_go_with_their_machines(self):
         text = SWEEP.split("[sweep]")[0] + ("[price]\ndate=2025-11\nsource=x\n[sweep]\ntopology.name & price.gpu_hour="
                                             "dgx-a100 & 0.10 USD/h | dgx-h100 & 9 USD/h\n")
@@ -169,7 +183,7 @@ class Sweep(Case):
         shutil.copy(self.store, other)
         for change in ("seconds=-5", "seconds=0", "seconds=9e999", "seconds='x'", "gpus=-8", "gpus=0", "gpus=5000000000",
                        "gpus=2.5", "size_bytes=-1", "low_s='a'", "high_s=9e999", "low_s=2, high_s=1", "work=0",
-                       "algbw=-1", "fits=7", "cost='much'", "cost=-1", "binding=x'00ff'", "place=-1", "number=500"):
+                       "algbw=-1", "fits=7", "extrapolated=2", "cost='much'", "cost=-1", "binding=x'00ff'", "place=-1", "number=500"):
             shutil.copy(other, self.store)
             self.change("UPDATE rows SET " + change + " WHERE rowid = (SELECT max(rowid) FROM rows)")
             self.refuses(r"points\.db: is damaged: 1 rows are not what a sweep writes; name another store", "sweep",

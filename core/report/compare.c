@@ -136,6 +136,30 @@ print_bindings(const FabComparison *comparison, guint number, FILE *out)
     }
 }
 
+/* Sizes that were gone on to from smaller machines, "1 GiB to 4 GiB". */
+static void
+print_extrapolated(const FabComparison *comparison, guint number, FILE *out)
+{
+    const FabOutcomeRow *first = NULL, *last = NULL;
+    g_autofree char *from = NULL, *to = NULL;
+    char name[16];
+
+    for (guint i = 0; i < comparison->sizes->len; i++) {
+        const FabOutcomeRow *row = fab_outcome_row(comparison->outcomes->pdata[number],
+                                                   g_array_index(comparison->sizes, uint64_t, i));
+        if (!row->extrapolated)
+            continue;
+        first = first != NULL ? first : row;
+        last = row;
+    }
+    if (first == NULL)
+        return;
+    from = fab_format_bytes(first->size_bytes);
+    to = fab_format_bytes(last->size_bytes);
+    fprintf(out, "# %s extrapolated from smaller trees, as they grow by levels: %s%s%s; fold=off simulates every rank\n",
+            label(number, name), from, first != last ? " to " : "", first != last ? to : "");
+}
+
 static void
 print_cost(const FabComparison *comparison, guint number, FILE *out)
 {
@@ -194,6 +218,8 @@ fab_report_comparison(const FabComparison *comparison, FILE *out)
     fputs("#\n", out);
     for (guint i = 0; i < comparison->outcomes->len; i++)
         print_bindings(comparison, i, out);
+    for (guint i = 0; i < comparison->outcomes->len; i++)
+        print_extrapolated(comparison, i, out);
     for (guint i = 0; i < comparison->outcomes->len; i++)
         print_memory(comparison->outcomes->pdata[i], label(i, name), out);
     for (guint i = 0; i < comparison->outcomes->len; i++)
@@ -274,7 +300,8 @@ csv_row(const FabComparison *comparison, guint number, uint64_t size, FILE *out)
     fab_stream_csv_text(out, outcome->topology);
     fprintf(out, ",%u,", outcome->gpus);
     fab_stream_csv_text(out, fab_outcome_row(outcome, size)->binding);
-    fprintf(out, ",%s,%s", verdict != NULL ? verdict : "", outcome->currency);
+    fprintf(out, ",%s,%s,%s", verdict != NULL ? verdict : "",
+            fab_outcome_row(outcome, size)->extrapolated ? "yes" : "no", outcome->currency);
     for (int i = 0; i < FIGURES; i++)
         fab_stream_csv_number(out, figures[i].value);
     fputs("\r\n", out);
@@ -286,7 +313,7 @@ fab_report_comparison_csv(const FabComparison *comparison, FILE *out)
     Figure figures[FIGURES];
 
     list_figures(comparison, 0, g_array_index(comparison->sizes, uint64_t, 0), figures);
-    fputs("label,scenario,topology,gpus,binding,verdict,currency", out);
+    fputs("label,scenario,topology,gpus,binding,verdict,extrapolated,currency", out);
     for (int i = 0; i < FIGURES; i++)
         fprintf(out, ",%s", figures[i].name);
     fputs("\r\n", out);
@@ -308,6 +335,7 @@ json_row(const FabComparison *comparison, guint number, uint64_t size, FILE *out
     fab_stream_json_member(out, "binding_over", row->over, ", ");
     fab_stream_json_member(out, "kind", row->kind, ", ");
     fab_stream_json_member(out, "verdict", verdict_of(comparison, number, size), ", ");
+    fprintf(out, "\"extrapolated\": %s, ", row->extrapolated ? "true" : "false");
     for (int i = 0; i < FIGURES; i++)
         fab_stream_json_number(out, figures[i].name, figures[i].value, i + 1 < FIGURES ? ", " : "}");
 }

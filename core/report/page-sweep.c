@@ -327,6 +327,7 @@ show_front(FabPage *page, const View *view)
 {
     const char *const head[] = { "point", "size", time_label(view), "cost", "GPUs", "settings", "bound by", NULL };
     guint shown = 0, count = 0;
+    bool extrapolated = false;
 
     fab_html_table_begin(page->out, "Points that no other of their size beats both in time and in cost", head);
     for (guint i = 0; i < fab_json_length(view->item, "rows"); i++) {
@@ -338,13 +339,19 @@ show_front(FabPage *page, const View *view)
         g_autofree char *time = time_text(view, row), *cost = cost_text(row);
         g_autofree char *gpus = fab_quantity_format(FAB_QUANTITY_PLAIN, fab_json_figure(row, "gpus"));
         g_autofree char *settings = settings_of(row);
-        g_autofree char *binding = fab_page_words(fab_json_text(row, "binding"));
+        g_autofree char *words = fab_page_words(fab_json_text(row, "binding"));
+        bool further = fab_json_truth(row, "extrapolated");
+        g_autofree char *binding = g_strconcat(words, further ? ", extrapolated" : "", NULL);
         fab_html_table_row(page->out, point, size, time, cost, gpus, settings, binding, NULL);
+        extrapolated = extrapolated || further;
         shown++;
     }
     fab_html_table_end(page->out);
     if (shown < count)
         fab_html_print(page->out, "<p class=\"about\">The first %u of %u are shown.</p>\n", shown, count);
+    if (extrapolated)
+        fab_html_print(page->out, "<p class=\"about\">Extrapolated: gone on to from smaller trees, as they grow by "
+                                  "levels; collective.fold=off simulates every rank.</p>\n");
 }
 
 /* What the points with one value of a key reach. */

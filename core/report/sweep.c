@@ -60,13 +60,14 @@ print_row(const FabSweepFound *found, guint i, FILE *out)
                                : ' ');
     for (uint32_t a = 0; a < found->sweep->axis_count; a++)
         fprintf(out, "  %s=%s", found->sweep->axes[a].key, fab_sweep_value(found->sweep, row->point, a));
-    fprintf(out, "  %s\n", row->binding != NULL ? row->binding : "");
+    fprintf(out, "  %s%s\n", row->binding != NULL ? row->binding : "", row->extrapolated ? ", extrapolated" : "");
 }
 
 void
 fab_report_sweep(const FabSweepFound *found, bool all, FILE *out)
 {
     guint shown = 0;
+    bool extrapolated = false;
     const FabStoreRow *first = found->rows->len > 0 ? found->rows->pdata[0] : NULL;
 
     for (guint i = 0; i < found->rows->len; i++)
@@ -77,10 +78,15 @@ fab_report_sweep(const FabSweepFound *found, bool all, FILE *out)
     fprintf(out, "#%7s %9s %12s %5s %21s    key=value, what binds\n", "point", "size", "time", "GPUs",
             first->size_bytes > 0 ? "cost of a TB" : "cost of 10^6 tokens");
     for (guint i = 0; i < found->rows->len; i++) {
-        if (all || found->front[i])
-            print_row(found, i, out);
+        if (!all && !found->front[i])
+            continue;
+        print_row(found, i, out);
+        extrapolated = extrapolated || ((const FabStoreRow *)found->rows->pdata[i])->extrapolated;
     }
     fputs("# * on the front; - does not fit into memory\n", out);
+    if (extrapolated)
+        fputs("# extrapolated: from smaller trees, as they grow by levels; collective.fold=off simulates every rank\n",
+              out);
 }
 
 /* ------------------------------------------------------------------ for programs */
@@ -124,7 +130,7 @@ fab_report_sweep_csv(const FabSweepFound *found, FILE *out)
     }
     for (int i = 0; i < FIGURES; i++)
         fprintf(out, ",%s", figures[i].name);
-    fputs(",cost_unit,fits,front,binding\r\n", out);
+    fputs(",cost_unit,fits,front,extrapolated,binding\r\n", out);
     for (guint i = 0; i < found->rows->len; i++) {
         const FabStoreRow *row = found->rows->pdata[i];
         list_figures(row, figures);
@@ -135,7 +141,8 @@ fab_report_sweep_csv(const FabSweepFound *found, FILE *out)
         }
         for (int k = 0; k < FIGURES; k++)
             fprintf(out, ",%s", isfinite(figures[k].value) ? fab_stream_number(figures[k].value, text) : "");
-        fprintf(out, ",%s,%s,%s,", cost_unit(row), row->fits ? "yes" : "no", found->front[i] ? "yes" : "no");
+        fprintf(out, ",%s,%s,%s,%s,", cost_unit(row), row->fits ? "yes" : "no", found->front[i] ? "yes" : "no",
+                row->extrapolated ? "yes" : "no");
         fab_stream_csv_text(out, row->binding != NULL ? row->binding : "");
         fputs("\r\n", out);
     }
@@ -160,8 +167,8 @@ json_row(const FabSweepFound *found, guint i, FILE *out)
     for (int k = 0; k < FIGURES; k++)
         fprintf(out, ", \"%s\": %s", figures[k].name,
                 isfinite(figures[k].value) ? fab_stream_number(figures[k].value, text) : "null");
-    fprintf(out, ", \"cost_unit\": \"%s\", \"fits\": %s, \"front\": %s, \"binding\": ", cost_unit(row),
-            row->fits ? "true" : "false", found->front[i] ? "true" : "false");
+    fprintf(out, ", \"cost_unit\": \"%s\", \"fits\": %s, \"front\": %s, \"extrapolated\": %s, \"binding\": ", cost_unit(row),
+            row->fits ? "true" : "false", found->front[i] ? "true" : "false", row->extrapolated ? "true" : "false");
     fab_stream_json_text(out, row->binding != NULL ? row->binding : "");
     fputs("}", out);
 }

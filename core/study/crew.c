@@ -44,6 +44,7 @@ rows_of(const FabOutcome *outcome)
         row->algbw = from->algbw;
         row->gpus = outcome->gpus;
         row->fits = outcome->fits;
+        row->extrapolated = from->extrapolated;
         row->cost = outcome->per_second * from->seconds;
         row->currency = outcome->per_second > 0 ? g_strdup(outcome->currency) : NULL;
         row->binding = g_strdup(from->binding);

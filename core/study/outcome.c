@@ -139,6 +139,7 @@ take_result(FabOutcome *outcome, const FabResult *result, const FabTopology *top
         row->binding = g_strdup(from->binding);
         row->binding_share = from->binding_utilisation;
         row->kind = g_strdup(from->kind);
+        row->extrapolated = from->growth != NULL;
     }
 }
 

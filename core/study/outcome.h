@@ -19,6 +19,7 @@ typedef struct {
     char *over;                /* of a step that an exchange binds: what binds that, a link; else NULL */
     double binding_share;      /* of the time that it is busy, 0..1 */
     char *kind;                /* as in FabResultRow; or NULL */
+    bool extrapolated;         /* gone on to from smaller machines, not simulated */
 } FabOutcomeRow;
 
 typedef struct {

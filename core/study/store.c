@@ -7,7 +7,7 @@
 #include "fabricast-config.h"
 
 /* "Fabr": SQLite's application id, and the form of the tables. */
-enum { APPLICATION = 0x46616272, FORMAT = 3, PATIENCE_MS = 60000 };
+enum { APPLICATION = 0x46616272, FORMAT = 4, PATIENCE_MS = 60000 };
 
 static const char tables[] =
     "CREATE TABLE sweep (version TEXT NOT NULL, scenario TEXT NOT NULL);"
@@ -15,7 +15,7 @@ static const char tables[] =
     "CREATE TABLE points (number INTEGER PRIMARY KEY, refused TEXT);"
     "CREATE TABLE rows (number INTEGER NOT NULL, place INTEGER NOT NULL, size_bytes INTEGER NOT NULL,"
     " seconds REAL NOT NULL, low_s REAL, high_s REAL, work REAL NOT NULL, algbw REAL, gpus INTEGER NOT NULL,"
-    " fits INTEGER NOT NULL, cost REAL, currency TEXT, binding TEXT, PRIMARY KEY (number, place));";
+    " fits INTEGER NOT NULL, cost REAL, currency TEXT, binding TEXT, extrapolated INTEGER NOT NULL, PRIMARY KEY (number, place));";
 
 void
 fab_store_row_free(FabStoreRow *row)
@@ -210,7 +210,8 @@ static const char bad_rows[] =
     " AND typeof(algbw) IN ('real', 'null') AND ifnull(algbw, 0) BETWEEN 0 AND 1e300"
     " AND typeof(gpus) = 'integer' AND gpus BETWEEN 1 AND 4294967295 AND fits IN (0, 1)"
     " AND typeof(cost) IN ('real', 'null') AND ifnull(cost, 0) BETWEEN 0 AND 1e300"
-    " AND typeof(currency) IN ('text', 'null') AND typeof(binding) IN ('text', 'null')) IS NOT 1";
+    " AND typeof(currency) IN ('text', 'null') AND typeof(binding) IN ('text', 'null')"
+    " AND extrapolated IN (0, 1)) IS NOT 1";
 
 /* Rows that were changed by hand, or by a disk. */
 static bool
@@ -313,7 +314,7 @@ fab_store_open(const char *path, const char *scenario, GPtrArray *inputs, bool s
     /* A name that starts with ':' would mean something else to SQLite. */
     g_autofree char *plain = path != NULL ? g_strconcat(path[0] == ':' ? "./" : "", path, NULL) : g_strdup(":memory:");
     static const char add_point[] = "INSERT INTO points VALUES (?, ?)";
-    static const char add_row[] = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    static const char add_row[] = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
     store->path = g_strdup(path != NULL ? path : "memory");
     if (path != NULL && !fab_store_check_file(path, error))
@@ -373,6 +374,7 @@ add_row(FabStore *store, uint64_t point, guint place, const FabStoreRow *row, GE
     sqlite3_bind_double(statement, 11, row->cost);
     bind_text(statement, 12, row->currency);
     bind_text(statement, 13, row->binding);
+    sqlite3_bind_int64(statement, 14, row->extrapolated);
     return step_once(store, statement, error);
 }
 
@@ -413,6 +415,7 @@ read_row(sqlite3_stmt *statement)
     row->cost = sqlite3_column_double(statement, 9);
     row->currency = g_strdup((const char *)sqlite3_column_text(statement, 10));
     row->binding = g_strdup((const char *)sqlite3_column_text(statement, 11));
+    row->extrapolated = sqlite3_column_int(statement, 12) != 0;
     return row;
 }
 
@@ -423,7 +426,7 @@ fab_store_rows(FabStore *store, GError **error)
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(store->db,
                                   "SELECT number, size_bytes, seconds, low_s, high_s, work, algbw, gpus, fits, cost, "
-                                  "currency, binding FROM rows ORDER BY number, place", -1, &statement, NULL);
+                                  "currency, binding, extrapolated FROM rows ORDER BY number, place", -1, &statement, NULL);
 
     while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         g_ptr_array_add(rows, read_row(statement));

@@ -18,6 +18,7 @@ typedef struct {
     double seconds, low_s, high_s, work, algbw;
     uint32_t gpus;
     bool fits;           /* into memory */
+    bool extrapolated;   /* gone on to from smaller machines, not simulated */
     double cost;         /* of the row's work; 0: no price is given */
     char *currency, *binding;
 } FabStoreRow;

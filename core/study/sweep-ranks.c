@@ -17,7 +17,7 @@ enum { PATIENCE_US = 500 };
 typedef enum { HELLO, FOUND, BYE, POINT, END } Kind;
 
 #define HELLO_TYPE "(sstsa(ss))"
-#define ROW_TYPE "(tdddddubdmsms)"
+#define ROW_TYPE "(tdddddubdmsmsb)"
 #define FOUND_TYPE "(tisa" ROW_TYPE ")"
 
 static void
@@ -57,7 +57,8 @@ pack_found(const FabFound *found)
     for (guint i = 0; found->rows != NULL && i < found->rows->len; i++) {
         const FabStoreRow *row = found->rows->pdata[i];
         g_variant_builder_add(&rows, ROW_TYPE, row->size_bytes, row->seconds, row->low_s, row->high_s, row->work,
-                              row->algbw, row->gpus, (gboolean)row->fits, row->cost, row->currency, row->binding);
+                              row->algbw, row->gpus, (gboolean)row->fits, row->cost, row->currency, row->binding,
+                              (gboolean)row->extrapolated);
     }
     return g_variant_new(FOUND_TYPE, found->point, found->error != NULL ? found->error->code : -1,
                          found->error != NULL ? found->error->message : "", &rows);
@@ -70,7 +71,7 @@ unpack_found(GVariant *content)
     g_autoptr(GVariantIter) rows = NULL;
     FabStoreRow row = { .point = 0 };
     const char *words;
-    gboolean fits;
+    gboolean fits, extrapolated;
     int code;
 
     g_variant_get(content, "(ti&sa" ROW_TYPE ")", &found->point, &code, &words, &rows);
@@ -80,8 +81,10 @@ unpack_found(GVariant *content)
     }
     found->rows = g_ptr_array_new_with_free_func((GDestroyNotify)fab_store_row_free);
     while (g_variant_iter_next(rows, ROW_TYPE, &row.size_bytes, &row.seconds, &row.low_s, &row.high_s, &row.work,
-                               &row.algbw, &row.gpus, &fits, &row.cost, &row.currency, &row.binding)) {
+                               &row.algbw, &row.gpus, &fits, &row.cost, &row.currency, &row.binding,
+                               &extrapolated)) {
         row.fits = fits;
+        row.extrapolated = extrapolated;
         g_ptr_array_add(found->rows, g_memdup2(&row, sizeof row));
     }
     return found;
