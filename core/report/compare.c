@@ -156,8 +156,9 @@ print_extrapolated(const FabComparison *comparison, guint number, FILE *out)
         return;
     from = fab_format_bytes(first->size_bytes);
     to = fab_format_bytes(last->size_bytes);
-    fprintf(out, "# %s extrapolated from smaller trees, as they grow by levels: %s%s%s; fold=off simulates every rank\n",
-            label(number, name), from, first != last ? " to " : "", first != last ? to : "");
+    fprintf(out, "# %s extrapolated from smaller trees, as they grow by levels: %s%s%s; ", label(number, name), from,
+            first != last ? " to " : "", first != last ? to : "");
+    fputs("fold=off simulates every rank\n", out);
 }
 
 static void

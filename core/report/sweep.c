@@ -167,8 +167,9 @@ json_row(const FabSweepFound *found, guint i, FILE *out)
     for (int k = 0; k < FIGURES; k++)
         fprintf(out, ", \"%s\": %s", figures[k].name,
                 isfinite(figures[k].value) ? fab_stream_number(figures[k].value, text) : "null");
-    fprintf(out, ", \"cost_unit\": \"%s\", \"fits\": %s, \"front\": %s, \"extrapolated\": %s, \"binding\": ", cost_unit(row),
-            row->fits ? "true" : "false", found->front[i] ? "true" : "false", row->extrapolated ? "true" : "false");
+    fprintf(out, ", \"cost_unit\": \"%s\", \"fits\": %s, \"front\": %s, \"extrapolated\": %s, \"binding\": ",
+            cost_unit(row), row->fits ? "true" : "false", found->front[i] ? "true" : "false",
+            row->extrapolated ? "true" : "false");
     fab_stream_json_text(out, row->binding != NULL ? row->binding : "");
     fputs("}", out);
 }

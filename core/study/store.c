@@ -15,7 +15,8 @@ static const char tables[] =
     "CREATE TABLE points (number INTEGER PRIMARY KEY, refused TEXT);"
     "CREATE TABLE rows (number INTEGER NOT NULL, place INTEGER NOT NULL, size_bytes INTEGER NOT NULL,"
     " seconds REAL NOT NULL, low_s REAL, high_s REAL, work REAL NOT NULL, algbw REAL, gpus INTEGER NOT NULL,"
-    " fits INTEGER NOT NULL, cost REAL, currency TEXT, binding TEXT, extrapolated INTEGER NOT NULL, PRIMARY KEY (number, place));";
+    " fits INTEGER NOT NULL, cost REAL, currency TEXT, binding TEXT, extrapolated INTEGER NOT NULL,"
+    " PRIMARY KEY (number, place));";
 
 void
 fab_store_row_free(FabStoreRow *row)
@@ -426,7 +427,8 @@ fab_store_rows(FabStore *store, GError **error)
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(store->db,
                                   "SELECT number, size_bytes, seconds, low_s, high_s, work, algbw, gpus, fits, cost, "
-                                  "currency, binding, extrapolated FROM rows ORDER BY number, place", -1, &statement, NULL);
+                                  "currency, binding, extrapolated FROM rows ORDER BY number, place", -1, &statement,
+                                  NULL);
 
     while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         g_ptr_array_add(rows, read_row(statement));
