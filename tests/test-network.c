@@ -95,6 +95,30 @@ START_TEST(spraying_uses_all_spines_evenly)
 }
 END_TEST
 
+/* NICs below two leaves share what was found between these, but for their own cables. */
+START_TEST(sprayed_ways_do_not_depend_on_which_were_asked_for_before)
+{
+    static const char *const machines[] = {
+        "node=dgx-h100|nodes=32|levels=3|radix=16|routing=spray",
+        "node=dgx-h100|nodes=6|radix=16|routing=spray|down=Node 1 NIC 1|down_rate=0.5",
+    };
+    static const uint32_t pairs[][2] = { { 0, 9 }, { 1, 10 }, { 2, 9 }, { 0, 8 }, { 9, 0 }, { 0, 32 }, { 1, 33 } };
+
+    for (size_t m = 0; m < G_N_ELEMENTS(machines); m++) {
+        g_autoptr(FabTopology) topology = build("fat-tree", machines[m]);
+        g_autoptr(FabRouter) all = router_of(topology);
+        for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {
+            g_autoptr(FabRouter) fresh = router_of(topology);
+            const FabRoute *kept = push(all, pairs[i][0], pairs[i][1], 0);
+            const FabRoute *found = push(fresh, pairs[i][0], pairs[i][1], 0);
+            ck_assert_int_eq(kept->latency_ps, found->latency_ps);
+            ck_assert_uint_eq(kept->count, found->count);
+            ck_assert_mem_eq(kept->uses, found->uses, found->count * sizeof *found->uses);
+        }
+    }
+}
+END_TEST
+
 /* The most of `flows` flows that share a cable from leaf 0 upwards. */
 static uint32_t
 collisions(const char *settings, uint32_t flows)
@@ -342,6 +366,7 @@ main(void)
     tcase_add_test(tests, gpus_of_one_rail_meet_at_their_leaf);
     tcase_add_test(tests, pxn_changes_the_rail_over_nvlink);
     tcase_add_test(tests, spraying_uses_all_spines_evenly);
+    tcase_add_test(tests, sprayed_ways_do_not_depend_on_which_were_asked_for_before);
     tcase_add_test(tests, hashed_flows_collide_and_placed_ones_do_not);
     tcase_add_test(tests, queue_pairs_even_out_what_hashing_loads_unevenly);
     tcase_add_test(tests, detours_go_over_a_third_switch_where_the_direct_cable_is_full);

@@ -14,8 +14,23 @@ typedef struct {
     FabVertex *nics;
 } Nearest;
 
+/* All ways are used alike between any two NICs below the same two switches; kept for the NICs that come later. */
+typedef struct {
+    FabVertex from, to;      /* switches */
+    double share;            /* of the flow */
+    double rate[2];          /* of the cable of the first NIC and of that of the last, B/s */
+    int64_t latency_ps;      /* from switch to switch */
+    guint count;
+    FabHop hops[];           /* the NICs' included */
+} Trunk;
+
+/* Kept at most. */
+#define TRUNK_BYTES (UINT64_C(16) << 20)
+
 struct FabNetworkWays {
     const FabTopology *topology;
+    GHashTable *trunks;    /* set of Trunk */
+    uint64_t trunk_bytes;
     FabWalk *walk;         /* the router's */
     Nearest *nearest;      /* of each GPU */
     FabCables *cables;
@@ -176,6 +191,23 @@ copy_nearest(FabNetworkWays *ways, uint32_t number)
     return false;
 }
 
+static guint
+trunk_hash(gconstpointer key)
+{
+    const Trunk *trunk = key;
+
+    return trunk->from * 2654435761u ^ trunk->to * 40503u;
+}
+
+static gboolean
+trunk_equal(gconstpointer a, gconstpointer b)
+{
+    const Trunk *first = a, *second = b;
+
+    return first->from == second->from && first->to == second->to && first->share == second->share &&
+           first->rate[0] == second->rate[0] && first->rate[1] == second->rate[1];
+}
+
 FabNetworkWays *
 fab_network_ways_new(const FabTopology *topology, FabWalk *walk)
 {
@@ -184,6 +216,7 @@ fab_network_ways_new(const FabTopology *topology, FabWalk *walk)
     ways->topology = topology;
     ways->walk = walk;
     ways->cables = fab_cables_new(topology);
+    ways->trunks = g_hash_table_new_full(trunk_hash, trunk_equal, g_free, NULL);
     ways->nearest = g_new0(Nearest, topology->gpu_count);
     ways->queue = g_new(FabVertex, topology->vertex_count);
     ways->share = g_new0(double, topology->vertex_count);
@@ -204,6 +237,7 @@ fab_network_ways_free(FabNetworkWays *ways)
         g_free(ways->nearest[i].nics);
     g_free(ways->nearest);
     fab_cables_free(ways->cables);
+    g_hash_table_unref(ways->trunks);
     g_free(ways->queue);
     g_free(ways->share);
     g_free(ways->taken);
@@ -338,7 +372,7 @@ take_one_way(FabNetworkWays *ways, FabVertex from, FabVertex to, uint32_t flow, 
 
 /* Every switch passes what it gets on over all cables that lead nearer, by their rates. */
 static int64_t
-take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, GArray *hops)
+spread_over_all(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, GArray *hops)
 {
     const FabTopology *topology = ways->topology;
     uint32_t reached = 1, distance = fab_cables_distance(ways->cables, from);
@@ -374,6 +408,71 @@ take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, 
     for (uint32_t i = 0; i < reached; i++)
         ways->share[ways->queue[i]] = 0;
     return latency_ps;
+}
+
+/* The one cable of a NIC; UINT32_MAX: it has several, or none. */
+static uint32_t
+only_cable(const FabTopology *topology, FabVertex nic)
+{
+    uint32_t count, found = UINT32_MAX;
+    const uint32_t *links = fab_topology_links_at(topology, nic, &count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (!fab_is_cable(&topology->links[links[i]]))
+            continue;
+        if (found != UINT32_MAX)
+            return UINT32_MAX;
+        found = links[i];
+    }
+    return found;
+}
+
+static void
+keep_trunk(FabNetworkWays *ways, const Trunk *key, const FabHop *hops, guint count)
+{
+    gsize bytes = sizeof(Trunk) + count * sizeof *hops;
+    Trunk *trunk;
+
+    if (ways->trunk_bytes + bytes > TRUNK_BYTES) {
+        g_hash_table_remove_all(ways->trunks);
+        ways->trunk_bytes = 0;
+    }
+    trunk = g_malloc(bytes);
+    *trunk = *key;
+    trunk->count = count;
+    memcpy(trunk->hops, hops, count * sizeof *hops);
+    g_hash_table_add(ways->trunks, trunk);
+    ways->trunk_bytes += bytes;
+}
+
+static int64_t
+take_all_ways(FabNetworkWays *ways, FabVertex from, FabVertex to, double share, GArray *hops)
+{
+    const FabTopologyLink *links = ways->topology->links;
+    uint32_t out = only_cable(ways->topology, from), in = only_cable(ways->topology, to);
+    Trunk key = { .share = share };
+    const Trunk *trunk;
+    guint first = hops->len;
+
+    if (out == UINT32_MAX || in == UINT32_MAX || out == in || from == to)
+        return spread_over_all(ways, from, to, share, hops);
+    key.from = fab_link_other_end(&links[out], from);
+    key.to = fab_link_other_end(&links[in], to);
+    key.rate[0] = fab_link_rate(&links[out]);
+    key.rate[1] = fab_link_rate(&links[in]);
+    trunk = g_hash_table_lookup(ways->trunks, &key);
+    if (trunk == NULL) {
+        int64_t latency_ps = spread_over_all(ways, from, to, share, hops);
+        key.latency_ps = latency_ps - links[out].latency_ps - links[in].latency_ps;
+        keep_trunk(ways, &key, &g_array_index(hops, FabHop, first), hops->len - first);
+        return latency_ps;
+    }
+    g_array_append_vals(hops, trunk->hops, trunk->count);
+    g_array_index(hops, FabHop, first).link = out;
+    g_array_index(hops, FabHop, first).direction = direction_of(&links[out], from);
+    g_array_index(hops, FabHop, hops->len - 1).link = in;
+    g_array_index(hops, FabHop, hops->len - 1).direction = direction_of(&links[in], key.to);
+    return trunk->latency_ps + links[out].latency_ps + links[in].latency_ps;
 }
 
 int64_t

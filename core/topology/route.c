@@ -278,16 +278,18 @@ redirect(FabRouter *router, FabVertex from, FabVertex to)
 void
 fab_router_use_peer_limits(FabRouter *router, double share)
 {
-    guint count = router->hops->len;
-    g_autofree FabVertex *passed = g_new(FabVertex, count + 1);
+    guint first = router->uses->len;
 
-    for (guint i = 0; i + 1 < count; i++) {
-        bool seen = false;
-        passed[i] = fab_hop_to(router->topology, &g_array_index(router->hops, FabHop, i));
-        for (guint j = 0; j < i; j++)
-            seen = seen || passed[j] == passed[i];
-        if (!seen)
-            fab_router_use(router, router->peer_of[passed[i]], share);
+    for (guint i = 0; i + 1 < router->hops->len; i++) {
+        FabVertex passed = fab_hop_to(router->topology, &g_array_index(router->hops, FabHop, i));
+        uint32_t limit = router->peer_of[passed];
+        guint seen = first;
+        if (limit == UINT32_MAX)
+            continue; /* the switches of a network, of which a way may pass thousands */
+        while (seen < router->uses->len && g_array_index(router->uses, FabUse, seen).resource != limit)
+            seen++;
+        if (seen == router->uses->len)
+            fab_router_use(router, limit, share);
     }
 }
 
