@@ -1,7 +1,9 @@
 /*
  * The time of a pipelined tree over nodes grows by the same with each level: a level more is one more node that the
  * first chunk passes on its way up and on its way down, and the other chunks follow at the pace of the busiest link,
- * which has no more to carry. So two smaller trees tell what larger ones take, if no link of the larger ones is busier.
+ * which has no more to carry. So two smaller trees tell what larger ones take; two smaller rings do, too, with pieces
+ * as long, since every node more is as many steps more. Where connections meet on links by chance, the part is
+ * simulated with all ways alike, and a look at all routes of the whole says what meeting adds (crowd.h).
  */
 #include "predict/depth.h"
 
@@ -11,6 +13,8 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "engine/fold.h"
+#include "predict/cost.h"
+#include "predict/depth-look.h"
 #include "predict/folded.h"
 #include "predict/work.h"
 
@@ -21,163 +25,24 @@
 #define AS_BUSY 1.001
 /* Of the time for each doubling: the largest error seen, docs/clusters.md, rounded up. */
 #define ERROR_OF_DOUBLING 0.006
+/* The same of what connections cost that meet by chance, of the whole time. */
+#define ERROR_OF_CROWD 0.1
 
 /* More slices are not begun unless fold=off says so; a slice takes 2 to 9 us where flows meet. */
 #define MOST_PATIENT 5e7
 #define SLICE_US 5
 
-enum { LEAST_NODES = 8, LEAST_QUARTER = 4, LEVELS = 32 };
-
-/* What the network has to do for one algorithm. */
-typedef struct {
-    double busiest;              /* seconds for each byte of a channel */
-    int64_t latency_ps[LEVELS];  /* up and down between nodes that are 2^level apart, the longest */
-    char *why;                   /* no two sizes of machine can be compared; NULL: they can */
-} Look;
-
-struct FabDepthLooks {
-    GHashTable *known; /* text of algorithm, channels and nodes -> Look */
-};
-
-static void
-look_free(gpointer data)
-{
-    Look *look = data;
-
-    g_free(look->why);
-    g_free(look);
-}
-
-FabDepthLooks *
-fab_depth_looks_new(void)
-{
-    FabDepthLooks *looks = g_new(FabDepthLooks, 1);
-
-    looks->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, look_free);
-    return looks;
-}
-
-void
-fab_depth_looks_free(FabDepthLooks *looks)
-{
-    if (looks == NULL)
-        return;
-    g_hash_table_unref(looks->known);
-    g_free(looks);
-}
-
-/* ------------------------------------------------------------------ a part of the machine */
-
-/* The first nodes of each ring's order, in which nodes stand one after another. */
-static uint32_t *
-first_of_orders(const FabRun *run, uint32_t ranks)
-{
-    uint32_t *order = g_new(uint32_t, (gsize)run->facts.rings * ranks);
-
-    for (uint32_t k = 0; k < run->facts.rings; k++)
-        memcpy(order + (gsize)k * ranks, run->facts.order + (gsize)k * run->ranks, ranks * sizeof *order);
-    return order;
-}
-
-/* Channels, chunks and costs stay those of the whole. `order` is freed by the caller. */
-static FabRun
-part_of(const FabRun *run, uint32_t nodes, uint32_t **order)
-{
-    FabRun part = *run;
-
-    part.ranks = nodes * run->facts.local;
-    part.facts.order = *order = first_of_orders(run, part.ranks);
-    part.part = true;
-    return part;
-}
+enum { LEAST_NODES = 8, LEAST_QUARTER = 4, RING_NODES = 16, UNIT = 16 };
 
 bool
 fab_depth_part(const FabRun *run, uint64_t size, const FabPlan *plan, uint32_t nodes, FabEngineReport *report,
                GError **error)
 {
     g_autofree uint32_t *order = NULL;
-    FabRun part = part_of(run, nodes, &order);
+    FabRun calm = fab_depth_calm(run), part = fab_depth_part_of(&calm, nodes, &order);
     g_autoptr(FabProgram) program = fab_run_emit(&part, size, plan, error);
 
     return program != NULL && fab_run_simulate(&part, plan, program, report, error);
-}
-
-/* ------------------------------------------------------------------ what the network has to do */
-
-static uint64_t *
-pair_key(uint32_t from, uint32_t to)
-{
-    uint64_t *key = g_new(uint64_t, 1);
-
-    *key = (uint64_t)from << 32 | to;
-    return key;
-}
-
-/* Pairs of ranks on different nodes, each with the number of connections that join them. */
-static GHashTable *
-find_pairs(const FabRun *run, const FabProgram *program)
-{
-    GHashTable *pairs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    uint32_t from, to, local = run->facts.local;
-
-    for (uint32_t i = 0; i < program->connections; i++) {
-        g_autofree uint64_t *key = NULL;
-        guint count;
-        if (!program->joins(program, i, &from, &to) || from / local == to / local)
-            continue;
-        key = pair_key(from, to);
-        count = GPOINTER_TO_UINT(g_hash_table_lookup(pairs, key));
-        g_hash_table_insert(pairs, g_steal_pointer(&key), GUINT_TO_POINTER(count + 1));
-    }
-    return pairs;
-}
-
-static bool
-has_one_way(const FabRun *run, uint64_t pair)
-{
-    return fab_router_is_only_way(run->router, run->gpus[pair >> 32], run->gpus[pair & UINT32_MAX]);
-}
-
-/* A pair's load on everything that it passes, and the latency of its level. */
-static bool
-add_pair(const FabRun *run, uint64_t pair, guint count, double *load, Look *look)
-{
-    uint32_t from = (uint32_t)(pair >> 32), to = (uint32_t)pair, local = run->facts.local;
-    uint32_t apart = MAX(from, to) / local - MIN(from, to) / local;
-    const FabRoute *push = fab_router_push(run->router, run->gpus[from], run->gpus[to], NULL);
-    const FabRoute *pull = fab_router_pull(run->router, run->gpus[from], run->gpus[to], NULL);
-    int64_t *latency = &look->latency_ps[g_bit_nth_msf(apart, -1)];
-
-    if (push == NULL || pull == NULL)
-        return false;
-    for (uint32_t i = 0; i < push->count; i++)
-        load[push->uses[i].resource] += push->uses[i].weight * count;
-    *latency = MAX(*latency, 2 * (push->latency_ps + pull->latency_ps));
-    return true;
-}
-
-static Look *
-look_at(const FabRun *run, const FabProgram *program)
-{
-    const FabTopology *topology = run->topology;
-    g_autoptr(GHashTable) pairs = find_pairs(run, program);
-    g_autofree double *load = g_new0(double, topology->resource_count);
-    Look *look = g_new0(Look, 1);
-    GHashTableIter iter;
-    gpointer key, count;
-
-    g_hash_table_iter_init(&iter, pairs);
-    while (look->why == NULL && g_hash_table_iter_next(&iter, &key, NULL))
-        if (!has_one_way(run, *(uint64_t *)key))
-            look->why = g_strdup("its network chooses among several ways for each connection, so that links meet other "
-                                 "loads in a larger tree (routing=spray uses all ways alike)");
-    g_hash_table_iter_init(&iter, pairs);
-    while (look->why == NULL && g_hash_table_iter_next(&iter, &key, &count))
-        if (!add_pair(run, *(uint64_t *)key, GPOINTER_TO_UINT(count), load, look))
-            look->why = g_strdup("some of its ranks cannot reach each other");
-    for (uint32_t i = 0; i < topology->resource_count; i++)
-        look->busiest = MAX(look->busiest, load[i] / topology->resources[i].capacity);
-    return look;
 }
 
 /* Nodes of one machine, of each of which the same GPUs take part. */
@@ -197,26 +62,6 @@ nodes_are_alike(const FabRun *run)
     return true;
 }
 
-/* Sizes differ in neither ways nor loads, so that one look does for all of one number of channels. */
-static const Look *
-recall(const FabRun *run, uint64_t size, const FabPlan *plan, uint32_t nodes)
-{
-    g_autofree char *key = g_strdup_printf("%s %u %u", plan->algorithm->name, plan->channels, nodes);
-    Look *look = g_hash_table_lookup(run->looks->known, key);
-    g_autofree uint32_t *order = NULL;
-    g_autoptr(FabProgram) program = NULL;
-    FabRun part;
-
-    if (look != NULL)
-        return look;
-    part = part_of(run, nodes, &order);
-    program = fab_run_emit(&part, size, plan, NULL);
-    look = program != NULL ? look_at(&part, program) : NULL;
-    if (look != NULL)
-        g_hash_table_insert(run->looks->known, g_steal_pointer(&key), look);
-    return look;
-}
-
 /* ------------------------------------------------------------------ whether it may be done */
 
 /* Levels of a tree over so many nodes. */
@@ -231,7 +76,7 @@ find_obstacle(const FabRun *run, uint64_t size, const FabPlan *plan, FabDepth *d
 {
     uint32_t from = levels_of(depth->nodes[0]), to = levels_of(run->ranks / run->facts.local);
     int64_t before = 0;
-    const Look *whole, *part;
+    const FabDepthLook *whole, *part;
 
     if (run->pace != NULL || run->late_ps != NULL || run->change_count > 0 || run->faults != NULL)
         return g_strdup("faults tell its nodes apart");
@@ -239,15 +84,18 @@ find_obstacle(const FabRun *run, uint64_t size, const FabPlan *plan, FabDepth *d
         return g_strdup("flow_control is lossless, where one full port may slow some of its nodes and not others");
     if (!nodes_are_alike(run))
         return g_strdup("its nodes are of several kinds");
-    whole = recall(run, size, plan, run->ranks / run->facts.local);
-    if (whole == NULL || whole->why != NULL)
-        return g_strdup(whole != NULL ? whole->why : "it has no program");
-    part = recall(run, size, plan, depth->nodes[0]);
-    if (part == NULL || part->why != NULL || whole->busiest > AS_BUSY * part->busiest)
+    whole = fab_depth_look(run, size, plan, run->facts.nodes);
+    part = fab_depth_look(run, size, plan, depth->nodes[0]);
+    if (whole == NULL || part == NULL || whole->why != NULL)
+        return g_strdup(whole != NULL && whole->why != NULL ? whole->why : "it has no program");
+    depth->crowded = whole->choice;
+    if (whole->busiest > AS_BUSY * part->busiest)
         return g_strdup_printf("links between more than %u nodes are busier than any between fewer", depth->nodes[0]);
-    for (uint32_t level = from - depth->between; level < from; level++)
+    if (depth->crowded && run->topology->network.routing == FAB_ROUTING_DETOURS)
+        return g_strdup("its network takes detours, whose links meet other loads in a larger tree");
+    for (uint32_t level = from - depth->between; level < from && !depth->ring; level++)
         before += whole->latency_ps[level];
-    for (uint32_t level = from; level < to; level++)
+    for (uint32_t level = from; level < to && !depth->ring; level++)
         depth->further_ps += whole->latency_ps[level] - before / depth->between;
     return NULL;
 }
@@ -259,31 +107,68 @@ slices_of(const FabRun *run, const FabProgram *program)
     return fab_work_slices(program) / (program->turn > 0 ? run->facts.local / program->turn : 1);
 }
 
+/* The larger part first. Slices of a ring are as many for each pair of ranks. */
+static void
+take_parts_of_ring(const FabRun *run, double slices, double most, FabDepth *depth)
+{
+    double nodes = run->facts.nodes;
+
+    depth->ring = true;
+    depth->nodes[0] = RING_NODES;
+    while (depth->nodes[0] > LEAST_NODES && slices * pow(depth->nodes[0] / nodes, 2) > PART * most)
+        depth->nodes[0] /= 2;
+    depth->nodes[1] = depth->nodes[0] / 2;
+    depth->between = 1;
+    depth->doublings = levels_of(run->facts.nodes) - levels_of(depth->nodes[0]);
+    depth->slices = slices * (pow(depth->nodes[0] / nodes, 2) + pow(depth->nodes[1] / nodes, 2));
+}
+
+static void
+take_parts_of_tree(const FabRun *run, double slices, double most, FabDepth *depth)
+{
+    uint32_t nodes = run->facts.nodes;
+
+    for (depth->nodes[0] = nodes; depth->nodes[0] >= 2 * LEAST_NODES; depth->doublings++) {
+        if (depth->doublings > 0 && slices * depth->nodes[0] / nodes <= PART * most)
+            break;
+        depth->nodes[0] = (depth->nodes[0] + 1) / 2;
+    }
+    depth->between = depth->nodes[0] >= 4 * LEAST_QUARTER ? 2 : 1;
+    depth->nodes[1] = (depth->nodes[0] + depth->between * 2 - 1) / (depth->between * 2);
+    depth->slices = slices * (depth->nodes[0] + depth->nodes[1]) / nodes;
+}
+
+/* Whether smaller ones of the kind may tell it. */
+static bool
+is_of_kind(const FabRun *run, const FabPlan *plan, const FabProgram *program)
+{
+    const char *fold = run->scenario->fold, *name = plan->algorithm->name;
+    bool tree = strcmp(name, "tree") == 0 || strcmp(name, "nvls-tree") == 0;
+    bool ring = strcmp(name, "ring") == 0 && (run->collective == FAB_ALL_REDUCE || run->collective == FAB_ALL_GATHER ||
+                                              run->collective == FAB_REDUCE_SCATTER);
+
+    return run->looks != NULL && !run->part && run->timeline == NULL && !run->every && program->joins != NULL &&
+           ((tree && run->facts.nodes >= 2 * LEAST_NODES) || (ring && run->facts.nodes >= 2 * RING_NODES)) &&
+           (fold == NULL || strcmp(fold, "auto") == 0);
+}
+
 FabDepth
 fab_depth_of(const FabRun *run, uint64_t size, const FabPlan *plan, const FabProgram *program, char **why)
 {
     FabDepth depth = { .nodes = { 0 } };
-    const char *fold = run->scenario->fold, *name = plan->algorithm->name;
-    uint32_t nodes = run->facts.nodes;
     double slices, most = run->most_whole > 0 ? run->most_whole : MOST_WHOLE;
     char *obstacle;
 
-    if (run->looks == NULL || run->part || run->timeline != NULL || run->every || nodes < 2 * LEAST_NODES ||
-        program->joins == NULL || (strcmp(name, "tree") != 0 && strcmp(name, "nvls-tree") != 0) ||
-        (fold != NULL && strcmp(fold, "auto") != 0) || (slices = slices_of(run, program)) <= most)
+    if (!is_of_kind(run, plan, program) || (slices = slices_of(run, program)) <= most)
         return depth;
-    for (depth.nodes[0] = nodes; depth.nodes[0] >= 2 * LEAST_NODES; depth.doublings++) {
-        if (depth.doublings > 0 && slices * depth.nodes[0] / nodes <= PART * most)
-            break;
-        depth.nodes[0] = (depth.nodes[0] + 1) / 2;
-    }
-    depth.between = depth.nodes[0] >= 4 * LEAST_QUARTER ? 2 : 1;
-    depth.nodes[1] = (depth.nodes[0] + depth.between * 2 - 1) / (depth.between * 2);
-    depth.slices = slices * (depth.nodes[0] + depth.nodes[1]) / nodes;
+    if (strcmp(plan->algorithm->name, "ring") == 0)
+        take_parts_of_ring(run, slices, most, &depth);
+    else
+        take_parts_of_tree(run, slices, most, &depth);
     obstacle = find_obstacle(run, size, plan, &depth);
-    if (obstacle == NULL)
+    if (obstacle == NULL && (!depth.ring || depth.crowded))
         return depth;
-    if (why != NULL)
+    if (why != NULL && !depth.ring)
         *why = obstacle;
     else
         g_free(obstacle);
@@ -316,25 +201,130 @@ fab_depth_check(const FabRun *run, uint64_t size, const FabPlan *plan, const Fab
 
 /* ------------------------------------------------------------------ running it */
 
+/* Bytes that each connection of a channel carries between nodes. */
+static double
+connection_bytes(const FabRun *run, uint64_t size, const FabPlan *plan)
+{
+    double each = (double)size / plan->channels, others = (run->ranks - 1.0) / run->ranks;
+
+    if (strcmp(plan->algorithm->name, "nvls-tree") == 0)
+        return each / run->facts.local;
+    if (strcmp(plan->algorithm->name, "ring") == 0)
+        return run->collective == FAB_ALL_REDUCE ? 2 * others * each : others * each;
+    return each;
+}
+
+/* The protocol's share of what a connection carries. */
+static double
+wire_of(const FabRun *run, const FabPlan *plan, double bytes)
+{
+    FabCost cost = { .scenario = run->scenario, .facts = &run->facts, .constants = run->constants };
+    FabExecution execution = fab_cost_execution(&cost, plan);
+    double message = (double)(execution.network_steps ? plan->chunk_bytes : plan->slice_bytes);
+
+    return execution.network_wire + execution.network_bytes / MAX(MIN(message, bytes), 1);
+}
+
+/*
+ * What connections that share links cost: the time by which the slowest channel of the whole machine falls behind one
+ * that goes at the pace of the part simulated, `pace` bytes of a connection in a second, and then takes `time_ps`. Most
+ * edges of a tree are near its leaves, where data come down when they have been all the way up.
+ */
+static bool
+add_crowd(const FabRun *run, uint64_t size, const FabPlan *plan, double pace, int64_t time_ps, FabDepth *depth,
+          GError **error)
+{
+    const FabCrowd *crowd = fab_depth_crowd(run, size, plan, error);
+    double bytes = connection_bytes(run, size, plan), wire = wire_of(run, plan, bytes), fill, lag;
+
+    if (crowd == NULL)
+        return false;
+    fill = fmax(1e-12 * (double)time_ps - bytes / pace, 0);
+    lag = fill * (1 - 1.0 / levels_of(run->facts.nodes));
+    depth->crowd_ps = fab_ps_from_seconds(
+        fmax(fab_crowd_seconds(crowd, bytes * wire, pace * wire, lag, &depth->binding) - lag - bytes / pace, 0));
+    return true;
+}
+
+/* The pace of a tree once it is full: half of the bytes take so much less on the smaller part. */
+static bool
+find_pace(const FabRun *run, uint64_t size, const FabPlan *plan, const FabDepth *depth, int64_t time_ps, double *pace,
+          FabEngineReport *fewer, GError **error)
+{
+    FabEngineReport half;
+
+    if (!fab_depth_part(run, size / 2, plan, depth->nodes[1], &half, error))
+        return false;
+    fab_engine_report_clear(&half);
+    fewer->steps += half.steps;
+    fewer->slices += half.slices;
+    *pace = connection_bytes(run, size - size / 2, plan) / (1e-12 * (double)MAX(time_ps - half.time_ps, 1));
+    return true;
+}
+
+/* A tree over `nodes` nodes of the whole's size, or a ring over them with the whole's pieces. */
+static bool
+simulate_part(const FabRun *run, uint64_t size, const FabPlan *plan, const FabDepth *depth, uint32_t number,
+              FabEngineReport *report, double *hops_ps, GError **error)
+{
+    uint64_t ranks = (uint64_t)depth->nodes[number] * run->facts.local, each = (uint64_t)run->ranks * plan->channels;
+    const FabDepthLook *look = fab_depth_look(run, size, plan, depth->nodes[number]);
+    uint64_t piece = MAX((size + each * UNIT / 2) / (each * UNIT), 1) * UNIT;
+
+    *hops_ps = look != NULL && depth->ring ? look->mean_ps : 0;
+    return fab_depth_part(run, depth->ring ? piece * ranks * plan->channels : size, plan, depth->nodes[number], report,
+                          error);
+}
+
+/* What the whole takes without what its links add. */
+static int64_t
+go_on_from(const FabRun *run, uint64_t size, const FabPlan *plan, const FabProgram *program, const int64_t *time_ps,
+           const double *hops_ps, FabDepth *depth)
+{
+    double nodes = run->facts.nodes, larger = depth->nodes[0], smaller = depth->nodes[1], each, steps;
+
+    if (!depth->ring) {
+        depth->each_ps = MAX(time_ps[0] - time_ps[1], 0) / depth->between;
+        return time_ps[0] + depth->each_ps * depth->doublings + depth->further_ps;
+    }
+    /* Its steps grow with the nodes, but for one or two; hops over more switches take longer. */
+    steps = fab_work_steps(program) / nodes;
+    each = ((double)time_ps[0] - steps * larger * hops_ps[0] - (double)time_ps[1] + steps * smaller * hops_ps[1]) /
+           (larger - smaller);
+    depth->each_ps = (int64_t)(each * (nodes - larger) / depth->doublings);
+    return (int64_t)((double)time_ps[0] - steps * larger * hops_ps[0] + each * (nodes - larger) +
+                     steps * nodes * fab_depth_look(run, size, plan, run->facts.nodes)->mean_ps);
+}
+
 bool
 fab_depth_simulate(const FabRun *run, uint64_t size, const FabPlan *plan, const FabProgram *program, FabDepth *depth,
                    FabEngineReport *report, GError **error)
 {
     FabEngineReport fewer;
-    int64_t further;
+    int64_t time_ps[2], whole_ps;
+    double pace = INFINITY, hops_ps[2];
 
     *depth = fab_depth_of(run, size, plan, program, NULL);
     if (depth->doublings == 0)
         return fab_run_simulate(run, plan, program, report, error);
-    if (!fab_depth_part(run, size, plan, depth->nodes[1], &fewer, error))
+    if (!simulate_part(run, size, plan, depth, 1, &fewer, &hops_ps[1], error))
         return false;
     fab_engine_report_clear(&fewer);
-    if (!fab_depth_part(run, size, plan, depth->nodes[0], report, error))
+    time_ps[1] = fewer.time_ps;
+    if (depth->crowded && !depth->ring && !find_pace(run, size, plan, depth, time_ps[1], &pace, &fewer, error))
         return false;
-    depth->each_ps = MAX(report->time_ps - fewer.time_ps, 0) / depth->between;
-    further = depth->each_ps * depth->doublings + depth->further_ps;
-    report->time_ps += further;
-    report->interval_ps += further;
+    if (!simulate_part(run, size, plan, depth, 0, report, &hops_ps[0], error))
+        return false;
+    time_ps[0] = report->time_ps;
+    whole_ps = go_on_from(run, size, plan, program, time_ps, hops_ps, depth);
+    if (depth->ring)
+        pace = connection_bytes(run, size, plan) / (1e-12 * (double)MAX(whole_ps, 1));
+    if (depth->crowded && !add_crowd(run, size, plan, pace, whole_ps, depth, error)) {
+        fab_engine_report_clear(report);
+        return false;
+    }
+    report->time_ps += whole_ps + depth->crowd_ps - time_ps[0];
+    report->interval_ps += whole_ps + depth->crowd_ps - time_ps[0];
     report->steps += fewer.steps;
     report->slices += fewer.slices;
     return true;
@@ -342,23 +332,47 @@ fab_depth_simulate(const FabRun *run, uint64_t size, const FabPlan *plan, const 
 
 /* ------------------------------------------------------------------ saying it */
 
+/* What the network's own choice adds; NULL: it has none. Owned by the caller. */
+static char *
+describe_crowd(const FabRun *run, const FabDepth *depth)
+{
+    bool held = depth->crowd_ps > 0 && depth->binding != UINT32_MAX;
+
+    if (!depth->crowded)
+        return NULL;
+    return g_strdup_printf("; connections that meet on links add %.1f us, by the routes of all of them%s%s",
+                           (double)depth->crowd_ps * 1e-6, held ? ": the slowest channel waits for " : "",
+                           held ? run->topology->resources[depth->binding].name : "");
+}
+
 void
 fab_depth_note(const FabRun *run, const FabDepth *depth, FabResultRow *row, FabResult *result)
 {
-    g_autofree char *size = NULL;
-    double each = (double)depth->each_ps + (double)depth->further_ps / MAX(depth->doublings, 1);
+    g_autofree char *size = NULL, *crowd = describe_crowd(run, depth);
+    double each = (double)depth->each_ps;
 
     if (depth->doublings == 0)
         return;
+    if (!depth->ring)
+        each += (double)depth->further_ps / depth->doublings;
     size = fab_format_bytes(row->size_bytes);
     row->growth = g_new(FabResultGrowth, 1);
     *row->growth = (FabResultGrowth) { .nodes = run->facts.nodes, .simulated = { depth->nodes[1], depth->nodes[0] },
-                                       .doublings = depth->doublings, .each_ps = (int64_t)llround(each) };
-    g_ptr_array_add(result->notes,
-                    g_strdup_printf("extrapolated: %s is simulated on %u and %u of %u nodes; each of %u doublings more "
-                                    "adds %.1f us, as trees grow by levels. Links are those of the nodes simulated; "
-                                    "fold=off simulates every rank", size, depth->nodes[1], depth->nodes[0],
-                                    run->facts.nodes, depth->doublings, each * 1e-6));
+                                       .doublings = depth->doublings, .each_ps = (int64_t)llround(each),
+                                       .crowded = depth->crowded };
+    if (depth->ring)
+        g_ptr_array_add(result->notes,
+                        g_strdup_printf("extrapolated: %s is simulated on %u and %u of %u nodes, with pieces as long; "
+                                        "a ring grows by as many steps with each node%s. Links are those of the nodes "
+                                        "simulated; fold=off simulates every rank", size, depth->nodes[1],
+                                        depth->nodes[0], run->facts.nodes, crowd != NULL ? crowd : ""));
+    else
+        g_ptr_array_add(result->notes,
+                        g_strdup_printf("extrapolated: %s is simulated on %u and %u of %u nodes; each of %u doublings "
+                                        "more adds %.1f us, as trees grow by levels%s. Links are those of the nodes "
+                                        "simulated; fold=off simulates every rank", size, depth->nodes[1],
+                                        depth->nodes[0], run->facts.nodes, depth->doublings, each * 1e-6,
+                                        crowd != NULL ? crowd : ""));
 }
 
 void
@@ -367,6 +381,7 @@ fab_depth_widen(FabResult *result)
     for (guint i = 0; i < result->rows->len; i++) {
         FabResultRow *row = result->rows->pdata[i];
         double error = row->growth != NULL ? ERROR_OF_DOUBLING * row->growth->doublings : 0;
+        error += row->growth != NULL && row->growth->crowded ? ERROR_OF_CROWD : 0;
         row->low_ps -= (int64_t)((double)row->low_ps * error);
         row->high_ps += (int64_t)((double)row->high_ps * error);
     }

@@ -15,6 +15,10 @@ typedef struct {
     int64_t further_ps; /* by which the ways of the doublings are longer, all together */
     int64_t each_ps;    /* that a doubling added to the time, once it has run */
     double slices;      /* that simulating takes */
+    bool ring;          /* each node more adds the same time, not each doubling */
+    bool crowded;       /* links of the whole are busier than those of the nodes simulated */
+    int64_t crowd_ps;   /* what that adds, once it has run */
+    uint32_t binding;   /* the resource that holds back the slowest channel; UINT32_MAX: none does */
 } FabDepth;
 
 /*

@@ -60,6 +60,12 @@ count_steps(const FabProgram *program, const FabStream *stream)
     return low;
 }
 
+double
+fab_work_steps(const FabProgram *program)
+{
+    return (double)count_steps(program, &(FabStream) { 0, 0, 0 });
+}
+
 /* Slices of one stream: those of a few steps, spread over all of them; one that goes to many ranks counts for each. */
 static double
 stream_slices(const FabProgram *program, const FabStream *stream)

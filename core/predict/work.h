@@ -13,6 +13,9 @@
  */
 double fab_work_slices(const FabProgram *program);
 
+/* Steps of the first stream. */
+double fab_work_steps(const FabProgram *program);
+
 /*
  * The same where runs of steps that are alike soon repeat themselves, so that the rest of them is taken at once; how
  * many may be simulated one by one then, 0: any.

@@ -20,11 +20,12 @@ typedef struct {
     int64_t least_ps, p5_ps, p95_ps, most_ps;
 } FabResultDraws;
 
-/* Of a tree over `nodes` nodes two smaller ones were simulated, and each doubling of the larger adds a time. */
+/* Of a tree or ring over `nodes` nodes two smaller ones were simulated; a doubling of the larger adds a time (mean). */
 typedef struct {
     uint32_t nodes, simulated[2]; /* ascending */
     uint32_t doublings;
     int64_t each_ps;
+    bool crowded; /* links of the whole are busier than theirs, which was added */
 } FabResultGrowth;
 
 typedef struct {

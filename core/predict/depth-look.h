@@ -1,0 +1,31 @@
+/* What the network has to do for a collective over many nodes, and over the first few of them; kept for a run. */
+#ifndef FAB_PREDICT_DEPTH_LOOK_H
+#define FAB_PREDICT_DEPTH_LOOK_H
+
+#include "predict/crowd.h"
+#include "predict/run-private.h"
+
+enum { FAB_DEPTH_LEVELS = 32 };
+
+/* Where all ways between two GPUs are used alike. */
+typedef struct {
+    double busiest; /* seconds for each byte of a channel */
+    int64_t latency_ps[FAB_DEPTH_LEVELS]; /* up and down between nodes that are 2^level apart, the longest */
+    double mean_ps; /* from rank to rank, those of one node not counted, over all connections */
+    bool choice;    /* the network has several ways for some of the connections, and does not use them alike */
+    char *why;      /* no two sizes of machine can be compared; NULL: they can */
+} FabDepthLook;
+
+/* The first `nodes` nodes of a run, with its channels, chunks and costs; `order` is freed by the caller. */
+FabRun fab_depth_part_of(const FabRun *run, uint32_t nodes, uint32_t **order);
+
+/* The same run where every packet takes another way, so that no two connections meet by chance. */
+FabRun fab_depth_calm(const FabRun *run);
+
+/* Sizes differ in neither ways nor loads, so that one look does for all of one number of channels. NULL: no program. */
+const FabDepthLook *fab_depth_look(const FabRun *run, uint64_t size, const FabPlan *plan, uint32_t nodes);
+
+/* The ways of all connections as the network chooses them; NULL with an error. */
+const FabCrowd *fab_depth_crowd(const FabRun *run, uint64_t size, const FabPlan *plan, GError **error);
+
+#endif
