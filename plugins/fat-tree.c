@@ -1,7 +1,7 @@
 /* Nodes on leaf switches in order, one or two levels of switches above: leaves and spines, or a k-ary fat tree. */
 #include <stdlib.h>
 
-#include "common/cluster.h"
+#include "common/pods.h"
 
 static const FabParamSpec params[] = {
     FAB_CLUSTER_PARAMS,
@@ -16,30 +16,9 @@ typedef struct {
     uint32_t levels, radix;
     uint32_t down, up;             /* ports of a leaf */
     uint32_t leaves;               /* of one plane */
-    uint32_t spines;               /* levels=2: of a plane; levels=3: of a pod */
-    uint32_t pods, pod_leaves;     /* levels=3 */
-    uint32_t cores, core_cables;   /* levels=3: for each spine of a pod; cables between a core and each pod */
+    uint32_t spines;               /* levels=2: of a plane */
+    FabPods pods;                  /* levels=3 */
 } Tree;
-
-/* Three levels: each leaf has one cable to each spine of its pod, spine i of each pod some to each core of group i. */
-static bool
-plan_pods(Tree *tree)
-{
-    const FabCluster *cluster = &tree->cluster;
-
-    tree->pod_leaves = tree->radix / 2;
-    tree->pods = (tree->leaves + tree->pod_leaves - 1) / tree->pod_leaves;
-    tree->spines = tree->up;
-    for (uint32_t cables = 1; cables <= tree->radix / 2 && tree->pods > 1; cables++) {
-        if (tree->radix / 2 % cables == 0 && cables * tree->pods <= tree->radix)
-            tree->core_cables = cables; /* the fewest cores that close */
-    }
-    tree->cores = tree->core_cables > 0 ? tree->radix / 2 / tree->core_cables : 0;
-    if (tree->pods > tree->radix)
-        return cluster->host->fail(cluster->builder, "ports do not close: %u NICs need %u pods, a core has %u ports "
-                                   "(radix); take a larger radix", cluster->nics, tree->pods, tree->radix);
-    return true;
-}
 
 static bool
 plan(Tree *tree)
@@ -62,7 +41,7 @@ plan(Tree *tree)
         return host->fail(cluster->builder, "ports do not close: a leaf needs %u down and %u up, a switch has %u "
                           "(radix)", tree->down, tree->up, tree->radix);
     if (tree->levels == 3)
-        return plan_pods(tree);
+        return fab_pods_plan(cluster, tree->leaves, tree->radix / 2, tree->up, tree->radix, &tree->pods);
     tree->spines = fab_cluster_spines(tree->leaves, tree->up, tree->radix);
     return tree->spines > 0 ||
            host->fail(cluster->builder, "ports do not close: no number of spines of %u ports (radix) joins %u leaves "
@@ -104,26 +83,6 @@ link_spines(const Tree *tree, uint32_t plane, const FabVertex *leaf)
     return true;
 }
 
-/* Spine s of each pod, and the cores that join them. */
-static bool
-link_pods(const Tree *tree, uint32_t plane, const FabVertex *leaf, uint32_t s)
-{
-    FabVertex *spine = calloc(tree->pods, sizeof *spine);
-    bool good = spine != NULL;
-
-    for (uint32_t pod = 0; pod < tree->pods && good; pod++)
-        spine[pod] = add_switch(tree, "Spine", "spine", plane, pod * tree->spines + s);
-    for (uint32_t i = 0; i < tree->leaves && good; i++)
-        good = fab_cluster_link_switches(&tree->cluster, leaf[i], spine[i / tree->pod_leaves], 1);
-    for (uint32_t c = 0; c < tree->cores && good; c++) {
-        FabVertex core = add_switch(tree, "Core", "core", plane, s * tree->cores + c);
-        for (uint32_t pod = 0; pod < tree->pods && good; pod++)
-            good = fab_cluster_link_switches(&tree->cluster, spine[pod], core, tree->core_cables);
-    }
-    free(spine);
-    return good;
-}
-
 static bool
 build_plane(const Tree *tree, uint32_t plane, FabVertex *leaf)
 {
@@ -131,13 +90,8 @@ build_plane(const Tree *tree, uint32_t plane, FabVertex *leaf)
         leaf[i] = add_switch(tree, "Leaf", "leaf", plane, i);
     if (!link_leaves(tree, leaf))
         return false;
-    if (tree->levels < 3)
-        return link_spines(tree, plane, leaf);
-    for (uint32_t s = 0; s < tree->spines; s++) {
-        if (!link_pods(tree, plane, leaf, s))
-            return false;
-    }
-    return true;
+    return tree->levels < 3 ? link_spines(tree, plane, leaf)
+                            : fab_pods_link(&tree->cluster, &tree->pods, plane, leaf);
 }
 
 static bool

@@ -148,6 +148,33 @@ START_TEST(a_fat_tree_of_three_levels_has_full_bisection)
 }
 END_TEST
 
+/* 1,024 nodes are 32 groups of 32 on 8 rails; a spine of 64 ports has 32 for the leaves of 4 groups. */
+START_TEST(rails_of_many_groups_have_pods_and_cores_by_themselves)
+{
+    g_autoptr(FabTopology) topology = build("rail-optimised", "node=dgx-h100|nodes=1024|group_nodes=32|radix=64");
+    uint32_t kinds[3] = { 0 }, leaf_up = 0, core_down = 0;
+
+    for (FabVertex v = 0; v < topology->vertex_count; v++) {
+        kinds[0] += g_str_has_prefix(topology->vertices[v].name, "Leaf");
+        kinds[1] += g_str_has_prefix(topology->vertices[v].name, "Spine");
+        kinds[2] += g_str_has_prefix(topology->vertices[v].name, "Core");
+    }
+    for (uint32_t i = 0; i < topology->link_count; i++) {
+        const char *a = end_name(topology, i, 0), *b = end_name(topology, i, 1);
+        leaf_up += g_str_has_prefix(a, "Leaf") && g_str_has_prefix(b, "Spine");
+        core_down += g_str_has_prefix(a, "Spine") && g_str_has_prefix(b, "Core");
+    }
+    ck_assert_uint_eq(kinds[0], 256);
+    ck_assert_uint_eq(kinds[1], 8 * 32); /* of 8 pods */
+    ck_assert_uint_eq(kinds[2], 32 * 4); /* with 8 cables to each pod */
+    ck_assert_uint_eq(leaf_up, 8192);    /* as many cables at every level as there are NICs */
+    ck_assert_uint_eq(core_down, 8192);
+    ck_assert_uint_eq(cables_between(topology, "Node 0 NIC 0", "Leaf 0.0"), 1);
+    ck_assert_uint_eq(cables_between(topology, "Leaf 3.7", "Spine 31"), 1);
+    ck_assert_uint_eq(cables_between(topology, "Leaf 4.0", "Spine 31"), 0);
+}
+END_TEST
+
 START_TEST(groups_of_a_dragonfly_are_joined_each_to_each)
 {
     g_autoptr(FabTopology) topology = build("dragonfly", "node=gh200-4|node.nic_gbps=200|nodes=24|groups=3|switches=4|"
@@ -283,7 +310,11 @@ static const struct {
     { "rail-optimised", H100 "nodes=33|radix=32|group_nodes=33", "need 33 ports of a leaf, which has 32" },
     { "rail-optimised", H100 "nodes=32|group_nodes=32|radix=48", "a leaf needs 32 down and 32 up, a switch has 48" },
     { "rail-optimised", H100 "nodes=128|spines=0|radix=64", "nodes of group 0 cannot reach those of the other 1" },
-    { "rail-optimised", H100 "nodes=2048", "no number of spines of 64 ports (radix) joins 512 leaves" },
+    { "rail-optimised", H100 "nodes=2048|levels=2", "no number of spines of 64 ports (radix) joins 512 leaves" },
+    { "rail-optimised", H100 "nodes=2048|levels=2", "take levels=3, larger groups or a larger radix" },
+    { "rail-optimised", H100 "nodes=512|levels=3|spines=4", "spines is 4, but a pod of levels=3 has as many as" },
+    { "rail-optimised", H100 "nodes=64|levels=3|radix=8", "a pod of levels=3 has the leaves of 8 rails" },
+    { "rail-optimised", H100 "nodes=4|levels=1", "levels" },
     { "rail-optimised", H100 "nodes=4|rails=9", "rails is 9, but no node has more than 8 NICs" },
     { "rail-optimised", H100 "nodes=4|routing=lucky", "routing" },
     { "rail-optimised", H100 "nodes=4|transport=tcp|gdr=phb", "gdr is phb, but sockets (transport=tcp) move data by" },
@@ -349,6 +380,7 @@ main(void)
     tcase_add_test(tests, planes_share_the_rate_of_a_nic);
     tcase_add_test(tests, a_fat_tree_of_three_levels_has_full_bisection);
     tcase_add_test(tests, groups_of_a_dragonfly_are_joined_each_to_each);
+    tcase_add_test(tests, rails_of_many_groups_have_pods_and_cores_by_themselves);
     tcase_add_test(tests, a_dragonfly_plus_has_its_far_cables_at_the_spines);
     tcase_add_test(tests, every_switch_of_a_torus_has_two_neighbours_a_dimension);
     tcase_add_test(tests, racks_have_one_rail_for_each_nic_of_a_tray);

@@ -1,12 +1,18 @@
 #include "common/rails.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "common/pods.h"
 
 typedef struct {
     FabCluster cluster;
     uint32_t rails, radix, group_nodes, groups;
     uint32_t down, up;       /* ports of a leaf */
     uint32_t leaves, spines; /* of one plane */
+    uint32_t levels;         /* 3: with `pods` */
+    bool any_level;
+    FabPods pods;
     double oversubscription;
 } Rails;
 
@@ -29,6 +35,23 @@ nodes_that_fit(const Rails *rails, bool joined)
     return nodes;
 }
 
+/* A pod is whole groups, as many as a spine has ports for leaves. */
+static bool
+plan_pods(Rails *rails, int64_t asked)
+{
+    const FabCluster *cluster = &rails->cluster;
+    uint32_t groups = rails->radix / 2 / rails->rails;
+
+    if (asked > 0)
+        return cluster->host->fail(cluster->builder, "spines is %d, but a pod of levels=3 has as many as a leaf has "
+                                   "cables upwards, %u; leave spines out", (int)asked, rails->up);
+    if (groups == 0)
+        return cluster->host->fail(cluster->builder, "ports do not close: a pod of levels=3 has the leaves of %u rails,"
+                                   " half of the ports of a spine (radix) are %u; take a larger radix", rails->rails,
+                                   rails->radix / 2);
+    return fab_pods_plan(cluster, rails->leaves, groups * rails->rails, rails->up, rails->radix, &rails->pods);
+}
+
 static bool
 plan_spines(Rails *rails, int64_t asked)
 {
@@ -42,11 +65,17 @@ plan_spines(Rails *rails, int64_t asked)
         return host->fail(cluster->builder, "ports do not close: a leaf needs %u down and %u up, a switch has %u "
                           "(radix); take fewer group_nodes, more oversubscription or a larger radix", rails->down,
                           rails->up, rails->radix);
+    if (rails->levels == 3)
+        return plan_pods(rails, asked);
     rails->spines = asked > 0 ? (uint32_t)asked : fab_cluster_spines(rails->leaves, rails->up, rails->radix);
+    if (rails->spines == 0 && rails->any_level) {
+        rails->levels = 3;
+        return plan_pods(rails, asked);
+    }
     if (rails->spines == 0)
         return host->fail(cluster->builder, "ports do not close: no number of spines of %u ports (radix) joins %u "
-                          "leaves with %u cables each; take larger groups, a larger radix or plugin fat-tree with "
-                          "levels=3", rails->radix, rails->leaves, rails->up);
+                          "leaves with %u cables each; take levels=3, larger groups or a larger radix", rails->radix,
+                          rails->leaves, rails->up);
     if (rails->up % rails->spines != 0 || rails->leaves * (rails->up / rails->spines) > rails->radix)
         return host->fail(cluster->builder, "ports do not close: %u cables of each of %u leaves do not spread evenly "
                           "over %u spines of %u ports; the fewest that do are %u", rails->up, rails->leaves,
@@ -60,11 +89,14 @@ plan(Rails *rails)
     const FabCluster *cluster = &rails->cluster;
     const FabHost *host = cluster->host;
     int64_t asked = host->integer(cluster->builder, "spines");
+    const char *levels = host->text(cluster->builder, "levels");
 
     rails->rails = (uint32_t)host->integer(cluster->builder, "rails");
     rails->radix = (uint32_t)host->integer(cluster->builder, "radix");
     rails->oversubscription = host->number(cluster->builder, "oversubscription");
     rails->group_nodes = (uint32_t)host->integer(cluster->builder, "group_nodes");
+    rails->any_level = strcmp(levels, "auto") == 0;
+    rails->levels = strcmp(levels, "3") == 0 ? 3 : 2;
     if (rails->rails == 0)
         rails->rails = cluster->most_nics;
     if (rails->rails > cluster->most_nics)
@@ -113,6 +145,8 @@ build_plane(const Rails *rails, uint32_t plane, FabVertex *leaf)
                 return false;
         }
     }
+    if (rails->pods.pods > 0)
+        return fab_pods_link(cluster, &rails->pods, plane, leaf);
     for (uint32_t spine = 0; spine < rails->spines; spine++) {
         FabVertex vertex = cluster->planes > 1 ? fab_cluster_add_switch(cluster, "Plane %u spine %u", plane, spine)
                                                : fab_cluster_add_switch(cluster, "Spine %u", spine);
