@@ -182,12 +182,27 @@ START_TEST(a_nic_of_a_machine_without_a_network_holds_replicas_up)
 }
 END_TEST
 
+/* What nothing goes round is told with the fault's own times, not those of the groups that meet it. */
+START_TEST(a_fault_that_nothing_goes_round_is_refused_as_the_scenario_has_it)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabTrainingStep) step =
+        try_step(ON_CLUSTER, "|fault.kind=nic-down|fault.at=Node 1 NIC 0,Node 1 NIC 1,Node 1 NIC 2,Node 1 NIC 3,"
+                             "Node 1 NIC 4,Node 1 NIC 5,Node 1 NIC 6,Node 1 NIC 7|fault.start=100 ms|"
+                             "fault.detection=50 ms", &error);
+
+    ck_assert_ptr_null(step);
+    test_refusal(&error, "\\[fault\\] nic-down at .*, from 100 ms, gone round after 50 ms leaves no way from Node 0 GPU 0 "
+                         "to Node 1 GPU 0; leave out the fault");
+}
+END_TEST
+
 static const struct {
     const char *fault, *pattern;
 } refused[] = {
     { "|fault.kind=nic-down|fault.at=NIC 2|fault.start=10 ms", "\\[fault\\] needs end, or detection" },
     { "|fault.kind=nic-down|fault.at=NIC 99|fault.start=10 ms|fault.end=1 s", "\"NIC 99\" is not a NIC" },
-    { SLOW "|fault.start=20 ms|fault.end=10 ms", "end is not after start" },
+    { SLOW "|fault.start=20 ms|fault.end=10 ms", "end is 10 ms, must be after start, 20 ms" },
     { SLOW "|fault.start=20", "start: .*20" },
     { "|fault.kind=jitter|fault.spread=0.1|fault.start=1 ms", "jitter is drawn once" },
 };
@@ -212,6 +227,7 @@ main(void)
     tcase_add_test(tests, a_fault_from_the_first_pass_on_is_one_of_the_whole_step);
     tcase_add_test(tests, ranks_one_by_one_have_the_same_fault_as_folded_ones);
     tcase_add_test(tests, what_needs_a_dead_link_waits_for_its_end);
+    tcase_add_test(tests, a_fault_that_nothing_goes_round_is_refused_as_the_scenario_has_it);
     tcase_add_test(tests, a_fault_after_the_step_costs_nothing_and_says_so);
     tcase_add_test(tests, the_longer_a_fault_lasts_the_more_it_costs);
     tcase_add_test(tests, nccl_knows_of_a_lasting_fault_and_not_of_one_that_comes);

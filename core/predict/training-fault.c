@@ -4,6 +4,7 @@
 
 #include "predict/fault-private.h"
 #include "scenario/placement.h"
+#include "topology/degrade.h"
 
 void
 fab_step_faults_free(FabStepFaults *faults)
@@ -125,9 +126,9 @@ typedef struct {
     FabPlacing placing;
 } Marks;
 
-/* What there is at one time: now, that NCCL knew when it began, that nothing goes round. */
+/* What there is at one time: now, that NCCL knew when it began, that data goes round, that nothing goes round. */
 typedef struct {
-    Marks now, lasting, stuck;
+    Marks now, lasting, round, stuck;
 } State;
 
 static void
@@ -168,7 +169,7 @@ mark_all(State *state, const FabScenario *scenario, double at_s, GPtrArray *met,
         if (!is_there(fault, at_s))
             continue;
         if (!mark(&state->now, fault, error) || (!fault->timed && !mark(&state->lasting, fault, error)) ||
-            (!is_gone_round(fault, at_s) && !mark(&state->stuck, fault, error)))
+            !mark(is_gone_round(fault, at_s) ? &state->round : &state->stuck, fault, error))
             return false;
         if (fault->timed && inside)
             g_ptr_array_add(met, fault_met(fault, at_s));
@@ -209,6 +210,19 @@ left_for_now(const State *state)
     return left_of_network(topology, state->now.share, state->now.nic);
 }
 
+/* Ways round what is gone are there. Before the groups' own runs, which know neither when it began nor its scenario. */
+static bool
+check_round(const State *state, const uint32_t *gpus, uint32_t count, GError **error)
+{
+    const FabPlacing *placing = &state->round.placing;
+    g_autoptr(FabTopology) left = NULL;
+
+    if (placing->fault == NULL)
+        return true;
+    left = fab_topology_degraded(placing->topology, placing->share);
+    return fab_fault_check_joined(placing, left, gpus, count, error);
+}
+
 static bool
 begin(FabStepFaults *faults, const FabTraining *training, const State *state, GError **error)
 {
@@ -222,7 +236,7 @@ begin(FabStepFaults *faults, const FabTraining *training, const State *state, GE
     for (uint32_t i = 0; i < topology->gpu_count; i++)
         gpus[i] = i;
     faults->plan = fab_fault_plan_of_marks(&state->lasting.placing, gpus, count, error);
-    if (faults->plan == NULL)
+    if (faults->plan == NULL || !check_round(state, gpus, count, error))
         return false;
     hit = find_hit(topology, now->share, now->nic, &all);
     faults->times = fab_group_times_new(faults->plan->topology, training->nic_rate);
@@ -245,10 +259,12 @@ fab_step_faults_new(const FabScenario *scenario, const FabTraining *training, co
     faults->met = g_ptr_array_new_with_free_func(g_free);
     marks_init(&state.now, scenario, topology, count);
     marks_init(&state.lasting, scenario, topology, count);
+    marks_init(&state.round, scenario, topology, count);
     marks_init(&state.stuck, scenario, topology, count);
     good = mark_all(&state, scenario, at_s, faults->met, error) && begin(faults, training, &state, error);
     marks_clear(&state.now);
     marks_clear(&state.lasting);
+    marks_clear(&state.round);
     marks_clear(&state.stuck);
     return good ? g_steal_pointer(&faults) : NULL;
 }

@@ -160,6 +160,16 @@ is_loss(const FabFault *fault)
            fault->kind == FAB_FAULT_NIC_DOWN;
 }
 
+static void
+refuse_end(const FabKeyfile *file, const FabFault *fault, GError **error)
+{
+    g_autofree char *start = fab_format_time(fab_ps_from_seconds(fault->start_s));
+    g_autofree char *end = fab_format_time(fab_ps_from_seconds(fault->end_s));
+
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] end is %s, must be after start, %s", fab_keyfile_path(file),
+                fault->group, end, start);
+}
+
 /* What is lost for ever and never noticed would be waited for without end. */
 static bool
 check_times(const FabKeyfile *file, const FabFault *fault, bool ends, GError **error)
@@ -169,8 +179,7 @@ check_times(const FabKeyfile *file, const FabFault *fault, bool ends, GError **e
                     "%s: [%s] has start or end, but jitter is drawn once for a call; leave them out",
                     fab_keyfile_path(file), fault->group);
     else if (fault->end_s <= fault->start_s)
-        g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] end is not after start", fab_keyfile_path(file),
-                    fault->group);
+        refuse_end(file, fault, error);
     else if (fault->detection_s >= 0 && (!is_loss(fault) || !fault->timed))
         g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
                     "%s: [%s] detection belongs to link-down, switch-down and nic-down with a start during the run",
