@@ -192,8 +192,8 @@ START_TEST(a_fault_that_nothing_goes_round_is_refused_as_the_scenario_has_it)
                              "fault.detection=50 ms", &error);
 
     ck_assert_ptr_null(step);
-    test_refusal(&error, "\\[fault\\] nic-down at .*, from 100 ms, gone round after 50 ms leaves no way from Node 0 GPU 0 "
-                         "to Node 1 GPU 0; leave out the fault");
+    test_refusal(&error, "\\[fault\\] nic-down at .*, from 100 ms, gone round after 50 ms leaves no way from Node 0 "
+                         "GPU 0 to Node 1 GPU 0; leave out the fault");
 }
 END_TEST
 

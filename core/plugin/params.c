@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/units.h"
 
-enum { PATTERN_DIGITS_MAX = 9 };
+enum { PATTERN_DIGITS_MAX = 5 };
 
 bool
 fab_param_is_pattern(const FabParamSpec *spec)
@@ -27,6 +27,8 @@ matches(const FabParamSpec *spec, const char *name)
     if (length > 0 && spec->name[length - 1] == '.')
         return name[length] != '\0'; /* parameters of a machine inside this one: its own table checks them */
     digits = strspn(name + length, "0123456789");
+    if (digits > 1 && name[length] == '0')
+        return false; /* node_03 would be another name of node_3 */
     return digits > 0 && digits <= PATTERN_DIGITS_MAX && name[length + digits] == '\0';
 }
 

@@ -166,8 +166,8 @@ refuse_end(const FabKeyfile *file, const FabFault *fault, GError **error)
     g_autofree char *start = fab_format_time(fab_ps_from_seconds(fault->start_s));
     g_autofree char *end = fab_format_time(fab_ps_from_seconds(fault->end_s));
 
-    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] end is %s, must be after start, %s", fab_keyfile_path(file),
-                fault->group, end, start);
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE, "%s: [%s] end is %s, must be after start, %s",
+                fab_keyfile_path(file), fault->group, end, start);
 }
 
 /* What is lost for ever and never noticed would be waited for without end. */

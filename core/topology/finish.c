@@ -86,8 +86,9 @@ check_connected(const FabTopology *topology, GError **error)
     for (uint32_t i = 0; i < topology->vertex_count; i++) {
         if (!marked[i]) {
             g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
-                        "the graph is not connected: no links lead from %s to %s, must be joined by at least one way",
-                        topology->vertices[topology->gpus[0]].name, topology->vertices[i].name);
+                        "the graph is not connected: no links lead from %s to %s, must be joined by at least one way%s",
+                        topology->vertices[topology->gpus[0]].name, topology->vertices[i].name,
+                        topology->node_count > 1 ? "; of a cluster look at what is down" : "");
             return false;
         }
     }

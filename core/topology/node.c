@@ -131,8 +131,9 @@ fab_builder_add_node(FabBuilder *builder, const char *name, const char *prefix, 
                                 name);
     if (builder->vertices->len + machine->vertex_count > FAB_VERTICES_MAX ||
         builder->links->len + machine->link_count > FAB_LINKS_MAX)
-        return fab_builder_fail(builder, "%u nodes of %s are more than %d vertices or %d links",
-                                builder->nodes->len + 1, name, FAB_VERTICES_MAX, FAB_LINKS_MAX);
+        return fab_builder_fail(builder, "nodes: %s has %u vertices and %u links, so that at most %u fit into %d "
+                                "vertices and %d links", name, machine->vertex_count, machine->link_count,
+                                builder->nodes->len, FAB_VERTICES_MAX, FAB_LINKS_MAX);
     entry = (FabTopologyNode){ .machine = g_strdup(machine->name), .title = g_strdup(machine->title),
                                .first = builder->vertices->len, .vertices = machine->vertex_count,
                                .gpus = machine->gpu_count };

@@ -8,6 +8,9 @@
 
 enum { NAME_ROOM = 64 };
 
+/* The number of a node_* has at most five digits: core/plugin/params.c. */
+enum { NODES_END = 100000 };
+
 /* Quantum-2: 150 ns against 330 ns, two secondary sources; Spectrum-4: 600 to 1000 ns expected, not confirmed. */
 #define INFINIBAND_SWITCH 200e-9
 #define ETHERNET_SWITCH 800e-9
@@ -71,10 +74,31 @@ check_down(const FabCluster *cluster)
 
     while (cluster->met != NULL && (length = next_down(&at, &entry)) > 0 && number < DOWN_MAX) {
         if (!cluster->met[number++])
-            cluster->host->fail(cluster->builder, "down: \"%.*s\" is neither a switch nor a NIC of this cluster, which "
-                                "`fabricast topology show` lists: Leaf 3, Node 0 NIC 5",
-                                (int)(length < 60 ? length : 60), entry);
+            cluster->host->fail(cluster->builder, "down: \"%.*s\" is neither a switch nor a NIC of this cluster, such "
+                                "as %s or Node 0 NIC 0; `fabricast topology show` lists all",
+                                (int)(length < 60 ? length : 60), entry, cluster->first_switch);
     }
+}
+
+/* What would have no effect is a mistake, too. */
+static bool
+check_list(const FabCluster *cluster)
+{
+    const FabHost *host = cluster->host;
+    const char *at = cluster->down, *entry;
+    size_t number = 0;
+
+    while (next_down(&at, &entry) > 0)
+        number++;
+    if (number > DOWN_MAX)
+        return host->fail(cluster->builder, "down names %zu switches and NICs, must be at most %d", number, DOWN_MAX);
+    if (number == 0 && cluster->down[0] != '\0')
+        return host->fail(cluster->builder, "down is \"%.60s\", must name switches or NICs: Node 0 NIC 0",
+                          cluster->down);
+    if (number == 0 && host->given(cluster->builder, "down_rate"))
+        return host->fail(cluster->builder, "down_rate is given, but no NIC that is down; add down=Node 0 NIC 0 or "
+                          "leave it out");
+    return true;
 }
 
 /* ------------------------------------------------------------------ nodes */
@@ -105,7 +129,7 @@ refuse_beyond(const FabCluster *cluster)
 {
     char name[NAME_ROOM];
 
-    for (uint32_t i = cluster->nodes; i < cluster->nodes + 1024; i++) {
+    for (uint32_t i = cluster->nodes; i < NODES_END; i++) {
         snprintf(name, sizeof name, "node_%u", i);
         if (cluster->host->given(cluster->builder, name))
             return cluster->host->fail(cluster->builder, "%s is given, but there are only %u nodes", name,
@@ -189,6 +213,8 @@ check_transport(const FabCluster *cluster)
     if (!tcp && (host->given(cluster->builder, "thread_rate") || host->given(cluster->builder, "thread_time")))
         return host->fail(cluster->builder, "thread_rate and thread_time are of sockets; take transport=tcp or leave "
                           "them out");
+    if (host->given(cluster->builder, "sharp_rate") && !host->boolean(cluster->builder, "sharp"))
+        return host->fail(cluster->builder, "sharp_rate is of switches that reduce; take sharp=on or leave it out");
     return true;
 }
 
@@ -202,7 +228,8 @@ fab_cluster_read(const FabHost *host, FabBuilder *builder, FabCluster *cluster)
     cluster->down = host->text(builder, "down");
     cluster->down_rate = host->number(builder, "down_rate");
     cluster->met = calloc(DOWN_MAX, sizeof *cluster->met);
-    if (cluster->met == NULL)
+    cluster->first_switch = calloc(NAME_ROOM, 1);
+    if (cluster->met == NULL || cluster->first_switch == NULL)
         return host->fail(builder, "out of memory");
     cluster->medium = strcmp(host->text(builder, "medium"), "ethernet") == 0 ? FAB_MEDIUM_ETHERNET
                                                                               : FAB_MEDIUM_INFINIBAND;
@@ -212,7 +239,8 @@ fab_cluster_read(const FabHost *host, FabBuilder *builder, FabCluster *cluster)
     cluster->cable_latency = host->number(builder, "cable_latency");
     cluster->nic_latency = host->number(builder, "nic_latency");
     set_network(cluster);
-    return check_transport(cluster) && refuse_beyond(cluster) && add_nodes(cluster) && count_nics(cluster);
+    return check_transport(cluster) && check_list(cluster) && refuse_beyond(cluster) && add_nodes(cluster) &&
+           count_nics(cluster);
 }
 
 void
@@ -220,6 +248,7 @@ fab_cluster_clear(FabCluster *cluster)
 {
     check_down(cluster);
     free(cluster->met);
+    free(cluster->first_switch);
     free(cluster->node);
 }
 
@@ -233,6 +262,8 @@ fab_cluster_add_switch(const FabCluster *cluster, const char *format, ...)
     va_start(args, format);
     vsnprintf(name, sizeof name, format, args);
     va_end(args);
+    if (cluster->first_switch[0] == '\0')
+        memcpy(cluster->first_switch, name, NAME_ROOM);
     if (is_down(cluster, name))
         return FAB_VERTEX_NONE;
     return cluster->host->add_vertex(cluster->builder, &(FabVertexSpec){

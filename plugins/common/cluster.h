@@ -65,6 +65,7 @@ typedef struct {
     const char *down; /* what is down, and the share of their rate that NICs keep */
     double down_rate;
     bool *met;        /* which entries of it were found */
+    char *first_switch; /* its name, an example for messages */
 } FabCluster;
 
 /* Adds the nodes and sets the routing. False: an error is recorded. Clear the cluster in any case. */
