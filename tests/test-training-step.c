@@ -1,6 +1,7 @@
 #include "predict/training-step.h"
 
 #include <check.h>
+#include <math.h>
 
 #include "fixture.h"
 #include "predict/group-time.h"
@@ -358,6 +359,48 @@ START_TEST(what_the_machine_cannot_do_is_refused)
 }
 END_TEST
 
+/* A step of one of these machines' owners, or of anybody. */
+static double
+width_of(const char *stack, const char *machine)
+{
+    const char *const sets[] = { LLAMA, "parallel.zero=1", stack, NULL };
+    g_autoptr(FabScenario) scenario = fab_scenario_from_sets((char *const *)sets, NULL);
+    g_autoptr(FabTrainingStep) step = NULL;
+
+    scenario->training->measured_on = machine;
+    step = fab_training_step_new(scenario, NULL, NULL, NULL);
+    ck_assert_ptr_nonnull(step);
+    ck_assert_double_lt(step->low, step->seconds);
+    ck_assert_double_gt(step->high, step->seconds);
+    return (step->high - step->low) / step->seconds;
+}
+
+START_TEST(an_interval_is_wider_the_less_is_known_of_machine_and_software)
+{
+    double fitted = width_of("training.stack=nemo", "dgxc-h100");
+    double elsewhere = width_of("training.stack=nemo", NULL), borrowed = width_of("training.stack=fsdp-flash2", NULL);
+
+    ck_assert_double_lt(fitted, 0.25);
+    ck_assert_double_gt(elsewhere, 1.5 * fitted);
+    ck_assert_double_eq(width_of("training.stack=nemo", "somebody else's"), elsewhere);
+    ck_assert_double_gt(borrowed, elsewhere);
+    ck_assert_double_gt(width_of("training.stack=generic", NULL), borrowed);
+    ck_assert_double_eq(width_of("training.stack=generic", "dgxc-h100"), width_of("training.stack=generic", NULL));
+}
+END_TEST
+
+/* H100 of 96 GB have 500 W instead of 700: matrices are slower, the peak that shares refer to is not. */
+START_TEST(less_power_means_a_lower_clock)
+{
+    g_autoptr(FabTrainingStep) full = STEP(LLAMA, "zero=1"), held = STEP(LLAMA, "zero=1", "topology.gpu=h100-sxm-96");
+    double slower = held->parts[FAB_TIME_ATTENTION] / full->parts[FAB_TIME_ATTENTION];
+
+    ck_assert_double_eq_tol(slower, sqrt(700.0 / 500), 1e-6);
+    ck_assert_double_gt(held->parts[FAB_TIME_MATRIX], 1.1 * full->parts[FAB_TIME_MATRIX]);
+    ck_assert_double_eq_tol(held->flops_per_gpu / held->mfu, full->flops_per_gpu / full->mfu, 1e9);
+}
+END_TEST
+
 START_TEST(the_same_scenario_gives_the_same_step)
 {
     ck_assert_double_eq(SECONDS(LLAMA, "parallel.tp=2", "parallel.zero=1"),
@@ -388,6 +431,8 @@ main(void)
     tcase_add_test(tests, one_gpu_communicates_with_nobody);
     tcase_add_test(tests, slow_links_hurt_tensor_parallelism_most);
     tcase_add_test(tests, what_the_machine_cannot_do_is_refused);
+    tcase_add_test(tests, an_interval_is_wider_the_less_is_known_of_machine_and_software);
+    tcase_add_test(tests, less_power_means_a_lower_clock);
     tcase_add_test(tests, the_same_scenario_gives_the_same_step);
     return run_tests(tests);
 }

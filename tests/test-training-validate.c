@@ -138,31 +138,63 @@ START_TEST(what_a_row_leaves_open_becomes_several_readings)
 }
 END_TEST
 
-/* 126 layers on 16 stages: embedding and logits count as a layer each, and the 8 of a stage may be cut. */
-START_TEST(interleaving_is_open_where_the_ends_count_as_layers)
+/* A table of such rows, measured by such a tool; columns as in HEAD. */
+#define HEAD \
+    "model,params,layers,hidden,heads,seq_len,gpu,gpus,tp,pp,dp,ep,cp,micro_batch,global_batch,precision,recompute," \
+    "schedule,metric,value,unit\n"
+
+static FabMeasurement *
+table_of(const char *tool, const char *rows)
 {
     g_autofree char *folder = g_dir_make_tmp("fabricast-XXXXXX", NULL);
     g_autofree char *ini = g_build_filename(folder, "row.ini", NULL), *csv = g_build_filename(folder, "row.csv", NULL);
-    g_autoptr(FabMeasurement) measurement = NULL;
-    g_auto(FabTrainingRow) row = { .scenarios = NULL };
-
-    static const char key[] = "[source]\nkind=training\nwhere=a test\ndate=2024\nmachine=m\n[system]\n"
-                              "gpu_id=h100-sxm\n[run]\ntool=NeMo\n[quality]\ngrade=A\nreason=a test\n";
-    static const char table[] =
-        "model,params,layers,hidden,heads,seq_len,gpu,gpus,tp,pp,dp,ep,cp,micro_batch,global_batch,precision,"
-        "recompute,schedule,metric,value,unit\n"
-        "Llama 3.1 405B,,,,,8192,h100-sxm,8192,8,16,64,,1,1,2048,bf16,none,1f1b-interleaved,step_time,1,s\n";
+    g_autofree char *key = g_strdup_printf("[source]\nkind=training\nwhere=a test\ndate=2024\nmachine=m\n[system]\n"
+                                           "gpu_id=h100-sxm\n[run]\ntool=%s\n[quality]\ngrade=A\nreason=a test\n",
+                                           tool);
+    g_autofree char *table = g_strconcat(HEAD, rows, NULL);
+    FabMeasurement *measurement;
 
     ck_assert(g_file_set_contents(ini, key, -1, NULL));
     ck_assert(g_file_set_contents(csv, table, -1, NULL));
     measurement = fab_measurement_load(ini, NULL);
     ck_assert_ptr_nonnull(measurement);
-    fab_training_row_read(measurement, 0, &row);
-    ck_assert_str_eq(row.unknown, "interleaving");
-    ck_assert_uint_eq(row.scenarios->len, 3); /* 2, 4 and 8 pieces */
     g_unlink(ini);
     g_unlink(csv);
     g_rmdir(folder);
+    return measurement;
+}
+
+/* 126 layers on 16 stages: embedding and logits count as a layer each, and the 8 of a stage may be cut. */
+START_TEST(interleaving_is_open_where_the_ends_count_as_layers)
+{
+    g_autoptr(FabMeasurement) measurement =
+        table_of("NeMo", "Llama 3.1 405B,,,,,8192,h100-sxm,8192,8,16,64,,1,1,2048,bf16,none,1f1b-interleaved,"
+                         "step_time,1,s\n");
+    g_auto(FabTrainingRow) row = { .scenarios = NULL };
+
+    fab_training_row_read(measurement, 0, &row);
+    ck_assert_str_eq(row.unknown, "interleaving");
+    ck_assert_uint_eq(row.scenarios->len, 3); /* 2, 4 and 8 pieces */
+}
+END_TEST
+
+/* Half of each layer, though there is memory for nothing being recomputed. */
+START_TEST(selective_checkpointing_of_pytorch_recomputes_something)
+{
+    g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func((GDestroyNotify)fab_measurement_free);
+    g_autoptr(FabStepValidation) validation = NULL;
+    double seconds[3];
+
+    g_ptr_array_add(tables,
+                    table_of("torchtitan (FSDP2)",
+                             "Llama 3.1 8B,,,,,8192,h100-sxm,64,1,1,64,,1,1,64,bf16,none,fsdp,step_time,1,s\n"
+                             "Llama 3.1 8B,,,,,8192,h100-sxm,64,1,1,64,,1,1,64,bf16,selective,fsdp,step_time,1,s\n"
+                             "Llama 3.1 8B,,,,,8192,h100-sxm,64,1,1,64,,1,1,64,bf16,full,fsdp,step_time,1,s\n"));
+    validation = fab_step_validate(tables, NULL, NULL, NULL);
+    for (guint i = 0; i < 3; i++)
+        seconds[i] = g_array_index(((FabStepCase *)validation->cases->pdata[0])->rows, FabStepRow, i).step_s;
+    ck_assert_double_gt(seconds[1], 1.1 * seconds[0]);
+    ck_assert_double_eq_tol(seconds[1], (seconds[0] + seconds[2]) / 2, 1e-3 * seconds[1]);
 }
 END_TEST
 
@@ -179,7 +211,10 @@ START_TEST(names_of_tables_mean_what_they_say)
     ck_assert_str_eq(fab_training_stack("torchtitan (FSDP2)"), "fsdp-flash2");
     ck_assert_str_eq(fab_training_stack("Composer FSDP"), "fsdp");
     ck_assert_str_eq(fab_training_family("BLOOM-14336x72"), "bloom-176b");
-    ck_assert_ptr_null(fab_training_stack("HAI-LLM"));
+    ck_assert_str_eq(fab_training_stack("HAI-LLM"), "generic");
+    ck_assert_str_eq(fab_training_stack("nanotron"), "generic");
+    ck_assert_ptr_null(fab_training_stack("NVIDIA DeepLearningExamples"));
+    ck_assert_ptr_null(fab_training_stack(""));
     ck_assert_ptr_null(fab_training_stack(NULL));
     ck_assert_ptr_null(fab_training_machine("abacus"));
     ck_assert_double_eq(fab_training_remark_gbps("400 (A100 nodes), 800 (H100 nodes)", "h100-sxm"), 800);
@@ -200,6 +235,7 @@ main(void)
     tcase_add_test(tests, one_figure_of_a_run_is_scored_and_the_others_say_why_not);
     tcase_add_test(tests, what_a_row_leaves_open_becomes_several_readings);
     tcase_add_test(tests, interleaving_is_open_where_the_ends_count_as_layers);
+    tcase_add_test(tests, selective_checkpointing_of_pytorch_recomputes_something);
     tcase_add_test(tests, names_of_tables_mean_what_they_say);
     return run_tests(tests);
 }

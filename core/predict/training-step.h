@@ -31,7 +31,8 @@ extern const char *const fab_time_part_names[];
 
 typedef struct {
     FabFootprint *footprint;
-    double seconds, low, high; /* a step; where most measured ones of such stacks lie */
+    double seconds, low, high; /* a step; where most measured ones of such stacks lie, whoever owns the machine */
+    double own_low, own_high;  /* the same for a machine that other steps are known of: what sets two of them apart */
     double parts[FAB_TIME_PARTS];
     double forward[FAB_TIME_PARTS]; /* what forward passes are of the parts; what is left of a pass is backward */
     double gather;             /* what gathering parameters is of FAB_TIME_DATA */
@@ -44,6 +45,7 @@ typedef struct {
     const FabStack *stack;
     const char *reason;        /* why low and high lie where they do */
     bool fitted;               /* the stack's constants were fitted on such GPUs */
+    bool at_home;              /* to steps of the very machine that this one was measured on */
     bool host_bound;
     FabGraph *pipeline;        /* passes by stage, for traces; streams as in schedule.h */
     FabGoodput *goodput;       /* NULL: the scenario does not ask for it */

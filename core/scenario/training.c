@@ -15,7 +15,7 @@ const char *const fab_recompute_names[] = { "none", "selective", "full", NULL };
 const char *const fab_schedule_names[] = { "1f1b", "interleaved", "gpipe", "zb-h1", "dualpipe", NULL };
 static const char *const width_names[] = { "16 bit", "32 bit", NULL };
 static const char *const stack_names[] = { "auto", "megatron", "megatron-deepspeed", "nemo", "fsdp",
-                                           "fsdp-flash2", NULL };
+                                           "fsdp-flash2", "generic", NULL };
 
 static const char *const parallel_keys[] = { "tp", "pp", "cp", "dp", "ep", "sequence_parallel", "zero", "schedule",
                                              "chunks", "recompute", "ends_as_layers", "expert_skew", "expert_zipf",

@@ -48,6 +48,7 @@ typedef struct {
     double nic_rate;           /* B/s of one NIC; 0: the machine's */
     char *stack;               /* software whose constants are taken; "auto" */
     const struct FabStack *constants; /* of no file: taken in place of the stack's own; NULL: those. Borrowed */
+    const char *measured_on;   /* of no file: whose machine a step was measured on; NULL: anybody's. Borrowed */
     /* [inference]: `sequence` is the prompt's, `micro_batch` the sequences of a replica */
     bool inference;
     uint32_t context;          /* tokens that the cache holds at the end, or that attention looks at; 0: the sequence */

@@ -167,6 +167,9 @@ take_step(FabOutcome *outcome, const FabTrainingStep *step, const FabTopology *t
     row->seconds = step->seconds;
     row->low_s = step->low;
     row->high_s = step->high;
+    row->alike = step->stack;
+    row->own_low_s = step->own_low;
+    row->own_high_s = step->own_high;
     row->work = (double)training->global_batch * training->sequence;
     row->binding = g_strdup(fab_time_part_names[longest]);
     row->over = g_strdup(fab_step_part_link(step, topology, times, longest));
@@ -269,8 +272,13 @@ fab_ratio_of(const FabOutcomeRow *a, const FabOutcomeRow *b)
 {
     double work = b->work / a->work;
     FabRatio ratio = { .value = a->seconds / b->seconds * work, .known = a->low_s > 0 && b->low_s > 0 };
+    bool alike = a->alike != NULL && a->alike == b->alike;
 
-    ratio.low = ratio.known ? a->low_s / b->high_s * work : ratio.value;
-    ratio.high = ratio.known ? a->high_s / b->low_s * work : ratio.value;
+    if (!ratio.known) {
+        ratio.low = ratio.high = ratio.value;
+        return ratio;
+    }
+    ratio.low = (alike ? a->own_low_s / b->own_high_s : a->low_s / b->high_s) * work;
+    ratio.high = (alike ? a->own_high_s / b->own_low_s : a->high_s / b->low_s) * work;
     return ratio;
 }

@@ -13,6 +13,8 @@ typedef struct {
     uint64_t size_bytes;       /* 0: a training step, or a further token of an answer */
     double seconds;
     double low_s, high_s;      /* nine of ten measurements lie between them; 0: nothing is known */
+    const void *alike;         /* of a training step: what it shares its constants by; rows with the same compare by */
+    double own_low_s, own_high_s; /* these: whose machine it is is then common to both */
     double work;               /* done in that time: bytes, or tokens of a training step */
     double algbw, busbw;       /* B/s; 0: a training step, or not defined */
     char *binding;             /* what limits: a resource, "latency"; of a step the part that is longest */
@@ -56,8 +58,9 @@ const FabOutcomeRow *fab_outcome_row(const FabOutcome *outcome, uint64_t size_by
 
 /*
  * How many times faster b does a unit of work than a. `low` and `high` take the worst of one interval with the best of
- * the other: nothing is assumed of how their errors hang together. `known` false: one has no interval, low and high
- * are value.
+ * the other: nothing is assumed of how their errors hang together, but that two training steps of one stack on one
+ * generation of GPUs are of one owner, whose machines are as slow in both. `known` false: one has no interval, low and
+ * high are value.
  */
 typedef struct {
     double value, low, high;

@@ -51,6 +51,11 @@ static const Pattern stacks[] = {
     { "fsdp", "fsdp" },
 };
 
+/* What does less than the shape of its model says: padding that is left out, other frameworks' older kernels. */
+static const Pattern apart[] = {
+    { "deeplearningexamples", "" },
+};
+
 static const char *
 match(const Pattern *patterns, size_t count, const char *text)
 {
@@ -76,7 +81,11 @@ fab_training_family(const char *name)
 const char *
 fab_training_stack(const char *tool)
 {
-    return match(stacks, G_N_ELEMENTS(stacks), tool);
+    const char *known = match(stacks, G_N_ELEMENTS(stacks), tool);
+
+    if (known != NULL || tool == NULL || tool[0] == '\0')
+        return known;
+    return match(apart, G_N_ELEMENTS(apart), tool) != NULL ? NULL : "generic";
 }
 
 const FabTrainingMachine *

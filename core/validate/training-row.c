@@ -383,6 +383,7 @@ static FabScenario *
 scenario_of(const Reader *reader, const char *recompute, const char *micro, const char *chunks, bool ends)
 {
     g_autoptr(GPtrArray) sets = g_ptr_array_new_with_free_func(g_free);
+    FabScenario *scenario;
 
     for (guint i = 0; i < reader->sets->len; i++)
         g_ptr_array_add(sets, g_strdup(reader->sets->pdata[i]));
@@ -392,7 +393,10 @@ scenario_of(const Reader *reader, const char *recompute, const char *micro, cons
     if (ends)
         g_ptr_array_add(sets, g_strdup("parallel.ends_as_layers=yes"));
     g_ptr_array_add(sets, NULL);
-    return fab_scenario_from_sets((char *const *)sets->pdata, NULL);
+    scenario = fab_scenario_from_sets((char *const *)sets->pdata, NULL);
+    if (scenario != NULL)
+        scenario->training->measured_on = fab_measurement_get(reader->measurement, "source", "machine");
+    return scenario;
 }
 
 /* Layers that stages cannot share evenly: NeMo then counts embedding and logits as layers. */
@@ -450,6 +454,7 @@ combine(Reader *reader, FabTrainingRow *out)
     note_unknown(reader, &chunks);
     out->pairs = recompute.values->len == 2;
     out->recomputed = out->pairs ? recomputed_share(reader) : NAN;
+    out->partly = out->pairs && g_str_has_prefix(cell(reader, FAB_TRAINING_RECOMPUTE), "selective");
     for (guint m = 0; m < micro.values->len; m++) {
         for (guint c = 0; c < chunks.values->len && out->scenarios->len < MOST_VARIANTS; c++)
             add_scenarios(reader, &recompute, micro.values->pdata[m], chunks.values->pdata[c], out);

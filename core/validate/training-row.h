@@ -23,6 +23,7 @@ typedef struct {
     char *unknown;        /* what the row does not state: "recompute, micro-batch"; or NULL */
     bool apart;           /* its GPUs were kept from reaching each other directly */
     bool pairs;           /* so many layers are recomputed: scenarios come in twos, none and all of them */
+    bool partly;          /* with `pairs` and nothing known of the share: some of each layer is, as the row says */
     double recomputed;    /* with `pairs`: the share of layers, as other figures of the run say; NaN: not stated */
 } FabTrainingRow;
 

@@ -14,6 +14,8 @@
 /* From here on something is recomputed where a row does not say what; and how far its share may be off. */
 #define ENOUGH_MEMORY 0.95
 #define RECOMPUTE_SLACK 0.3
+/* Of a layer, where a row says that some of each is: PyTorch's selective checkpointing keeps every other product. */
+#define RECOMPUTE_PARTLY 0.5
 /* Where the run's shares of the peak, rounded to a percent, say it. */
 #define RECOMPUTE_ROUNDED 0.05
 
@@ -160,14 +162,14 @@ recompute_some(Run *run, FabTrainingStep *full, double share, double slack)
  * memory between that of nothing and that of everything recomputed is just enough. `stated` NaN: that; else it.
  */
 static Run
-read_some(Context *context, const FabScenario *nothing, const FabScenario *everything, double stated)
+read_some(Context *context, const FabScenario *nothing, const FabScenario *everything, const FabTrainingRow *row)
 {
     Run run = read_stated(context, nothing);
-    bool known = isfinite(stated);
+    bool known = isfinite(row->recomputed);
     FabTrainingStep *full;
     double most, least, share;
 
-    if (run.step == NULL || (!known && fullness(run.step) <= ENOUGH_MEMORY))
+    if (run.step == NULL || (!known && !row->partly && fullness(run.step) <= ENOUGH_MEMORY))
         return run;
     full = step_of(context, everything);
     if (full == NULL)
@@ -175,8 +177,13 @@ read_some(Context *context, const FabScenario *nothing, const FabScenario *every
     most = fullness(run.step);
     least = fullness(full);
     share = most > least ? CLAMP((most - ENOUGH_MEMORY) / (most - least), 0, 1) : 1;
-    run.rank = known ? 2 : least <= MOST_MEMORY ? 1 : 0;
-    recompute_some(&run, full, known ? stated : share, known ? RECOMPUTE_ROUNDED : RECOMPUTE_SLACK);
+    if (row->partly)
+        share = fmax(share, RECOMPUTE_PARTLY);
+    if (known || (row->partly && most - share * (most - least) <= MOST_MEMORY))
+        run.rank = 2;
+    else
+        run.rank = least <= MOST_MEMORY ? 1 : 0;
+    recompute_some(&run, full, known ? row->recomputed : share, known ? RECOMPUTE_ROUNDED : RECOMPUTE_SLACK);
     return run;
 }
 
@@ -206,8 +213,7 @@ predict_run(Context *context, const FabTrainingRow *row)
     Run run = { .step = NULL };
 
     for (guint i = 0; i < row->scenarios->len; i += row->pairs ? 2 : 1)
-        take_reading(&run, row->pairs ? read_some(context, row->scenarios->pdata[i], row->scenarios->pdata[i + 1],
-                                                    row->recomputed)
+        take_reading(&run, row->pairs ? read_some(context, row->scenarios->pdata[i], row->scenarios->pdata[i + 1], row)
                                       : read_stated(context, row->scenarios->pdata[i]));
     run.reason = row->reason != NULL ? row->reason : run.step == NULL ? reason_divide : NULL;
     return run;

@@ -39,6 +39,13 @@ static const struct {
 } tiles[] = { { 128, 256, 1 },   { 256, 128, 1 },    { 128, 128, 0.88 }, { 64, 256, 0.8 },
               { 256, 64, 0.8 },  { 128, 64, 0.7 },   { 64, 128, 0.7 },   { 64, 64, 0.55 } };
 
+/* What the clock leaves of a peak. */
+static double
+held(const FabGpuRates *rates, double peak)
+{
+    return rates->clock > 0 ? rates->clock * peak : peak;
+}
+
 double
 fab_gemm_bytes(const FabGpuRates *rates, double m, double n, double k, double batch)
 {
@@ -58,7 +65,7 @@ fab_gemm_seconds(const FabGpuRates *rates, double m, double n, double k, double 
     for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
         double count = ceil(m / tiles[i].rows) * ceil(n / tiles[i].columns) * batch;
         double waves = ceil(count / rates->sms);
-        double rate = rates->peak / rates->sms * share * tiles[i].factor;
+        double rate = held(rates, rates->peak) / rates->sms * share * tiles[i].factor;
         best = fmin(best, waves * 2 * tiles[i].rows * tiles[i].columns * (k + extra) / rate);
     }
     return fmax(best, moved) + LAUNCH_GAP_S;
@@ -141,6 +148,7 @@ add_flash_attention(Layer *layer, double heads, double size, double value_size)
 {
     const FabStack *stack = layer->rates->stack;
     const FabTraining *training = layer->training;
+    double peak = held(layer->rates, layer->rates->peak_16);
     bool decode = training->inference && training->sequence == 1;
     double keys = decode ? training->context : training->sequence;
     double flops = 2 * layer->tokens * keys * heads * (size + value_size);
@@ -149,9 +157,9 @@ add_flash_attention(Layer *layer, double heads, double size, double value_size)
     /* Each token reads the cache of its sequence. */
     if (decode)
         layer->times.forward.memory += move_exactly(layer, layer->tokens * keys * cache_bytes(layer));
-    layer->times.core.attention = flops / (layer->rates->peak_16 * stack->flash_forward);
+    layer->times.core.attention = flops / (peak * stack->flash_forward);
     layer->times.forward.attention += layer->times.core.attention;
-    layer->times.backward.attention += 2.5 * flops / (layer->rates->peak_16 * stack->flash_backward);
+    layer->times.backward.attention += 2.5 * flops / (peak * stack->flash_backward);
 }
 
 static void
@@ -239,7 +247,7 @@ whole_times(const Layer *layer)
     const FabGpuRates *rates = layer->rates;
     double share = rates->fp8 ? rates->stack->gemm_share_fp8 : rates->stack->gemm_share;
     double bytes = 2 * layer->tokens * layer->model->sample_elements;
-    double products = layer->tokens * layer->model->sample_flops / (rates->peak * share);
+    double products = layer->tokens * layer->model->sample_flops / (held(rates, rates->peak) * share);
 
     return (FabLayerTimes) {
         .forward = { .matrix = products, .memory = move(layer, CONVOLUTION_FORWARD * bytes) },

@@ -12,6 +12,7 @@ typedef struct {
     double peak;    /* FLOP/s of matrices in the step's precision */
     double peak_16; /* in 16 bit: attention is computed so with fp8 too */
     double memory;  /* B/s */
+    double clock;   /* share of the peaks' clock that the board's power leaves; 0: all of it */
     uint32_t sms;
     bool fp8, wide; /* wide: fp32 and tf32, whose elements take four bytes */
     const FabStack *stack;

@@ -28,6 +28,7 @@ typedef struct FabStack {
     double scale_loss;           /* share of the step for each doubling of GPUs */
     double residual;             /* nine of ten fitted steps of dense models in 16 bit are off by less, a share */
     bool fitted;                 /* to step times of this capability; else taken over from another */
+    const char *machine;         /* whose those steps were measured on; NULL: nobody's */
     const char *source;
 } FabStack;
 
@@ -36,5 +37,8 @@ const FabStack *fab_stack_find(const FabTraining *training, uint32_t compute_cap
 
 /* Whether the row was fitted to step times of GPUs of exactly this capability. */
 bool fab_stack_is_fitted(const FabStack *stack, uint32_t compute_capability);
+
+/* Whether steps of that machine (NULL: anybody's) are among those that the row was fitted to. */
+bool fab_stack_knows(const FabStack *stack, const char *machine);
 
 #endif
