@@ -16,6 +16,7 @@ import xml.etree.ElementTree
 from program import NO, Case
 
 MEASUREMENTS = os.path.abspath(sys.argv[2])
+FRESH = os.path.join(os.path.dirname(MEASUREMENTS), "measurements-fresh")
 ID = "stas00-a100x8-allreduce"
 COLUMNS = ("id,gpu_id,ranks,collective,size_bytes,measured_us,predicted_us,low_us,high_us,algorithm,protocol,channels,"
            "nccl_model_us,line_fit_us").split(",")
@@ -101,6 +102,17 @@ class Validate(Case):
                         open(os.path.join(folder, "mine" + suffix), "w") as copy:
                     copy.write(source.read())
             self.assertEqual(self.prints(folder), self.prints(path).replace(ID, "mine"))
+
+    def test_tables_that_nobody_has_looked_at_can_be_read(self):
+        """Without predicting a collective, and nothing is said of how good a prediction is: they are scored once."""
+        ids = {name[:-4] for name in os.listdir(FRESH) if name.endswith(".ini")}
+        self.assertEqual(ids, {name[:-4] for name in os.listdir(FRESH) if name.endswith(".csv")})
+        clusters = json.loads(self.prints(FRESH, "--clusters", "--max-ranks=1", "--json"))["cases"]
+        steps = json.loads(self.prints(FRESH, "--training", "--json"))["cases"]
+        self.assertEqual({case["reason"] for case in clusters}, {"more ranks than --max-ranks"})
+        for case in clusters + steps:
+            self.assertIn(case["id"], ids)
+        self.assertTrue(clusters and steps)
 
     def test_the_same_run_prints_the_same(self):
         self.assertEqual(self.prints(ID, "--json"), self.prints(ID, "--json"))
