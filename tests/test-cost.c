@@ -353,6 +353,29 @@ START_TEST(over_nodes_rings_of_simple_are_slower_trees_are_not_and_a_switch_is_p
 }
 END_TEST
 
+START_TEST(over_nodes_threads_look_after_what_comes_in_all_to_all_and_longer_with_amd)
+{
+    FabPlan pairs = send_recv_plan(4), ring = plan_of("ring", FAB_PROTOCOL_SIMPLE, 16);
+    FabExecution others, amd;
+    Bench bench;
+
+    bench_init(&bench);
+    ck_assert_int_eq(fab_cost_execution(&bench.cost, &pairs).handle_ps, 0); /* no network */
+    bench.facts.nodes = 2;
+    others = fab_cost_execution(&bench.cost, &pairs);
+    ck_assert_int_eq(fab_cost_execution(&bench.cost, &ring).handle_ps, 0);
+    bench.facts.amd = true;
+    amd = fab_cost_execution(&bench.cost, &pairs);
+    ck_assert_int_gt(others.handle_ps, 0);
+    ck_assert_int_lt(others.handle_ps, 1 * US);
+    ck_assert_int_gt(amd.handle_ps, others.handle_ps);
+    bench.facts.compute_capability = 80;
+    ck_assert_int_gt(fab_cost_execution(&bench.cost, &pairs).handle_ps, amd.handle_ps);
+    bench.facts.message_bytes = 1; /* a network whose messages are counted as time of the NIC */
+    ck_assert_int_eq(fab_cost_execution(&bench.cost, &pairs).handle_ps, 0);
+}
+END_TEST
+
 START_TEST(over_nodes_a_channel_of_ll128_has_the_gpu_for_itself)
 {
     FabPlan plan = plan_of("ring", FAB_PROTOCOL_LL128, 16);
@@ -420,6 +443,7 @@ main(void)
     tcase_add_test(tests, protocols_send_their_flags_beside_the_payload);
     tcase_add_test(tests, one_way_between_two_ranks_has_the_whole_cta_and_port);
     tcase_add_test(tests, over_nodes_rings_of_simple_are_slower_trees_are_not_and_a_switch_is_passed_twice);
+    tcase_add_test(tests, over_nodes_threads_look_after_what_comes_in_all_to_all_and_longer_with_amd);
     tcase_add_test(tests, over_nodes_a_channel_of_ll128_has_the_gpu_for_itself);
     tcase_add_test(tests, registered_buffers_spare_sendrecv_the_copy);
     tcase_add_test(tests, a_rank_alone_has_its_whole_cta);

@@ -175,14 +175,21 @@ END_TEST
 
 /* ------------------------------------------------------------------ choice */
 
+static void
+facts_with(const char *settings, uint32_t nccl, FabMachineFacts *facts)
+{
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_msg(try_facts(settings, NULL, 0, nccl, facts, &error), "%s", error != NULL ? error->message : "");
+    fab_machine_facts_clear(facts);
+}
+
 static uint32_t
 channels_to_a_peer(const char *settings, uint32_t nccl)
 {
-    g_autoptr(GError) error = NULL;
     FabMachineFacts facts;
 
-    ck_assert_msg(try_facts(settings, NULL, 0, nccl, &facts, &error), "%s", error != NULL ? error->message : "");
-    fab_machine_facts_clear(&facts);
+    facts_with(settings, nccl, &facts);
     return facts.p2p_per_peer;
 }
 
@@ -229,6 +236,18 @@ START_TEST(a_part_of_a_message_to_another_node_is_a_chunk_at_most)
     ck_assert_uint_eq(plan_of("node=dgx-a100|nodes=2", FAB_SEND_RECV, 64 << 10, NULL).channels, 1);
     ck_assert_uint_eq(plan_of("node=dgx-a100|nodes=2", FAB_SEND_RECV, 1 << 20, NULL).channels, 2);
     ck_assert_uint_eq(plan_of("node=dgx-h100|nodes=2", FAB_SEND_RECV, 1 << 20, NULL).channels, 4);
+}
+END_TEST
+
+START_TEST(what_does_not_fill_eight_slots_is_cut_finer_over_a_network)
+{
+    const uint64_t kib = 1024;
+
+    ck_assert_uint_eq(plan_of("node=dgx-h100|nodes=2", FAB_SEND_RECV, 127 * kib, NULL).chunk_bytes, 32 * kib);
+    ck_assert_uint_eq(plan_of("node=dgx-h100|nodes=2", FAB_SEND_RECV, 128 * kib, NULL).chunk_bytes, 64 * kib);
+    ck_assert_uint_eq(plan_of("node=dgx-h100|nodes=2", FAB_SEND_RECV, 1024 * kib, NULL).chunk_bytes, 128 * kib);
+    ck_assert_uint_eq(plan_of("node=gb200-nvl72|nodes=2|plugin=nvl-domain|radix=144", FAB_SEND_RECV, 4096 * kib,
+                              NULL).chunk_bytes, 256 * kib);
 }
 END_TEST
 
@@ -524,6 +543,7 @@ main(void)
     tcase_add_test(tests, small_calls_take_trees_and_large_ones_what_the_node_has);
     tcase_add_test(tests, channels_to_a_peer_of_another_node_follow_the_release_and_the_nics);
     tcase_add_test(tests, a_part_of_a_message_to_another_node_is_a_chunk_at_most);
+    tcase_add_test(tests, what_does_not_fill_eight_slots_is_cut_finer_over_a_network);
     tcase_add_test(tests, rings_of_ll128_hand_on_whole_chunks_over_nodes_and_trees_pieces);
     tcase_add_test(tests, two_chunks_of_a_simple_ring_are_on_their_way_however_short);
     tcase_add_test(tests, what_cannot_run_over_nodes_is_refused);

@@ -92,12 +92,32 @@ simple_step(const FabWishes *wishes)
     return wishes->buffer_bytes > 0 ? wishes->buffer_bytes / FIFO_SLOTS : 512 * KIB;
 }
 
+/* From 2.29 on twice as much between racks, as trays of four GPUs put less together (NCCL's src/init.cc). */
 static uint64_t
 send_chunk(const FabMachineFacts *facts, const FabWishes *wishes)
 {
     bool large = facts->transport == FAB_TRANSPORT_NVLINK && facts->nodes <= 1;
+    uint64_t chunk = facts->grace && facts->nccl >= 2029 ? 256 * KIB : 128 * KIB;
 
-    return MIN(large ? 512 * KIB : 128 * KIB, simple_step(wishes));
+    return MIN(large ? 512 * KIB : chunk, simple_step(wishes));
+}
+
+/*
+ * Over a network what does not fill eight slots is cut finer, so that its first bytes leave sooner (NCCL's
+ * src/enqueue.cc, tags v2.22.3-1 to v2.30.7-1). Releases before go by the part in one channel; all that is measured
+ * with them is Slingshot's (Polaris), where messages of half the length take no more of a NIC, against what its
+ * message_gap says, so that they are left whole.
+ */
+static uint64_t
+network_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t size, uint64_t chunk)
+{
+    uint64_t bytes = part_of(facts, collective, size);
+
+    if (facts->nodes <= 1 || facts->nccl < 2022)
+        return chunk;
+    if (bytes < chunk)
+        return chunk / 4;
+    return bytes < FIFO_SLOTS * chunk ? chunk / 2 : chunk;
 }
 
 /*
@@ -275,17 +295,21 @@ nvls_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels, const
 
 /*
  * NVLSTree has bounds of its own, and from four nodes on shorter chunks, since each passes several nodes (NCCL's
- * src/enqueue.cc).
+ * src/enqueue.cc), or what the release has found.
  */
 static uint64_t
 nvls_tree_chunk(const FabMachineFacts *facts, uint64_t size, uint32_t channels, const FabWishes *wishes)
 {
     static const uint64_t loops[] = { 32, 16, 4, 1 }, shorter[] = { 256 * KIB, 128 * KIB, 64 * KIB, 32 * KIB };
     uint64_t loop = (uint64_t)channels * MIN(facts->local, 32);
-    uint64_t chunk = facts->nodes >= 4 ? 64 * KIB : longest_nvls(wishes);
+    uint64_t most = wishes->nvls_bytes > 0 || facts->nvls_chunk == 0 ? longest_nvls(wishes) : facts->nvls_chunk;
+    uint64_t chunk = facts->nodes >= 4 ? 64 * KIB : most;
 
     if (wishes->nvls_tree_bytes > 0)
-        chunk = MIN(wishes->nvls_tree_bytes, longest_nvls(wishes));
+        chunk = wishes->nvls_tree_bytes;
+    else if (facts->nvls_tree_chunk > 0)
+        chunk = facts->nvls_tree_chunk;
+    chunk = MIN(chunk, most);
     for (size_t i = 0; i < G_N_ELEMENTS(loops); i++) {
         if (size < loops[i] * loop * chunk && chunk > shorter[i])
             chunk = shorter[i];
@@ -327,10 +351,13 @@ simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t si
     uint64_t step = simple_step(wishes), most = 4 * step, share;
 
     if (strcmp(plan->algorithm->name, "ring") != 0) {
-        plan->chunk_bytes = strcmp(plan->algorithm->name, "pairwise") != 0 ? step : send_chunk(facts, wishes);
+        bool pairwise = strcmp(plan->algorithm->name, "pairwise") == 0;
+        plan->chunk_bytes = step;
+        if (pairwise)
+            plan->chunk_bytes = network_chunk(facts, collective, size, send_chunk(facts, wishes));
         if (strcmp(plan->algorithm->name, "pat") == 0)
             plan->chunk_bytes = pat_chunk(collective, size, step, plan->channels);
-        use_pieces(facts, strcmp(plan->algorithm->name, "pairwise") == 0, plan);
+        use_pieces(facts, pairwise, plan);
         return;
     }
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE) {

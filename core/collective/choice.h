@@ -22,6 +22,7 @@ typedef struct {
     double tree_intra;        /* several nodes: speed of the tree graph inside them, GB/s */
     bool collnet;             /* several nodes: the network reduces, and NCCL_COLLNET_ENABLE=1 lets NCCL use it */
     bool amd;                 /* several nodes: CPUs of AMD */
+    bool grace;               /* several nodes: CPUs of Arm beside Blackwell */
     bool simple_only;         /* several nodes: NICs that LL and LL128 cannot use, and nobody asked for those */
     double message_us;        /* several nodes: software of a message beyond what InfiniBand takes */
     double message_bytes;     /* several nodes: what a NIC could send in a message's time beside its bytes */
@@ -36,6 +37,7 @@ typedef struct {
     uint32_t channels;        /* "coll channels": what a large call uses */
     uint32_t p2p_per_peer;    /* channels to one peer of send/recv, before its bounds */
     uint32_t nvls_channels;
+    uint64_t nvls_chunk, nvls_tree_chunk; /* several nodes: the longest that the release has for them; 0: its default */
     double nvls_intra, nvls_inter; /* speeds of the NVLS graph, GB/s for each head */
     uint32_t rings;           /* distinct ring orders found */
     uint32_t *order;          /* rings x ranks; positions into the set of GPUs */

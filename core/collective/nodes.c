@@ -218,6 +218,35 @@ set_trees(FabMachineFacts *facts, double inside)
     facts->tree_intra = MAX(*speed, facts->graph_speed);
 }
 
+/*
+ * What 2.30 has found for NVLSTree on Blackwell: channels, and the longest chunks of NVLS and of the tree, by the speed
+ * of a NIC and the GPUs of a domain (NCCL's src/transport/nvls.cc). NICs are taken to be below the switch of their GPU,
+ * but on racks, where they are below its CPU.
+ */
+static void
+tune_nvls(FabMachineFacts *facts, double nic)
+{
+    bool near = !facts->grace;
+
+    facts->nvls_chunk = facts->nvls_tree_chunk = 131072;
+    if (nic < 48) {
+        facts->nvls_tree_chunk = facts->nodes >= 4 ? 65536 : 131072;
+    } else if (facts->nodes == 2) {
+        if (facts->local <= 4)
+            facts->nvls_chunk = facts->nvls_tree_chunk = 262144;
+        else if (facts->local >= 16 || (facts->local <= 8 && near && nic < 96))
+            facts->nvls_tree_chunk = 65536;
+    } else if (nic >= 96 && facts->local <= 8) {
+        facts->nvls_channels = 24;
+        facts->nvls_chunk = facts->nvls_tree_chunk = 262144;
+    } else if (nic >= 96) {
+        facts->nvls_tree_chunk = facts->local < 32 ? 131072 : 65536;
+    } else {
+        facts->nvls_channels = 24;
+        facts->nvls_tree_chunk = near ? 65536 : 131072;
+    }
+}
+
 static void
 set_nvls(FabMachineFacts *facts, uint32_t heads, double nic)
 {
@@ -228,7 +257,9 @@ set_nvls(FabMachineFacts *facts, uint32_t heads, double nic)
         speed++;
     facts->nvls_inter = *speed > 0 ? *speed : each;
     if (facts->compute_capability >= 100 && facts->nccl >= 2025)
-        facts->nvls_channels = facts->nodes > 2 && facts->local <= 8 ? 24 : 32;
+        facts->nvls_channels = 32;
+    if (facts->compute_capability >= 100 && facts->nccl >= 2030)
+        tune_nvls(facts, nic);
 }
 
 /*
@@ -262,6 +293,17 @@ are_alike(const FabTopology *topology, uint32_t a, uint32_t b)
     const FabTopologyNode *second = &topology->nodes[fab_topology_node_of(topology, b)];
 
     return strcmp(first->machine, second->machine) == 0 && a - first->first_gpu == b - second->first_gpu;
+}
+
+static bool
+has_grace(const FabTopology *topology)
+{
+    for (uint32_t i = 0; i < topology->vertex_count; i++) {
+        const FabTopologyVertex *vertex = &topology->vertices[i];
+        if (vertex->kind == FAB_VERTEX_CPU && vertex->model != NULL && strstr(vertex->model, "Grace") != NULL)
+            return true;
+    }
+    return false;
 }
 
 static bool
@@ -311,6 +353,7 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
     facts->channels = MIN(2 * facts->graph_channels, 2 * fab_facts_most_channels(facts));
     if (facts->compute_capability >= 90 && facts->graph_speed > 45 && facts->channels < 16)
         facts->channels *= 2;
+    facts->grace = facts->compute_capability >= 100 && has_grace(topology);
     set_trees(facts, inside);
     if (facts->in_switch)
         set_nvls(facts, head_count, nic);

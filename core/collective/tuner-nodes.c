@@ -15,6 +15,40 @@ static const double tree_ll128_most[4][2] = { { 20, 20 }, { 20, 20 }, { 36.7, 29
 static const double tree_most[4][2] = { { 18.5, 10 }, { 23.6, 17.8 }, { 41.4, 36 }, { 42.8, 24 } };
 static const double tree_nvls_most[4][2] = { { 18.5, 10 }, { 23.6, 17.8 }, { 57.7, 45.5 }, { 96, 80 } };
 
+/* Rings' LL128 for each channel of Blackwell, for two nodes, for more: 2.28.9, 2.29.2; 2.30 has one for all. */
+static const double blackwell_ll128[2][2] = { { 34.6, 73.4 }, { 34.6, 34.5 } };
+
+/* Rings' LL128 for each channel of Blackwell, two nodes and more: 2.28.9, 2.29.2; 2.30 has one for all. */
+static double
+tree_cap(const FabMachineFacts *facts, const double table[4][2], bool many)
+{
+    FabTunerGeneration generation = fab_tuner_generation(facts);
+
+    return generation == FAB_TUNER_BLACKWELL && facts->nccl < 2028 ? 2 * table[FAB_TUNER_HOPPER][many]
+                                                                   : table[generation][many];
+}
+
+static double
+ring_ll128_cap(const FabMachineFacts *facts)
+{
+    FabTunerGeneration generation = fab_tuner_generation(facts);
+
+    if (generation != FAB_TUNER_BLACKWELL || facts->nccl >= 2030)
+        return fab_tuner_ring_ll128_most[generation];
+    if (facts->nccl < 2028)
+        return 2 * fab_tuner_ring_ll128_most[FAB_TUNER_HOPPER];
+    return blackwell_ll128[facts->nccl >= 2029][facts->nodes > 2];
+}
+
+/* The cap of NVLSTree over more than two nodes grew with 2.30. */
+static double
+nvls_tree_cap(const FabMachineFacts *facts, bool many)
+{
+    FabTunerGeneration generation = fab_tuner_generation(facts);
+
+    return generation == FAB_TUNER_BLACKWELL && many && facts->nccl < 2030 ? 43.8 : tree_nvls_most[generation][many];
+}
+
 /* The proxy's post of one message, us; three times for Simple. */
 static double
 post_us(const FabMachineFacts *facts, FabProtocol protocol)
@@ -37,7 +71,7 @@ ring_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
         bus = MIN(ll_most[facts->amd][facts->nodes > 2], (facts->nccl >= 2021 ? 0.5 : 0.25) * bus);
     else if (protocol == FAB_PROTOCOL_LL128)
         bus = MIN((facts->local < 2 && facts->nccl < 2021 ? 0.7 : 0.92) * bus,
-                  facts->graph_channels * fab_tuner_ring_ll128_most[fab_tuner_generation(facts)]);
+                  facts->graph_channels * ring_ll128_cap(facts));
     if (collective == FAB_BROADCAST || collective == FAB_REDUCE)
         latency = fab_tuner_ring_base[protocol] + ring_network[protocol];
     if (reduce && protocol == FAB_PROTOCOL_SIMPLE && size / facts->graph_channels / facts->ranks >= 64)
@@ -52,7 +86,7 @@ tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     double channels = facts->graph_channels, network = tree_network[protocol];
     double inside = fab_tuner_tree_hop[pcie][protocol];
     double base = fab_tuner_tree_base[protocol], raw = channels * (many ? facts->graph_speed : facts->tree_intra);
-    double bus = MIN(0.92 * raw, channels * tree_most[fab_tuner_generation(facts)][many]);
+    double bus = MIN(0.92 * raw, channels * tree_cap(facts, tree_most, many));
     int octave = size < 64 ? 0 : (int)log2((double)size / 64);
 
     if (collective != FAB_ALL_REDUCE || !fab_tuner_allows(facts, protocol))
@@ -65,7 +99,7 @@ tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
     if (protocol == FAB_PROTOCOL_LL)
         bus = MIN(bus / 3.8, ll_most[facts->amd][many]);
     else if (protocol == FAB_PROTOCOL_LL128)
-        bus = MIN(bus * 120 / 128, channels * tree_ll128_most[fab_tuner_generation(facts)][many]);
+        bus = MIN(bus * 120 / 128, channels * tree_cap(facts, tree_ll128_most, many));
     if (facts->compute_capability >= 90)
         bus *= 0.85; /* one GPU of a node has parent and children */
     if (octave < 23)
@@ -75,9 +109,10 @@ tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol pr
 }
 
 static FabTunerCell
-nvls_tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol)
+nvls_tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol, uint64_t size)
 {
-    bool many = facts->nodes > 2;
+    bool many = facts->nodes > 2, corrected = facts->nccl >= 2029 && facts->compute_capability >= 100 && !facts->grace;
+    int octave = size < 64 ? 0 : (int)log2((double)size / 64);
     double heads = MIN(facts->local, 32), n = facts->ranks, efficiency = facts->compute_capability >= 100 ? 0.74 : 0.85;
     double inside = heads * facts->nvls_intra, between = heads * facts->nvls_inter, bandwidth;
     double hops = facts->nccl < 2020 ? facts->nodes - 1 : log2(facts->nodes);
@@ -87,12 +122,15 @@ nvls_tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtoc
         return (FabTunerCell) { 0 };
     if (facts->nccl >= 2028) {
         bandwidth = MIN(inside * efficiency * (heads - 1) / heads * 2, between * (many ? 1 : 2));
-        bandwidth = MIN(bandwidth, heads * tree_nvls_most[fab_tuner_generation(facts)][many]) * n / (2 * (n - 1));
+        bandwidth = MIN(bandwidth, heads * nvls_tree_cap(facts, many)) * n / (2 * (n - 1));
     } else if (facts->nccl >= 2020) {
         bandwidth = MIN(inside, many ? between / 2 : between) * 5 / 6;
     } else {
         bandwidth = MIN(inside, between) * 0.7 * facts->nodes / (2.0 * (facts->nodes - 1));
     }
+    /* From 2.29 on as trees, on x86 hosts; NCCL's table goes one octave on for it. */
+    if (corrected && octave < 24)
+        bandwidth *= fab_tuner_tree_correction[protocol][MIN(octave, 22)] / 100.0;
     return (FabTunerCell) { .latency_us = (facts->nccl < 2021 ? 23 : 25) + 2 * hops * network, .bandwidth = bandwidth };
 }
 
@@ -155,7 +193,7 @@ fab_nodes_estimate_us(const FabMachineFacts *facts, FabCollective collective, co
     else if (strcmp(algorithm, "chain") == 0)
         cell = tree_cell(facts, collective, protocol, size);
     else if (strcmp(algorithm, "nvls-tree") == 0)
-        cell = nvls_tree_cell(facts, collective, protocol);
+        cell = nvls_tree_cell(facts, collective, protocol, size);
     else if (strcmp(algorithm, "nvls") == 0)
         cell = nvls_cell(facts, collective, protocol);
     else if (g_str_has_prefix(algorithm, "collnet"))

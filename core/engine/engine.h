@@ -24,7 +24,8 @@ typedef struct {
     int64_t empty_ps;     /* the same for slices without bytes, where it is less */
     int64_t latency_ps;   /* beside the route's: until the other end sees a slice or a freed slot */
     int64_t network_ps;   /* added to it between nodes: until the proxy threads have seen slice and completion */
-    int64_t post_ps;      /* between two messages that one rank sends to other nodes */
+    int64_t post_ps;      /* until a rank's proxy thread has posted a message to another node */
+    int64_t handle_ps;    /* which it is busy for afterwards: with a message that comes, and both completions */
     uint64_t in_flight;   /* bytes that a CTA has on the way; a slice's fence waits for those of the next one too */
     int64_t in_switch_ps; /* instead of step_ps for in-switch steps */
     double send_rate;     /* payload of one CTA (channel) to other GPUs, all its roles together */

@@ -72,19 +72,24 @@ room(const FabEngine *engine, const FabConnection *connection)
     return engine->program->slots - (connection->posted - connection->taken);
 }
 
-/* The rank's proxy posts the next slice that waits when it is free; half of its software's time passes before. */
+/*
+ * The rank's proxy posts the next slice that waits when it is free; half of its software's time passes before. For each
+ * message that a rank sends one comes to it, in all but one-way copies, which its thread looks after as well: that
+ * delays the next message, not this one.
+ */
 static void
 post_next(FabEngine *engine, uint32_t id)
 {
     FabConnection *connection = &engine->connections[id];
-    int64_t *free = &engine->proxy_free[connection->rank];
+    int64_t *free = &engine->proxy_free[connection->rank], when;
 
     connection->full = connection->posted != connection->ready && room(engine, connection) == 0;
     connection->sending = connection->posted != connection->ready && !connection->full;
     if (!connection->sending)
         return;
-    *free = MAX(*free, engine->now) + engine->execution->post_ps;
-    fab_queue_push(engine->queue, MAX(*free, connection->parts[connection->posted % engine->program->slots].seen),
+    when = MAX(*free, engine->now) + engine->execution->post_ps;
+    *free = when + engine->execution->handle_ps;
+    fab_queue_push(engine->queue, MAX(when, connection->parts[connection->posted % engine->program->slots].seen),
                    engine->stream_count + id);
 }
 

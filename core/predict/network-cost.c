@@ -35,10 +35,26 @@ static const double message_us[] = { 0, 9.0, 15.0 }; /* LL, LL128, Simple */
 /*
  * A proxy thread's work for each message, one after the other. NCCL counts on 1 us, and on 2 with AMD's CPUs
  * (src/graph/tuning.cc, netOverhead). Measured: trees of one H100 a node with Xeons of 2023 send 232 messages of LL128
- * each way for 4 MiB, which takes 154 us in all (0.3 to 0.5); rings of LL128 on DGX A100, 256 KiB to 1 MiB (0.8 to 2).
+ * each way for 4 MiB, which takes 154 us in all (0.3 to 0.5); rings of LL128, 256 KiB to 1 MiB, on DGX A100 (0.8 to 2)
+ * and on two HGX B200 with AMD's CPUs of later years (0.6 to 1.2).
  */
 #define POST_US 0.4
-#define POST_AMD_US 1.6
+#define POST_AMD_US 0.8
+#define POST_AMD_OLD_US 1.6
+
+/*
+ * What the thread does besides in all-to-all and send/recv, for each message that it sends and the one that comes
+ * meanwhile: its connections are as many as peers, all of which it looks through, and half of what it posts is for
+ * buffers of other GPUs (PXN). It makes small calls wait, and large ones where it is slower than the NIC.
+ * - Hosts of A100 with AMD's CPUs, 4.2 (3.8 to 4.6): eight messages each way of an all-to-all below 64 KiB on two DGX
+ *   A100 (sophia, 59 us), and 128 KiB in 6.2 us from 64 MiB on.
+ * - Later ones of AMD, 2.6 (2.3 to 2.9): the same on two HGX B200 (vultr-b200, 37 us; 128 KiB in 3.5 us), 128 KiB in
+ *   3.7 us of its send/recv.
+ * - Others: as long as a post. Two B300 with Xeons send 128 KiB in 1.36 us, so that it is 0.9 at most.
+ */
+#define HANDLE_US POST_US
+#define HANDLE_AMD_US 2.6
+#define HANDLE_AMD_OLD_US 4.2
 
 /*
  * Small messages out of host memory, LL's, need no handshake before their bytes and take less of a NIC: all-reduce
@@ -62,6 +78,22 @@ ll128_rate(const FabMachineFacts *facts, double speed, double rate)
     return MAX(rate, LL128_OF_COUNTED * fab_nodes_ll128_most(facts) * 1e9 * speed);
 }
 
+static double
+post_us(const FabMachineFacts *facts)
+{
+    if (!facts->amd)
+        return POST_US;
+    return facts->compute_capability < 90 ? POST_AMD_OLD_US : POST_AMD_US;
+}
+
+static double
+handle_us(const FabMachineFacts *facts)
+{
+    if (!facts->amd)
+        return HANDLE_US;
+    return facts->compute_capability < 90 ? HANDLE_AMD_OLD_US : HANDLE_AMD_US;
+}
+
 void
 fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed, FabExecution *execution)
 {
@@ -69,7 +101,9 @@ fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed
 
     execution->network_steps = plan->protocol != FAB_PROTOCOL_SIMPLE;
     execution->network_ps = fab_ps_from_seconds((message / speed + facts->message_us) * 1e-6);
-    execution->post_ps = fab_ps_from_seconds((facts->amd ? POST_AMD_US : POST_US) / speed * 1e-6);
+    execution->post_ps = fab_ps_from_seconds(post_us(facts) / speed * 1e-6);
+    if (strcmp(plan->algorithm->name, "pairwise") == 0 && facts->message_bytes <= 0 && facts->thread_bytes <= 0)
+        execution->handle_ps = fab_ps_from_seconds(handle_us(facts) / speed * 1e-6);
     execution->network_wire = wire[plan->protocol];
     execution->network_bytes = facts->message_bytes * (plan->protocol == FAB_PROTOCOL_LL ? EAGER : 1) +
                                facts->thread_bytes;

@@ -212,6 +212,7 @@ fab_resolve_network(const FabMeasurement *measurement, bool left_out, GPtrArray 
 {
     const char *nics = fab_measurement_get(measurement, "overrides", "nics_per_node");
     const char *rate = fab_measurement_get(measurement, "overrides", "nic_gbps");
+    const char *cpu = fab_measurement_get(measurement, "system", "cpu");
     int64_t racks = fab_measurement_integer(measurement, "overrides", "racks", 0);
     int64_t nodes = racks > 1 ? racks : fab_measurement_integer(measurement, "system", "nodes", 1);
 
@@ -225,6 +226,8 @@ fab_resolve_network(const FabMeasurement *measurement, bool left_out, GPtrArray 
     }
     if (rate != NULL)
         add(sets, "node.nic_gbps", rate);
+    if (cpu != NULL) /* NCCL's choice and the threads that post messages depend on its maker */
+        add(sets, "node.cpu", cpu);
     add_fabric(measurement, sets, notes, nodes, nics != NULL ? fab_measurement_integer(measurement, "overrides",
                                                                                       "nics_per_node", 1) : 1);
     add_settings(measurement, sets, notes);
