@@ -58,6 +58,13 @@ static const struct {
     { HASHED "topology.nodes=32|topology.routing=adaptive|collective.algorithm=nvls-tree|collective.sizes=64M|"
              "collective.channels=8", 1e5, 0.1 },
     { HASHED "topology.nodes=36|collective.algorithm=ring|collective.sizes=16M|collective.channels=8", 1e5, 0.1 },
+    { HASHED "topology.nodes=32|topology.routing=spray|topology.oversubscription=2|collective.algorithm=tree|"
+             "collective.protocol=ll128|collective.sizes=16M", 5e4, 0.1 },
+    { HASHED "topology.nodes=32|topology.oversubscription=2|collective.algorithm=nvls-tree|collective.sizes=64M|"
+             "collective.channels=8", 1e5, 0.1 },
+    { HASHED "topology.nodes=36|topology.oversubscription=4|collective.operation=all_gather|"
+             "collective.algorithm=ring|collective.sizes=64M|collective.channels=8", 1e5, 0.1 },
+    { "topology.name=alps-gh200|topology.nodes=36|collective.algorithm=tree|collective.sizes=16M", 2e4, 0.1 },
     { HASHED "topology.nodes=36|collective.algorithm=ring|collective.protocol=simple|collective.sizes=256M|"
              "collective.channels=8", 1e5, 0.1 },
 };
@@ -66,7 +73,8 @@ static const struct {
 static int64_t
 time_of(const char *settings, double most, FabDepth *depth)
 {
-    g_autofree char *all = g_strconcat(settings, "|collective.operation=all_reduce", NULL);
+    g_autofree char *all = g_strconcat(settings, strstr(settings, "operation=") != NULL
+                                                     ? NULL : "|collective.operation=all_reduce", NULL);
     g_auto(GStrv) sets = g_strsplit(all, "|", -1);
     g_autoptr(GError) error = NULL;
     g_autoptr(FabScenario) scenario = fab_scenario_from_sets(sets, &error);
@@ -141,9 +149,6 @@ END_TEST
 static const struct {
     const char *settings, *why;
 } refused[] = {
-    { "topology.name=cluster|topology.node=dgx-h100|topology.nodes=2048|topology.plugin=fat-tree|topology.levels=3|"
-      "topology.routing=detours|collective.algorithm=tree|collective.protocol=simple|collective.sizes=1G",
-      "takes detours" },
     { PODS "topology.nodes=2048|topology.flow_control=lossless|collective.algorithm=tree|collective.protocol=simple|"
       "collective.sizes=1G", "lossless" },
     { PODS "topology.nodes=2048|topology.node_3=dgx-a100|collective.algorithm=tree|collective.protocol=simple|"

@@ -113,8 +113,9 @@ typedef struct {
     double now;
     double *rate;     /* of each channel, B/s of a connection */
     double *left;     /* bytes of a connection, by channel and direction; 0: it has ended */
-    uint32_t *held;   /* by which resource; UINT32_MAX: by none */
+    uint32_t *held;   /* by which of `narrow`; UINT32_MAX: by none */
     bool *growing;
+    GArray *lost;     /* double: channels' seconds that each of `narrow` has cost */
 } Sharing;
 
 static inline bool
@@ -146,6 +147,24 @@ find_narrow(Sharing *sharing)
         if (sum * sharing->most > crowd->topology->resources[r].capacity * (1 + ROUNDING))
             g_array_append_val(sharing->narrow, r);
     }
+    g_array_set_size(sharing->lost, sharing->narrow->len);
+}
+
+/* The resource that cost most; UINT32_MAX: none did. */
+static uint32_t
+find_binding(const Sharing *sharing)
+{
+    uint32_t binding = UINT32_MAX;
+    double most = 0;
+
+    for (guint i = 0; i < sharing->narrow->len; i++) {
+        double lost = g_array_index(sharing->lost, double, i);
+        if (lost <= most)
+            continue;
+        most = lost;
+        binding = g_array_index(sharing->narrow, uint32_t, i);
+    }
+    return binding;
 }
 
 /* The rate up to which those that grow may grow before the resource is full; infinity: none of them uses it. */
@@ -163,16 +182,18 @@ level_of(const Sharing *sharing, uint32_t resource)
     return growing > 0 ? fmax(room, 0) / growing : INFINITY;
 }
 
-/* Those that grow and use the resource, all without one, stay at this rate. */
+/* Those that grow and use one of `narrow`, all without one, stay at this rate. */
 static void
-hold(Sharing *sharing, uint32_t resource, double rate)
+hold(Sharing *sharing, uint32_t number, double rate)
 {
+    uint32_t resource = number != UINT32_MAX ? g_array_index(sharing->narrow, uint32_t, number) : UINT32_MAX;
+
     for (uint32_t c = 0; c < sharing->crowd->channels; c++) {
         if (!sharing->growing[c] || (resource != UINT32_MAX && !(load_of(sharing, resource, c) > 0)))
             continue;
         sharing->growing[c] = false;
         sharing->rate[c] = rate;
-        sharing->held[c] = resource;
+        sharing->held[c] = number;
     }
 }
 
@@ -190,11 +211,10 @@ share(Sharing *sharing)
         double least = sharing->most;
         fullest = UINT32_MAX;
         for (guint i = 0; i < sharing->narrow->len; i++) {
-            uint32_t resource = g_array_index(sharing->narrow, uint32_t, i);
-            double level = level_of(sharing, resource);
+            double level = level_of(sharing, g_array_index(sharing->narrow, uint32_t, i));
             if (level < least) {
                 least = level;
-                fullest = resource;
+                fullest = i;
             }
         }
         hold(sharing, fullest, least);
@@ -203,7 +223,7 @@ share(Sharing *sharing)
 
 /* Until another direction of a channel begins or ends; false: all have ended. */
 static bool
-go_on(Sharing *sharing, uint32_t *binding)
+go_on(Sharing *sharing)
 {
     uint32_t flows = sharing->crowd->channels * DIRECTIONS;
     double span = sharing->now < sharing->lag ? sharing->lag - sharing->now : INFINITY;
@@ -217,7 +237,9 @@ go_on(Sharing *sharing, uint32_t *binding)
         double moved = span * sharing->rate[i / DIRECTIONS];
         if (!moves(sharing, i / DIRECTIONS, i % DIRECTIONS))
             continue;
-        *binding = sharing->held[i / DIRECTIONS];
+        if (sharing->held[i / DIRECTIONS] != UINT32_MAX)
+            g_array_index(sharing->lost, double, sharing->held[i / DIRECTIONS]) +=
+                span * (1 - sharing->rate[i / DIRECTIONS] / sharing->most);
         sharing->left[i] = sharing->left[i] > moved * (1 + ROUNDING) ? sharing->left[i] - moved : 0;
     }
     sharing->now = sharing->now + span >= sharing->lag * (1 - ROUNDING) ? fmax(sharing->now + span, sharing->lag)
@@ -229,17 +251,29 @@ double
 fab_crowd_seconds(const FabCrowd *crowd, double bytes, double most, double lag, uint32_t *binding)
 {
     g_autoptr(GArray) narrow = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    g_autoptr(GArray) lost = g_array_new(FALSE, TRUE, sizeof(double));
     g_autofree double *rate = g_new0(double, crowd->channels), *left = g_new(double, crowd->channels * DIRECTIONS);
     g_autofree uint32_t *held = g_new0(uint32_t, crowd->channels);
     g_autofree bool *growing = g_new0(bool, crowd->channels);
-    Sharing sharing = { crowd, narrow, most, lag, 0, rate, left, held, growing };
+    Sharing sharing = { crowd, narrow, most, lag, 0, rate, left, held, growing, lost };
 
-    *binding = UINT32_MAX;
     for (uint32_t i = 0; i < crowd->channels * DIRECTIONS; i++)
         left[i] = bytes;
     find_narrow(&sharing);
     do {
         share(&sharing);
-    } while (go_on(&sharing, binding));
+    } while (go_on(&sharing));
+    *binding = find_binding(&sharing);
     return sharing.now;
+}
+
+double
+fab_crowd_carried(const FabCrowd *crowd, uint32_t resource, double bytes)
+{
+    uint32_t flows = crowd->channels * DIRECTIONS;
+    double sum = 0;
+
+    for (uint32_t i = 0; i < flows; i++)
+        sum += crowd->load[(gsize)resource * flows + i];
+    return sum * bytes;
 }

@@ -27,8 +27,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FabCrowd, fab_crowd_free)
 /*
  * Seconds until every channel has sent `bytes` over each of its connections between nodes, protocol included, where
  * none is faster than `most` B/s. What goes down a tree begins `lag` seconds after what goes up, which stays as far
- * ahead: only between they meet. *binding: the resource that holds back the last channel; UINT32_MAX: none does.
+ * ahead: only between they meet. *binding: the resource that holds back channels most; UINT32_MAX: none does.
  */
 double fab_crowd_seconds(const FabCrowd *crowd, double bytes, double most, double lag, uint32_t *binding);
+
+/* What a resource carries of that in all. */
+double fab_crowd_carried(const FabCrowd *crowd, uint32_t resource, double bytes);
 
 #endif

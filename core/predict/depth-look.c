@@ -5,10 +5,13 @@
 #include "predict/depth.h"
 #include "predict/run-result.h"
 
+/* As often as a cable carries what it can. */
+#define WIDE 4096
+
 struct FabDepthLooks {
     GHashTable *known;  /* text of algorithm, channels and nodes -> FabDepthLook */
     GHashTable *crowds; /* text of algorithm and channels -> FabCrowd */
-    FabTopology calm;   /* the run's, but for its routing */
+    FabTopology calm;   /* the run's, but for its routing and how wide its cables are */
     FabRouter *router;  /* of `calm`; NULL: not asked for yet */
 };
 
@@ -45,6 +48,7 @@ fab_depth_looks_free(FabDepthLooks *looks)
     g_hash_table_unref(looks->known);
     g_hash_table_unref(looks->crowds);
     fab_router_free(looks->router);
+    g_free(looks->calm.resources);
     g_free(looks);
 }
 
@@ -72,6 +76,26 @@ fab_depth_part_of(const FabRun *run, uint32_t nodes, uint32_t **order)
     return part;
 }
 
+bool
+fab_depth_is_cable(const FabTopology *topology, uint32_t resource)
+{
+    const FabResource *found = &topology->resources[resource];
+
+    return found->kind == FAB_RESOURCE_LINK &&
+           topology->vertices[topology->links[found->link].a].kind == FAB_VERTEX_NET_SWITCH &&
+           topology->vertices[topology->links[found->link].b].kind == FAB_VERTEX_NET_SWITCH;
+}
+
+/* Makes cables between switches so wide that nothing waits for them. */
+static void
+widen(FabTopology *topology)
+{
+    for (uint32_t i = 0; i < topology->resource_count; i++) {
+        if (fab_depth_is_cable(topology, i))
+            topology->resources[i].capacity *= WIDE;
+    }
+}
+
 FabRun
 fab_depth_calm(const FabRun *run)
 {
@@ -79,11 +103,12 @@ fab_depth_calm(const FabRun *run)
     FabRouteRules rules;
     FabRun calm = *run;
 
-    if (run->topology->network.routing == FAB_ROUTING_SPRAY)
-        return calm;
     if (looks->router == NULL && fab_run_rules(run->scenario, run->topology, run->ranks, &rules, NULL)) {
         looks->calm = *run->topology;
         looks->calm.network.routing = FAB_ROUTING_SPRAY;
+        looks->calm.resources = g_memdup2(run->topology->resources,
+                                          run->topology->resource_count * sizeof *run->topology->resources);
+        widen(&looks->calm);
         looks->router = fab_router_new(&looks->calm, &rules);
     }
     calm.topology = &looks->calm;
@@ -164,8 +189,11 @@ look_at(const FabRun *run, const FabRun *calm, const FabProgram *program)
     while (look->why == NULL && g_hash_table_iter_next(&iter, &key, &count))
         if (!add_pair(calm, *(uint64_t *)key, GPOINTER_TO_UINT(count), load, look))
             look->why = g_strdup("some of its ranks cannot reach each other");
-    for (uint32_t i = 0; i < topology->resource_count; i++)
-        look->busiest = MAX(look->busiest, load[i] / topology->resources[i].capacity);
+    for (uint32_t i = 0; i < topology->resource_count; i++) {
+        double busy = load[i] / topology->resources[i].capacity;
+        look->busiest = MAX(look->busiest, busy);
+        look->cables = fab_depth_is_cable(topology, i) ? MAX(look->cables, busy) : look->cables;
+    }
     look->mean_ps /= (double)run->ranks * program->channels;
     return look;
 }
@@ -182,7 +210,7 @@ fab_depth_look(const FabRun *run, uint64_t size, const FabPlan *plan, uint32_t n
     if (look != NULL)
         return look;
     part = fab_depth_part_of(run, nodes, &order);
-    calm = fab_depth_calm(&part);
+    calm = part.topology->network.routing == FAB_ROUTING_SPRAY ? part : fab_depth_calm(&part);
     program = fab_run_emit(&part, size, plan, NULL);
     look = program != NULL ? look_at(&part, &calm, program) : NULL;
     if (look != NULL)

@@ -34,12 +34,13 @@
 
 enum { LEAST_NODES = 8, LEAST_QUARTER = 4, RING_NODES = 16, UNIT = 16 };
 
-bool
-fab_depth_part(const FabRun *run, uint64_t size, const FabPlan *plan, uint32_t nodes, FabEngineReport *report,
-               GError **error)
+/* What the plan of the whole run takes on its first `nodes` nodes alone. */
+static bool
+run_part(const FabRun *run, uint64_t size, const FabPlan *plan, const FabDepth *depth, uint32_t nodes,
+         FabEngineReport *report, GError **error)
 {
     g_autofree uint32_t *order = NULL;
-    FabRun calm = fab_depth_calm(run), part = fab_depth_part_of(&calm, nodes, &order);
+    FabRun whole = depth->crowded ? fab_depth_calm(run) : *run, part = fab_depth_part_of(&whole, nodes, &order);
     g_autoptr(FabProgram) program = fab_run_emit(&part, size, plan, error);
 
     return program != NULL && fab_run_simulate(&part, plan, program, report, error);
@@ -76,7 +77,7 @@ find_obstacle(const FabRun *run, uint64_t size, const FabPlan *plan, FabDepth *d
 {
     uint32_t from = levels_of(depth->nodes[0]), to = levels_of(run->ranks / run->facts.local);
     int64_t before = 0;
-    const FabDepthLook *whole, *part;
+    const FabDepthLook *whole, *part, *least;
 
     if (run->pace != NULL || run->late_ps != NULL || run->change_count > 0 || run->faults != NULL)
         return g_strdup("faults tell its nodes apart");
@@ -86,13 +87,11 @@ find_obstacle(const FabRun *run, uint64_t size, const FabPlan *plan, FabDepth *d
         return g_strdup("its nodes are of several kinds");
     whole = fab_depth_look(run, size, plan, run->facts.nodes);
     part = fab_depth_look(run, size, plan, depth->nodes[0]);
-    if (whole == NULL || part == NULL || whole->why != NULL)
+    least = fab_depth_look(run, size, plan, depth->nodes[1]);
+    if (whole == NULL || part == NULL || least == NULL || whole->why != NULL)
         return g_strdup(whole != NULL && whole->why != NULL ? whole->why : "it has no program");
-    depth->crowded = whole->choice;
-    if (whole->busiest > AS_BUSY * part->busiest)
-        return g_strdup_printf("links between more than %u nodes are busier than any between fewer", depth->nodes[0]);
-    if (depth->crowded && run->topology->network.routing == FAB_ROUTING_DETOURS)
-        return g_strdup("its network takes detours, whose links meet other loads in a larger tree");
+    depth->crowded = whole->choice || whole->busiest > AS_BUSY * part->busiest ||
+                     whole->cables > AS_BUSY * least->busiest;
     for (uint32_t level = from - depth->between; level < from && !depth->ring; level++)
         before += whole->latency_ps[level];
     for (uint32_t level = from; level < to && !depth->ring; level++)
@@ -232,7 +231,7 @@ wire_of(const FabRun *run, const FabPlan *plan, double bytes)
  */
 static bool
 add_crowd(const FabRun *run, uint64_t size, const FabPlan *plan, double pace, int64_t time_ps, FabDepth *depth,
-          GError **error)
+          double *carried, GError **error)
 {
     const FabCrowd *crowd = fab_depth_crowd(run, size, plan, error);
     double bytes = connection_bytes(run, size, plan), wire = wire_of(run, plan, bytes), fill, lag;
@@ -243,6 +242,13 @@ add_crowd(const FabRun *run, uint64_t size, const FabPlan *plan, double pace, in
     lag = fill * (1 - 1.0 / levels_of(run->facts.nodes));
     depth->crowd_ps = fab_ps_from_seconds(
         fmax(fab_crowd_seconds(crowd, bytes * wire, pace * wire, lag, &depth->binding) - lag - bytes / pace, 0));
+    /* Of cables between switches only the one that binds is told: what they carry is not what the part's do. */
+    for (uint32_t i = 0; i < run->topology->resource_count; i++) {
+        if (i == depth->binding)
+            carried[i] = MAX(carried[i], fab_crowd_carried(crowd, i, bytes * wire));
+        else if (fab_depth_is_cable(run->topology, i))
+            carried[i] = 0;
+    }
     return true;
 }
 
@@ -253,7 +259,7 @@ find_pace(const FabRun *run, uint64_t size, const FabPlan *plan, const FabDepth 
 {
     FabEngineReport half;
 
-    if (!fab_depth_part(run, size / 2, plan, depth->nodes[1], &half, error))
+    if (!run_part(run, size / 2, plan, depth, depth->nodes[1], &half, error))
         return false;
     fab_engine_report_clear(&half);
     fewer->steps += half.steps;
@@ -272,8 +278,8 @@ simulate_part(const FabRun *run, uint64_t size, const FabPlan *plan, const FabDe
     uint64_t piece = MAX((size + each * UNIT / 2) / (each * UNIT), 1) * UNIT;
 
     *hops_ps = look != NULL && depth->ring ? look->mean_ps : 0;
-    return fab_depth_part(run, depth->ring ? piece * ranks * plan->channels : size, plan, depth->nodes[number], report,
-                          error);
+    return run_part(run, depth->ring ? piece * ranks * plan->channels : size, plan, depth, depth->nodes[number], report,
+                    error);
 }
 
 /* What the whole takes without what its links add. */
@@ -319,7 +325,7 @@ fab_depth_simulate(const FabRun *run, uint64_t size, const FabPlan *plan, const 
     whole_ps = go_on_from(run, size, plan, program, time_ps, hops_ps, depth);
     if (depth->ring)
         pace = connection_bytes(run, size, plan) / (1e-12 * (double)MAX(whole_ps, 1));
-    if (depth->crowded && !add_crowd(run, size, plan, pace, whole_ps, depth, error)) {
+    if (depth->crowded && !add_crowd(run, size, plan, pace, whole_ps, depth, report->carried, error)) {
         fab_engine_report_clear(report);
         return false;
     }
@@ -341,7 +347,7 @@ describe_crowd(const FabRun *run, const FabDepth *depth)
     if (!depth->crowded)
         return NULL;
     return g_strdup_printf("; connections that meet on links add %.1f us, by the routes of all of them%s%s",
-                           (double)depth->crowd_ps * 1e-6, held ? ": the slowest channel waits for " : "",
+                           (double)depth->crowd_ps * 1e-6, held ? ", most for " : "",
                            held ? run->topology->resources[depth->binding].name : "");
 }
 

@@ -18,7 +18,7 @@ typedef struct {
     bool ring;          /* each node more adds the same time, not each doubling */
     bool crowded;       /* links of the whole are busier than those of the nodes simulated */
     int64_t crowd_ps;   /* what that adds, once it has run */
-    uint32_t binding;   /* the resource that holds back the slowest channel; UINT32_MAX: none does */
+    uint32_t binding;   /* that which holds back channels most; UINT32_MAX: none does */
 } FabDepth;
 
 /*
@@ -33,10 +33,6 @@ FabDepth fab_depth_of(const FabRun *run, uint64_t size, const FabPlan *plan, con
  */
 bool fab_depth_check(const FabRun *run, uint64_t size, const FabPlan *plan, const FabProgram *program, double *relief,
                      GError **error);
-
-/* What the plan of the whole run takes on its first `nodes` nodes alone. */
-bool fab_depth_part(const FabRun *run, uint64_t size, const FabPlan *plan, uint32_t nodes, FabEngineReport *report,
-                    GError **error);
 
 /* Runs a size as fab_depth_of() says. What `report` has beside its times is of the nodes simulated. */
 bool fab_depth_simulate(const FabRun *run, uint64_t size, const FabPlan *plan, const FabProgram *program,
