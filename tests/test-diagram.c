@@ -116,6 +116,35 @@ START_TEST(a_cluster_is_a_page_with_counts)
 }
 END_TEST
 
+/* 140 NICs fill nine of twelve switches: the last three hang on nothing and are beside the others all the same. */
+START_TEST(switches_of_a_flat_network_are_one_row)
+{
+    g_autoptr(FabTopology) topology =
+        described("[topology]\nplugin=dragonfly\nnode=hgx-a100-4\nnode.nics_per_node=2\nnode.nic_gbps=200\nnodes=70\n"
+                  "groups=3\nswitches=4\nswitch_nics=16\n");
+    g_autofree char *dot = drawn(topology, NULL, "cluster.dot", false);
+
+    assert_says(dot, "<b>Group 2 switch 1..3</b>");
+    assert_says(dot, "21 cables across, InfiniBand<br/>25 GB/s, 250 ns each");
+    assert_says(dot, "140 cables, InfiniBand");
+    ck_assert_ptr_null(strstr(dot, " up"));
+}
+END_TEST
+
+START_TEST(a_picture_too_wide_to_be_read_is_refused_as_png)
+{
+    g_autoptr(FabTopology) topology =
+        described("[topology]\nplugin=fat-tree\nnode=dgx-h100\nnodes=512\nlevels=3\n");
+    g_autofree char *wide = test_path("wide.png");
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(!fab_report_diagram(topology, NULL, NULL, wide, true, &error));
+    ck_assert_msg(strstr(error->message, "too wide for a PNG whose words can be read; draw it as .svg or .pdf, or "
+                                         "leave --expand out") != NULL, "%s", error->message);
+    ck_assert(!g_file_test(wide, G_FILE_TEST_EXISTS));
+}
+END_TEST
+
 START_TEST(a_large_network_folds_what_is_alike)
 {
     g_autoptr(FabTopology) topology =
@@ -542,6 +571,8 @@ main(void)
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, an_nvswitch_server_shows_every_kind_of_device_and_link);
     tcase_add_test(tests, a_cluster_is_a_page_with_counts);
+    tcase_add_test(tests, a_picture_too_wide_to_be_read_is_refused_as_png);
+    tcase_add_test(tests, switches_of_a_flat_network_are_one_row);
     tcase_add_test(tests, a_large_network_folds_what_is_alike);
     tcase_add_test(tests, four_racks_are_a_page_with_the_leaves_of_a_rack_in_one_box);
     tcase_add_test(tests, the_legend_explains_only_what_occurs);

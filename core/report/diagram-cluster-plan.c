@@ -20,6 +20,23 @@ is_switch(const FabClusterPage *page, FabVertex vertex)
 
 /* ------------------------------------------------------------------ levels */
 
+static bool
+joins_leaves(const FabClusterPage *page, const FabTopologyLink *link)
+{
+    return is_switch(page, link->a) && is_switch(page, link->b) && page->level[link->a] == 1 &&
+           page->level[link->b] == 1;
+}
+
+/* A network without spines, as a dragonfly or a torus: also the switches that no NIC hangs on are beside the others. */
+static bool
+is_flat(const FabClusterPage *page)
+{
+    for (uint32_t l = 0; l < page->topology->link_count; l++)
+        if (joins_leaves(page, &page->topology->links[l]))
+            return true;
+    return false;
+}
+
 /* Leaves, which NICs hang on, are level 1; a switch above them is one more than its lowest neighbour. */
 static void
 find_levels(FabClusterPage *page)
@@ -32,6 +49,9 @@ find_levels(FabClusterPage *page)
         if (is_switch(page, link->a) != is_switch(page, link->b))
             page->level[is_switch(page, link->a) ? link->a : link->b] = 1;
     }
+    if (is_flat(page))
+        for (FabVertex v = 0; v < topology->vertex_count; v++)
+            page->level[v] = is_switch(page, v) ? 1 : 0;
     for (page->levels = 0; found; page->levels++) {
         found = false;
         for (uint32_t l = 0; l < topology->link_count; l++) {
@@ -108,8 +128,8 @@ name_switches(const FabClusterPage *page, FabClusterBox *box, FabVertex last)
     const char *tail = fab_cluster_vertex(page, last)->name;
     size_t stem = 0;
 
-    while (first[stem] != '\0' && first[stem] == tail[stem] && !g_ascii_isdigit(first[stem]))
-        stem++;
+    for (size_t i = 0; first[i] != '\0' && first[i] == tail[i]; i++)
+        stem = first[i] == ' ' ? i + 1 : stem; /* whole words only: a part of a number says nothing */
     box->name = box->members == 1 ? g_strdup(first) : g_strdup_printf("%s..%s", first, tail + stem);
     box->note = box->members == 1 ? g_strdup(ports)
                                   : g_strdup_printf("%u switches\n%s each", box->members, ports);

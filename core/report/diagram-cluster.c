@@ -186,6 +186,30 @@ draw_caption(const FabClusterPage *page, Agraph_t *graph, uint32_t level, double
     fab_diagram_set(fab_diagram_add_node(graph, name, &area, text->str), "fontsize", "10");
 }
 
+/* What the cables between switches of one row are, beside the row. */
+static void
+draw_across(const FabClusterPage *page, Agraph_t *graph, uint32_t level, double y)
+{
+    g_autofree char *name = g_strdup_printf("(across %u)", level), *words = NULL, *rate = NULL, *time = NULL;
+    FabDiagramArea area = { page->left, y - 24, page->left + FAB_CLUSTER_CAPTION_WIDTH, y + 24 };
+    const FabTopologyLink *first = NULL;
+    uint32_t count = 0;
+
+    for (uint32_t l = 0; l < page->topology->link_count; l++) {
+        const FabTopologyLink *link = &page->topology->links[l];
+        if (page->level[link->a] != level || page->level[link->b] != level)
+            continue;
+        first = first != NULL ? first : link;
+        count++;
+    }
+    if (first == NULL)
+        return;
+    rate = fab_diagram_link_rate(first);
+    time = fab_format_time(first->latency_ps);
+    words = g_strdup_printf("%u cables across, %s<br/>%s, %s each", count, first->label, rate, time);
+    fab_diagram_set(fab_diagram_add_node(graph, name, &area, words), "fontsize", "10");
+}
+
 /* GPUs of the node that is shown: one box below its NICs. */
 static void
 draw_detail(const FabClusterPage *page, Agraph_t *graph)
@@ -247,6 +271,8 @@ fab_diagram_cluster_draw(FabDiagram *diagram, bool expand)
             draw_box(page, graph, g_array_index(page->rows[l], uint32_t, i));
         if (l > 0)
             draw_caption(page, graph, l, (row_top(page, l) + row_top(page, l - 1) + FAB_CLUSTER_BOX_HEIGHT) / 2);
+        if (l > 0)
+            draw_across(page, graph, l, row_top(page, l) + FAB_CLUSTER_BOX_HEIGHT / 2);
     }
     for (guint i = 0; i < page->edges->len; i++)
         draw_edge(page, graph, &g_array_index(page->edges, FabClusterEdge, i));

@@ -15,6 +15,9 @@
 
 static const char *const formats[] = { "svg", "png", "pdf", "dot", NULL };
 
+/* Dots per inch at which the smallest words, of 9 points, are 7 dots high. */
+enum { LEAST_RESOLUTION = 60 };
+
 /* The format that the suffix names, or NULL with an error. */
 static const char *
 format_of(const char *path, GError **error)
@@ -43,6 +46,19 @@ png_resolution(const FabDiagram *diagram)
     double inches = (diagram->area.right - diagram->area.left) / 72 + 1;
 
     return (int)MIN(144, 30000 / inches);
+}
+
+/* Words of a wide picture would be dots. */
+static bool
+check_legible(const FabDiagram *diagram, const char *format, bool expand, GError **error)
+{
+    if (!g_str_equal(format, "png") || png_resolution(diagram) >= LEAST_RESOLUTION)
+        return true;
+    g_set_error(error, FAB_ERROR, FAB_ERROR_VALUE,
+                "%s: is %.0f inches wide, too wide for a PNG whose words can be read; draw it as .svg or .pdf%s",
+                diagram->topology->name, (diagram->area.right - diagram->area.left) / 72,
+                expand ? ", or leave --expand out" : "");
+    return false;
 }
 
 /*
@@ -88,7 +104,7 @@ draw(FabDiagram *diagram, bool expand)
 /* The picture as bytes; gvFreeRenderData(). NULL: Graphviz lacks the format. */
 static char *
 draw_as(const FabTopology *topology, const FabDiagramLoad *load, const double *left, const char *format, bool expand,
-        unsigned *length)
+        unsigned *length, GError **error)
 {
     g_autoptr(FabDiagram) diagram = fab_diagram_new(topology, load, left, expand && topology->node_count == 0);
     locale_t plain, before;
@@ -102,7 +118,7 @@ draw_as(const FabTopology *topology, const FabDiagramLoad *load, const double *l
     graph = draw(diagram, expand);
     if (g_str_equal(format, "png"))
         fab_diagram_set(graph, "dpi", "%d", png_resolution(diagram));
-    data = render(graph, format, length);
+    data = check_legible(diagram, format, expand, error) ? render(graph, format, length) : NULL;
     agclose(graph);
     agseterr(AGWARN);
     if (plain != (locale_t)0) {
@@ -119,12 +135,15 @@ fab_report_diagram(const FabTopology *topology, const FabDiagramLoad *load, cons
     const char *format = format_of(path, error);
     unsigned length = 0;
     bool written = false;
+    GError *wrong = NULL;
     char *data;
 
     if (format == NULL)
         return false;
-    data = draw_as(topology, load, left, format, expand, &length);
-    if (data == NULL)
+    data = draw_as(topology, load, left, format, expand, &length, &wrong);
+    if (wrong != NULL)
+        g_propagate_prefixed_error(error, wrong, "%s: ", path);
+    else if (data == NULL)
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "%s: Graphviz cannot render %s here; its plugin is missing",
                     path, format);
     else
@@ -137,7 +156,7 @@ char *
 fab_report_diagram_svg(const FabTopology *topology, const FabDiagramLoad *load, const double *left, GError **error)
 {
     unsigned length = 0;
-    char *data = draw_as(topology, load, left, "svg", false, &length), *text;
+    char *data = draw_as(topology, load, left, "svg", false, &length, NULL), *text;
 
     if (data == NULL) {
         g_set_error(error, FAB_ERROR, FAB_ERROR_SYSTEM, "Graphviz cannot render svg here; its plugin is missing");
