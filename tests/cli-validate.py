@@ -70,6 +70,9 @@ class Validate(Case):
         self.assertIsNone(left["vtrain-gt-single-a100"]["left_out"])
         self.assertEqual(left["megatron-seqpar-a100-table5"]["alone"], 0)
         self.assertTrue(0 < left["megatron-seqpar-a100-table5"]["left_out"] < 0.15)
+        for one in left.values():
+            self.assertTrue(0 < one["machine_left_out"] < 1 and 0 <= one["machine_inside"] <= 1)
+        self.assertGreater(left["megatron-seqpar-a100-table5"]["machine_inside"], 0.5)
         text = self.prints(*cases[:2], "--leave-one-out")
         self.assertRegex(text, r"Megatron, table 5 of arXiv 2205.05198 +8 +0 +\d")
         self.refuses("take --json or neither", cases[0], "--leave-one-out", "--csv")

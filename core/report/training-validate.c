@@ -208,6 +208,8 @@ sum_left_out(const GPtrArray *left, const char *pattern)
         sum.alone += one->alone;
         sum.shipped += one->shipped;
         sum.left += one->left;
+        sum.elsewhere += one->elsewhere;
+        sum.inside += one->inside;
     }
     return sum;
 }
@@ -216,14 +218,16 @@ static void
 print_left_out(FILE *out, const char *name, const FabStepLeftOut *sum)
 {
     guint fitted = sum->runs - sum->alone;
-    Number shipped, without;
+    Number shipped, without, elsewhere, inside;
 
-    fprintf(out, "  %-44s %5u %8u", name, sum->runs, sum->alone);
+    fprintf(out, "  %-44s %5u %6u", name, sum->runs, sum->alone);
     if (fitted > 0)
-        fprintf(out, " %10s %10s\n", fab_stream_fixed(100 * sum->shipped / fitted, 1, shipped),
+        fprintf(out, " %9s %9s", fab_stream_fixed(100 * sum->shipped / fitted, 1, shipped),
                 fab_stream_fixed(100 * sum->left / fitted, 1, without));
     else
-        fprintf(out, " %10s %10s\n", "-", "-");
+        fprintf(out, " %9s %9s", "-", "-");
+    fprintf(out, " %11s %8s\n", fab_stream_fixed(100 * sum->elsewhere / sum->runs, 1, elsewhere),
+            fab_stream_fixed(100.0 * sum->inside / sum->runs, 0, inside));
 }
 
 void
@@ -231,14 +235,17 @@ fab_report_step_left_out(const GPtrArray *left, FILE *out)
 {
     fprintf(out, "# each table predicted with constants fitted to the other tables of its stack and GPU generation: "
             "shares of the peaks\n# and of the memory's rate, launches; alone: no other table has "
-            "runs of the kind, none is counted in the errors\n");
-    fprintf(out, "# %-44s %5s %8s %10s %10s\n", "set", "runs", "alone", "shipped %", "left out %");
+            "runs of the kind, none is counted in the errors\n# machine %%: without any table of its "
+            "machine, with what is taken for any software where none is left; inside %%: of these\n");
+    fprintf(out, "# %-44s %5s %6s %9s %9s %11s %8s\n", "set", "runs", "alone", "shipped %", "left %", "machine %",
+            "inside %");
     for (size_t i = 0; i < G_N_ELEMENTS(sets); i++) {
         FabStepLeftOut sum = sum_left_out(left, sets[i].pattern);
         if (sum.runs > 0)
             print_left_out(out, sets[i].name, &sum);
     }
-    fprintf(out, "# %-44s %5s %8s %10s %10s\n", "table", "runs", "alone", "shipped %", "left out %");
+    fprintf(out, "# %-44s %5s %6s %9s %9s %11s %8s\n", "table", "runs", "alone", "shipped %", "left %", "machine %",
+            "inside %");
     for (guint i = 0; i < left->len; i++)
         print_left_out(out, ((const FabStepLeftOut *)left->pdata[i])->id, left->pdata[i]);
 }
@@ -325,7 +332,9 @@ write_left_out(const GPtrArray *left, FILE *out)
         fab_stream_json_text(out, one->id);
         fprintf(out, ", \"runs\": %u, \"alone\": %u, ", one->runs, one->alone);
         write_member(out, "shipped", one->shipped / fitted, ", ");
-        write_member(out, "left_out", one->left / fitted, i + 1 < left->len ? " },\n" : " }\n");
+        write_member(out, "left_out", one->left / fitted, ", ");
+        write_member(out, "machine_left_out", one->elsewhere / one->runs, ", ");
+        write_member(out, "machine_inside", (double)one->inside / one->runs, i + 1 < left->len ? " },\n" : " }\n");
     }
     fputs("  ],\n", out);
 }

@@ -11,12 +11,18 @@ enum { CONSTANTS = 4, SWEEPS = 20 };
 #define FARTHEST 1.4
 #define LEAST_SLOPE 0.5
 
+/* A step as it is predicted for anybody: logarithms of predicted / measured, and of the interval's ends / measured. */
+typedef struct {
+    double residual, low, high;
+} Guess;
+
 /* A scored run: logarithms of predicted / measured, and of what each constant does to it. */
 typedef struct {
     guint table;
-    const char *stack;
+    const char *stack, *machine;
     uint32_t capability;
     double residual, slope[CONSTANTS];
+    Guess known, unknown; /* by the constants of its stack, and as if nothing were known of it */
 } Point;
 
 static void
@@ -33,8 +39,8 @@ left_out_free(gpointer pointer)
 static FabStackFactors
 turned(int constant)
 {
-    return (FabStackFactors) { constant == 0 ? TURN : 1, constant == 1 ? TURN : 1, constant == 2 ? TURN : 1,
-                               constant == 3 ? TURN : 1 };
+    return (FabStackFactors) { .gemm = constant == 0 ? TURN : 1, .gemm_fp8 = constant == 1 ? TURN : 1,
+                               .memory = constant == 2 ? TURN : 1, .host = constant == 3 ? TURN : 1 };
 }
 
 static GArray *
@@ -46,7 +52,7 @@ collect_points(const FabStepValidation *base)
         const FabStepCase *one = base->cases->pdata[i];
         for (guint r = 0; r < one->rows->len; r++) {
             const FabStepRow *row = &g_array_index(one->rows, FabStepRow, r);
-            Point point = { .table = i, .stack = row->stack, .capability = row->capability,
+            Point point = { .table = i, .stack = row->stack, .machine = one->machine, .capability = row->capability,
                             .residual = log(row->step_s / row->measured_step_s) };
             if (row->scored)
                 g_array_append_val(points, point);
@@ -69,6 +75,38 @@ take_slopes(const FabStepValidation *base, const FabStepValidation *other, int c
             if (a->scored)
                 g_array_index(points, Point, at++).slope[constant] =
                     isfinite(turned_s) ? log(turned_s / a->step_s) / log(TURN) : 0;
+        }
+    }
+}
+
+/* The ends of a row's interval as step times, over the measured one; figures in rates turn round. */
+static Guess
+guess_of(const FabStepRow *row)
+{
+    double low = row->low / row->measured, high = row->high / row->measured;
+
+    return (Guess) { log(row->step_s / row->measured_step_s), row->longer_is_worse ? log(low) : -log(high),
+                     row->longer_is_worse ? log(high) : -log(low) };
+}
+
+/* What is predicted for machines of which nothing was fitted; `generic`: nor is anything known of the software. */
+static void
+take_guesses(GPtrArray *measurements, const FabStepValidation *base, bool generic, GArray *points)
+{
+    FabStackFactors factors = { 1, 1, 1, 1, .strangers = true, .generic = generic };
+    g_autoptr(FabStepValidation) other = fab_step_validate(measurements, &factors, NULL, NULL);
+    guint at = 0;
+
+    for (guint i = 0; i < base->cases->len; i++) {
+        const FabStepCase *one = base->cases->pdata[i], *two = other->cases->pdata[i];
+        for (guint r = 0; r < one->rows->len; r++) {
+            Guess guess = guess_of(&g_array_index(two->rows, FabStepRow, r));
+            if (!g_array_index(one->rows, FabStepRow, r).scored)
+                continue;
+            if (generic)
+                g_array_index(points, Point, at++).unknown = guess;
+            else
+                g_array_index(points, Point, at++).known = guess;
         }
     }
 }
@@ -127,16 +165,17 @@ fit_constant(const Point *const *points, guint count, int constant, double *logs
     logs[constant] = CLAMP(steps[i].at, -log(FARTHEST), log(FARTHEST));
 }
 
-/* Fits to the points of `one`'s stack and generation in other tables; false: there are none. */
+/* Fits to the points of `one`'s stack and generation in other tables, or on other machines; false: there are none. */
 static bool
-fit_without(const GArray *points, const Point *one, double *logs)
+fit_without(const GArray *points, const Point *one, bool machine, double *logs)
 {
     g_autofree const Point **others = g_new(const Point *, points->len);
     guint count = 0;
 
     for (guint i = 0; i < points->len; i++) {
         const Point *point = &g_array_index(points, Point, i);
-        if (point->table != one->table && same_group(point, one))
+        bool left = machine ? strcmp(point->machine, one->machine) == 0 : point->table == one->table;
+        if (!left && same_group(point, one))
             others[count++] = point;
     }
     for (int c = 0; c < CONSTANTS; c++)
@@ -164,21 +203,35 @@ left_out_of(GPtrArray *list, const FabStepValidation *base, guint table)
     return last;
 }
 
+/* Its machine left out: with what the others say of the stack, or with what is taken for software of any kind. */
+static void
+leave_machine_out(const Point *point, bool some, const double *logs, FabStepLeftOut *out)
+{
+    double shift = some ? error_of(point, logs) - point->residual : 0;
+    const Guess *guess = some ? &point->known : &point->unknown;
+
+    out->elsewhere += fabs(expm1(guess->residual + shift));
+    out->inside += guess->low + shift <= 0 && guess->high + shift >= 0;
+}
+
 static GPtrArray *
 leave_each_out(const FabStepValidation *base, const GArray *points)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func(left_out_free);
     const Point *fitted = NULL;
-    double logs[CONSTANTS];
-    bool some = false;
+    double logs[CONSTANTS], others[CONSTANTS];
+    bool some = false, elsewhere = false;
 
     for (guint i = 0; i < points->len; i++) {
         const Point *point = &g_array_index(points, Point, i);
         FabStepLeftOut *out = left_out_of(list, base, point->table);
-        if (fitted == NULL || fitted->table != point->table || !same_group(fitted, point))
-            some = fit_without(points, point, logs);
+        if (fitted == NULL || fitted->table != point->table || !same_group(fitted, point)) {
+            some = fit_without(points, point, false, logs);
+            elsewhere = fit_without(points, point, true, others);
+        }
         fitted = point;
         out->runs++;
+        leave_machine_out(point, elsewhere, others, out);
         if (!some) {
             out->alone++;
             continue;
@@ -194,11 +247,16 @@ fab_step_leave_out(GPtrArray *measurements, const FabStepValidation *base, FabPr
 {
     g_autoptr(GArray) points = collect_points(base);
 
+    for (int generic = 0; generic < 2; generic++) {
+        if (progress != NULL)
+            progress((double)generic / (CONSTANTS + 2), "machines left out", user);
+        take_guesses(measurements, base, generic == 1, points);
+    }
     for (int c = 0; c < CONSTANTS; c++) {
         FabStackFactors factors = turned(c);
         g_autoptr(FabStepValidation) other = NULL;
         if (progress != NULL)
-            progress((double)c / CONSTANTS, "constants turned", user);
+            progress((double)(c + 2) / (CONSTANTS + 2), "constants turned", user);
         other = fab_step_validate(measurements, &factors, NULL, NULL);
         take_slopes(base, other, c, points);
     }

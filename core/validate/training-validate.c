@@ -97,7 +97,9 @@ typedef struct {
 static const FabStack *
 scaled_stack(Context *context, const FabTraining *training, const FabTopology *topology)
 {
-    const FabStack *own = fab_stack_find(training, topology->vertices[topology->gpus[0]].gpu->compute_capability);
+    uint32_t capability = topology->vertices[topology->gpus[0]].gpu->compute_capability;
+    FabTraining any = { .stack = (char *)"generic" };
+    const FabStack *own = fab_stack_find(context->factors->generic ? &any : training, capability);
     FabStack *scaled = g_hash_table_lookup(context->stacks, own);
 
     if (scaled != NULL)
@@ -118,6 +120,8 @@ step_of(Context *context, const FabScenario *scenario)
 
     if (machine != NULL && context->factors != NULL)
         scenario->training->constants = scaled_stack(context, scenario->training, machine->topology);
+    if (context->factors != NULL && context->factors->strangers)
+        scenario->training->measured_on = NULL;
     return machine != NULL ? fab_training_step_new(scenario, machine->topology, machine->times, NULL) : NULL;
 }
 

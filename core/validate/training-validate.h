@@ -40,6 +40,8 @@ typedef struct {
 /* What constants of every stack are multiplied by. */
 typedef struct {
     double gemm, gemm_fp8, memory, host; /* shares of the peaks, of the memory's rate; launches of a layer */
+    bool strangers;        /* no machine counts as one that constants were fitted to */
+    bool generic;          /* nothing counts as known of any software */
 } FabStackFactors;
 
 /* Measurements (FabMeasurement) of other kinds are passed over. `factors` NULL: constants as they are shipped. */
