@@ -174,13 +174,22 @@ END_TEST
 
 START_TEST(calls_in_a_row_show_the_interval_and_calls_alone_their_length_and_a_constant)
 {
-    FabEngineReport shorter = { .time_ps = 100 * US, .interval_ps = 80 * US };
-    FabEngineReport longer = { .time_ps = 900 * US, .interval_ps = 300 * US };
+    FabEngineReport shorter = { .time_ps = 100 * US, .interval_ps = 80 * US, .steady_ps = 40 * US };
+    FabEngineReport longer = { .time_ps = 900 * US, .interval_ps = 300 * US, .steady_ps = 200 * US };
     Bench bench;
     int64_t constant;
 
     bench_init(&bench);
+    bench.scenario.calls = 30; /* the mean of 29 that follow each other and of the whole last one */
+    ck_assert_int_eq(fab_cost_device_ps(&bench.cost, &shorter), 42 * US);
+    bench.scenario.calls = 1;
+    ck_assert_int_eq(fab_cost_device_ps(&bench.cost, &shorter), 100 * US);
+    bench.scenario.calls = 0; /* as many as nccl-tests makes */
+    ck_assert_int_gt(fab_cost_device_ps(&bench.cost, &longer), 200 * US);
+    ck_assert_int_lt(fab_cost_device_ps(&bench.cost, &longer), 300 * US);
+    bench.facts.nodes = 2;
     ck_assert_int_eq(fab_cost_device_ps(&bench.cost, &shorter), 80 * US);
+    bench.facts.nodes = 0;
     bench.scenario.timing = (char *)"kernel";
     ck_assert_int_eq(fab_cost_device_ps(&bench.cost, &shorter), 80 * US);
     bench.scenario.timing = (char *)"single";
@@ -257,7 +266,64 @@ START_TEST(the_host_does_not_show_beside_kernels_or_where_the_launch_is_given)
 }
 END_TEST
 
+/* The slower of host and device counts; up to 2.21 both show where one thread launches for several GPUs. */
+START_TEST(old_releases_overlap_launches_and_nvlink_kernels_in_part_only)
+{
+    static const struct {
+        uint32_t nccl, processes;
+        FabTransport transport;
+        FabProtocol protocol;
+        int64_t us;
+    } cases[] = {
+        { 2030, 1, FAB_TRANSPORT_NVLINK, FAB_PROTOCOL_SIMPLE, 40 },
+        { 2022, 1, FAB_TRANSPORT_NVLINK, FAB_PROTOCOL_LL128, 40 },
+        { 2021, 1, FAB_TRANSPORT_NVLINK, FAB_PROTOCOL_SIMPLE, 50 },
+        { 2018, 1, FAB_TRANSPORT_NVLINK, FAB_PROTOCOL_LL128, 50 },
+        { 2018, 1, FAB_TRANSPORT_NVLINK, FAB_PROTOCOL_LL, 40 },
+        { 2018, 1, FAB_TRANSPORT_STAGED, FAB_PROTOCOL_SIMPLE, 40 },
+        { 2018, 8, FAB_TRANSPORT_NVLINK, FAB_PROTOCOL_SIMPLE, 40 },
+        { 2018, 0, FAB_TRANSPORT_NVLINK, FAB_PROTOCOL_SIMPLE, 40 },
+    };
+    FabPlan plan;
+    Bench bench;
+
+    bench_init(&bench);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        bench.facts.nccl = cases[i].nccl;
+        bench.facts.transport = cases[i].transport;
+        bench.scenario.processes = cases[i].processes;
+        plan = plan_of("ring", cases[i].protocol, 16);
+        ck_assert_int_eq(fab_cost_call_ps(&bench.cost, &plan, 40 * US, 30 * US), cases[i].us * US);
+        ck_assert_int_eq(fab_cost_call_ps(&bench.cost, &plan, 30 * US, 40 * US), cases[i].us * US);
+    }
+    bench.facts.nccl = 2018;
+    bench.facts.transport = FAB_TRANSPORT_NVLINK;
+    bench.scenario.processes = 1;
+    plan = plan_of("nvls", FAB_PROTOCOL_SIMPLE, 16);
+    ck_assert_int_eq(fab_cost_call_ps(&bench.cost, &plan, 40 * US, 30 * US), 40 * US);
+    plan = plan_of("ring", FAB_PROTOCOL_SIMPLE, 16);
+    ck_assert_int_eq(fab_cost_call_ps(&bench.cost, &plan, 40 * US, 0), 40 * US); /* the host does not show */
+}
+END_TEST
+
 /* ------------------------------------------------------------------ what only some kernels have */
+
+START_TEST(a_switch_of_a_rack_is_as_fast_as_a_boards_for_as_many_ranks)
+{
+    FabPlan plan = plan_of("nvls", FAB_PROTOCOL_SIMPLE, 16);
+    Bench bench;
+
+    bench_init(&bench);
+    bench.costs->in_switch_weight = 1.25;
+    bench.costs->in_switch_rack_weight = 1.5;
+    ck_assert_double_eq(fab_cost_execution(&bench.cost, &plan).in_switch_weight, 1.25);
+    bench.facts.boxes = 2;
+    ck_assert_double_eq(fab_cost_execution(&bench.cost, &plan).in_switch_weight, 1.25);
+    bench.facts.ranks = 64;
+    bench.facts.boxes = 16;
+    ck_assert_double_eq(fab_cost_execution(&bench.cost, &plan).in_switch_weight, 1.5);
+}
+END_TEST
 
 START_TEST(only_nvlink_rings_of_simple_have_channels_apart)
 {
@@ -439,6 +505,8 @@ main(void)
     tcase_add_test(tests, a_thread_launches_for_its_gpus_in_turn);
     tcase_add_test(tests, sends_and_receives_of_a_group_are_enqueued_one_by_one);
     tcase_add_test(tests, the_host_does_not_show_beside_kernels_or_where_the_launch_is_given);
+    tcase_add_test(tests, old_releases_overlap_launches_and_nvlink_kernels_in_part_only);
+    tcase_add_test(tests, a_switch_of_a_rack_is_as_fast_as_a_boards_for_as_many_ranks);
     tcase_add_test(tests, only_nvlink_rings_of_simple_have_channels_apart);
     tcase_add_test(tests, protocols_send_their_flags_beside_the_payload);
     tcase_add_test(tests, one_way_between_two_ranks_has_the_whole_cta_and_port);

@@ -290,6 +290,7 @@ START_TEST(calls_follow_each_other_when_the_busiest_rank_is_free)
                                            &execution);
         ck_assert_int_eq(report.time_ps, 3 * US + 4100 * NS + (ranks - 2) * 1100 * NS);
         ck_assert_int_eq(report.interval_ps, 3 * US + 5100 * NS);
+        ck_assert_int_eq(report.steady_ps, 3 * US + 4000 * NS); /* it finds the next call's first slice there */
     }
 }
 END_TEST
@@ -306,6 +307,7 @@ START_TEST(the_kernel_of_a_receiver_stays_from_the_first_byte_on)
     report = report_of(PAIR, program, &execution);
     ck_assert_int_eq(report.time_ps, 3 * US + 1100 * NS);
     ck_assert_int_eq(report.interval_ps, report.time_ps);
+    ck_assert_int_eq(report.steady_ps, 3 * US + 1000 * NS); /* and the sender's until the last */
 }
 END_TEST
 
@@ -325,6 +327,7 @@ START_TEST(a_rank_that_ends_early_does_not_shorten_the_interval)
     report = report_of(PAIR, program, &execution);
     ck_assert_int_eq(report.time_ps, 5 * US);
     ck_assert_int_eq(report.interval_ps, 5 * US);
+    ck_assert_int_eq(report.steady_ps, 5 * US);
 }
 END_TEST
 

@@ -25,6 +25,7 @@ check_same(const char *what, const FabTopology *topology, const FabEngineReport 
     ck_assert_msg(some->time_ps == every->time_ps, "%s: %" G_GINT64_FORMAT " ps, with every slice %" G_GINT64_FORMAT,
                   what, some->time_ps, every->time_ps);
     ck_assert_msg(some->interval_ps == every->interval_ps, "%s: the interval differs", what);
+    ck_assert_msg(some->steady_ps == every->steady_ps, "%s: the steady interval differs", what);
     ck_assert_uint_eq(some->steps, every->steps);
     ck_assert_uint_eq(some->slices, every->slices);
     ck_assert_uint_eq(some->flows, every->flows);

@@ -136,9 +136,12 @@ START_TEST(a_clock_and_ways_of_sendrecv_are_read)
     g_autoptr(FabScenario) plain = read_text(MACHINE "[collective]\noperation=sendrecv\n");
     g_autoptr(FabScenario) said = read_text(MACHINE "[collective]\noperation=sendrecv\none_way=on\nregistered=yes\n");
     g_autoptr(FabScenario) off = read_text(ALL_REDUCE "one_way=off\nregistered=on\n");
+    g_autoptr(FabScenario) many = read_text(ALL_REDUCE "calls=100\n");
 
     ck_assert_str_eq(plain->timing, "back-to-back");
     ck_assert(!plain->one_way && !plain->registered);
+    ck_assert_uint_eq(plain->calls, 0);
+    ck_assert_uint_eq(many->calls, 100);
     ck_assert(said->one_way && said->registered);
     ck_assert(!off->one_way && off->registered);
     for (size_t i = 0; i < G_N_ELEMENTS(timings); i++) {
@@ -155,6 +158,7 @@ START_TEST(clocks_and_ways_that_do_not_exist_are_refused)
                "all-reduce\\.ini: \\[collective\\] timing is \"singel\", which is not known; did you mean single\\?$");
     refuse_key("timing=", "\\[collective\\] timing is \"\", which is not known");
     refuse_key("timing=on", "\\[collective\\] timing is \"on\", which is not known");
+    refuse_key("calls=0", "\\[collective\\] calls");
     refuse_key("one_way=maybe", "\\[collective\\] one_way: \"maybe\" is not on or off");
     refuse_key("registered=2", "\\[collective\\] registered: \"2\" is not on or off");
     refuse_key("oneway=on", "unknown key oneway; did you mean one_way\\?");

@@ -150,10 +150,42 @@ START_TEST(what_the_model_does_not_know_is_noted)
 {
     g_auto(FabResolved) resolved;
 
-    resolve((const char *[]) { "run.env=NCCL_MAX_NCHANNELS=4;NCCL_TUNER_PLUGIN=ofi", "run.algo=Best", NULL },
+    resolve((const char *[]) { "run.env=NCCL_MAX_NCHANNELS=4;NCCL_TUNER_PLUGIN=best", "run.algo=Best", NULL },
             &resolved);
     ck_assert_uint_eq(resolved.notes->len, 2);
     ck_assert_uint_eq(kept_algorithms(&resolved), TREE | RING | NVLS);
+}
+END_TEST
+
+/* It does so whether or not a network is used, and says it nowhere but in its source. */
+START_TEST(awss_plugin_sets_the_longest_chunk_of_nvls_on_gpus_that_have_it)
+{
+    static const struct {
+        const char *facts[4];
+        uint64_t bytes;
+    } cases[] = {
+        { { "run.env=NCCL_TUNER_PLUGIN=ofi", NULL }, 524288 },
+        { { "run.env=NCCL_TUNER_PLUGIN=ofi;NCCL_NVLS_CHUNKSIZE=64K", NULL }, 65536 },
+        { { "run.env=NCCL_TUNER_PLUGIN=other", NULL }, 0 },
+        { { "run.env=NCCL_TUNER_PLUGIN=ofi", "system.topology=dgx-a100", "overrides.gpu=a100-sxm-40", NULL }, 0 },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(FabResolved) resolved;
+        resolve(cases[i].facts, &resolved);
+        ck_assert_uint_eq(resolved.scenario->settings.nvls_bytes, cases[i].bytes);
+    }
+}
+END_TEST
+
+START_TEST(as_many_calls_are_taken_as_were_timed)
+{
+    g_auto(FabResolved) said, unsaid;
+
+    resolve((const char *[]) { "run.iterations=5", NULL }, &said);
+    resolve((const char *[]) { NULL }, &unsaid);
+    ck_assert_uint_eq(said.scenario->calls, 5);
+    ck_assert_uint_eq(unsaid.scenario->calls, 0);
 }
 END_TEST
 
@@ -427,6 +459,8 @@ main(void)
     tcase_add_test(tests, the_environment_of_nccl_is_understood);
     tcase_add_test(tests, what_ran_goes_before_what_was_asked_for_but_for_channels);
     tcase_add_test(tests, what_the_model_does_not_know_is_noted);
+    tcase_add_test(tests, awss_plugin_sets_the_longest_chunk_of_nvls_on_gpus_that_have_it);
+    tcase_add_test(tests, as_many_calls_are_taken_as_were_timed);
     tcase_add_test(tests, a_setting_that_cannot_be_read_is_a_reason);
     tcase_add_test(tests, peer_access_follows_from_what_was_in_use);
     tcase_add_test(tests, peer_access_does_not_go_beyond_what_nccl_allows);

@@ -98,6 +98,7 @@ typedef struct {
     const FabRoute **accesses; /* of the shared memory, by rank and kind of step; NULL without one */
     double send_rate[FAB_PROGRAM_ROLES], copy_rate[FAB_PROGRAM_ROLES]; /* of each role, B/s */
     int64_t *began, *ended; /* of each rank: first transfer to it or own slice, end of its last stream */
+    int64_t *ready; /* of each rank: its first own slice, whose data are there */
     uint32_t stream_count, running;
     bool far; /* too many streams for a cache: memory is asked for beforehand */
     int64_t now, finish;

@@ -67,12 +67,15 @@ fab_engine_fill_report(FabEngine *engine)
     FabEngineReport *report = engine->report;
     double stream_ps = (double)engine->finish * engine->stream_count;
     uint32_t resources = engine->spec->topology->resource_count;
-    int64_t longest = 0;
+    int64_t longest = 0, busiest = 0;
 
-    for (uint32_t rank = 0; rank < engine->program->ranks; rank++)
+    for (uint32_t rank = 0; rank < engine->program->ranks; rank++) {
         longest = MAX(longest, engine->ended[rank] - MIN(engine->began[rank], engine->ended[rank]));
+        busiest = MAX(busiest, engine->ended[rank] - MIN(engine->ready[rank], engine->ended[rank]));
+    }
     report->time_ps = engine->finish + engine->execution->launch_ps;
     report->interval_ps = longest + engine->execution->launch_ps;
+    report->steady_ps = busiest + engine->execution->launch_ps;
     report->carried = g_memdup2(fab_flow_carried(engine->flows), resources * sizeof(double));
     fill_bound(engine, report);
     report->flows = fab_flow_started(engine->flows);

@@ -31,6 +31,7 @@ engine_clear(FabEngine *engine)
     g_free(engine->multicast);
     fab_engine_changes_clear(engine);
     g_free(engine->began);
+    g_free(engine->ready);
     g_free(engine->ended);
 }
 
@@ -84,9 +85,10 @@ engine_init(FabEngine *engine, const FabEngineSpec *spec, FabEngineReport *repor
     }
     engine->multicast = g_new0(const FabRoute *, MAX(topology->node_count, 1));
     engine->began = g_new(int64_t, spec->program->ranks);
+    engine->ready = g_new(int64_t, spec->program->ranks);
     engine->ended = g_new0(int64_t, spec->program->ranks);
     for (uint32_t rank = 0; rank < spec->program->ranks; rank++)
-        engine->began[rank] = INT64_MAX;
+        engine->began[rank] = engine->ready[rank] = INT64_MAX;
     streams_init(engine);
     if (spec->trail != NULL)
         fab_trail_open(spec->trail, &(FabTrailShape) { engine->stream_count,
@@ -184,6 +186,7 @@ note_beginning(FabEngine *engine, const FabStreamRun *stream)
     if (stream->index > 0 || stream->slice > 0)
         return;
     engine->began[stream->at.rank] = MIN(engine->began[stream->at.rank], engine->now);
+    engine->ready[stream->at.rank] = MIN(engine->ready[stream->at.rank], engine->now);
     for (uint32_t i = 0; i < step->send_count; i++) {
         uint32_t peer = step->send[i].peer % engine->program->ranks; /* where ranks are folded, that of its class */
         engine->began[peer] = MIN(engine->began[peer], engine->now);

@@ -91,6 +91,8 @@ typedef struct {
     int64_t time_ps;     /* of one call */
     int64_t interval_ps; /* from call to call when they follow each other: the longest that one rank's kernel stays,
                             from its first inbound transfer or own step to its end, and the launch; at most time_ps */
+    int64_t steady_ps;   /* the same where data of the next call come while a kernel is at the one before: from its
+                            first step whose data are there; at most interval_ps */
     double *carried; /* bytes by resource of the topology, protocol included; g_free() */
     bool *bound;     /* by resource: it held a transfer back at some time; g_free() */
     double copy_share; /* share of stream time spent at the CTA's own send or copy rate, 0..1 */

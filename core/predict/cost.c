@@ -25,6 +25,17 @@
  */
 #define SINGLE_CALL_US 15.0
 
+/* Timed calls of nccl-tests when it is not told (its option -n). */
+#define USUAL_CALLS 20
+
+/*
+ * Since 2.22 a launch carries its work with it; before, kernels read it from a queue that the host fills. With those
+ * releases one thread that launches for several GPUs and a kernel that takes about as long overlap in part only.
+ */
+#define OVERLAPS_WHOLLY 2022
+
+enum { OF_A_BOARD = 8 }; /* GPUs */
+
 /*
  * Send/recv: what each peer adds before its first byte; the latency of Simple holds it already. Floors of all-to-all on
  * 2 and 8 GPUs: H100 6.4 and 7.8 us, RTX PRO 6000 6.2 and 9.5, A100 10.5 and 15.8; 0.2 to 0.9.
@@ -147,6 +158,16 @@ set_send_recv(const FabCost *cost, const FabPlan *plan, const FabKernelCosts *co
     }
 }
 
+/*
+ * Eight GPUs over two trays of a rack reduce as fast as eight on a board (two racks of GB300), 64 do not (two racks).
+ * What lies between has been measured on one rack only, where everything is slow from 16 on; it is taken for 64.
+ */
+static bool
+in_rack(const FabMachineFacts *facts)
+{
+    return facts->boxes > 1 && facts->ranks > OF_A_BOARD;
+}
+
 FabExecution
 fab_cost_execution(const FabCost *cost, const FabPlan *plan)
 {
@@ -162,7 +183,7 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
         execution.local_ps = execution.in_switch_ps / MAX(cost->facts->ranks, 1); /* one fence for all heads' pieces */
         execution.empty_ps = execution.in_switch_ps;                              /* none is left out */
         execution.copy_rate = execution.send_rate = costs->in_switch_copy_rate * 1e9;
-        execution.in_switch_weight = cost->facts->boxes > 1 ? costs->in_switch_rack_weight : costs->in_switch_weight;
+        execution.in_switch_weight = in_rack(cost->facts) ? costs->in_switch_rack_weight : costs->in_switch_weight;
     } else if (plan->protocol == FAB_PROTOCOL_LL) {
         set_ll(plan, costs, nvlink ? 0 : pcie->ll_round_us, nvlink ? costs->ll_latency_us : pcie->ll_latency_us,
                &execution);
@@ -192,23 +213,46 @@ fab_cost_execution(const FabCost *cost, const FabPlan *plan)
 int64_t
 fab_cost_device_ps(const FabCost *cost, const FabEngineReport *report)
 {
-    if (strcmp(cost->scenario->timing, "single") != 0)
+    int64_t calls = cost->scenario->calls > 0 ? cost->scenario->calls : USUAL_CALLS;
+
+    if (strcmp(cost->scenario->timing, "single") == 0)
+        return report->time_ps + (cost->scenario->launch_s >= 0 ? 0 : fab_ps_from_seconds(us(SINGLE_CALL_US)));
+    if (strcmp(cost->scenario->timing, "kernel") == 0 || cost->facts->nodes > 1)
         return report->interval_ps; /* of kernels alone: launch_seconds() leaves the gap out */
-    return report->time_ps + (cost->scenario->launch_s >= 0 ? 0 : fab_ps_from_seconds(us(SINGLE_CALL_US)));
+    return report->steady_ps + (report->time_ps - report->steady_ps) / calls;
+}
+
+/* GPUs that the busiest thread launches for. */
+static uint64_t
+gpus_of_a_thread(const FabCost *cost)
+{
+    uint64_t ranks = cost->facts->ranks;
+    uint64_t processes = cost->scenario->processes > 0 ? cost->scenario->processes : ranks;
+    uint64_t launchers = processes * MAX(cost->scenario->threads, 1);
+
+    return launchers < ranks ? (ranks + launchers - 1) / launchers : 1;
 }
 
 int64_t
 fab_cost_interval_ps(const FabCost *cost, const FabPlan *plan)
 {
     const FabKernelCosts *costs = fab_kernel_costs(cost->constants, cost->facts->compute_capability);
-    uint64_t ranks = cost->facts->ranks;
-    uint64_t processes = cost->scenario->processes > 0 ? cost->scenario->processes : ranks;
-    uint64_t launchers = processes * MAX(cost->scenario->threads, 1);
-    uint64_t each = launchers < ranks ? (ranks + launchers - 1) / launchers : 1;
+    uint64_t each = gpus_of_a_thread(cost);
     double kernel_us = costs->thread_kernel_us + costs->thread_channel_us * plan->channels;
 
     if ((each == 1 && cost->scenario->launch_s >= 0) || strcmp(cost->scenario->timing, "kernel") == 0)
         return 0;
     kernel_us += plan->tasks * (cost->facts->nccl < 2027 ? TASK_US_BEFORE_2027 : TASK_US);
     return fab_ps_from_seconds(us((double)each * kernel_us));
+}
+
+int64_t
+fab_cost_call_ps(const FabCost *cost, const FabPlan *plan, int64_t device_ps, int64_t interval_ps)
+{
+    bool ring = plan->protocol != FAB_PROTOCOL_LL && !plan->algorithm->in_switch;
+    bool before = cost->facts->nccl < OVERLAPS_WHOLLY && cost->facts->transport <= FAB_TRANSPORT_NVLINK;
+
+    if (ring && before && interval_ps > 0 && cost->facts->nodes <= 1 && gpus_of_a_thread(cost) > 1)
+        return (int64_t)hypot((double)device_ps, (double)interval_ps);
+    return MAX(device_ps, interval_ps);
 }

@@ -27,4 +27,10 @@ int64_t fab_cost_device_ps(const FabCost *cost, const FabEngineReport *report);
  */
 int64_t fab_cost_interval_ps(const FabCost *cost, const FabPlan *plan);
 
+/*
+ * One of many calls: the device and the host that launches are at work at once, so that the slower of them counts. Up
+ * to 2.21, LL128 and Simple over NVLink overlap with a thread that launches for several GPUs in part only.
+ */
+int64_t fab_cost_call_ps(const FabCost *cost, const FabPlan *plan, int64_t device_ps, int64_t interval_ps);
+
 #endif

@@ -331,6 +331,7 @@ fab_depth_simulate(const FabRun *run, uint64_t size, const FabPlan *plan, const 
     }
     report->time_ps += whole_ps + depth->crowd_ps - time_ps[0];
     report->interval_ps += whole_ps + depth->crowd_ps - time_ps[0];
+    report->steady_ps += whole_ps + depth->crowd_ps - time_ps[0];
     report->steps += fewer.steps;
     report->slices += fewer.slices;
     return true;

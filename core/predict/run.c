@@ -343,7 +343,7 @@ fab_run_clock_ps(const FabRun *run, const FabPlan *plan, const FabEngineReport *
     }
     if (launch_bound != NULL)
         *launch_bound = interval_ps > device_ps;
-    return MAX(device_ps, interval_ps);
+    return fab_cost_call_ps(&cost, plan, device_ps, interval_ps);
 }
 
 static FabResultRow *

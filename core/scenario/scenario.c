@@ -10,7 +10,8 @@
 #include "scenario/flows.h"
 #include "scenario/sets.h"
 
-enum { MAX_RANKS = FAB_MOST_GPUS, MAX_CHANNELS = 1024, MAX_SLOTS = UINT16_MAX, MAX_SEEDS = 10000 };
+enum { MAX_RANKS = FAB_MOST_GPUS, MAX_CHANNELS = 1024, MAX_SLOTS = UINT16_MAX, MAX_SEEDS = 10000,
+       MAX_CALLS = 1000000000 };
 enum { OLDEST_NCCL = 18, NEWEST_NCCL = 30 };
 
 #define GROUP_COLLECTIVE "collective"
@@ -30,7 +31,7 @@ static const char *const work_groups[] = { GROUP_TRANSFER, GROUP_TRAINING, GROUP
 static const char *const collective_keys[] = {
     "operation", "sizes", "algorithm", "protocol", "channels", "chunk",  "slice",  "slots", "ranks",
     "root",      "datatype", "reduction", "peer",  "nvlink",   "launch", "processes", "threads", "nccl",
-    "timing",    "one_way", "registered",  "fold", "seeds", NULL,
+    "timing",    "calls",   "one_way", "registered",  "fold", "seeds", NULL,
 };
 static const char *const transfer_keys[] = { "flows", "sizes", "peer", "nvlink", "launch", "seeds", NULL };
 
@@ -264,6 +265,7 @@ read_collective(FabKeyfile *file, FabScenario *scenario, GError **error)
            fab_keyfile_get_boolean(file, group, "registered", &scenario->registered, error) &&
            read_one_way(file, scenario, error) &&
            read_word(file, group, "timing", timings, 0, &scenario->timing, error) &&
+           read_count(file, group, "calls", 1, MAX_CALLS, &scenario->calls, error) &&
            read_word(file, group, "fold", folds, 0, &scenario->fold, error) &&
            read_nccl(file, scenario, error) && read_datatype(file, scenario, error) &&
            read_word(file, group, "reduction", reductions, 0, &scenario->reduction, error) &&

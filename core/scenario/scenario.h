@@ -61,6 +61,7 @@ typedef struct {
     FabNcclSettings settings;    /* NCCL's environment variables */
     /* "back-to-back": calls follow each other, as in nccl-tests; "single": each alone; "kernel": of the kernel alone */
     char *timing;
+    uint32_t calls;        /* back-to-back calls that the time is the mean of; 0: as many as nccl-tests makes */
     uint32_t seeds;        /* draws of a network's hash; 0: the machine's own alone; also of [transfer] */
     char *fold;            /* "auto", "on", "off", "exact": whether one rank is simulated for all alike */
     bool registered;       /* user buffers are registered with NCCL, as CUDA graphs do it: sendrecv copies once */

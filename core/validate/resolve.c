@@ -305,6 +305,24 @@ add_program(Resolver *resolver)
         add_set(resolver, "collective.channels", channels);
 }
 
+/*
+ * The plugin of AWS's network, whose tuner the measurement names, sets this variable on instances with Hopper and later
+ * GPUs even where no network is used (aws-ofi-nccl, src/platform-aws.cpp: p5, p5en, p6-b200, p6-b300).
+ */
+static void
+add_plugin_settings(Resolver *resolver)
+{
+    g_autofree char *tuner = fab_measurement_environment(resolver->measurement, "NCCL_TUNER_PLUGIN");
+    g_autofree char *chunk = fab_measurement_environment(resolver->measurement, "NCCL_NVLS_CHUNKSIZE");
+    const FabTopology *topology = resolver->out->topology;
+    const FabGpuModel *gpu = topology->vertices[topology->gpus[0]].gpu;
+
+    if (tuner == NULL || strcmp(tuner, "ofi") != 0 || chunk != NULL || gpu == NULL || gpu->compute_capability < 90)
+        return;
+    add_set(resolver, "collective.NCCL_NVLS_CHUNKSIZE", "524288");
+    add_note(resolver, g_strdup("NCCL_NVLS_CHUNKSIZE is 524288, as AWS's network plugin sets it"));
+}
+
 /* NCCL's own settings, under their own names; what [run] says of the choice goes before what was asked for. */
 static void
 add_settings(Resolver *resolver)
@@ -376,6 +394,8 @@ add_launchers(Resolver *resolver)
     if (facts.threads > 0)
         add_set(resolver, "collective.threads", number);
     add_set(resolver, "collective.timing", fab_timing_facts(resolver->measurement));
+    if (fact(resolver, "run", "iterations") != NULL)
+        add_set(resolver, "collective.calls", fact(resolver, "run", "iterations"));
     if (fab_registers_buffers(resolver->measurement))
         add_set(resolver, "collective.registered", "on");
     if (fab_sends_one_way(resolver->measurement))
@@ -481,6 +501,7 @@ build_scenario(Resolver *resolver)
         add_program(resolver);
     else
         add_settings(resolver);
+    add_plugin_settings(resolver);
     add_data(resolver);
     add_peer_level(resolver, resolver->out->topology);
     add_sizes(resolver);
