@@ -54,7 +54,7 @@ const FabConstant fab_kernel_constants[] = {
     { KERNEL(in_switch_weight), .unit = "1", .low = 0, .high = 2,
       .meaning = "NVLS: link bytes for each byte of payload, in units of a ring's stores" },
     { KERNEL(in_switch_rack_weight), .unit = "1", .low = 0, .high = 2,
-      .meaning = "the same where the ranks span several trays of a rack" },
+      .meaning = "the same where more than 8 ranks span several trays of a rack" },
     { 0 },
 };
 

@@ -10,9 +10,10 @@ const char *const fab_protocol_names[] = { "ll", "ll128", "simple", NULL };
  * PCIe has its wire and its round only). `source` names the tables behind each row and the releases of NCCL that they
  * were taken with; what no table of a row identifies is its neighbour's, as it says.
  *
- * Launching threads: floors of sweeps in which one thread drives all GPUs, over the GPUs (ring study 5): P100 5.9 and
- * V100 6.1 us a GPU on Xeons of their time; A100 4.2, 4.3, 5.2, 5.2 on four hosts, with 0.18, 0.3 and 0.045 us a
- * channel; H100, H200 and B300 3.2 to 3.7, RTX 5090 3.2 on hosts of 2023 and later.
+ * Launching threads: floors of sweeps in which one thread drives all GPUs, over the GPUs (ring study 5): P100 5.9 us a
+ * GPU on the Xeons of a DGX-1; V100 6.0 there, at most 5.0 on another host; A100 3.6, 4.0, 4.2, 4.3, 4.4, 5.3, 5.4 and
+ * 5.7 on eight hosts, median 4.3, with 0.05, 0.17, 0.2, 0.24, 0.3, 0.3 and 0.3 us a channel; H100, H200 and B300 3.2
+ * to 3.7, RTX 5090 3.2 on hosts of 2023 and later.
  */
 static const FabConstants shipped = { .kernel = {
     { .group = "pascal", .generation = "Pascal", .compute_capability = 60,
@@ -24,7 +25,7 @@ static const FabConstants shipped = { .kernel = {
       .p2p_rate = 7, .p2p_alone_rate = 12, .p2p_latency_us = 1.9, .link_share = 0.95,
       .source = "8 P100 of a DGX-1 (tartan), NCCL of 2018; LL share, LL128 and send/recv from Volta" },
     { .group = "volta", .generation = "Volta", .compute_capability = 70,
-      .launch_us = 7.6, .launch_channels_us = 3.1, .thread_kernel_us = 6.0, .thread_channel_us = 0.2,
+      .launch_us = 7.6, .launch_channels_us = 3.1, .thread_kernel_us = 4.9, .thread_channel_us = 0.2,
       .ll128_entry_us = 11.8, .simple_entry_us = 3.6,
       .ll_round_us = 0.9, .ll_fixed_share = 0.34, .ll_latency_us = 0.4, .ll128_rate = 10, .ll128_latency_us = 0.8,
       .simple_step_us = 2.9, .simple_latency_us = 2.3, .simple_crowd_us = 2.4,
@@ -40,13 +41,13 @@ static const FabConstants shipped = { .kernel = {
       .p2p_rate = 7, .p2p_alone_rate = 12, .p2p_latency_us = 1.9, .link_share = 0.85,
       .source = "bridged and staged pairs of 2080 Ti, NCCL 2.6 and later; the rest from Volta" },
     { .group = "ampere", .generation = "Ampere", .compute_capability = 80,
-      .launch_us = 8.1, .launch_channels_us = 3.3, .thread_kernel_us = 4.5, .thread_channel_us = 0.2,
+      .launch_us = 8.1, .launch_channels_us = 3.3, .thread_kernel_us = 4.1, .thread_channel_us = 0.23,
       .ll128_entry_us = 10.2, .simple_entry_us = 3.1,
       .ll_round_us = 0.75, .ll_fixed_share = 0.45, .ll_latency_us = 0.14, .ll128_rate = 5.6,
       .ll128_latency_us = 0.57, .simple_step_us = 4.1, .simple_latency_us = 3.3, .simple_crowd_us = 3.0,
       .stagger_us = 0.1, .rate_spread = 0.15, .send_rate = 16, .copy_rate = 22,
       .p2p_rate = 10.6, .p2p_alone_rate = 16, .p2p_latency_us = 1.8, .link_share = 0.985,
-      .source = "V100 of a DGX-1 (ofccl, Simple forced; LL of a blog), NCCL 2.14 to 2.18; LL128 from Ampere" },
+      .source = "A100 sweeps of aic, superbench, vtrain and others, NCCL 2.10 to 2.27; one thread's launches: eight hosts" },
     { .group = "ampere-ga10x", .generation = "Ampere GA10x", .compute_capability = 86,
       .launch_us = 5.0, .launch_channels_us = 0.5, .thread_kernel_us = 4.5, .thread_channel_us = 0.2,
       .ll128_entry_us = 11.8, .simple_entry_us = 4.2,
