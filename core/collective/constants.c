@@ -47,7 +47,7 @@ static const FabConstants shipped = { .kernel = {
       .ll128_latency_us = 0.57, .simple_step_us = 4.1, .simple_latency_us = 3.3, .simple_crowd_us = 3.0,
       .stagger_us = 0.1, .rate_spread = 0.15, .send_rate = 16, .copy_rate = 22,
       .p2p_rate = 10.6, .p2p_alone_rate = 16, .p2p_latency_us = 1.8, .link_share = 0.985,
-      .source = "A100 sweeps of aic, superbench, vtrain and others, NCCL 2.10 to 2.27; one thread's launches: eight hosts" },
+      .source = "A100 sweeps of aic, superbench, vtrain and others, NCCL 2.10 to 2.27; launches of 8 hosts" },
     { .group = "ampere-ga10x", .generation = "Ampere GA10x", .compute_capability = 86,
       .launch_us = 5.0, .launch_channels_us = 0.5, .thread_kernel_us = 4.5, .thread_channel_us = 0.2,
       .ll128_entry_us = 11.8, .simple_entry_us = 4.2,
