@@ -50,6 +50,21 @@ START_TEST(behind_a_label_they_go_on_below_what_is_said)
 }
 END_TEST
 
+START_TEST(what_was_wrapped_before_is_wrapped_once)
+{
+    const char *note = "# topology  one two three four five six seven eight\n"
+                       "#           nine ten\n"
+                       "# note      short\n"
+                       "#           and more\n";
+
+    expect(note, 60, note);
+    expect(note, 40, "# topology  one two three four five six\n"
+                     "#           seven eight nine ten\n"
+                     "# note      short\n"
+                     "#           and more\n");
+}
+END_TEST
+
 START_TEST(the_text_of_a_last_column_is_wrapped_in_it)
 {
     expect("nvswitch     GPUs joined by chips of NVSwitch\n"
@@ -165,6 +180,7 @@ main(void)
     tcase_add_test(tests, what_fits_stays_as_it_is);
     tcase_add_test(tests, sentences_go_on_below_their_words);
     tcase_add_test(tests, behind_a_label_they_go_on_below_what_is_said);
+    tcase_add_test(tests, what_was_wrapped_before_is_wrapped_once);
     tcase_add_test(tests, the_text_of_a_last_column_is_wrapped_in_it);
     tcase_add_test(tests, blanks_that_columns_do_not_need_go_first);
     tcase_add_test(tests, rows_that_are_too_wide_take_several_lines_cut_like_their_head);

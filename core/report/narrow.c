@@ -324,6 +324,49 @@ append_table(Writer *writer, Table *table)
     g_free(table->filled);
 }
 
+/* ------------------------------------------------------------------ what was wrapped already */
+
+/* Where what is said behind a label begins. */
+static glong
+said_at(const Line *label)
+{
+    glong at = next_letter(label, 1);
+
+    while (at + 1 < label->width && !(is_blank(label, at) && is_blank(label, at + 1)))
+        at++;
+    return next_letter(label, at);
+}
+
+/* Lines from `first` on that a writer wrapped into 80 columns, each below what the label's line says: 1 or more. */
+static guint
+wrapped_lines(const GArray *lines, guint first, glong columns)
+{
+    const Line *line = (const Line *)(const void *)lines->data;
+    glong at = line[first].kind == LABEL ? said_at(&line[first]) : 0, widest = line[first].width;
+    guint end = first + 1;
+
+    for (; at > 0 && end < lines->len && is_hash(&line[end]) && line[end].kind == SENTENCE && line[end].width > at &&
+           next_letter(&line[end], 1) == at; end++)
+        widest = MAX(widest, line[end].width);
+    return widest > columns ? end - first : 1;
+}
+
+/* They are one sentence again, and that is wrapped once. */
+static void
+append_joined(Writer *writer, const Line *line, guint count)
+{
+    g_autoptr(GArray) whole = g_array_new(FALSE, FALSE, sizeof(Line));
+    g_autoptr(GString) text = g_string_new_len(line->bytes, (gssize)line->length);
+
+    g_array_set_clear_func(whole, clear_line);
+    for (guint i = 1; i < count; i++) {
+        g_autofree char *more = g_strndup(line[i].bytes + 1, line[i].length - 1); /* without its '#' */
+        g_string_append_printf(text, " %s", g_strstrip(more));
+    }
+    append_line(whole, text->str, text->len);
+    append_sentence(writer, &g_array_index(whole, Line, 0));
+}
+
 /* ------------------------------------------------------------------ the whole */
 
 /* How many lines from `first` on belong together: rows and their head, heads alone; 0: it is a sentence. */
@@ -369,13 +412,16 @@ fab_narrow(const char *text, gsize length, guint columns)
         Line *line = &g_array_index(lines, Line, i);
         Table table = { .lines = line };
         guint count = table.count = line->kind != SENTENCE ? table_lines(lines, i, &table.heads) : 0;
+        guint wrapped = count == 0 ? wrapped_lines(lines, i, writer.columns) : 0;
         if (count > 0)
             append_table(&writer, &table);
+        else if (wrapped > 1)
+            append_joined(&writer, line, wrapped);
         else if (line->width > writer.columns)
             append_sentence(&writer, line);
         else
             append_as_written(writer.text, line);
-        i += MAX(count, 1);
+        i += MAX(count, wrapped);
     }
     if (length > 0 && end[-1] != '\n')
         g_string_truncate(writer.text, writer.text->len - 1);
