@@ -1,5 +1,6 @@
 /* What NCCL decides over several nodes of Blackwell changed from release to release. */
 #include <check.h>
+#include <math.h>
 
 #include "collective/choice.h"
 #include "suite.h"
@@ -81,6 +82,24 @@ START_TEST(blackwells_caps_over_nodes_follow_the_release)
 }
 END_TEST
 
+static bool
+has_chain(const char *node, uint32_t nccl)
+{
+    FabMachineFacts facts;
+
+    facts_with(node, 2, "400", nccl, &facts);
+    facts.collnet = true;
+    return isfinite(fab_nccl_estimate_us(&facts, FAB_ALL_REDUCE, "collnet-chain", FAB_PROTOCOL_SIMPLE, 1 << 20));
+}
+
+START_TEST(chains_of_collnet_are_for_eight_gpus_a_node_since_2_28)
+{
+    ck_assert(has_chain("dgx-h100", 2027) && has_chain("dgx-h100", 2028));
+    ck_assert(has_chain("dgx-2", 2027));
+    ck_assert(!has_chain("dgx-2", 2028));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -88,5 +107,6 @@ main(void)
 
     tcase_add_test(tests, what_nccl_2_30_found_for_nvls_trees_on_blackwell_is_its_own);
     tcase_add_test(tests, blackwells_caps_over_nodes_follow_the_release);
+    tcase_add_test(tests, chains_of_collnet_are_for_eight_gpus_a_node_since_2_28);
     return run_tests(tests);
 }

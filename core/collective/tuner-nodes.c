@@ -136,7 +136,8 @@ nvls_tree_cell(const FabMachineFacts *facts, FabCollective collective, FabProtoc
 
 /*
  * Heads are the ranks that have NICs of their own, at most eight. Direct exchanges inside the node all to all, which an
- * NVSwitch must carry; Chain passes data along the node's ranks and back.
+ * NVSwitch must carry; Chain passes data along the node's ranks and back. Neither is for more than eight ranks a node,
+ * Chain from 2.28 on (NCCL's src/enqueue.cc). Chain's bandwidth is counted by its speed inside the node alone.
  */
 static FabTunerCell
 collnet_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol protocol, bool direct)
@@ -148,7 +149,7 @@ collnet_cell(const FabMachineFacts *facts, FabCollective collective, FabProtocol
 
     if (!facts->collnet || collective != FAB_ALL_REDUCE || protocol != FAB_PROTOCOL_SIMPLE)
         return (FabTunerCell) { 0 };
-    if (direct && (!facts->nvswitch || facts->local > 8))
+    if ((direct && !facts->nvswitch) || (facts->local > 8 && (direct || facts->nccl >= 2028)))
         return (FabTunerCell) { 0 };
     if (direct)
         bus = bus / (share - (share - 1) / 2) * (facts->compute_capability >= 90 ? 0.85 : 1);
