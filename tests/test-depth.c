@@ -145,6 +145,22 @@ START_TEST(it_is_said_wherever_the_time_is)
 }
 END_TEST
 
+START_TEST(a_hashed_ring_over_16384_gpus_is_answered_and_says_how)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FabResult) result = run("topology.name=superpod-h100|topology.nodes=2048|collective.algorithm=ring|"
+                                      "collective.sizes=1G", "auto", &error);
+    const FabResultRow *row;
+
+    ck_assert_msg(result != NULL, "%s", error != NULL ? error->message : "");
+    row = result->rows->pdata[0];
+    ck_assert_ptr_nonnull(row->growth);
+    ck_assert(row->growth->crowded);
+    ck_assert(says(result, "a ring grows by as many steps with each node"));
+    ck_assert(says(result, "connections that meet on links add"));
+}
+END_TEST
+
 /* What would take many minutes, why smaller machines do not tell it. */
 static const struct {
     const char *settings, *why;
@@ -175,6 +191,7 @@ main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, larger_trees_take_what_smaller_ones_tell, 0, G_N_ELEMENTS(cases));
     tcase_add_test(tests, it_is_said_wherever_the_time_is);
+    tcase_add_test(tests, a_hashed_ring_over_16384_gpus_is_answered_and_says_how);
     tcase_add_loop_test(tests, what_smaller_trees_do_not_tell_is_refused_at_once, 0, G_N_ELEMENTS(refused));
     return run_tests(tests);
 }
