@@ -101,6 +101,7 @@ typedef struct {
     int64_t *ready; /* of each rank: its first own slice, whose data are there */
     uint32_t stream_count, running;
     bool far; /* too many streams for a cache: memory is asked for beforehand */
+    uint64_t fetched[4]; /* by stage of asking: the first event in order that was not asked for */
     int64_t now, finish;
     uint64_t instants; /* simulated; counted where invariants are checked */
     double copy_ps, wait_ps;
@@ -218,7 +219,7 @@ void fab_engine_note_summed(FabEngine *engine, uint32_t number, uint32_t slice);
 void fab_engine_note_moved(FabEngine *engine, uint32_t tag, uint32_t flow);
 
 /* fetch.c: asks for the memory of events of later instants; of those behind `next`, which is about to be handled. */
-void fab_engine_fetch_soon(const FabEngine *engine);
+void fab_engine_fetch_soon(FabEngine *engine);
 void fab_engine_fetch(const FabEngine *engine, const uint32_t *events, uint32_t count, uint32_t next);
 
 /* Starts the accesses of a slice to the memory that all ranks share. */

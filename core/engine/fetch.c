@@ -86,14 +86,34 @@ fab_engine_fetch(const FabEngine *engine, const uint32_t *events, uint32_t count
         fetch_fourth(engine, events[next + i]);
 }
 
-/* The next instants' events are among the first of the heap, the nearer the sooner. */
-void
-fab_engine_fetch_soon(const FabEngine *engine)
+/* Events in order are asked for once in each stage. */
+static void
+fetch_in_order(FabEngine *engine, const uint32_t *events, uint32_t count, uint64_t number)
 {
-    enum { SOON = 13, NEXT = 5 };
-    uint32_t events[SOON], count = fab_queue_soon(engine->queue, events, SOON);
+    static void (*const stages[])(const FabEngine *, uint32_t) = { fetch_first, fetch_second, fetch_third,
+                                                                   fetch_fourth };
+    static const uint32_t ahead[] = { FIRST, SECOND, THIRD, FOURTH };
 
-    for (uint32_t i = 1; i < count; i++) {
+    for (size_t stage = 0; stage < G_N_ELEMENTS(stages); stage++) {
+        uint64_t next = MAX(engine->fetched[stage], number), end = number + MIN(ahead[stage] + 1, count);
+        for (; next < end; next++)
+            stages[stage](engine, events[next - number]);
+        engine->fetched[stage] = next;
+    }
+}
+
+void
+fab_engine_fetch_soon(FabEngine *engine)
+{
+    enum { SOON = FIRST + 1, HEAP = 13, NEXT = 5 };
+    uint64_t number;
+    uint32_t events[SOON], count = fab_queue_soon(engine->queue, events, SOON, &number);
+
+    if (number > 0) {
+        fetch_in_order(engine, events, count, number);
+        return;
+    }
+    for (uint32_t i = 1; i < MIN(count, HEAP); i++) { /* the nearer the sooner */
         if (i >= NEXT) {
             fetch_first(engine, events[i]);
             continue;

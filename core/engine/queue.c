@@ -2,11 +2,22 @@
 
 #include <glib.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/large.h"
 
 enum { ARITY = 4, RECENT = 256, PAD = ARITY - 1 };
 #define NONE UINT32_MAX
+
+/*
+ * A heap of more entries than this is cut: the next of them are sorted, the others wait in buckets of equal width, in
+ * no order, or behind the last bucket. What is added before the first bucket stands in the heap. Buckets have so many
+ * entries on average, and there are so many at most.
+ */
+enum { CUT = 2048, BUCKET = 64, BUCKETS = 4096, SAMPLES = 256 };
+
+/* The next bucket is sorted when so few entries are left before it, so that there is something to look ahead at. */
+enum { AHEAD = 24 };
 
 /* Time and order as one number: one comparison without a branch. */
 __extension__ typedef unsigned __int128 Key;
@@ -31,7 +42,20 @@ typedef struct {
     uint32_t list; /* NONE: one plain entry stands in the heap */
 } Recent;
 
+typedef struct {
+    Entry *entries;
+    uint32_t count, room;
+} Bucket;
+
 struct FabQueue {
+    Bucket *buckets;      /* NULL: the heap was never cut */
+    uint32_t bucket_count, next_bucket; /* that are in use; the first that is not sorted */
+    uint32_t shift;       /* their width is 2^shift */
+    int64_t base, near;   /* where the first begins; where the first that is not sorted does, INT64_MAX: none is left */
+    Bucket behind, sorted;
+    uint32_t first;       /* of the sorted ones that is not taken */
+    uint64_t taken;       /* of them, in all */
+    size_t most;          /* entries of the heap before it is cut */
     Entry *block, *heap; /* the heap begins so that the children of an entry lie in one line of the cache */
     size_t count, room, pending;
     uint32_t next_order; /* even numbers; the low bit marks a list */
@@ -48,6 +72,8 @@ fab_queue_new(void)
     FabQueue *queue = g_new0(FabQueue, 1);
 
     queue->free_node = queue->free_list = NONE;
+    queue->near = INT64_MAX;
+    queue->most = CUT;
     for (size_t i = 0; i < RECENT; i++)
         queue->recent[i].when = -1;
     return queue;
@@ -59,6 +85,11 @@ fab_queue_free(FabQueue *queue)
     if (queue == NULL)
         return;
     fab_large_free(queue->block);
+    for (uint32_t i = 0; queue->buckets != NULL && i < BUCKETS; i++)
+        g_free(queue->buckets[i].entries);
+    g_free(queue->buckets);
+    g_free(queue->behind.entries);
+    g_free(queue->sorted.entries);
     g_free(queue->nodes);
     g_free(queue->lists);
     g_free(queue);
@@ -82,31 +113,25 @@ compare_entries(const void *a, const void *b)
     return before(a, b) ? -1 : before(b, a);
 }
 
-/* Orders have run out: a sorted array is a heap too, so sort and count from zero again. */
+/* ------------------------------------------------------------------ the heap */
+
 static void
-renumber(FabQueue *queue)
+heap_make_room(FabQueue *queue, size_t count)
 {
-    qsort(queue->heap, queue->count, sizeof *queue->heap, compare_entries);
-    for (size_t i = 0; i < queue->count; i++)
-        queue->heap[i].order = (uint32_t)i * 2 | (queue->heap[i].order & 1);
-    queue->next_order = (uint32_t)queue->count * 2;
+    if (count <= queue->room)
+        return;
+    queue->room = MAX(count, MAX(64, queue->room * 2));
+    queue->block = fab_large_grow(queue->block, queue->count + PAD, queue->room + PAD, sizeof(Entry));
+    queue->heap = queue->block + PAD;
 }
 
+/* Room for one more entry, from the end of the heap upwards. */
 static void
-heap_push(FabQueue *queue, int64_t when, uint32_t data, uint32_t is_list)
+heap_put(FabQueue *queue, Entry entry)
 {
-    Entry entry;
     size_t i;
 
-    if (queue->count == queue->room) {
-        queue->room = queue->room == 0 ? 64 : queue->room * 2;
-        queue->block = fab_large_grow(queue->block, queue->count + PAD, queue->room + PAD, sizeof(Entry));
-        queue->heap = queue->block + PAD;
-    }
-    if (queue->next_order >= UINT32_MAX - 2)
-        renumber(queue);
-    entry = (Entry) { .when = when, .order = queue->next_order | is_list, .data = data };
-    queue->next_order += 2;
+    heap_make_room(queue, queue->count + 1);
     for (i = queue->count++; i > 0;) {
         size_t parent = (i - 1) / ARITY;
         if (!before(&entry, &queue->heap[parent]))
@@ -117,12 +142,12 @@ heap_push(FabQueue *queue, int64_t when, uint32_t data, uint32_t is_list)
     queue->heap[i] = entry;
 }
 
-static void
-heap_drop_first(FabQueue *queue)
+/* Puts an entry at the place of one that is taken out, or below it. */
+static inline void
+heap_sink(FabQueue *queue, size_t i, Entry entry)
 {
     Entry *heap = queue->heap;
-    Entry last = heap[--queue->count];
-    size_t i = 0, count = queue->count;
+    size_t count = queue->count;
 
     for (;;) {
         size_t child = i * ARITY + 1, end = MIN(child + ARITY, count), best = child;
@@ -130,13 +155,223 @@ heap_drop_first(FabQueue *queue)
             break;
         for (size_t k = child + 1; k < end; k++)
             best = before(&heap[k], &heap[best]) ? k : best;
-        if (!before(&heap[best], &last))
+        if (!before(&heap[best], &entry))
             break;
         heap[i] = heap[best];
         i = best;
     }
-    heap[i] = last;
+    heap[i] = entry;
 }
+
+/* ------------------------------------------------------------------ what waits in buckets */
+
+static void
+bucket_add(Bucket *bucket, Entry entry)
+{
+    if (bucket->count == bucket->room) {
+        bucket->room = bucket->room == 0 ? BUCKET : bucket->room * 2;
+        bucket->entries = g_renew(Entry, bucket->entries, bucket->room);
+    }
+    bucket->entries[bucket->count++] = entry;
+}
+
+/* An entry that comes after those of the heap. */
+static void
+wait_for_turn(FabQueue *queue, Entry entry)
+{
+    uint64_t at = (uint64_t)(entry.when - queue->base) >> queue->shift;
+
+    bucket_add(at < queue->bucket_count ? &queue->buckets[at] : &queue->behind, entry);
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* New buckets for what is behind the last one: they reach over nine tenths of it, by a sample. */
+static void
+cut_anew(FabQueue *queue)
+{
+    g_autofree Entry *all = g_steal_pointer(&queue->behind.entries);
+    uint32_t count = queue->behind.count, samples = MIN(count, SAMPLES);
+    int64_t times[SAMPLES], first = INT64_MAX, width;
+
+    queue->behind = (Bucket) { .count = 0 };
+    for (uint32_t i = 0; i < count; i++)
+        first = MIN(first, all[i].when);
+    for (uint32_t i = 0; i < samples; i++)
+        times[i] = all[(uint64_t)i * count / samples].when;
+    qsort(times, samples, sizeof *times, compare_times);
+    if (queue->buckets == NULL)
+        queue->buckets = g_new0(Bucket, BUCKETS);
+    queue->bucket_count = CLAMP(count / BUCKET, 1, BUCKETS);
+    width = (times[samples * 9 / 10] - first) / queue->bucket_count;
+    queue->shift = width > 1 ? g_bit_storage((gulong)width - 1) : 0;
+    queue->base = queue->near = first;
+    queue->next_bucket = 0;
+    for (uint32_t i = 0; i < count; i++)
+        wait_for_turn(queue, all[i]);
+}
+
+/* Mostly a few dozen; more where times are uneven. */
+static void
+sort_entries(Entry *entries, uint32_t count)
+{
+    enum { FEW = 256 };
+
+    if (count > FEW) {
+        qsort(entries, count, sizeof *entries, compare_entries);
+        return;
+    }
+    for (uint32_t i = 1; i < count; i++) {
+        Entry entry = entries[i];
+        uint32_t k = i;
+        for (; k > 0 && before(&entry, &entries[k - 1]); k--)
+            entries[k] = entries[k - 1];
+        entries[k] = entry;
+    }
+}
+
+/* Takes what is in a bucket to the end of an array. */
+static void
+bucket_move(Bucket *bucket, Entry *to, size_t *count)
+{
+    if (bucket->count > 0)
+        memcpy(to + *count, bucket->entries, bucket->count * sizeof *to);
+    *count += bucket->count;
+    bucket->count = 0;
+}
+
+/* All entries in the array of the heap again, in no order. */
+static void
+gather(FabQueue *queue)
+{
+    size_t all = queue->count + queue->behind.count + queue->sorted.count;
+
+    for (uint32_t i = 0; i < queue->bucket_count; i++)
+        all += queue->buckets[i].count;
+    heap_make_room(queue, all);
+    for (uint32_t i = queue->first; i < queue->sorted.count; i++)
+        queue->heap[queue->count++] = queue->sorted.entries[i];
+    queue->sorted.count = queue->first = 0;
+    for (uint32_t i = 0; i < queue->bucket_count; i++)
+        bucket_move(&queue->buckets[i], queue->heap, &queue->count);
+    bucket_move(&queue->behind, queue->heap, &queue->count);
+    queue->bucket_count = queue->next_bucket = 0;
+    queue->near = INT64_MAX;
+}
+
+static bool
+find_next_bucket(FabQueue *queue)
+{
+    while (queue->next_bucket < queue->bucket_count && queue->buckets[queue->next_bucket].count == 0)
+        queue->next_bucket++;
+    return queue->next_bucket < queue->bucket_count;
+}
+
+/* Puts the entries of one more bucket behind the sorted ones; the last few all at once. */
+static void
+sort_next(FabQueue *queue)
+{
+    Bucket *sorted = &queue->sorted, *bucket = &queue->behind;
+    uint32_t left = sorted->count - queue->first;
+
+    if (!find_next_bucket(queue) && queue->behind.count >= CUT / 4)
+        cut_anew(queue);
+    queue->near = INT64_MAX;
+    if (find_next_bucket(queue)) {
+        bucket = &queue->buckets[queue->next_bucket++];
+        queue->near = queue->base + ((int64_t)queue->next_bucket << queue->shift);
+    }
+    if (left > 0)
+        memmove(sorted->entries, sorted->entries + queue->first, left * sizeof(Entry));
+    queue->first = 0;
+    sorted->count = left;
+    for (uint32_t i = 0; i < bucket->count; i++)
+        bucket_add(sorted, bucket->entries[i]);
+    bucket->count = 0;
+    sort_entries(sorted->entries + left, sorted->count - left);
+    queue->most = MAX(CUT, queue->pending / 4); /* to be cut again costs a look at all of them */
+}
+
+/* The heap has become too large for the first levels of the cache: what comes later waits in buckets. */
+static void
+cut(FabQueue *queue)
+{
+    gather(queue);
+    for (size_t i = 0; i < queue->count; i++)
+        bucket_add(&queue->behind, queue->heap[i]);
+    queue->count = 0;
+    sort_next(queue);
+}
+
+/* Orders have run out: a sorted array is a heap too, so sort and count from zero again. */
+static void
+renumber(FabQueue *queue)
+{
+    gather(queue);
+    qsort(queue->heap, queue->count, sizeof *queue->heap, compare_entries);
+    for (size_t i = 0; i < queue->count; i++)
+        queue->heap[i].order = (uint32_t)i * 2 | (queue->heap[i].order & 1);
+    queue->next_order = (uint32_t)queue->count * 2;
+}
+
+static void
+heap_push(FabQueue *queue, int64_t when, uint32_t data, uint32_t is_list)
+{
+    Entry entry;
+
+    if (queue->next_order >= UINT32_MAX - 2)
+        renumber(queue);
+    entry = (Entry) { .when = when, .order = queue->next_order | is_list, .data = data };
+    queue->next_order += 2;
+    if (when >= queue->near && queue->near != INT64_MAX) {
+        wait_for_turn(queue, entry);
+        return;
+    }
+    heap_put(queue, entry);
+    if (queue->count > queue->most)
+        cut(queue);
+}
+
+static void
+heap_drop_first(FabQueue *queue)
+{
+    Entry last = queue->heap[--queue->count];
+
+    if (queue->count > 0)
+        heap_sink(queue, 0, last);
+}
+
+/* The first of all entries, NULL: there is none. */
+static inline const Entry *
+first_entry(const FabQueue *queue)
+{
+    const Entry *sorted = queue->first < queue->sorted.count ? &queue->sorted.entries[queue->first] : NULL;
+
+    if (queue->count == 0)
+        return sorted;
+    return sorted != NULL && before(sorted, &queue->heap[0]) ? sorted : &queue->heap[0];
+}
+
+static inline void
+drop_first(FabQueue *queue)
+{
+    if (queue->count > 0 && first_entry(queue) == queue->heap) {
+        heap_drop_first(queue);
+        return;
+    }
+    queue->first++;
+    queue->taken++;
+    if (queue->near != INT64_MAX && queue->sorted.count - queue->first < AHEAD)
+        sort_next(queue);
+}
+
+/* ------------------------------------------------------------------ events of one instant */
 
 static uint32_t
 node_new(FabQueue *queue, uint32_t data)
@@ -213,72 +448,103 @@ list_take(FabQueue *queue, int64_t when, uint32_t list)
             recent->when = -1;
         queue->lists[list].head = queue->free_list;
         queue->free_list = list;
-        heap_drop_first(queue);
+        drop_first(queue);
     }
     return data;
 }
 
 static inline uint32_t
-take_first(FabQueue *queue)
+take_first(FabQueue *queue, const Entry *entry)
 {
-    uint32_t data = queue->heap[0].data;
+    uint32_t data = entry->data;
 
     queue->pending--;
-    if (queue->heap[0].order & 1)
-        return list_take(queue, queue->heap[0].when, data);
-    heap_drop_first(queue);
+    if (entry->order & 1)
+        return list_take(queue, entry->when, data);
+    drop_first(queue);
     return data;
 }
 
 bool
 fab_queue_pop(FabQueue *queue, int64_t *when, uint32_t *data)
 {
-    if (queue->count == 0)
+    const Entry *entry = first_entry(queue);
+
+    if (entry == NULL)
         return false;
-    *when = queue->heap[0].when;
-    *data = take_first(queue);
+    *when = entry->when;
+    *data = take_first(queue, entry);
     return true;
 }
 
 bool
 fab_queue_pop_at(FabQueue *queue, int64_t when, uint32_t *data)
 {
-    if (queue->count == 0 || queue->heap[0].when != when)
+    const Entry *entry = first_entry(queue);
+
+    if (entry == NULL || entry->when != when)
         return false;
-    *data = take_first(queue);
+    *data = take_first(queue, entry);
     return true;
 }
 
 bool
 fab_queue_peek(const FabQueue *queue, int64_t *when)
 {
-    if (queue->count == 0)
+    const Entry *entry = first_entry(queue);
+
+    if (entry == NULL)
         return false;
-    *when = queue->heap[0].when;
+    *when = entry->when;
     return true;
 }
 
 uint32_t
-fab_queue_soon(const FabQueue *queue, uint32_t *events, uint32_t count)
+fab_queue_soon(const FabQueue *queue, uint32_t *events, uint32_t count, uint64_t *number)
 {
+    const Entry *entries = queue->heap;
+    size_t all = queue->count;
     uint32_t found = 0;
 
-    for (size_t i = 0; i < queue->count && found < count; i++) {
-        const Entry *entry = &queue->heap[i];
-        events[found++] = entry->order & 1 ? queue->nodes[queue->lists[entry->data].head].data : entry->data;
+    *number = 0;
+    if (queue->first < queue->sorted.count) {
+        entries = queue->sorted.entries + queue->first;
+        all = queue->sorted.count - queue->first;
+        *number = queue->taken + 1;
+    }
+    for (; found < all && found < count; found++) {
+        const Entry *entry = &entries[found];
+        events[found] = entry->order & 1 ? queue->nodes[queue->lists[entry->data].head].data : entry->data;
     }
     return found;
+}
+
+/* A copy of all entries, in no order. */
+static Entry *
+all_entries(const FabQueue *queue, size_t *count)
+{
+    GArray *all = g_array_new(FALSE, FALSE, sizeof(Entry));
+
+    g_array_append_vals(all, queue->heap, (guint)queue->count);
+    if (queue->first < queue->sorted.count)
+        g_array_append_vals(all, queue->sorted.entries + queue->first, queue->sorted.count - queue->first);
+    for (uint32_t i = 0; i < queue->bucket_count; i++)
+        g_array_append_vals(all, queue->buckets[i].entries, queue->buckets[i].count);
+    g_array_append_vals(all, queue->behind.entries, queue->behind.count);
+    *count = all->len;
+    return (Entry *)g_array_free(all, FALSE);
 }
 
 FabQueueEvent *
 fab_queue_events(const FabQueue *queue, size_t *count)
 {
     FabQueueEvent *events = g_new(FabQueueEvent, queue->pending);
-    g_autofree Entry *entries = g_memdup2(queue->heap, queue->count * sizeof *entries);
+    size_t found;
+    g_autofree Entry *entries = all_entries(queue, &found);
 
     *count = 0;
-    qsort(entries, queue->count, sizeof *entries, compare_entries);
-    for (size_t i = 0; i < queue->count; i++) {
+    qsort(entries, found, sizeof *entries, compare_entries);
+    for (size_t i = 0; i < found; i++) {
         if (!(entries[i].order & 1)) {
             events[(*count)++] = (FabQueueEvent) { entries[i].when, entries[i].data };
             continue;
@@ -295,6 +561,18 @@ fab_queue_put_off(FabQueue *queue, int64_t by)
 {
     for (size_t i = 0; i < queue->count; i++)
         queue->heap[i].when += by;
+    for (uint32_t i = 0; i < queue->bucket_count; i++) {
+        for (uint32_t k = 0; k < queue->buckets[i].count; k++)
+            queue->buckets[i].entries[k].when += by;
+    }
+    for (uint32_t i = 0; i < queue->behind.count; i++)
+        queue->behind.entries[i].when += by;
+    for (uint32_t i = queue->first; i < queue->sorted.count; i++)
+        queue->sorted.entries[i].when += by;
+    if (queue->near != INT64_MAX) {
+        queue->base += by;
+        queue->near += by;
+    }
     for (size_t i = 0; i < RECENT; i++)
         queue->recent[i].when = -1;
 }
