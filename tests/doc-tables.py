@@ -6,7 +6,7 @@ doc-tables.py [--write] [--clusters | --large=FOLDER [--patience=SECONDS]] SOURC
 A table stands between "<!-- table NAME -->" and "<!-- end -->". --write puts today's into the pages: run it after a
 change of the model, and read the difference.
 
---clusters: the tables of docs/clusters.md alone, a minute or two. --large=FOLDER: those of racks and of hundreds of
+--clusters: the tables of docs/clusters.md alone, some minutes. --large=FOLDER: those of racks and of hundreds of
 nodes, which take hours and are therefore no test: what each of them printed is kept in FOLDER, so that the command can be
 stopped and goes on where it was; one that takes longer than the patience (4 hours) says so in the page. --patience=0 runs none.
 """
@@ -237,6 +237,29 @@ def steps(program):
                  [re.split(r"  +", line.strip()) for line in block[1:]])
 
 
+def blind_files(root):
+    folder = os.path.join(root, "tests/measurements-blind")
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".ini")]
+
+
+def blind_steps(root, program, shown):
+    """The tables of other owners' steps: figures of today between the page's own words, which stand first and last."""
+    text = subprocess.run([program, "validate", "--training", "--quiet", *blind_files(root)], capture_output=True,
+                          check=True, text=True).stdout
+    block = text[text.index("# set "):text.index("# order of ")].strip().split("\n")
+    figures = {row[0]: row[1:] for row in (re.split(r"  +", line.strip()) for line in block) if not row[0].startswith("#")}
+    lines = []
+    for line in shown.split("\n"):
+        cells = line.strip("|").split("|")
+        name = re.search(r"`(.*?)`", cells[0]) or re.fullmatch(r" *(all) *", cells[0])
+        if name is not None and name[1] in figures:
+            line = "|" + "|".join([cells[0], *[f" {cell} " for cell in figures.pop(name[1])], cells[-1]]) + "|"
+        elif name is not None:
+            line = f"| `{name[1]}` is no table of {program} |"
+        lines.append(line)
+    return "\n".join(lines[:-1] + [f"| `{name}` |  | is not here |" for name in figures] + lines[-1:])
+
+
 def mean_and_bias(summary):
     return "-" if summary is None else f"{100 * summary['mean']:.0f} ({signed(summary['bias'])})"
 
@@ -261,6 +284,9 @@ class Clusters:
                  *([f"{mean_and_bias(one[self.BEST])} of {one['repeats']}" if one[self.BEST] else "-"] if shared else [])]
                 for one in self.tables if one["shared"] == shared]
         return table(head + ([self.BEST] if shared else []), rows) if rows else ""
+
+    def every(self):
+        return self.rows(False) + self.rows(True)
 
     def own(self):
         return self.rows(False)
@@ -335,7 +361,9 @@ def main():
         pages, made = CLUSTER_PAGES, {"large": lambda: large_table(root, program, large[0], patience[0])}
     elif "--clusters" in options:
         clusters = Clusters(json.loads(run_clusters(program, "--json")))
-        pages, made = CLUSTER_PAGES, {"own": clusters.own, "shared": clusters.shared, "bars": clusters.judged}
+        blind = Clusters(json.loads(run_clusters(program, "--json", *blind_files(root))))
+        pages, made = CLUSTER_PAGES, {"own": clusters.own, "shared": clusters.shared, "bars": clusters.judged,
+                                      "clusters-blind": blind.every}
     else:
         pages, made = PAGES, tables_of(root, program)
     return compare(root, pages, made, write)
@@ -352,7 +380,18 @@ def tables_of(root, program):
         "full": validation.full, "kernels": constants.kernels, "pcie": constants.pcie,
         "loopback": constants.loopback, "sources": constants.sources,
         "steps": lambda: steps(program),
+        "steps-blind": lambda shown: blind_steps(root, program, shown),
     }
+
+
+KEEPING = ("steps-blind",)  # they are made of what the page shows
+
+
+def today_of(match, made):
+    name, shown = match[2], match[0][len(match[1]):-len(match[3])]
+    if name not in made:
+        return match[0]
+    return match[1] + (made[name](shown) if name in KEEPING else made[name]()) + match[3]
 
 
 def compare(root, pages, made, write):
@@ -363,7 +402,7 @@ def compare(root, pages, made, write):
         with open(path, encoding="utf-8") as file:
             old = file.read()
         used.update(match[1] for match in BLOCK.findall(old))
-        new = BLOCK.sub(lambda match: match[1] + made[match[2]]() + match[3] if match[2] in made else match[0], old)
+        new = BLOCK.sub(lambda match: today_of(match, made), old)
         for number, (shown, today) in enumerate(zip(old.split("\n"), new.split("\n")), 1):
             if shown != today and differences < 20 and not write:
                 print(f"{page}:{number}:\n  shown: {shown}\n  today: {today}")
