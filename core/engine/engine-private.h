@@ -18,7 +18,7 @@ typedef struct {
     uint32_t handed;             /* slices that the sender is done with */
     uint32_t ready;              /* of these, between nodes: those that messages may take */
     uint32_t posted, taken;      /* slices; between nodes they are posted when their message has arrived */
-    uint32_t rank;               /* that sends, once it has sent to another node */
+    uint32_t rank, peer;         /* that sends, that receives, once one has sent to another node */
     uint32_t batch;              /* slices of the message on its way */
     bool sending;                /* there is one */
     bool placed, remote;         /* whether it is known that it leads to another node, and whether it does */
@@ -30,6 +30,7 @@ typedef struct {
 typedef struct FabMessagePart {
     uint64_t bytes;
     int64_t seen;
+    bool ends; /* its step */
 } FabMessagePart;
 
 /* Whom a connection joins: what is needed to find its ways anew. */
@@ -90,7 +91,7 @@ typedef struct {
     FabStreamRun *streams;
     FabConnection *connections;
     int64_t *slots; /* program->slots for each connection */
-    int64_t *proxy_free; /* of each rank: when its proxy has posted what it was given */
+    int64_t *proxy_free; /* of each rank: when its proxy is done with the messages that it was given */
     bool several; /* the ranks are on several nodes */
     GPtrArray *parts; /* blocks of slices on their way between nodes; those of the last one are taken up to: */
     uint32_t parts_used;

@@ -26,6 +26,9 @@ typedef struct {
     int64_t network_ps;   /* added to it between nodes: until the proxy threads have seen slice and completion */
     int64_t post_ps;      /* until a rank's proxy thread has posted a message to another node */
     int64_t handle_ps;    /* which it is busy for afterwards: with a message that comes, and both completions */
+    int64_t thread_ps;    /* a rank's proxy is busy for it after each message that it posts or sees arrive */
+    int64_t thread_short_ps; /* the same after messages of up to thread_short bytes, which it copies itself */
+    uint64_t thread_short;
     uint64_t in_flight;   /* bytes that a CTA has on the way; a slice's fence waits for those of the next one too */
     int64_t in_switch_ps; /* instead of step_ps for in-switch steps */
     double send_rate;     /* payload of one CTA (channel) to other GPUs, all its roles together */

@@ -43,12 +43,27 @@ fab_engine_place(const FabEngine *engine, const FabStreamRun *stream, const FabE
                          fab_topology_node_of(topology, gpus[end->peer]);
 }
 
+/*
+ * A proxy's thread takes a message when it is done with those before, and is busy with it for a while: polling for
+ * completions, matching, freeing requests. What it does before the message goes on is counted elsewhere (post_ps,
+ * network_ps), so that only those behind it wait. Returns when it takes the message.
+ */
+static int64_t
+occupy(FabEngine *engine, uint32_t rank, int64_t first, int64_t then)
+{
+    int64_t *free = &engine->proxy_free[rank], from = MAX(*free, engine->now) + first;
+
+    *free = from + then;
+    return from;
+}
+
 /* The receiver sees the slices of a message. */
 static void
 arrive(FabEngine *engine, uint32_t id)
 {
     FabConnection *connection = &engine->connections[id];
-    int64_t when = engine->now + engine->execution->latency_ps + engine->execution->network_ps / 2 +
+    int64_t seen = engine->execution->thread_ps > 0 ? occupy(engine, connection->peer, 0, engine->execution->thread_ps) : engine->now;
+    int64_t when = seen + engine->execution->latency_ps + engine->execution->network_ps / 2 +
                    connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
 
     if (engine->spec->trail != NULL)
@@ -81,32 +96,50 @@ static void
 post_next(FabEngine *engine, uint32_t id)
 {
     FabConnection *connection = &engine->connections[id];
-    int64_t *free = &engine->proxy_free[connection->rank], when;
+    const FabMessagePart *next = &connection->parts[connection->posted % engine->program->slots];
+    const FabExecution *execution = engine->execution;
+    bool brief = next->bytes > 0 && next->bytes <= execution->thread_short;
+    int64_t from;
 
     connection->full = connection->posted != connection->ready && room(engine, connection) == 0;
     connection->sending = connection->posted != connection->ready && !connection->full;
     if (!connection->sending)
         return;
-    when = MAX(*free, engine->now) + engine->execution->post_ps;
-    *free = when + engine->execution->handle_ps;
-    fab_queue_push(engine->queue, MAX(when, connection->parts[connection->posted % engine->program->slots].seen),
-                   engine->stream_count + id);
+    from = occupy(engine, connection->rank, execution->post_ps,
+                  execution->handle_ps + (brief ? execution->thread_short_ps : execution->thread_ps));
+    fab_queue_push(engine->queue, MAX(from, next->seen), engine->stream_count + id);
 }
 
-/* NCCL's messages are slots of the FIFO, one of eight, however finely they are filled: what is ready goes together. */
+/*
+ * NCCL's messages are slots of the FIFO, one of eight, however finely they are filled: what is ready goes together.
+ * Where each takes the proxies' time their number counts, and a message never holds parts of two steps.
+ */
+static uint64_t
+fill_message(const FabEngine *engine, FabConnection *connection)
+{
+    uint32_t slots = engine->program->slots, ready = connection->ready - connection->posted;
+    uint32_t most = MIN(MIN(ready, room(engine, connection)), MAX(slots / FIFO_SLOTS, 1));
+    bool apart = engine->execution->thread_ps > 0;
+    const FabMessagePart *part = NULL;
+    uint64_t bytes = 0;
+
+    for (connection->batch = 0; connection->batch < most; connection->batch++) {
+        if (part != NULL && apart && part->ends)
+            break;
+        part = &connection->parts[(connection->posted + connection->batch) % slots];
+        bytes += part->bytes;
+    }
+    return bytes;
+}
+
 void
 fab_engine_message_start(FabEngine *engine, uint32_t id)
 {
     FabConnection *connection = &engine->connections[id];
-    uint32_t slots = engine->program->slots;
-    uint64_t bytes = 0;
+    uint64_t bytes = fill_message(engine, connection);
 
-    connection->batch = MIN(connection->ready - connection->posted, MAX(slots / FIFO_SLOTS, 1));
-    connection->batch = MIN(connection->batch, room(engine, connection));
     if (engine->spec->trail != NULL)
         fab_engine_note_message(engine, id);
-    for (uint32_t i = 0; i < connection->batch; i++)
-        bytes += connection->parts[(connection->posted + i) % slots].bytes;
     if (bytes > 0)
         fab_flow_start(engine->flows, engine->now, connection->push,
                        (double)bytes * engine->execution->network_wire + engine->execution->network_bytes, INFINITY,
@@ -132,11 +165,13 @@ fab_engine_hand_over(FabEngine *engine, const FabStreamRun *stream, const FabEnd
     if (engine->error != NULL)
         return;
     part = &fab_engine_parts(engine, end->connection)[connection->handed % engine->program->slots];
-    *part = (FabMessagePart) { stream->bytes, engine->now + engine->execution->network_ps / 2 };
+    *part = (FabMessagePart) { .bytes = stream->bytes, .seen = engine->now + engine->execution->network_ps / 2,
+                               .ends = stream->slice + 1 == stream->slices };
     connection->handed++;
     if (!engine->execution->network_steps || stream->slice + 1 == stream->slices)
         connection->ready = connection->handed;
     connection->rank = stream->at.rank;
+    connection->peer = end->peer % engine->program->ranks; /* where ranks are folded, that of its class */
     if (!connection->sending)
         post_next(engine, end->connection);
 }

@@ -113,7 +113,7 @@ connection_digest(const FabEngine *engine, uint32_t id)
         digest = fab_digest_add(digest, time_left(engine, times[(first + i) % slots]));
     for (uint32_t i = 0; i < on_way && connection->parts != NULL; i++) {
         const FabMessagePart *part = &connection->parts[(connection->posted + i) % slots];
-        digest = fab_digest_add(digest, part->bytes);
+        digest = fab_digest_add(digest, part->bytes << 1 | part->ends);
         digest = fab_digest_add(digest, time_left(engine, part->seen));
     }
     return digest;
@@ -248,7 +248,8 @@ turn_slots(const FabEngine *engine, uint32_t id, uint32_t by, int64_t later)
     for (uint32_t i = 0; i < slots; i++) {
         times[(i + by) % slots] = old[i] + later;
         if (parts != NULL)
-            parts[(i + by) % slots] = (FabMessagePart) { old_parts[i].bytes, old_parts[i].seen + later };
+            parts[(i + by) % slots] = (FabMessagePart) { old_parts[i].bytes, old_parts[i].seen + later,
+                                                         old_parts[i].ends };
     }
 }
 
