@@ -319,7 +319,7 @@ static const struct {
     { "rail-optimised", H100 "nodes=4|routing=lucky", "routing" },
     { "rail-optimised", H100 "nodes=4|transport=tcp|gdr=phb", "gdr is phb, but sockets (transport=tcp) move data by" },
     { "rail-optimised", H100 "nodes=4|transport=tcp|thread_rate=0 GB/s", "thread_rate is 0, so that sockets" },
-    { "rail-optimised", H100 "nodes=4|thread_time=3 us", "thread_rate and thread_time are of sockets; take" },
+    { "rail-optimised", H100 "nodes=4|thread_rate=3 GB/s", "thread_rate is of sockets; take transport=tcp" },
     { "rail-optimised", H100 "nodes=4|down=Leaf 3, Leaf 8", "down: \"Leaf 8\" is neither a switch nor a NIC" },
     { "rail-optimised", H100 "nodes=4|down=Node 4 NIC 0", "\"Node 4 NIC 0\" is neither a switch nor a NIC" },
     { "fat-tree", "node=l40s-8-dual-root-2sw|nodes=3|down=Node 1 NIC 0, Node 1 NIC 1",

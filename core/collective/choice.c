@@ -189,7 +189,11 @@ choose_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t siz
         return true;
     if (strcmp(*algorithm, "pairwise") == 0) {
         uint64_t part = part_of(facts, collective, size);
-        if (part <= (uint64_t)P2P_LL_BYTES * channels_per_peer(facts, wishes, part))
+        /*
+         * Between nodes send/recv has the shared buffers of Simple alone (src/transport/net.cc). Where NICs are
+         * InfiniBand's or EFA's the proxies' times were found with LL, which small calls agree with no less.
+         */
+        if ((facts->nodes <= 1 || facts->thread_us <= 0) && part <= (uint64_t)P2P_LL_BYTES * channels_per_peer(facts, wishes, part))
             *protocol = FAB_PROTOCOL_LL;
     } else if (size <= 64 * KIB && strcmp(*algorithm, "nvls") != 0 && !facts->simple_only) {
         *protocol = FAB_PROTOCOL_LL; /* not in NCCL's table: small calls take the protocol of low latency */
@@ -343,6 +347,23 @@ use_pieces(const FabMachineFacts *facts, bool in_pieces, FabPlan *plan)
     plan->slots = (uint32_t)(FIFO_SLOTS * (plan->chunk_bytes / plan->slice_bytes));
 }
 
+/* Up to 2.21 trees over nodes cut what is too little to keep their levels busy (NCCL's src/enqueue.cc). */
+static uint64_t
+tree_chunk(const FabMachineFacts *facts, uint64_t share, uint64_t chunk)
+{
+    static const struct {
+        uint32_t chunks;
+        uint64_t least;
+    } rules[] = { { 8, 128 * KIB }, { 4, 64 * KIB }, { 1, 32 * KIB } };
+    double depth = facts->local - 1 + floor(log2(facts->nodes));
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rules); i++) {
+        while ((double)(share / chunk) < depth * rules[i].chunks && chunk > rules[i].least)
+            chunk /= 2;
+    }
+    return chunk;
+}
+
 /* Simple over a ring: 2 MiB chunks of two slices; broadcast and reduce 512 KiB (NCCL's collectives.h). */
 static void
 simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t size, const FabWishes *wishes,
@@ -357,6 +378,8 @@ simple_chunk(const FabMachineFacts *facts, FabCollective collective, uint64_t si
             plan->chunk_bytes = network_chunk(facts, collective, size, send_chunk(facts, wishes));
         if (strcmp(plan->algorithm->name, "pat") == 0)
             plan->chunk_bytes = pat_chunk(collective, size, step, plan->channels);
+        if (facts->nodes > 1 && facts->nccl < 2022 && strcmp(plan->algorithm->name, "tree") == 0)
+            plan->chunk_bytes = tree_chunk(facts, divide_up(size, plan->channels), step);
         use_pieces(facts, pairwise, plan);
         return;
     }

@@ -23,10 +23,12 @@ typedef struct {
     bool collnet;             /* several nodes: the network reduces, and NCCL_COLLNET_ENABLE=1 lets NCCL use it */
     bool amd;                 /* several nodes: CPUs of AMD */
     bool grace;               /* several nodes: CPUs of Arm beside Blackwell */
+    bool far_nics;            /* several nodes: NICs beyond a host bridge of their GPU, where NCCL leaves out LL128 */
     bool simple_only;         /* several nodes: NICs that LL and LL128 cannot use, and nobody asked for those */
     double message_us;        /* several nodes: software of a message beyond what InfiniBand takes */
     double message_bytes;     /* several nodes: what a NIC could send in a message's time beside its bytes */
     double thread_bytes;      /* the same for a thread that moves data through sockets */
+    double thread_us;         /* several nodes, RDMA: a proxy's thread is busy with each message at each end */
     uint32_t boxes;           /* chassis or trays that hold the GPUs */
     uint32_t compute_capability;
     FabTransport transport;   /* the slowest kind between ring neighbours */

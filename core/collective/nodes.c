@@ -169,7 +169,42 @@ search_all(FabMachineFacts *facts, const Offer *offers)
     *facts = least;
 }
 
-/* Ring k passes every node from the GPU beside NIC k on, round the node's own ring k. */
+/*
+ * Whether data between the GPU and its NIC passes a host bridge: NCCL then does not trust it to keep the order that
+ * LL128 needs (src/graph/tuning.cc: typeInter beyond PXB). A GPU on C2C is as near as it gets.
+ */
+static bool
+is_far_from_nic(FabRouter *router, const FabTopology *topology, uint32_t gpu)
+{
+    uint32_t nics, links;
+    const FabVertex *its = fab_router_nics(router, gpu, &nics);
+    const uint32_t *at = fab_topology_links_at(topology, topology->gpus[gpu], &links);
+
+    for (uint32_t i = 0; i < links; i++) {
+        if (topology->links[at[i]].medium == FAB_MEDIUM_C2C)
+            return false;
+    }
+    return nics > 0 && fab_path_class(topology, topology->gpus[gpu], its[0]) > FAB_PATH_PXB;
+}
+
+/*
+ * The node's own ring that ring k goes round: where GPUs are joined each to each, one that comes to the GPU beside the
+ * next NIC last and leaves by that (NCCL_CROSS_NIC); else ring k.
+ */
+static const uint32_t *
+ring_inside(const FabMachineFacts *inside, uint32_t local, uint32_t k, uint32_t head, uint32_t last)
+{
+    for (uint32_t i = 0; i < inside->rings && head != last && !inside->nvswitch; i++) {
+        const uint32_t *ring = inside->order + (gsize)((k + i) % inside->rings) * local;
+        for (uint32_t at = 0; at < local; at++) {
+            if (ring[at] == last && ring[(at + 1) % local] == head)
+                return ring;
+        }
+    }
+    return inside->order + (gsize)(k % inside->rings) * local;
+}
+
+/* Ring k passes every node from the GPU beside NIC k on. */
 static void
 fill_rings(FabMachineFacts *facts, const FabMachineFacts *const *inside, const uint32_t *heads, uint32_t head_count)
 {
@@ -179,8 +214,9 @@ fill_rings(FabMachineFacts *facts, const FabMachineFacts *const *inside, const u
     facts->order = g_new0(uint32_t, (gsize)FAB_MAX_RINGS * facts->ranks);
     for (uint32_t k = 0; k < facts->rings; k++) {
         for (uint32_t n = 0; n < facts->nodes; n++) {
-            const uint32_t *ring = inside[n]->order + (gsize)(k % inside[n]->rings) * local;
             uint32_t start = 0, head = head_count > 0 ? heads[k % head_count] : 0;
+            uint32_t last = head_count > 0 ? heads[(k + 1) % head_count] : 0;
+            const uint32_t *ring = ring_inside(inside[n], local, k, head, last);
             while (start + 1 < local && ring[start] != head)
                 start++;
             for (uint32_t i = 0; i < local; i++)
@@ -350,6 +386,7 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
     search_all(facts, offers);
     facts->message_bytes = topology->network.message_gap * nic * 1e9;
     facts->thread_bytes = topology->network.thread_time * topology->network.thread_rate;
+    facts->thread_us = topology->network.thread_rate > 0 ? 0 : topology->network.thread_time * 1e6;
     facts->channels = MIN(2 * facts->graph_channels, 2 * fab_facts_most_channels(facts));
     if (facts->compute_capability >= 90 && facts->graph_speed > 45 && facts->channels < 16)
         facts->channels *= 2;
@@ -357,6 +394,7 @@ find_all(FabRouter *router, const FabTopology *topology, const uint32_t *gpus, F
     set_trees(facts, inside);
     if (facts->in_switch)
         set_nvls(facts, head_count, nic);
+    facts->far_nics = facts->compute_capability < 90 && is_far_from_nic(router, topology, gpus[heads[0]]);
     fab_router_nics(router, gpus[heads[0]], &nics);
     facts->p2p_per_peer = channels_to_node(facts, nics, nic);
     return true;

@@ -65,7 +65,7 @@ fab_tuner_allows(const FabMachineFacts *facts, FabProtocol protocol)
         return false;
     if (protocol != FAB_PROTOCOL_LL128 || facts->any_ll128)
         return true;
-    return (facts->nccl >= 2027 || released) && facts->path <= FAB_PATH_NVB && sm >= 70;
+    return (facts->nccl >= 2027 || released) && facts->path <= FAB_PATH_NVB && sm >= 70 && !facts->far_nics;
 }
 
 double

@@ -20,6 +20,7 @@ same_facts(const FabMachineFacts *one, const FabMachineFacts *other)
            one->nvls_channels == other->nvls_channels && one->nvls_intra == other->nvls_intra &&
            one->nvls_inter == other->nvls_inter && one->tree_intra == other->tree_intra &&
            one->message_us == other->message_us && one->message_bytes == other->message_bytes &&
+           one->thread_us == other->thread_us && one->far_nics == other->far_nics &&
            one->rings == other->rings &&
            memcmp(one->order, other->order, (gsize)one->rings * one->ranks * sizeof *one->order) == 0;
 }

@@ -57,10 +57,27 @@ static const double message_us[] = { 0, 9.0, 15.0 }; /* LL, LL128, Simple */
 #define HANDLE_AMD_OLD_US 4.2
 
 /*
- * Small messages out of host memory, LL's, need no handshake before their bytes and take less of a NIC: all-reduce
- * below 1 KiB on 2 and 8 Polaris nodes (33 and 75 us: 3.5 and 3.7 us a message where large ones take 7).
+ * Messages of a collective, and short ones, take so much less of a NIC than the large ones of send/recv do, 0 to 0.3:
+ * all-reduce below 1 KiB on 2 and 8 Polaris nodes; rings of 64 and 128 MiB there. Why send/recv costs more is not
+ * known.
  */
-#define EAGER 0.6
+#define EAGER 0.2
+#define LARGE_BYTES (32 * 1024)
+
+/*
+ * In rings each message waits for the one before; in trees and all-to-all a proxy's thread finds several at each look,
+ * which then take it less each, 0.3 to 0.7: all-to-all below 64 KiB on 8 to 540 Polaris nodes takes 1.9 to 5 us for
+ * each message sent or received, trees of 2 MiB on 8 nodes 2.2, where rings take 5 to 7.5.
+ */
+#define SHARED_LOOK 0.5
+
+/*
+ * libfabric sends up to 192 bytes inside the command, for which the CPU first fetches them from the GPU's memory
+ * (FI_CXI_DISABLE_NON_INJECT_MSG_IDC of fi_cxi turns that off): 12 to 13 us more a message in all-to-all with less than
+ * 256 bytes for each peer, on 2, 8, 256 and 540 Polaris nodes alike.
+ */
+#define COPY_US 12.5
+#define COPY_BYTES 192
 
 /* Bytes of a line for each byte of payload: the NIC sends lines as the kernel wrote them. */
 static const double wire[] = { 2, 16.0 / 15, 1 };
@@ -71,6 +88,13 @@ static const double wire[] = { 2, 16.0 / 15, 1 };
  * each on A100, where it counts on 10, and 20 on H200 (18.35); B300 with 1 to 8 channels 20.4 (20).
  */
 #define LL128_OF_COUNTED 1.1
+
+static bool
+large_messages(const FabPlan *plan)
+{
+    return strcmp(plan->algorithm->name, "pairwise") == 0 &&
+           MIN(plan->channel_bytes, plan->chunk_bytes) > LARGE_BYTES;
+}
 
 static double
 ll128_rate(const FabMachineFacts *facts, double speed, double rate)
@@ -98,21 +122,24 @@ void
 fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed, FabExecution *execution)
 {
     double message = plan->algorithm->in_switch ? NVLS_TREE_US : message_us[plan->protocol];
+    bool ring = strcmp(plan->algorithm->name, "ring") == 0;
 
     execution->network_steps = plan->protocol != FAB_PROTOCOL_SIMPLE;
     execution->network_ps = fab_ps_from_seconds((message / speed + facts->message_us) * 1e-6);
-    execution->post_ps = fab_ps_from_seconds(post_us(facts) / speed * 1e-6);
+    execution->post_ps = fab_ps_from_seconds((facts->thread_us > 0 ? POST_US : post_us(facts)) / speed * 1e-6);
     if (strcmp(plan->algorithm->name, "pairwise") == 0 && facts->message_bytes <= 0 && facts->thread_bytes <= 0)
         execution->handle_ps = fab_ps_from_seconds(handle_us(facts) / speed * 1e-6);
+    execution->thread_ps = fab_ps_from_seconds(facts->thread_us * (ring ? 1 : SHARED_LOOK) * 1e-6);
+    execution->thread_short_ps = execution->thread_ps + fab_ps_from_seconds(COPY_US * 1e-6);
+    execution->thread_short = facts->thread_us > 0 && plan->protocol != FAB_PROTOCOL_LL ? COPY_BYTES : 0;
     execution->network_wire = wire[plan->protocol];
-    execution->network_bytes = facts->message_bytes * (plan->protocol == FAB_PROTOCOL_LL ? EAGER : 1) +
-                               facts->thread_bytes;
+    execution->network_bytes = facts->message_bytes * (large_messages(plan) ? 1 : EAGER) + facts->thread_bytes;
     if (plan->protocol == FAB_PROTOCOL_LL128) {
         double copies = execution->copy_rate / execution->send_rate;
         execution->send_rate = ll128_rate(facts, speed, execution->send_rate);
         execution->copy_rate = copies * execution->send_rate;
     }
-    if (plan->protocol == FAB_PROTOCOL_SIMPLE && strcmp(plan->algorithm->name, "ring") == 0) {
+    if (plan->protocol == FAB_PROTOCOL_SIMPLE && ring) {
         execution->send_rate *= SIMPLE_RING_SHARE;
         execution->copy_rate *= SIMPLE_RING_SHARE;
     }

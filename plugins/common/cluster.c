@@ -193,7 +193,8 @@ set_network(const FabCluster *cluster)
         .message_gap = host->number(cluster->builder, "message_gap"),
         .lossless = strcmp(host->text(cluster->builder, "flow_control"), "lossless") == 0,
         .thread_rate = tcp ? host->number(cluster->builder, "thread_rate") : 0,
-        .thread_time = tcp ? host->number(cluster->builder, "thread_time") : 0,
+        .thread_time = tcp || host->given(cluster->builder, "thread_time")
+                           ? host->number(cluster->builder, "thread_time") : 0,
         .unordered = !host->boolean(cluster->builder, "in_order") });
 }
 
@@ -210,9 +211,8 @@ check_transport(const FabCluster *cluster)
     if (tcp && !(host->number(cluster->builder, "thread_rate") > 0))
         return host->fail(cluster->builder, "thread_rate is 0, so that sockets (transport=tcp) would move nothing; "
                           "take about 3.3 GB/s");
-    if (!tcp && (host->given(cluster->builder, "thread_rate") || host->given(cluster->builder, "thread_time")))
-        return host->fail(cluster->builder, "thread_rate and thread_time are of sockets; take transport=tcp or leave "
-                          "them out");
+    if (!tcp && host->given(cluster->builder, "thread_rate"))
+        return host->fail(cluster->builder, "thread_rate is of sockets; take transport=tcp or leave it out");
     if (host->given(cluster->builder, "sharp_rate") && !host->boolean(cluster->builder, "sharp"))
         return host->fail(cluster->builder, "sharp_rate is of switches that reduce; take sharp=on or leave it out");
     return true;

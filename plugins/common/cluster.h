@@ -26,11 +26,12 @@
     FAB_TEXT("down", "", "switches and NICs that are down, with their cables: Leaf 3, Node 0 NIC 5"),                  \
     FAB_RATIO("down_rate", "0", 0, 0.99, "share of the rate that the NICs of `down` keep: a cable at reduced width"),  \
     FAB_SECONDS("message_time", "0 us", "software of a message beyond InfiniBand's: about 17 us for EFA"),             \
-    FAB_SECONDS("message_gap", "0 us", "time of the NIC that a message takes beside its bytes: 7 us for Slingshot"),   \
+    FAB_SECONDS("message_gap", "0 us", "time of the NIC that a message takes beside its bytes: 5.5 us for Slingshot"), \
     FAB_CHOICE("transport", "rdma", "rdma;tcp",                                                                        \
                "NICs move data by themselves; or a CPU thread of each GPU copies it through sockets, by host memory"), \
     FAB_RATE("thread_rate", "3.3 GB/s", "transport=tcp: what such a thread moves, sent and received together"),        \
-    FAB_SECONDS("thread_time", "6 us", "transport=tcp: its work for a message beside the bytes, at each end"),         \
+    FAB_SECONDS("thread_time", "6 us", "a GPU's proxy thread is busy with each message, at each end: 6 us for"         \
+                " transport=tcp; transport=rdma: nothing unless given"),                                               \
     FAB_BOOLEAN("in_order", "on", "NICs write a message's bytes in order, as LL and LL128 need; off: EFA of A100"      \
                 " instances, where NCCL keeps to Simple"),                                                             \
     FAB_CHOICE("routing", "static", "static;adaptive;spray;detours",                                                   \

@@ -182,7 +182,8 @@ typedef struct {
     bool lossless;       /* a port that cannot send on stops the cables that feed it, with all that they carry */
     double thread_rate;  /* B/s that a GPU's CPU thread moves through sockets, both directions together; 0: NICs move
                             data by themselves (RDMA) */
-    double thread_time;  /* s of that thread that a message takes beside its bytes */
+    double thread_time;  /* s of that thread that a message takes beside its bytes; where NICs move data, of the thread
+                            that posts messages and sees them arrive */
     bool unordered;      /* NICs may write a message in any order: LL and LL128 would read it too early */
 } FabNetworkSpec;
 
