@@ -61,18 +61,24 @@ told_by(const FabMeasurement *measurement, const char *machine)
 }
 
 /*
- * What each message takes of Slingshot's NICs (libfabric): Polaris nodes (PCIe 4) pass 18.4 GB/s a NIC in messages of
- * 1 MiB and 9.7 in those of 128 KiB, which all-to-all has, so 6 to 13 us; Kestrel's (PCIe 5) 22.8 in those of 1 MiB,
- * 2 us. Why they differ is not known, so that without the one the other's figure is all that there is.
+ * What Slingshot's software and hosts take, by what their makers say of the CPUs' age; docs/clusters.md has the ranges.
+ * The time of a proxy's thread: rings of 32 KiB to 32 MiB on 8 to 540 Polaris nodes, more where libfabric matches
+ * messages in software; on 16 Kestrel nodes less. The NIC's: large messages of all-to-all on Polaris; Kestrel has none,
+ * its rings need 0 to 3 us. Bridges: rings of 128 MiB and more on 2 and 8 Polaris nodes, whose NICs pass 18.4 of
+ * 25 GB/s each way. Without the one cluster the other's figures are all that there is.
  */
-static const char *
-slingshot_gap(const FabMeasurement *measurement, bool left_out)
+static void
+add_slingshot(const FabMeasurement *measurement, bool left_out, GPtrArray *sets)
 {
     bool older = fab_measurement_integer(measurement, "system", "pcie_generation", 5) < 5;
+    g_autofree char *matching = fab_measurement_environment(measurement, "FI_CXI_RX_MATCH_MODE");
 
     if (left_out && told_by(measurement, older ? "polaris" : "kestrel"))
         older = !older;
-    return older ? "7 us" : "2 us";
+    add(sets, "message_gap", older ? "5.5 us" : "2 us");
+    add(sets, "thread_time", !older ? "4.2 us" : g_strcmp0(matching, "software") == 0 ? "7 us" : "5 us");
+    if (older)
+        add(sets, "node.peer_limit", "39 GB/s");
 }
 
 /*
@@ -115,6 +121,22 @@ fab_resolve_network_settings(const FabMeasurement *measurement, GPtrArray *sets,
     g_ptr_array_add(notes, g_strdup("TCPX as its maker sets it up is assumed: Simple, rings, 8 channels at least"));
 }
 
+static bool
+is_ip_over_infiniband(const FabMeasurement *measurement)
+{
+    const char *nic = fab_measurement_get(measurement, "system", "nic");
+
+    return nic != NULL && strstr(nic, "IP over InfiniBand") != NULL;
+}
+
+static bool
+uses_sockets(const FabMeasurement *measurement)
+{
+    const char *transport = fab_measurement_get(measurement, "overrides", "transport");
+
+    return transport != NULL ? g_ascii_strcasecmp(transport, "tcp") == 0 : is_ip_over_infiniband(measurement);
+}
+
 /*
  * NICs whose software takes longer than InfiniBand's, us (docs/clusters.md); what they speak; the only cluster that
  * told the time, and what stands for it where that one is left out: the next network of the kind, a cloud's RDMA or
@@ -142,29 +164,13 @@ add_nic(const FabMeasurement *measurement, bool left_out, GPtrArray *sets)
             continue;
         add(sets, "medium", known[i].medium);
         add(sets, "message_time", borrowed ? known[i].without : known[i].time);
-        if (strcmp(known[i].word, "Slingshot") == 0)
-            add(sets, "message_gap", slingshot_gap(measurement, left_out));
+        if (strcmp(known[i].word, "Slingshot") == 0 && !uses_sockets(measurement))
+            add_slingshot(measurement, left_out, sets);
         if (is_tcpx(measurement) && !borrowed)
             add_tcpx_rate(measurement, sets);
         return borrowed;
     }
     return false;
-}
-
-static bool
-is_ip_over_infiniband(const FabMeasurement *measurement)
-{
-    const char *nic = fab_measurement_get(measurement, "system", "nic");
-
-    return nic != NULL && strstr(nic, "IP over InfiniBand") != NULL;
-}
-
-static bool
-uses_sockets(const FabMeasurement *measurement)
-{
-    const char *transport = fab_measurement_get(measurement, "overrides", "transport");
-
-    return transport != NULL ? g_ascii_strcasecmp(transport, "tcp") == 0 : is_ip_over_infiniband(measurement);
 }
 
 /* EFA of instances with A100 and older GPUs: AWS's plugin for NCCL then sets NCCL_PROTO=simple (its issue 715). */
