@@ -193,7 +193,8 @@ choose_kind(const FabMachineFacts *facts, FabCollective collective, uint64_t siz
          * Between nodes send/recv has the shared buffers of Simple alone (src/transport/net.cc). Where NICs are
          * InfiniBand's or EFA's the proxies' times were found with LL, which small calls agree with no less.
          */
-        if ((facts->nodes <= 1 || facts->thread_us <= 0) && part <= (uint64_t)P2P_LL_BYTES * channels_per_peer(facts, wishes, part))
+        if ((facts->nodes <= 1 || facts->thread_us <= 0) &&
+            part <= (uint64_t)P2P_LL_BYTES * channels_per_peer(facts, wishes, part))
             *protocol = FAB_PROTOCOL_LL;
     } else if (size <= 64 * KIB && strcmp(*algorithm, "nvls") != 0 && !facts->simple_only) {
         *protocol = FAB_PROTOCOL_LL; /* not in NCCL's table: small calls take the protocol of low latency */

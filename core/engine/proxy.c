@@ -62,7 +62,8 @@ static void
 arrive(FabEngine *engine, uint32_t id)
 {
     FabConnection *connection = &engine->connections[id];
-    int64_t seen = engine->execution->thread_ps > 0 ? occupy(engine, connection->peer, 0, engine->execution->thread_ps) : engine->now;
+    int64_t busy = engine->execution->thread_ps;
+    int64_t seen = busy > 0 ? occupy(engine, connection->peer, 0, busy) : engine->now;
     int64_t when = seen + engine->execution->latency_ps + engine->execution->network_ps / 2 +
                    connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
 

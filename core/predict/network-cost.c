@@ -126,7 +126,7 @@ fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed
 
     execution->network_steps = plan->protocol != FAB_PROTOCOL_SIMPLE;
     execution->network_ps = fab_ps_from_seconds((message / speed + facts->message_us) * 1e-6);
-    execution->post_ps = fab_ps_from_seconds((facts->thread_us > 0 ? POST_US : post_us(facts)) / speed * 1e-6);
+    execution->post_ps = fab_ps_from_seconds(post_us(facts) / speed * 1e-6);
     if (strcmp(plan->algorithm->name, "pairwise") == 0 && facts->message_bytes <= 0 && facts->thread_bytes <= 0)
         execution->handle_ps = fab_ps_from_seconds(handle_us(facts) / speed * 1e-6);
     execution->thread_ps = fab_ps_from_seconds(facts->thread_us * (ring ? 1 : SHARED_LOOK) * 1e-6);
