@@ -25,10 +25,10 @@ typedef struct {
     int64_t latency_ps;   /* beside the route's: until the other end sees a slice or a freed slot */
     int64_t network_ps;   /* added to it between nodes: until the proxy threads have seen slice and completion */
     int64_t post_ps;      /* until a rank's proxy thread has posted a message to another node */
-    int64_t handle_ps;    /* which it is busy for afterwards: with a message that comes, and both completions */
-    int64_t thread_ps;    /* a rank's proxy is busy for it after each message that it posts or sees arrive */
-    int64_t thread_short_ps; /* the same after messages of up to thread_short bytes, which it copies itself */
-    uint64_t thread_short;
+    int64_t after_post_ps;    /* which it is busy for afterwards: with completions, its other peers, what it frees */
+    int64_t after_arrival_ps; /* the same after a message that it sees arrive */
+    int64_t short_copy_ps;    /* more after a post of up to short_bytes, which it copies itself */
+    uint64_t short_bytes;
     uint64_t in_flight;   /* bytes that a CTA has on the way; a slice's fence waits for those of the next one too */
     int64_t in_switch_ps; /* instead of step_ps for in-switch steps */
     double send_rate;     /* payload of one CTA (channel) to other GPUs, all its roles together */

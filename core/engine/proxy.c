@@ -62,7 +62,7 @@ static void
 arrive(FabEngine *engine, uint32_t id)
 {
     FabConnection *connection = &engine->connections[id];
-    int64_t busy = engine->execution->thread_ps;
+    int64_t busy = engine->execution->after_arrival_ps;
     int64_t seen = busy > 0 ? occupy(engine, connection->peer, 0, busy) : engine->now;
     int64_t when = seen + engine->execution->latency_ps + engine->execution->network_ps / 2 +
                    connection->push->latency_ps + (connection->pull != NULL ? connection->pull->latency_ps : 0);
@@ -99,7 +99,7 @@ post_next(FabEngine *engine, uint32_t id)
     FabConnection *connection = &engine->connections[id];
     const FabMessagePart *next = &connection->parts[connection->posted % engine->program->slots];
     const FabExecution *execution = engine->execution;
-    bool brief = next->bytes > 0 && next->bytes <= execution->thread_short;
+    bool brief = next->bytes > 0 && next->bytes <= execution->short_bytes;
     int64_t from;
 
     connection->full = connection->posted != connection->ready && room(engine, connection) == 0;
@@ -107,7 +107,7 @@ post_next(FabEngine *engine, uint32_t id)
     if (!connection->sending)
         return;
     from = occupy(engine, connection->rank, execution->post_ps,
-                  execution->handle_ps + (brief ? execution->thread_short_ps : execution->thread_ps));
+                  execution->after_post_ps + (brief ? execution->short_copy_ps : 0));
     fab_queue_push(engine->queue, MAX(from, next->seen), engine->stream_count + id);
 }
 
@@ -120,7 +120,7 @@ fill_message(const FabEngine *engine, FabConnection *connection)
 {
     uint32_t slots = engine->program->slots, ready = connection->ready - connection->posted;
     uint32_t most = MIN(MIN(ready, room(engine, connection)), MAX(slots / FIFO_SLOTS, 1));
-    bool apart = engine->execution->thread_ps > 0;
+    bool apart = engine->execution->after_arrival_ps > 0;
     const FabMessagePart *part = NULL;
     uint64_t bytes = 0;
 

@@ -32,7 +32,10 @@
 #define MOST_PATIENT 5e7
 #define SLICE_US 5
 
-enum { LEAST_NODES = 8, LEAST_QUARTER = 4, RING_NODES = 16, UNIT = 16 };
+/* Chunks of a connection that show the pace at which those behind them follow. */
+#define EVEN_CHUNKS 16
+
+enum { LEAST_NODES = 8, LEAST_QUARTER = 4, RING_NODES = 16, UNIT = 16, LEAST_SHARE = 4 };
 
 /* What the plan of the whole run takes on its first `nodes` nodes alone. */
 static bool
@@ -122,19 +125,50 @@ take_parts_of_ring(const FabRun *run, double slices, double most, FabDepth *dept
     depth->slices = slices * (pow(depth->nodes[0] / nodes, 2) + pow(depth->nodes[1] / nodes, 2));
 }
 
-static void
-take_parts_of_tree(const FabRun *run, double slices, double most, FabDepth *depth)
+/* Bytes that each connection of a channel carries between nodes. */
+static double
+connection_bytes(const FabRun *run, uint64_t size, const FabPlan *plan)
 {
-    uint32_t nodes = run->facts.nodes;
+    double each = (double)size / plan->channels, others = (run->ranks - 1.0) / run->ranks;
 
-    for (depth->nodes[0] = nodes; depth->nodes[0] >= 2 * LEAST_NODES; depth->doublings++) {
+    if (strcmp(plan->algorithm->name, "nvls-tree") == 0)
+        return each / run->facts.local;
+    if (strcmp(plan->algorithm->name, "ring") == 0)
+        return run->collective == FAB_ALL_REDUCE ? 2 * others * each : others * each;
+    return each;
+}
+
+/*
+ * Of a long call of NVLSTree the first chunks are simulated, in pieces as even as those of all of it. Chains of the tree
+ * fall out of step inside their nodes, the more the longer it takes.
+ */
+static uint64_t
+bytes_of_part(const FabRun *run, uint64_t size, const FabPlan *plan)
+{
+    uint64_t unit = (uint64_t)run->facts.local * plan->channels * UNIT, bytes = size;
+
+    if (strcmp(plan->algorithm->name, "nvls-tree") != 0)
+        return size;
+    while (connection_bytes(run, bytes / 2, plan) >= EVEN_CHUNKS * (double)plan->chunk_bytes)
+        bytes /= 2;
+    return bytes <= size / LEAST_SHARE ? MAX(bytes / unit, 1) * unit : size;
+}
+
+static void
+take_parts_of_tree(const FabRun *run, uint64_t size, const FabPlan *plan, double slices, double most, FabDepth *depth)
+{
+    uint32_t nodes = run->facts.nodes, least;
+
+    depth->bytes = bytes_of_part(run, size, plan);
+    least = depth->bytes < size ? 2 * LEAST_NODES : LEAST_NODES;
+    for (depth->nodes[0] = nodes; depth->nodes[0] >= 2 * least; depth->doublings++) {
         if (depth->doublings > 0 && slices * depth->nodes[0] / nodes <= PART * most)
             break;
         depth->nodes[0] = (depth->nodes[0] + 1) / 2;
     }
     depth->between = depth->nodes[0] >= 4 * LEAST_QUARTER ? 2 : 1;
     depth->nodes[1] = (depth->nodes[0] + depth->between * 2 - 1) / (depth->between * 2);
-    depth->slices = slices * (depth->nodes[0] + depth->nodes[1]) / nodes;
+    depth->slices = slices * (depth->nodes[0] + 2.0 * depth->nodes[1]) / nodes * (double)depth->bytes / (double)size;
 }
 
 /* Whether smaller ones of the kind may tell it. */
@@ -151,6 +185,15 @@ is_of_kind(const FabRun *run, const FabPlan *plan, const FabProgram *program)
            (fold == NULL || strcmp(fold, "auto") == 0);
 }
 
+/* A ring of which as few ranks are simulated that they soon do again what they did: after as many steps as they are. */
+static bool
+folds_small(const FabRun *run, const FabPlan *plan, const FabProgram *program, double most)
+{
+    double ranks = fab_run_folds_to(run, program);
+
+    return ranks < run->ranks && 2 * ranks * ranks * plan->channels <= most;
+}
+
 FabDepth
 fab_depth_of(const FabRun *run, uint64_t size, const FabPlan *plan, const FabProgram *program, char **why)
 {
@@ -163,9 +206,9 @@ fab_depth_of(const FabRun *run, uint64_t size, const FabPlan *plan, const FabPro
     if (strcmp(plan->algorithm->name, "ring") == 0)
         take_parts_of_ring(run, slices, most, &depth);
     else
-        take_parts_of_tree(run, slices, most, &depth);
+        take_parts_of_tree(run, size, plan, slices, most, &depth);
     obstacle = find_obstacle(run, size, plan, &depth);
-    if (obstacle == NULL && (!depth.ring || depth.crowded))
+    if (obstacle == NULL && (!depth.ring || depth.crowded || !folds_small(run, plan, program, most)))
         return depth;
     if (why != NULL && !depth.ring)
         *why = obstacle;
@@ -199,19 +242,6 @@ fab_depth_check(const FabRun *run, uint64_t size, const FabPlan *plan, const Fab
 }
 
 /* ------------------------------------------------------------------ running it */
-
-/* Bytes that each connection of a channel carries between nodes. */
-static double
-connection_bytes(const FabRun *run, uint64_t size, const FabPlan *plan)
-{
-    double each = (double)size / plan->channels, others = (run->ranks - 1.0) / run->ranks;
-
-    if (strcmp(plan->algorithm->name, "nvls-tree") == 0)
-        return each / run->facts.local;
-    if (strcmp(plan->algorithm->name, "ring") == 0)
-        return run->collective == FAB_ALL_REDUCE ? 2 * others * each : others * each;
-    return each;
-}
 
 /* The protocol's share of what a connection carries. */
 static double
@@ -252,19 +282,26 @@ add_crowd(const FabRun *run, uint64_t size, const FabPlan *plan, double pace, in
     return true;
 }
 
-/* The pace of a tree once it is full: half of the bytes take so much less on the smaller part. */
+/*
+ * The pace of a tree once it is full: on the smaller part, which takes `time_ps` for the bytes simulated, half or twice as
+ * many take so much less or more.
+ */
 static bool
 find_pace(const FabRun *run, uint64_t size, const FabPlan *plan, const FabDepth *depth, int64_t time_ps, double *pace,
           FabEngineReport *fewer, GError **error)
 {
-    FabEngineReport half;
+    uint64_t other = depth->bytes < size ? 2 * depth->bytes : size / 2;
+    uint64_t apart = MAX(other, depth->bytes) - MIN(other, depth->bytes);
+    FabEngineReport report;
+    int64_t more_ps;
 
-    if (!run_part(run, size / 2, plan, depth, depth->nodes[1], &half, error))
+    if (!run_part(run, other, plan, depth, depth->nodes[1], &report, error))
         return false;
-    fab_engine_report_clear(&half);
-    fewer->steps += half.steps;
-    fewer->slices += half.slices;
-    *pace = connection_bytes(run, size - size / 2, plan) / (1e-12 * (double)MAX(time_ps - half.time_ps, 1));
+    more_ps = other > depth->bytes ? report.time_ps - time_ps : time_ps - report.time_ps;
+    fab_engine_report_clear(&report);
+    fewer->steps += report.steps;
+    fewer->slices += report.slices;
+    *pace = connection_bytes(run, apart, plan) / (1e-12 * (double)MAX(more_ps, 1));
     return true;
 }
 
@@ -278,20 +315,21 @@ simulate_part(const FabRun *run, uint64_t size, const FabPlan *plan, const FabDe
     uint64_t piece = MAX((size + each * UNIT / 2) / (each * UNIT), 1) * UNIT;
 
     *hops_ps = look != NULL && depth->ring ? look->mean_ps : 0;
-    return run_part(run, depth->ring ? piece * ranks * plan->channels : size, plan, depth, depth->nodes[number], report,
-                    error);
+    return run_part(run, depth->ring ? piece * ranks * plan->channels : depth->bytes, plan, depth,
+                    depth->nodes[number], report, error);
 }
 
 /* What the whole takes without what its links add. */
 static int64_t
 go_on_from(const FabRun *run, uint64_t size, const FabPlan *plan, const FabProgram *program, const int64_t *time_ps,
-           const double *hops_ps, FabDepth *depth)
+           const double *hops_ps, double pace, FabDepth *depth)
 {
     double nodes = run->facts.nodes, larger = depth->nodes[0], smaller = depth->nodes[1], each, steps;
 
     if (!depth->ring) {
         depth->each_ps = MAX(time_ps[0] - time_ps[1], 0) / depth->between;
-        return time_ps[0] + depth->each_ps * depth->doublings + depth->further_ps;
+        return time_ps[0] + depth->each_ps * depth->doublings + depth->further_ps +
+               fab_ps_from_seconds(connection_bytes(run, size - depth->bytes, plan) / pace);
     }
     /* Its steps grow with the nodes, but for one or two; hops over more switches take longer. */
     steps = fab_work_steps(program) / nodes;
@@ -317,12 +355,15 @@ fab_depth_simulate(const FabRun *run, uint64_t size, const FabPlan *plan, const 
         return false;
     fab_engine_report_clear(&fewer);
     time_ps[1] = fewer.time_ps;
-    if (depth->crowded && !depth->ring && !find_pace(run, size, plan, depth, time_ps[1], &pace, &fewer, error))
+    if (!depth->ring && (depth->crowded || depth->bytes < size) &&
+        !find_pace(run, size, plan, depth, time_ps[1], &pace, &fewer, error))
         return false;
     if (!simulate_part(run, size, plan, depth, 0, report, &hops_ps[0], error))
         return false;
     time_ps[0] = report->time_ps;
-    whole_ps = go_on_from(run, size, plan, program, time_ps, hops_ps, depth);
+    for (uint32_t i = 0; i < run->topology->resource_count && depth->bytes < size && !depth->ring; i++)
+        report->carried[i] *= (double)size / (double)depth->bytes;
+    whole_ps = go_on_from(run, size, plan, program, time_ps, hops_ps, pace, depth);
     if (depth->ring)
         pace = connection_bytes(run, size, plan) / (1e-12 * (double)MAX(whole_ps, 1));
     if (depth->crowded && !add_crowd(run, size, plan, pace, whole_ps, depth, report->carried, error)) {
@@ -355,7 +396,7 @@ describe_crowd(const FabRun *run, const FabDepth *depth)
 void
 fab_depth_note(const FabRun *run, const FabDepth *depth, FabResultRow *row, FabResult *result)
 {
-    g_autofree char *size = NULL, *crowd = describe_crowd(run, depth);
+    g_autofree char *size = NULL, *first = NULL, *crowd = describe_crowd(run, depth);
     double each = (double)depth->each_ps;
 
     if (depth->doublings == 0)
@@ -363,6 +404,7 @@ fab_depth_note(const FabRun *run, const FabDepth *depth, FabResultRow *row, FabR
     if (!depth->ring)
         each += (double)depth->further_ps / depth->doublings;
     size = fab_format_bytes(row->size_bytes);
+    first = fab_format_bytes(depth->bytes);
     row->growth = g_new(FabResultGrowth, 1);
     *row->growth = (FabResultGrowth) { .nodes = run->facts.nodes, .simulated = { depth->nodes[1], depth->nodes[0] },
                                        .doublings = depth->doublings, .each_ps = (int64_t)llround(each),
@@ -375,9 +417,11 @@ fab_depth_note(const FabRun *run, const FabDepth *depth, FabResultRow *row, FabR
                                         depth->nodes[0], run->facts.nodes, crowd != NULL ? crowd : ""));
     else
         g_ptr_array_add(result->notes,
-                        g_strdup_printf("extrapolated: %s is simulated on %u and %u of %u nodes; each of %u doublings "
-                                        "more adds %.1f us, as trees grow by levels%s. Links are those of the nodes "
-                                        "simulated; fold=off simulates every rank", size, depth->nodes[1],
+                        g_strdup_printf("extrapolated: %s%s%s is simulated on %u and %u of %u nodes; each of %u "
+                                        "doublings more adds %.1f us, as trees grow by levels%s. Links are those of "
+                                        "the nodes simulated; fold=off simulates every rank",
+                                        depth->bytes < row->size_bytes ? first : "",
+                                        depth->bytes < row->size_bytes ? " of " : "", size, depth->nodes[1],
                                         depth->nodes[0], run->facts.nodes, depth->doublings, each * 1e-6,
                                         crowd != NULL ? crowd : ""));
 }

@@ -19,6 +19,7 @@ typedef struct {
     bool crowded;       /* links of the whole are busier than those of the nodes simulated */
     int64_t crowd_ps;   /* what that adds, once it has run */
     uint32_t binding;   /* that which holds back channels most; UINT32_MAX: none does */
+    uint64_t bytes;     /* of the size that are simulated; the others follow at the pace of the full pipeline */
 } FabDepth;
 
 /*

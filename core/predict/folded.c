@@ -69,6 +69,15 @@ fab_run_relief(const FabRun *run, const FabProgram *program)
     return fold != NULL ? fab_fold_times(fold) : 1;
 }
 
+uint32_t
+fab_run_folds_to(const FabRun *run, const FabProgram *program)
+{
+    g_autofree char *why = NULL;
+    g_autoptr(FabFold) fold = try_fold(run, program, &why);
+
+    return fold != NULL ? run->ranks / fab_fold_times(fold) : run->ranks;
+}
+
 static void
 add_once(GPtrArray *notes, char *note)
 {

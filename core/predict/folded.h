@@ -19,6 +19,9 @@ double fab_run_memory(const FabRun *run, const FabProgram *program);
 /* How many ranks each simulated one stands for, where simulating all would be refused; else 1. */
 double fab_run_relief(const FabRun *run, const FabProgram *program);
 
+/* How many ranks would be simulated if folding were wished; all where they differ. */
+uint32_t fab_run_folds_to(const FabRun *run, const FabProgram *program);
+
 /* Adds what a reader must know about the ranks and steps simulated to the notes of a result, once. */
 void fab_run_note_fold(const FabRun *run, const FabEngineReport *report, FabResult *result);
 

@@ -118,6 +118,22 @@ handle_us(const FabMachineFacts *facts)
     return facts->compute_capability < 90 ? HANDLE_AMD_OLD_US : HANDLE_AMD_US;
 }
 
+/* What the thread is busy with behind the messages: `speed` is that of the software. */
+static void
+set_thread(const FabMachineFacts *facts, const FabPlan *plan, double speed, bool ring, FabExecution *execution)
+{
+    bool handles = strcmp(plan->algorithm->name, "pairwise") == 0 && facts->message_bytes <= 0 &&
+                   facts->thread_bytes <= 0;
+
+    execution->post_ps = fab_ps_from_seconds(post_us(facts) / speed * 1e-6);
+    execution->after_arrival_ps = fab_ps_from_seconds(facts->thread_us * (ring ? 1 : SHARED_LOOK) * 1e-6);
+    execution->after_post_ps = execution->after_arrival_ps;
+    if (handles)
+        execution->after_post_ps += fab_ps_from_seconds(handle_us(facts) / speed * 1e-6);
+    execution->short_copy_ps = fab_ps_from_seconds(COPY_US * 1e-6);
+    execution->short_bytes = facts->thread_us > 0 && plan->protocol != FAB_PROTOCOL_LL ? COPY_BYTES : 0;
+}
+
 void
 fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed, FabExecution *execution)
 {
@@ -126,12 +142,7 @@ fab_network_cost(const FabMachineFacts *facts, const FabPlan *plan, double speed
 
     execution->network_steps = plan->protocol != FAB_PROTOCOL_SIMPLE;
     execution->network_ps = fab_ps_from_seconds((message / speed + facts->message_us) * 1e-6);
-    execution->post_ps = fab_ps_from_seconds(post_us(facts) / speed * 1e-6);
-    if (strcmp(plan->algorithm->name, "pairwise") == 0 && facts->message_bytes <= 0 && facts->thread_bytes <= 0)
-        execution->handle_ps = fab_ps_from_seconds(handle_us(facts) / speed * 1e-6);
-    execution->thread_ps = fab_ps_from_seconds(facts->thread_us * (ring ? 1 : SHARED_LOOK) * 1e-6);
-    execution->thread_short_ps = execution->thread_ps + fab_ps_from_seconds(COPY_US * 1e-6);
-    execution->thread_short = facts->thread_us > 0 && plan->protocol != FAB_PROTOCOL_LL ? COPY_BYTES : 0;
+    set_thread(facts, plan, speed, ring, execution);
     execution->network_wire = wire[plan->protocol];
     execution->network_bytes = facts->message_bytes * (large_messages(plan) ? 1 : EAGER) + facts->thread_bytes;
     if (plan->protocol == FAB_PROTOCOL_LL128) {
