@@ -139,8 +139,8 @@ connection_bytes(const FabRun *run, uint64_t size, const FabPlan *plan)
 }
 
 /*
- * Of a long call of NVLSTree the first chunks are simulated, in pieces as even as those of all of it. Chains of the tree
- * fall out of step inside their nodes, the more the longer it takes.
+ * Of a long call of NVLSTree the first chunks are simulated, in pieces as even as those of all of it. Chains of the
+ * tree fall out of step inside their nodes, the more the longer it takes.
  */
 static uint64_t
 bytes_of_part(const FabRun *run, uint64_t size, const FabPlan *plan)
@@ -283,8 +283,8 @@ add_crowd(const FabRun *run, uint64_t size, const FabPlan *plan, double pace, in
 }
 
 /*
- * The pace of a tree once it is full: on the smaller part, which takes `time_ps` for the bytes simulated, half or twice as
- * many take so much less or more.
+ * The pace of a tree once it is full: on the smaller part, which takes `time_ps` for the bytes simulated, half or twice
+ * as many take so much less or more.
  */
 static bool
 find_pace(const FabRun *run, uint64_t size, const FabPlan *plan, const FabDepth *depth, int64_t time_ps, double *pace,
