@@ -226,6 +226,21 @@ START_TEST(what_is_too_much_unfolded_runs_folded)
 }
 END_TEST
 
+/* 2.7 x 10^8 pairs: neither the first with a choice nor what can never fit waits for all others to be looked at. */
+START_TEST(all_to_all_over_very_many_ranks_is_refused_before_its_pairs_fill_the_memory)
+{
+    static const char *const clusters[] = { "topology.name=superpod-h100|topology.nodes=2048|",
+                                            "topology.name=cluster|topology.nodes=2048|topology.radix=2048|" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(clusters); i++) {
+        g_autofree char *settings = g_strconcat(clusters[i], "collective.operation=alltoall|collective.sizes=1G", NULL);
+        g_autoptr(GError) error = NULL;
+        ck_assert(!is_accepted(settings, &error));
+        test_says(error->message, "of memory for its connections, at most 8 GiB are allowed");
+    }
+}
+END_TEST
+
 START_TEST(another_word_than_auto_on_off_is_refused)
 {
     g_autoptr(GError) error = NULL;
@@ -246,6 +261,7 @@ main(void)
     tcase_add_loop_test(tests, what_tells_ranks_apart_is_said, 0, G_N_ELEMENTS(refused));
     tcase_add_test(tests, many_ranks_are_folded_unless_it_is_forbidden);
     tcase_add_test(tests, what_is_too_much_unfolded_runs_folded);
+    tcase_add_test(tests, all_to_all_over_very_many_ranks_is_refused_before_its_pairs_fill_the_memory);
     tcase_add_test(tests, another_word_than_auto_on_off_is_refused);
     return run_tests(tests);
 }

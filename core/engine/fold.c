@@ -4,6 +4,9 @@
 
 #include "base/mix.h"
 
+/* Pairs whose ways are looked at, some 100 bytes each: all-to-all over 2,048 ranks. */
+#define MOST_PAIRS (1u << 22)
+
 /* One ordered pair of ranks that a connection joins. */
 typedef struct {
     uint32_t from, to;
@@ -77,7 +80,7 @@ pair_hash(gconstpointer key)
 {
     const Pair *pair = key;
 
-    return pair->from * 2654435761u ^ pair->to * 40503u;
+    return (guint)fab_mix((uint64_t)pair->from << 32 | pair->to);
 }
 
 static gboolean
@@ -88,12 +91,21 @@ pair_equal(gconstpointer a, gconstpointer b)
     return first->from == second->from && first->to == second->to;
 }
 
-/* Each pair once, however many channels join it. */
+/* What is in the way of a pair. All are asked before a way is taken: a network that places flows remembers each. */
+static char *
+find_choice(const FabFold *fold, const Pair *pair, guint before)
+{
+    if (!fab_router_is_only_way(fold->router, fold->gpus[pair->from], fold->gpus[pair->to]))
+        return g_strdup("the network chooses among several ways for each connection (spray uses all alike)");
+    return before < MOST_PAIRS ? NULL : g_strdup("more pairs of ranks talk than can be looked at");
+}
+
+/* Each pair once, however many channels join it; NULL with the reason where one is in the way. */
 static GArray *
-find_pairs(const FabFold *fold)
+find_pairs(const FabFold *fold, char **why)
 {
     const FabProgram *program = fold->whole;
-    GArray *pairs = g_array_new(FALSE, FALSE, sizeof(Pair));
+    g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(Pair));
     g_autoptr(GHashTable) seen = g_hash_table_new_full(pair_hash, pair_equal, g_free, NULL);
 
     for (uint32_t i = 0; i < program->connections; i++) {
@@ -104,30 +116,22 @@ find_pairs(const FabFold *fold)
         pair.to = new_number(fold->nodes, program->places, pair.to);
         if (g_hash_table_contains(seen, &pair))
             continue;
+        *why = find_choice(fold, &pair, pairs->len);
+        if (*why != NULL)
+            return NULL;
         g_hash_table_add(seen, g_memdup2(&pair, sizeof pair));
         g_array_append_val(pairs, pair);
     }
-    return pairs;
+    return g_steal_pointer(&pairs);
 }
 
-/* All ways are looked at before the first is taken: a network that places flows one by one remembers each. */
 static bool
 find_routes(const FabFold *fold, GArray *pairs, char **why)
 {
-    FabRouter *router = fold->router;
-    const uint32_t *gpus = fold->gpus;
-
-    for (guint i = 0; i < pairs->len; i++) {
-        const Pair *pair = &g_array_index(pairs, Pair, i);
-        if (fab_router_is_only_way(router, gpus[pair->from], gpus[pair->to]))
-            continue;
-        *why = g_strdup("the network chooses among several ways for each connection (spray uses all alike)");
-        return false;
-    }
     for (guint i = 0; i < pairs->len; i++) {
         Pair *pair = &g_array_index(pairs, Pair, i);
-        pair->push = fab_router_push(router, gpus[pair->from], gpus[pair->to], NULL);
-        pair->pull = fab_router_pull(router, gpus[pair->from], gpus[pair->to], NULL);
+        pair->push = fab_router_push(fold->router, fold->gpus[pair->from], fold->gpus[pair->to], NULL);
+        pair->pull = fab_router_pull(fold->router, fold->gpus[pair->from], fold->gpus[pair->to], NULL);
         if (pair->push != NULL && pair->pull != NULL)
             continue;
         *why = g_strdup("some ranks cannot reach each other");
@@ -358,8 +362,8 @@ fab_fold_new(FabRouter *router, const FabProgram *program, const uint32_t *gpus,
     fold->colour = g_new(uint64_t, fab_router_topology(router)->resource_count);
     fold->classes = g_hash_table_new_full(colour_hash, colour_equal, NULL, g_free);
     fold->routes = g_hash_table_new(NULL, NULL);
-    pairs = find_pairs(fold);
-    if (!find_routes(fold, pairs, why))
+    pairs = find_pairs(fold, why);
+    if (pairs == NULL || !find_routes(fold, pairs, why))
         return NULL;
     for (uint32_t period = turn; period < program->ranks; period += turn) {
         if (program->ranks % period != 0 || !is_equitable(fold, pairs, period))
