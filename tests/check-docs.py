@@ -60,15 +60,18 @@ def examples(lines):
 
 
 def place(shown, printed):
-    """For each line shown: the line printed that is the same, or else the most alike between its neighbours."""
+    """For each line shown the same line printed, or else the most alike between its neighbours' lines: of those that begin
+    with the same word, if any does."""
     same = difflib.SequenceMatcher(None, shown, printed, autojunk=False)
     places = {a + i: b + i for a, b, size in same.get_matching_blocks() for i in range(size)}
     low = 0
     for index, line in enumerate(shown):
         if index not in places:
             high = min([places[i] for i in places if i > index], default=len(printed))
-            ratios = [(difflib.SequenceMatcher(None, line, printed[i]).ratio(), -i) for i in range(low, high)]
-            ratio, best = max(ratios, default=(0, 0))
+            word = line.split()[:1]
+            ratios = [(printed[i].split()[:1] == word, difflib.SequenceMatcher(None, line, printed[i]).ratio(), -i)
+                      for i in range(low, high)]
+            _, ratio, best = max(ratios, default=(False, 0, 0))
             if ratio >= ALIKE:
                 places[index] = -best
         low = places.get(index, low - 1) + 1
