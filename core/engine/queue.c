@@ -543,7 +543,8 @@ fab_queue_events(const FabQueue *queue, size_t *count)
     g_autofree Entry *entries = all_entries(queue, &found);
 
     *count = 0;
-    qsort(entries, found, sizeof *entries, compare_entries);
+    if (found > 1)
+        qsort(entries, found, sizeof *entries, compare_entries);
     for (size_t i = 0; i < found; i++) {
         if (!(entries[i].order & 1)) {
             events[(*count)++] = (FabQueueEvent) { entries[i].when, entries[i].data };
