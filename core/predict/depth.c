@@ -122,7 +122,6 @@ take_parts_of_ring(const FabRun *run, double slices, double most, FabDepth *dept
     depth->nodes[1] = depth->nodes[0] / 2;
     depth->between = 1;
     depth->doublings = levels_of(run->facts.nodes) - levels_of(depth->nodes[0]);
-    depth->slices = slices * (pow(depth->nodes[0] / nodes, 2) + pow(depth->nodes[1] / nodes, 2));
 }
 
 /* Bytes that each connection of a channel carries between nodes. */
@@ -168,7 +167,6 @@ take_parts_of_tree(const FabRun *run, uint64_t size, const FabPlan *plan, double
     }
     depth->between = depth->nodes[0] >= 4 * LEAST_QUARTER ? 2 : 1;
     depth->nodes[1] = (depth->nodes[0] + depth->between * 2 - 1) / (depth->between * 2);
-    depth->slices = slices * (depth->nodes[0] + 2.0 * depth->nodes[1]) / nodes * (double)depth->bytes / (double)size;
 }
 
 /* Whether smaller ones of the kind may tell it. */

@@ -1,6 +1,6 @@
 /*
- * Trees over very many nodes, from smaller ones of the same machine: a declared extrapolation, where simulating every
- * rank would take minutes.
+ * Trees and rings over very many nodes, from smaller ones of the same machine: a declared extrapolation, where
+ * simulating every rank would take minutes.
  */
 #ifndef FAB_PREDICT_DEPTH_H
 #define FAB_PREDICT_DEPTH_H
@@ -14,7 +14,6 @@ typedef struct {
     uint32_t between;   /* doublings from the other on to it */
     int64_t further_ps; /* by which the ways of the doublings are longer, all together */
     int64_t each_ps;    /* that a doubling added to the time, once it has run */
-    double slices;      /* that simulating takes */
     bool ring;          /* each node more adds the same time, not each doubling */
     bool crowded;       /* links of the whole are busier than those of the nodes simulated */
     int64_t crowd_ps;   /* what that adds, once it has run */
